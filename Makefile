@@ -1,0 +1,64 @@
+# Needs Python 3.11 or newer, make and git. `make` without a word lists what it can do.
+
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+	$$p -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
+VENV := .venv
+RUN := $(VENV)/bin/python
+PIP := $(RUN) -m pip install -qq --disable-pip-version-check
+ARGS ?=
+
+.PHONY: help demo lab test check format bench soak fuzz clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo    run examples/quickstart.ipynb on a stock RPyC server; the result is left in build/demo"
+	@echo "make lab     JupyterLab with the examples, and a stock RPyC server to connect to"
+	@echo "make test    the tests; ARGS='-k word' chooses among them"
+	@echo "make check   lint, format and types"
+	@echo "make format  let ruff format the code"
+	@echo "make bench   measure against a local kernel, side by side"
+	@echo "make soak    the tests that take hours;  make fuzz  the ones that throw bytes"
+	@echo "make clean   remove what all of these leave behind, the private environment included"
+
+# The private environment. A stamp for each set of packages, so that nothing is installed twice.
+$(VENV)/made:
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer with venv and pip was found here: install one (Debian: apt install python3 python3-venv), or name it: make PYTHON=/path/to/python3.11"; exit 1; } >&2
+	@echo "Making a private environment in $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+$(VENV)/%.installed: $(VENV)/made pyproject.toml $(wildcard src/rpyc_kernel/kernelspec/*)
+	@echo "Installing what '$*' needs"
+	@$(PIP) -e '.[$*]'
+	@touch $@
+
+demo: $(VENV)/demo.installed
+	@$(RUN) scripts/demo.py $(ARGS)
+
+lab: $(VENV)/lab.installed
+	@$(RUN) scripts/lab.py $(ARGS)
+
+test: $(VENV)/test.installed
+	@$(RUN) -m pytest $(ARGS)
+
+check: $(VENV)/check.installed
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
+	@$(RUN) -m mypy
+
+format: $(VENV)/check.installed
+	@$(RUN) -m ruff check --fix-only --quiet .
+	@$(RUN) -m ruff format .
+
+bench: $(VENV)/bench.installed
+	@$(RUN) -m benchmarks $(ARGS)
+
+soak: $(VENV)/test.installed
+	@$(RUN) -m pytest -m soak --timeout=0 $(ARGS)
+
+fuzz: $(VENV)/test.installed
+	@$(RUN) -m pytest -m fuzz --timeout=0 $(ARGS)
+
+clean:
+	rm -rf $(VENV) .venvs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

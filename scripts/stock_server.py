@@ -1,0 +1,78 @@
+"""A stock RPyC classic server in a process of its own, for the demo and the examples."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DEFAULT_PORT = 18812
+START_SECONDS = 30.0
+
+# What the README tells a user to type on the other machine, but for loopback only.
+SERVER = """\
+from rpyc.utils.server import ThreadedServer
+from rpyc.core.service import SlaveService
+server = ThreadedServer(SlaveService, hostname="127.0.0.1", port={port}, reuse_addr=True)
+server.start()
+"""
+
+
+def choose_port() -> int:
+    """RPyC's own port if nobody listens on it, else a free one."""
+    for port in (DEFAULT_PORT, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    msg = "no free port on 127.0.0.1"
+    raise OSError(msg)
+
+
+@contextmanager
+def stock_server(log: Path) -> Iterator[int]:
+    """Start the server with its output in `log`, wait until it listens, yield its port, and end it."""
+    port = choose_port()
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-c", SERVER.format(port=port)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=log.parent,
+            start_new_session=True,  # Ctrl-C in this terminal is for the notebook
+        )
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while not _listens(port):
+            if process.poll() is not None:
+                sys.exit(f"The RPyC server ended at once; {log} says why.")
+            if time.monotonic() > deadline:
+                sys.exit(f"The RPyC server does not listen after {START_SECONDS:.0f} s; see {log}.")
+            time.sleep(0.05)
+        yield port
+    finally:
+        process.terminate()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _listens(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+    except OSError:
+        return False

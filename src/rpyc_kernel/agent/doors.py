@@ -1,0 +1,146 @@
+"""The local socket between broker and keeper: where it stands, and how the two know each other.
+
+On POSIX a Unix socket in a private folder, in Linux's abstract names where no folder can be written; elsewhere a
+loopback port. Both sides prove that they know the session's key, and the other's uid is checked where the system
+tells it, before a byte is believed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import socket
+import struct
+import sys
+
+from . import frames
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional, Tuple
+
+NONCE = 16  #: bytes
+PROOF = 32
+_PATH_MAX = 100  # of 108 bytes, or 104 on some systems
+SECONDS = 10.0  #: for a handshake
+
+
+def listen(folder: Optional[str], session: str) -> Tuple[socket.socket, str]:
+    """A listening socket, and the name under which `connect` finds it."""
+    if not hasattr(socket, "AF_UNIX"):
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.bind(("127.0.0.1", 0))
+        name = "127.0.0.1:%d" % listener.getsockname()[1]
+    else:
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        if folder:
+            name = os.path.join(folder, session + ".sock")
+            with _Short(name) as path:
+                listener.bind(path)
+            os.chmod(name, 0o600)
+        elif sys.platform == "linux":
+            name = "@rpyc-kernel-" + session
+            listener.bind("\0" + name[1:])
+        else:
+            raise OSError("there is no folder in which this user may make a socket")
+    listener.listen(8)
+    return listener, name
+
+
+def connect(name: str, key: bytes) -> socket.socket:
+    """A connection to the keeper that listens under ``name``, which has proved that it knows the key.
+
+    :raises OSError: it doesn't answer, or is somebody else
+    """
+    if name.startswith("127.0.0.1:"):
+        sock = socket.create_connection(("127.0.0.1", int(name.rpartition(":")[2])), SECONDS)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    else:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.settimeout(SECONDS)
+        try:
+            if name.startswith("@"):
+                sock.connect("\0" + name[1:])
+            else:
+                with _Short(name) as path:
+                    sock.connect(path)
+        except BaseException:
+            sock.close()
+            raise
+    try:
+        mine = os.urandom(NONCE)
+        theirs = read_exactly(sock, NONCE)
+        sock.sendall(proof(key, b"broker", theirs) + mine)
+        if not hmac.compare_digest(read_exactly(sock, PROOF), proof(key, b"keeper", mine)):
+            raise OSError("what listens there is not this session's keeper")
+        check_peer(sock)
+    except BaseException:
+        sock.close()
+        raise
+    sock.settimeout(None)
+    return sock
+
+
+def proof(key: bytes, who: bytes, nonce: bytes) -> bytes:
+    """What only somebody who knows the key can answer to the nonce."""
+    return hmac.new(key, who + nonce, hashlib.sha256).digest()
+
+
+def check_peer(sock: socket.socket) -> None:
+    """Refuse a process of another user.
+
+    :raises OSError: it is one
+    """
+    if hasattr(socket, "SO_PEERCRED") and sock.family == getattr(socket, "AF_UNIX", None):
+        _pid, uid, _gid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        if uid not in (os.geteuid(), 0):
+            raise OSError("the other end of the socket belongs to user %d" % uid)
+
+
+def read_exactly(sock: socket.socket, count: int) -> bytes:
+    """``count`` bytes from a blocking socket.
+
+    :raises OSError: it was closed before
+    """
+    data = bytearray()
+    while len(data) < count:
+        piece = sock.recv(min(count - len(data), 1 << 20))
+        if not piece:
+            raise OSError("the connection was closed")
+        data += piece
+    return bytes(data)
+
+
+def send_packet(sock: socket.socket, packet: bytes) -> None:
+    """One packet behind its length."""
+    if len(packet) < 1 << 16:
+        sock.sendall(frames.LENGTH.pack(len(packet)) + packet)
+    else:
+        sock.sendall(frames.LENGTH.pack(len(packet)))
+        sock.sendall(packet)
+
+
+def read_packet(sock: socket.socket) -> bytes:
+    """The next packet."""
+    (length,) = frames.LENGTH.unpack(read_exactly(sock, frames.LENGTH.size))
+    return read_exactly(sock, length)
+
+
+class _Short:
+    """A path that fits into a socket address: a long one by way of its folder's descriptor (Linux)."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._folder: Optional[int] = None
+
+    def __enter__(self) -> str:
+        if len(os.fsencode(self._path)) <= _PATH_MAX:
+            return self._path
+        folder, name = os.path.split(self._path)
+        self._folder = os.open(folder, os.O_RDONLY)
+        return "/proc/self/fd/%d/%s" % (self._folder, name)
+
+    def __exit__(self, *exc: object) -> None:
+        if self._folder is not None:
+            os.close(self._folder)

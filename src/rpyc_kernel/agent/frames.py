@@ -1,0 +1,116 @@
+"""What the keeper and its worker share: the frames on their socket pair, and one page of memory.
+
+A frame from the worker starts with `FRAME`: its kind, the number of the request it belongs to, its length, and two
+*stamps*, one for each of the pipes behind fd 1 and 2: how many bytes others (C code, child processes) had written
+there before this frame was made. The keeper first reads the pipes up to these stamps, so that everything stays in
+order although it comes three ways. A frame to the worker starts with `REQUEST`: number and length.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import struct
+import termios
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import List, Tuple
+
+FRAME = struct.Struct("<BIIQQ")
+REQUEST = struct.Struct("<II")
+LENGTH = struct.Struct("!I")
+
+# kinds of frames from the worker
+STDOUT, STDERR = 1, 2  #: text that Python wrote, UTF-8
+MESSAGE = 3  #: a finished message
+URGENT = 4  #: one that somebody waits for: a reply or an input_request
+BEGUN = 5  #: the request's code starts to run; no data
+ENDED = 6  #: the request's reply, its last message, after which another may begin
+
+STREAMS = {STDOUT: "stdout", STDERR: "stderr"}
+
+
+class Page:
+    """Memory that the keeper and its worker share: counters of the pipes, and whom an interrupt is meant for."""
+
+    _COUNTERS = struct.Struct("=QQ")
+    _INTERRUPT = struct.Struct("=II")
+    _PARTIAL = struct.Struct("=BII")
+    _INTERRUPT_AT = 16
+    _PARTIAL_AT = 32
+    PARTIAL_MAX = 2048
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, 4096)
+
+    @property
+    def counters(self) -> Tuple[int, int]:
+        """How many bytes the keeper has read from each pipe so far."""
+        return self._COUNTERS.unpack_from(self._memory)  # type: ignore[return-value]
+
+    @counters.setter
+    def counters(self, value: Tuple[int, int]) -> None:
+        self._COUNTERS.pack_into(self._memory, 0, *value)
+
+    @property
+    def interrupt(self) -> Tuple[int, int]:
+        """The serial number of the last interrupt, and the number of the request it is meant for."""
+        return self._INTERRUPT.unpack_from(self._memory, self._INTERRUPT_AT)  # type: ignore[return-value]
+
+    @interrupt.setter
+    def interrupt(self, value: Tuple[int, int]) -> None:
+        self._INTERRUPT.pack_into(self._memory, self._INTERRUPT_AT, *value)
+
+    def hold_partial(self, kind: int, request: int, text: bytes) -> None:
+        """Keep an unfinished line where a crash of the worker can't take it; ``PARTIAL_MAX`` bytes at most."""
+        start = self._PARTIAL_AT + self._PARTIAL.size
+        self._memory[start : start + len(text)] = text
+        self._PARTIAL.pack_into(self._memory, self._PARTIAL_AT, kind, request, len(text))
+
+    def drop_partial(self) -> None:
+        """The line was sent."""
+        self._PARTIAL.pack_into(self._memory, self._PARTIAL_AT, 0, 0, 0)
+
+    @property
+    def partial(self) -> Tuple[int, int, bytes]:
+        """Kind, request and text of the line that was not finished."""
+        kind, request, length = self._PARTIAL.unpack_from(self._memory, self._PARTIAL_AT)
+        start = self._PARTIAL_AT + self._PARTIAL.size
+        return kind, request, bytes(self._memory[start : start + min(length, self.PARTIAL_MAX)])
+
+
+def bytes_in_pipe(fd: int) -> int:
+    """How many bytes wait in a pipe, seen from either end."""
+    return int(struct.unpack("=i", fcntl.ioctl(fd, termios.FIONREAD, b"\0\0\0\0"))[0])
+
+
+class LengthFrames:
+    """Takes a byte stream apart into packets that stand behind their length. No I/O.
+
+    :param limit: bytes of one packet, at most
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> List[bytes]:
+        """The packets that are complete now.
+
+        :raises ValueError: a length above the limit
+        """
+        self._buffer += data
+        packets = []
+        start = 0
+        while len(self._buffer) - start >= LENGTH.size:
+            (length,) = LENGTH.unpack_from(self._buffer, start)
+            if length > self.limit:
+                raise ValueError("a packet of %d bytes" % length)
+            end = start + LENGTH.size + length
+            if len(self._buffer) < end:
+                break
+            packets.append(bytes(self._buffer[start + LENGTH.size : end]))
+            start = end
+        del self._buffer[:start]
+        return packets

@@ -1,0 +1,276 @@
+"""The worker process as its keeper sees it: forked, fed, read in order, interrupted, and mourned."""
+
+from __future__ import annotations
+
+import errno
+import locale
+import os
+import signal
+import socket
+import time
+
+from .. import frames
+from .interrupts import CellProcesses
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Dict, List, Optional
+
+    from ..wire import Bytes
+    from .journal import Journal
+    from .requests import Requests
+
+RECEIVE = 1 << 18  #: bytes asked of the socket at once
+MAX_FRAME = 1 << 30  #: bytes; a longer frame means that the worker's memory is corrupt
+
+
+class Child:
+    """One worker process and the three ways on which it speaks.
+
+    :ivar sockets: its end of the socket pair, and the two pipes behind its fd 1 and 2, to be watched for reading
+    """
+
+    def __init__(self, journal: Journal, requests: Requests, run: Callable[..., None]) -> None:
+        self.journal = journal
+        self.requests = requests
+        self.page = frames.Page()
+        self._received = bytearray()
+        self._outgoing = bytearray()
+        self._tails = [b"", b""]  # characters of which a pipe has given only the first bytes
+        self._serial = 0
+        self.gone = False  # whether it has died
+        self.born = time.monotonic()
+        self.socket, other = socket.socketpair()
+        reads, writes = zip(os.pipe(), os.pipe())
+        self.pipes: List[int] = list(reads)
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                self.socket.close()
+                for fd in reads:
+                    os.close(fd)
+                run(other, writes, self.page)
+            finally:
+                os._exit(70)
+        other.close()
+        for fd in writes:
+            os.close(fd)
+        try:
+            os.setpgid(self.pid, self.pid)  # here and there: whoever comes first
+        except OSError:
+            pass
+        self.socket.setblocking(False)
+        for fd in self.pipes:
+            os.set_blocking(fd, False)
+        self._processes = CellProcesses(self.pid)
+
+    # to the worker
+
+    def send(self, number: int, packet: bytes) -> None:
+        """Hand it a request; what its socket doesn't take now goes with `flush`."""
+        self._outgoing += frames.REQUEST.pack(number, len(packet))
+        self._outgoing += packet
+        self.flush()
+
+    @property
+    def unsent(self) -> bool:
+        """Whether `flush` has something to do once the socket can be written."""
+        return bool(self._outgoing)
+
+    def flush(self) -> None:
+        """Write as much as the socket takes."""
+        try:
+            while self._outgoing:
+                sent = self.socket.send(memoryview(self._outgoing)[: 1 << 20])
+                del self._outgoing[:sent]
+        except BlockingIOError:
+            pass
+        except OSError:  # it has died; waitpid will say so
+            self._outgoing.clear()
+
+    def interrupt(self, number: int) -> None:
+        """SIGINT for one request: to the worker, and to the processes which its cell has started."""
+        self._serial += 1
+        self.page.interrupt = (self._serial, number)
+        for pid in [*self._processes.of_cell(), self.pid]:
+            _kill(pid, signal.SIGINT)
+
+    def end_input(self) -> None:
+        """Tell it that nothing more will come; when idle, it ends by itself then."""
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def kill(self) -> None:
+        """End it and every process of its group at once."""
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except OSError:
+            _kill(self.pid, signal.SIGKILL)
+
+    # from the worker
+
+    def read(self) -> None:
+        """Journal what has come on the socket and the pipes, in the order in which it was written.
+
+        What waited in the pipes *before* the socket was emptied goes after what the socket gave, since frames carry
+        stamps and foreign bytes don't.
+        """
+        waiting = [self._waiting(fd) for fd in self.pipes]
+        if self.read_socket():
+            for index in (0, 1):
+                self._read_pipe(index, waiting[index])
+
+    @staticmethod
+    def _waiting(fd: int) -> int:
+        return frames.bytes_in_pipe(fd)
+
+    def read_socket(self) -> bool:
+        """Take frames until there are no more; False if the journal became full before."""
+        while not self.journal.full:
+            try:
+                data = self.socket.recv(RECEIVE)
+            except BlockingIOError:
+                return True
+            except OSError:
+                data = b""
+            if not data:
+                self.gone = True  # its end of the socket is closed: there is nothing more to watch for
+                return True
+            self._received += data
+            self._take_frames()
+        return False
+
+    def _take_frames(self) -> None:
+        received, position, unpack = self._received, 0, frames.FRAME.unpack_from
+        size = frames.FRAME.size
+        counters = self.page.counters
+        while len(received) - position >= size:
+            kind, number, length, out, err = unpack(received, position)
+            if length > MAX_FRAME:
+                self.kill()
+                break
+            end = position + size + length
+            if end > len(received):
+                break
+            if out > counters[0] or err > counters[1]:
+                self._read_pipe(0, out - counters[0])
+                self._read_pipe(1, err - counters[1])
+                counters = self.page.counters
+            self._take_frame(kind, number, memoryview(received)[position + size : end])
+            position = end
+        del received[:position]
+
+    def _take_frame(self, kind: int, number: int, data: memoryview) -> None:
+        name = frames.STREAMS.get(kind)
+        if name:
+            self.journal.add_text(name, self.requests.parent_of(number), data)
+        elif kind == frames.BEGUN:
+            self.requests.begin(number)
+            self._processes.begin()
+        else:
+            if kind == frames.ENDED:
+                self._flush_tails()
+                self.requests.end(number)
+            self.journal.add_packet(bytes(data), kind != frames.MESSAGE)
+
+    def _read_pipe(self, index: int, count: int) -> None:
+        """Journal ``count`` bytes of a pipe, or what it has."""
+        fd = self.pipes[index]
+        while count > 0:
+            try:
+                data = os.read(fd, min(count, 1 << 16))
+            except BlockingIOError:
+                break
+            except OSError as error:
+                if error.errno != errno.EIO:
+                    raise
+                break
+            if not data:
+                break
+            count -= len(data)
+            counters = list(self.page.counters)
+            counters[index] += len(data)
+            self.page.counters = (counters[0], counters[1])
+            data = self._tails[index] + data
+            cut = len(data) - _torn(data)
+            self._tails[index] = data[cut:]
+            self._add_foreign(index, data[:cut])
+
+    def _add_foreign(self, index: int, data: bytes) -> None:
+        if data:
+            self.journal.add_text(("stdout", "stderr")[index], self.requests.foreign_parent, _utf8(data))
+
+    def _flush_tails(self) -> None:
+        for index in (0, 1):
+            tail, self._tails[index] = self._tails[index], b""
+            self._add_foreign(index, tail)
+
+    # its end
+
+    def reap(self) -> Optional[int]:
+        """The status that waitpid gave if it has died, with all that it had written journalled; else None."""
+        try:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+        except ChildProcessError:
+            pid, status = self.pid, 0
+        if pid == 0:
+            return None
+        self._outgoing.clear()
+        limit, self.journal.limit = self.journal.limit, 1 << 62  # the rest is at most what the buffers held
+        self.read_socket()
+        for index in (0, 1):
+            self._read_pipe(index, self._waiting(self.pipes[index]))
+        self.journal.limit = limit
+        self._flush_tails()
+        kind, number, text = self.page.partial
+        if kind in frames.STREAMS:
+            self.journal.add_text(frames.STREAMS[kind], self.requests.parent_of(number), text)
+        return status
+
+    def close(self) -> None:
+        """Close the keeper's ends."""
+        self.socket.close()
+        for fd in self.pipes:
+            os.close(fd)
+
+
+def describe_end(status: int) -> Dict[str, Any]:
+    """How a process ended, from waitpid's status: ``{"signal": name}`` or ``{"code": int}``, and a ``text``."""
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        try:
+            name = signal.Signals(number).name
+        except ValueError:
+            name = "signal %d" % number
+        return {"signal": name, "text": "was ended by signal %d (%s)" % (number, name)}
+    code = os.WEXITSTATUS(status)
+    return {"code": code, "text": "ended with exit code %d" % code}
+
+
+def _kill(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except OSError:
+        pass
+
+
+def _torn(data: bytes) -> int:
+    """How many bytes at the end are the beginning of a UTF-8 character whose rest is missing."""
+    for back in range(1, min(3, len(data)) + 1):
+        byte = data[-back]
+        if byte & 0xC0 == 0x80:
+            continue
+        needed = 2 if byte & 0xE0 == 0xC0 else 3 if byte & 0xF0 == 0xE0 else 4 if byte & 0xF8 == 0xF0 else 1
+        return back if needed > back else 0
+    return 0
+
+
+def _utf8(data: bytes) -> Bytes:
+    """The bytes if they are UTF-8, else read in the machine's own encoding."""
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode(locale.getpreferredencoding(False), "replace").encode("utf-8", "replace")
+    return data

@@ -1,0 +1,75 @@
+"""The keeper's process: detach, open the door, leave a record, then run the loop until the session ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import time
+import traceback
+
+from .. import doors, records, wire
+from .loop import Keeper
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict
+
+    Json = Dict[str, Any]
+
+
+def main(config: Json) -> None:
+    """Become the keeper of a new session and tell the broker, on stdout, its record (or ``{"error": text}``).
+
+    :param config: ``session`` (its name on this machine, chosen by the kernel), ``name`` (for people), ``shell``
+        (``auto``, ``plain`` or ``ipython``), ``keep`` (seconds an idle session stays without a kernel)
+    """
+    if os.fork():
+        os._exit(0)  # the broker waits for this one; the keeper is nobody's child
+    os.setsid()
+    try:
+        folder = records.sessions_folder(create=True)
+        listener, door = doors.listen(folder, config["session"])
+        key = os.urandom(32)
+        record = {
+            "session": config["session"],
+            "name": config.get("name", ""),
+            "version": wire.VERSION,
+            "pid": os.getpid(),
+            "python": platform.python_version(),
+            "started": time.time(),
+            "socket": door,
+            "key": key.hex(),
+        }
+        if folder:
+            config["scratch"] = record["scratch"] = os.path.join(folder, config["session"] + ".d")
+            record["path"] = os.path.join(folder, config["session"] + ".json")
+            records.write(folder, record)
+    except OSError as error:
+        _say({"error": "no session can be kept on that machine: %s" % error})
+        os._exit(1)
+    _say(record)
+    _close_standard_streams()
+    try:
+        Keeper(listener, key, record, config).run()
+    except BaseException:
+        if folder:
+            with open(os.path.join(folder, config["session"] + ".log"), "w") as log:
+                traceback.print_exc(file=log)
+        raise
+    finally:
+        records.forget(record)
+        os._exit(0)
+
+
+def _say(answer: Json) -> None:
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
+
+
+def _close_standard_streams() -> None:
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(nothing, fd)
+    os.close(nothing)

@@ -1,0 +1,97 @@
+"""Which requests were accepted from the kernel, and what became of them. A plain object without I/O."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Dict, List, Optional
+
+EXECUTE = "execute_request"
+REMEMBERED = 4096  #: requests whose msg_id is known after their end
+
+
+class Request:
+    """One request on its way through the worker."""
+
+    __slots__ = ("number", "type", "parent", "packet", "begun")
+
+    def __init__(self, number: int, type: str, parent: str, packet: bytes) -> None:
+        self.number = number  # the client's, strictly increasing
+        self.type = type  # msg_type
+        self.parent = parent  # msg_id
+        self.packet = packet  # the message
+        self.begun = False  # whether its code started to run
+
+
+class Requests:
+    """The requests that have no reply yet, and the rule that none is taken twice.
+
+    :ivar accepted: the number of the last one taken
+    :ivar open: those without a reply, by number
+    """
+
+    def __init__(self) -> None:
+        self.accepted = 0
+        self.open: Dict[int, Request] = {}
+        self.last_cell: Optional[Request] = None
+        self._parents: Dict[int, str] = {}  # of all requests lately, since what they started may print for long
+
+    def accept(self, number: int, type: str, parent: str, packet: bytes, answered: bool) -> Optional[Request]:
+        """Take a request, unless it was taken before: then None.
+
+        :param answered: whether the worker will end it with a reply
+        :raises ValueError: a number was left out, so something was lost on the way
+        """
+        if number <= self.accepted:
+            return None
+        if number != self.accepted + 1:
+            raise ValueError("request %d came after %d" % (number, self.accepted))
+        self.accepted = number
+        request = Request(number, type, parent, packet)
+        self._parents[number] = parent
+        if len(self._parents) > REMEMBERED:
+            del self._parents[next(iter(self._parents))]
+        if answered:
+            self.open[number] = request
+        return request
+
+    def parent_of(self, number: int) -> str:
+        """The msg_id of a request, also after its end; of the last cell where it is too long ago."""
+        return self._parents.get(number) or self.foreign_parent
+
+    def begin(self, number: int) -> None:
+        """The worker runs it now."""
+        request = self.open.get(number)
+        if request is not None:
+            request.begun = True
+            if request.type == EXECUTE:
+                self.last_cell = request
+
+    def end(self, number: int) -> None:
+        """Its reply was given out."""
+        self.open.pop(number, None)
+
+    def named(self, parent: str) -> Optional[Request]:
+        """The request with that msg_id that has no reply yet."""
+        for request in self.open.values():
+            if request.parent == parent:
+                return request
+        return None
+
+    @property
+    def cell(self) -> Optional[Request]:
+        """The cell that runs."""
+        for request in self.open.values():
+            if request.begun and request.type == EXECUTE:
+                return request
+        return None
+
+    def lost(self) -> List[Request]:
+        """Those that died with their worker: they had begun, or were asked of it beside the cells."""
+        return [request for request in self.open.values() if request.begun or request.type != EXECUTE]
+
+    @property
+    def foreign_parent(self) -> str:
+        """Whom output belongs to that came from no Python of ours: the running cell, else the last."""
+        request = self.cell or self.last_cell
+        return request.parent if request else ""

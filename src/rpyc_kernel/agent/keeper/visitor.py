@@ -1,0 +1,95 @@
+"""One broker at the keeper's door: the handshake, then packets in and packets out, never blocking."""
+
+from __future__ import annotations
+
+import hmac
+import os
+
+from .. import doors, frames
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+    from typing import List, Optional
+
+    from .pulls import Pull
+
+MAX_PACKET = 1 << 30  #: bytes of one request; the kernel asks before it sends more
+
+
+class Refused(Exception):
+    """Who knocked doesn't know the key."""
+
+
+class Visitor:
+    """A connection from a broker.
+
+    :ivar pull: the pull it waits for, if it does
+    """
+
+    def __init__(self, sock: socket.socket, key: bytes) -> None:
+        self.socket = sock
+        self.pull: Optional[Pull] = None
+        self._key = key
+        self._frames = frames.LengthFrames(MAX_PACKET)
+        self._greeting: Optional[bytearray] = bytearray()
+        self._outgoing = bytearray()
+        self._nonce = os.urandom(doors.NONCE)
+        sock.setblocking(False)
+        doors.check_peer(sock)
+        self._write(self._nonce)
+
+    def receive(self) -> List[bytes]:
+        """The packets that have come.
+
+        :raises EOFError: it has gone
+        :raises Refused: it isn't who it should be
+        """
+        try:
+            data = self.socket.recv(1 << 18)
+        except BlockingIOError:
+            return []
+        except OSError:
+            raise EOFError from None
+        if not data:
+            raise EOFError
+        if self._greeting is not None:
+            self._greeting += data
+            if len(self._greeting) < doors.PROOF + doors.NONCE:
+                return []
+            theirs = bytes(self._greeting[: doors.PROOF])
+            if not hmac.compare_digest(theirs, doors.proof(self._key, b"broker", self._nonce)):
+                raise Refused
+            end = doors.PROOF + doors.NONCE
+            self._write(doors.proof(self._key, b"keeper", bytes(self._greeting[doors.PROOF : end])))
+            data = bytes(self._greeting[end:])
+            self._greeting = None
+        try:
+            return self._frames.feed(data)
+        except ValueError:
+            raise Refused from None
+
+    def answer(self, packet: bytes) -> None:
+        """Send one packet, as far as the socket takes it now."""
+        self.pull = None
+        self._write(frames.LENGTH.pack(len(packet)) + packet)
+
+    def _write(self, data: bytes) -> None:
+        self._outgoing += data
+        self.flush()
+
+    @property
+    def unsent(self) -> bool:
+        """Whether `flush` has something to do once the socket can be written."""
+        return bool(self._outgoing)
+
+    def flush(self) -> None:
+        """Write as much as the socket takes."""
+        try:
+            while self._outgoing:
+                sent = self.socket.send(memoryview(self._outgoing)[: 1 << 20])
+                del self._outgoing[:sent]
+        except BlockingIOError:
+            pass
+        except OSError:  # it has gone; the next receive will say so
+            self._outgoing.clear()

@@ -1,0 +1,213 @@
+"""The worker's process from its birth: streams, signals, shell, and the thread that sorts what comes in."""
+
+from __future__ import annotations
+
+import builtins
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+
+from .. import frames, wire
+from . import attribution, output
+from .cells import Cells, Job
+from .interrupts import Interrupts
+from .introspect import Introspection
+from .outlet import PARTIAL_SECONDS, Outlet
+from .port import Port
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Tuple
+
+    Json = Dict[str, Any]
+
+MAX_REQUEST = 1 << 30  #: bytes
+
+
+def main(sock: socket.socket, pipes: Tuple[int, int], page: frames.Page, config: Json) -> None:
+    """Run requests from the socket until it ends; never returns.
+
+    :param pipes: what fd 1 and fd 2 are to be
+    :param config: the session's, see `keeper.main.main`
+    """
+    os.setpgid(0, 0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for fd, target in ((nothing, 0), (pipes[0], 1), (pipes[1], 2)):
+        os.dup2(fd, target)
+    os.close(nothing)
+    interrupts = Interrupts(page)
+    interrupts.install()
+    outlet = Outlet(sock, pipes, page, interrupts)
+    output.install(outlet)
+    port = Port(outlet)
+    cells = Cells(port, interrupts)
+    introspection = Introspection(port)
+    sorter = Sorter(sock, outlet, port, cells, introspection)
+    threading.Thread(target=sorter.run, name="rpyc-kernel-sorter", daemon=True).start()
+    attribution.follow_threads()
+    sys.argv = [""]
+    shell, comms = _make_shell(port, config)
+    _replace_input(port)
+    _show_crashes()
+    cells.shell = introspection.shell = shell
+    cells.comms = comms
+    port.publish("session_info", _describe(shell), kind=frames.URGENT)
+    sorter.ready.set()
+    cells.run()
+    _leave(outlet)
+
+
+class Sorter:
+    """Reads requests and gives each to who answers it; an ``input_reply`` must not wait behind anything."""
+
+    def __init__(
+        self, sock: socket.socket, outlet: Outlet, port: Port, cells: Cells, introspection: Introspection
+    ) -> None:
+        self._socket = sock
+        self._outlet = outlet
+        self._port = port
+        self._cells = cells
+        self._introspection = introspection
+        self._received = bytearray()
+        self.ready = threading.Event()  # once the shell is there
+
+    def run(self) -> None:
+        """Until the keeper has closed its end."""
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        poll.register(self._outlet.alarm, select.POLLIN)
+        fd = self._socket.fileno()
+        while True:
+            ready = dict(poll.poll())
+            if self._outlet.alarm in ready:
+                again = select.poll()
+                again.register(fd, select.POLLIN)
+                ready = dict(again.poll(PARTIAL_SECONDS * 1000))
+                self._outlet.disarm()
+            if fd in ready and not self._read():
+                self._end()
+                return
+
+    def _read(self) -> bool:
+        try:
+            data = self._socket.recv(1 << 18)
+        except OSError:
+            data = b""
+        if not data:
+            return False
+        received = self._received
+        received += data
+        size = frames.REQUEST.size
+        while len(received) >= size:
+            number, length = frames.REQUEST.unpack_from(received)
+            if length > MAX_REQUEST:
+                return False
+            if len(received) < size + length:
+                break
+            packet = bytes(received[size : size + length])
+            del received[: size + length]
+            self._sort(number, wire.Message.decode(packet))
+        return True
+
+    def _sort(self, number: int, message: wire.Message) -> None:
+        if message.type == "input_reply":
+            self._port.answer(message.content)
+        elif message.type in ("complete_request", "inspect_request"):
+            self.ready.wait()
+            self._introspection.ask(number, message)
+        else:
+            self._cells.put(Job(number, message))
+
+    def _end(self) -> None:
+        """The session is over, or the keeper is gone: the main thread leaves when it is idle.
+
+        A busy one is killed by the keeper; where that is gone, by ourselves.
+        """
+        self._cells.put(None)
+        main_thread = threading.main_thread()
+        main_thread.join(1.5)
+        try:
+            os.killpg(0, signal.SIGKILL)
+        except OSError:
+            os._exit(1)
+
+
+def _make_shell(port: Port, config: Json) -> Tuple[Any, Any]:
+    """The shell of this session and its comms: IPython's where it is, unless another is wanted."""
+    wanted = config.get("shell", "auto")
+    if wanted != "plain":
+        try:
+            import IPython  # noqa: F401
+        except ImportError:
+            if wanted == "ipython":
+                print("IPython is not installed on this machine: the built-in shell runs instead.", file=sys.stderr)
+        else:
+            from .shell_ipython import IPythonShell
+
+            shell = IPythonShell(port, config.get("scratch"))
+            return shell, shell.comms
+    from .comms import NoComms
+    from .shell_plain.shell import PlainShell
+
+    return PlainShell(port), NoComms()
+
+
+def _replace_input(port: Port) -> None:
+    """``input`` and ``getpass`` ask the front end."""
+
+    def ask(prompt: object = "") -> str:
+        """Ask the front end for a line of text."""
+        return port.input(prompt)
+
+    def ask_secretly(prompt: object = "Password: ", stream: object = None, **_options: object) -> str:
+        """Ask the front end for a line that it doesn't show."""
+        return port.input(prompt, password=True)
+
+    import getpass
+
+    builtins.input = ask
+    getpass.getpass = ask_secretly
+
+
+def _show_crashes() -> None:
+    """When the interpreter crashes, it shows where."""
+    try:
+        import faulthandler
+
+        faulthandler.enable(2)
+    except (ImportError, RuntimeError, OSError):
+        pass
+
+
+def _describe(shell: Any) -> Json:
+    return {
+        "shell": shell.name,
+        "python": sys.version.split()[0],
+        "executable": sys.executable,
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "cwd": _cwd(),
+        "execution_count": shell.execution_count,
+    }
+
+
+def _cwd() -> str:
+    try:
+        return os.getcwd()
+    except OSError:
+        return "(a folder that was removed)"
+
+
+def _leave(outlet: Outlet) -> None:
+    """Run what the user's code has registered with atexit, then end without unwinding into the keeper's code."""
+    import atexit
+
+    try:
+        atexit._run_exitfuncs()
+    except BaseException as error:
+        print("%s in atexit: %s" % (type(error).__name__, error), file=sys.stderr)
+    outlet.flush()
+    os._exit(0)

@@ -1,0 +1,118 @@
+"""``sys.stdout`` and ``sys.stderr`` of the worker, and what must be flushed before others write."""
+
+from __future__ import annotations
+
+import functools
+import io
+import os
+import sys
+
+from .. import frames
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable
+
+    from .outlet import Outlet
+
+
+class OutStream(io.TextIOBase):
+    """A text stream whose lines go out as they are written, to the cell that the writing code belongs to."""
+
+    encoding = "utf-8"
+    errors = "backslashreplace"
+    newlines = None
+    line_buffering = True
+
+    def __init__(self, outlet: Outlet, kind: int) -> None:
+        super().__init__()
+        self._outlet = outlet
+        self._kind = kind
+        self.name = "<%s>" % frames.STREAMS[kind]
+        self.mode = "w"
+        self.buffer = OutBuffer(self)
+
+    def write(self, text: str) -> int:
+        """Print text; a lone surrogate shows as an escape."""
+        if not isinstance(text, str):
+            raise TypeError("write() argument must be str, not %s" % type(text).__name__)
+        self._outlet.write(self._kind, text)
+        return len(text)
+
+    def writelines(self, lines: Any) -> None:
+        """Print each of the lines."""
+        self.write("".join(lines))
+
+    def flush(self) -> None:
+        """Send an unfinished line now."""
+        self._outlet.flush()
+
+    def fileno(self) -> int:
+        """The descriptor that children of this process may write to."""
+        return self._kind
+
+    def isatty(self) -> bool:
+        return False
+
+    def readable(self) -> bool:
+        return False
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        """Does nothing: the notebook goes on printing."""
+
+    def reconfigure(self, **_options: Any) -> None:
+        """Accepted and ignored: what is printed arrives as text, whatever the encoding of that machine."""
+
+
+class OutBuffer(io.BufferedIOBase):
+    """``sys.stdout.buffer``: takes bytes and prints them as UTF-8."""
+
+    def __init__(self, stream: OutStream) -> None:
+        super().__init__()
+        self._stream = stream
+        self.raw = self
+
+    def write(self, data: Any) -> int:
+        """Print bytes."""
+        piece = bytes(data)
+        self._stream.write(piece.decode("utf-8", "replace"))
+        return len(piece)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    def writable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        """Does nothing: the notebook goes on printing."""
+
+
+def install(outlet: Outlet) -> None:
+    """Make the streams those of this process."""
+    sys.stdout = sys.__stdout__ = OutStream(outlet, frames.STDOUT)  # type: ignore[assignment,misc]
+    sys.stderr = sys.__stderr__ = OutStream(outlet, frames.STDERR)  # type: ignore[assignment,misc]
+    os.system = _flush_before(os.system)
+    import subprocess
+
+    subprocess.Popen.__init__ = _flush_before(subprocess.Popen.__init__)  # type: ignore[method-assign]
+
+
+def _flush_before(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What a child prints must not come before what Python had printed without a newline."""
+
+    @functools.wraps(function)
+    def flushing(*args: Any, **kwargs: Any) -> Any:
+        sys.stdout.flush()
+        return function(*args, **kwargs)
+
+    return flushing

@@ -1,0 +1,85 @@
+"""What a shell may ask of the worker: publish a message, print, and ask the front end for a line."""
+
+from __future__ import annotations
+
+import queue
+
+from .. import frames, wire
+from .attribution import current
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Optional, Sequence
+
+    from ..wire import Bytes, Json
+    from .outlet import Outlet
+
+
+class StdinNotImplementedError(RuntimeError):
+    """``input()`` was called, and the front end that runs the cell has no way to ask."""
+
+
+class Port:
+    """The way from the shell to the front end. Callable from any thread.
+
+    :ivar parents: the msg_id of each request by its number
+    :ivar allow_stdin: whether the front end of the running cell can be asked
+    """
+
+    def __init__(self, outlet: Outlet) -> None:
+        self.outlet = outlet
+        self.parents: Dict[int, str] = {}
+        self.allow_stdin = False
+        self._asked = 0
+        self._answers: Dict[int, queue.SimpleQueue[str]] = {}
+
+    @property
+    def request(self) -> int:
+        """The number of the request that the running code belongs to."""
+        return current.get() or self.outlet.cell
+
+    def publish(
+        self,
+        msg_type: str,
+        content: Json,
+        metadata: Optional[Json] = None,
+        buffers: Optional[Sequence[Bytes]] = None,
+        kind: int = frames.MESSAGE,
+    ) -> None:
+        """Send a message to whoever started the running code, after all that was printed before."""
+        number = self.request
+        message = wire.Message(msg_type, content, self.parents.get(number, ""), metadata, buffers or ())
+        self.outlet.send(kind, number, message.encode())
+
+    def reply(self, number: int, msg_type: str, content: Json) -> None:
+        """Answer a request; nothing follows from it on this thread."""
+        message = wire.Message(msg_type, content, self.parents.get(number, ""))
+        self.outlet.send(frames.ENDED, number, message.encode())
+
+    def stream(self, name: str, text: str) -> None:
+        """Print to ``stdout`` or ``stderr``, whatever ``sys.stdout`` is now."""
+        self.outlet.write(frames.STDOUT if name == "stdout" else frames.STDERR, text)
+
+    def input(self, prompt: object = "", password: bool = False) -> str:
+        """A line from whoever runs the cell.
+
+        :raises StdinNotImplementedError: they can't be asked
+        :raises KeyboardInterrupt: they pressed stop instead
+        """
+        if not self.allow_stdin:
+            raise StdinNotImplementedError("input() was called, but this front end can't be asked for input.")
+        self._asked += 1
+        serial = self._asked
+        answers = self._answers[serial] = queue.SimpleQueue()
+        try:
+            content: Dict[str, Any] = {"prompt": str(prompt), "password": password, "serial": serial}
+            self.publish("input_request", content, kind=frames.URGENT)
+            return answers.get()
+        finally:
+            del self._answers[serial]
+
+    def answer(self, content: Json) -> None:
+        """An ``input_reply`` has come (on the sorter's thread)."""
+        answers = self._answers.get(content.get("serial", 0))
+        if answers is not None:
+            answers.put(str(content.get("value", "")))

@@ -1,0 +1,1 @@
+"""The built-in shell, for machines where IPython is not installed."""

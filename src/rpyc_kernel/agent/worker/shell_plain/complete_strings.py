@@ -1,0 +1,58 @@
+"""What may stand in a string: file names, and keys of the dict that is being indexed."""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, List
+
+    from .scan import Open
+
+_MAX = 500
+
+
+def paths(typed: str) -> List[str]:
+    """Paths that begin with what was typed, folders with a slash at the end."""
+    folder, name = os.path.split(typed)
+    try:
+        with os.scandir(os.path.expanduser(folder) or ".") as entries:
+            found = [entry for entry in entries if entry.name.startswith(name)]
+    except (OSError, ValueError):
+        return []
+    head = typed[: len(typed) - len(name)]
+    names = []
+    for entry in found[:_MAX]:
+        if entry.name.startswith(".") and not name.startswith("."):
+            continue
+        names.append(head + entry.name + ("/" if _is_folder(entry) else ""))
+    return sorted(names)
+
+
+def _is_folder(entry: Any) -> bool:
+    try:
+        return bool(entry.is_dir())
+    except OSError:
+        return False
+
+
+def dict_keys(value: Any) -> List[Any]:
+    """Keys of a dict, or what an object offers by ``_ipython_key_completions_``, as DataFrames do."""
+    cls = type(value)
+    if isinstance(value, dict) and cls.keys is dict.keys and cls.__iter__ is dict.__iter__:
+        return list(value)[:_MAX]
+    offered = getattr(cls, "_ipython_key_completions_", None)
+    if offered is not None:
+        try:
+            return list(offered(value))[:_MAX]
+        except Exception:
+            return []
+    if isinstance(value, dict):
+        return list(dict.keys(value))[:_MAX]
+    return []
+
+
+def string_start(text: str, opened: Open) -> int:
+    """Where a string begins, its prefix included."""
+    return opened.start - len(opened.prefix)

@@ -1,0 +1,60 @@
+"""Whether a cell is complete: what consoles ask before they run it or give one more line."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+
+from .compiling import TOP_LEVEL_AWAIT
+from .scan import scan
+from .transform import cell_magic, dedent, transform
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict
+
+
+def is_complete(code: str, flags: int = 0) -> Dict[str, Any]:
+    """Content of an ``is_complete_reply``: ``complete``, ``incomplete`` with an ``indent``, or ``invalid``."""
+    code = dedent(code)
+    if not code.strip():
+        return {"status": "complete"}
+    if cell_magic(code):
+        # its body may be anything: an empty line ends it
+        lines = code.rstrip(" \t").split("\n")
+        return {"status": "complete"} if lines[-1] == "" and len(lines) > 1 else {"status": "incomplete", "indent": ""}
+    found = scan(code)
+    last = code.rstrip().rsplit("\n", 1)[-1]
+    indent = last[: len(last) - len(last.lstrip())]
+    if found.stack or found.continued:
+        in_string = bool(found.stack) and found.stack[-1].kind == "string"
+        return {"status": "incomplete", "indent": "" if in_string else indent}
+    status = _compiles(transform(code), flags)
+    if status == "invalid":
+        return {"status": "invalid"}
+    if _ends_in_colon(code):
+        indent += "    "
+    if status == "incomplete":
+        return {"status": "incomplete", "indent": indent}
+    if indent and not code.endswith("\n"):
+        return {"status": "incomplete", "indent": indent}  # in a block: an empty line ends it
+    return {"status": "complete"}
+
+
+def _compiles(source: str, flags: int) -> str:
+    import codeop
+
+    # the parser alone: on 3.7 the compiler refuses `await` outside functions
+    compiler = codeop.CommandCompiler()
+    compiler.compiler.flags |= flags | (TOP_LEVEL_AWAIT or ast.PyCF_ONLY_AST)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return "incomplete" if compiler(source, "<cell>", "exec") is None else "complete"
+    except Exception:
+        return "invalid"
+
+
+def _ends_in_colon(code: str) -> bool:
+    last = scan(code).last_code
+    return last >= 0 and code[last] == ":"

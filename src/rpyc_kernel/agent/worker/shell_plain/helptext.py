@@ -1,0 +1,238 @@
+"""What ``obj?``, ``obj??`` and Shift-Tab show about an object."""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+import re
+import types
+
+from .names import Unknown, attribute_names, kind_of, resolve, signature_of, trailing_expression
+from .scan import scan
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Container, Dict, List, Optional, Tuple
+
+    from .magics import Magics
+
+_RED, _RESET = "\x1b[31m", "\x1b[0m"
+_MAGIC = re.compile(r"(%{1,2})([^\W\d]\w*)$")
+_PLAIN = (int, float, complex, bool, str, bytes, list, tuple, dict, set, frozenset, type(None), range)
+_MAX_TEXT = 200
+
+
+def inspect_at(
+    code: str, pos: int, namespace: Dict[str, Any], magics: Magics, detail: int = 0, omit: Container[str] = ()
+) -> Dict[str, Any]:
+    """Content of an ``inspect_reply``; `detail` 1 adds the source, sections named in `omit` are left out."""
+    pos = max(0, min(pos, len(code)))
+    for name in _candidates(code, pos):
+        text = describe_name(name, namespace, magics, detail, omit)
+        if text is not None:
+            return {"status": "ok", "found": True, "data": {"text/plain": text}, "metadata": {}}
+    return {"status": "ok", "found": False, "data": {}, "metadata": {}}
+
+
+def describe_name(
+    name: str, namespace: Dict[str, Any], magics: Magics, detail: int = 0, omit: Container[str] = ()
+) -> Optional[str]:
+    """The text about what a name stands for; None if it stands for nothing."""
+    magic = _MAGIC.match(name)
+    if magic:
+        return _describe_magic(magics, "cell" if magic.group(1) == "%%" else "line", magic.group(2))
+    try:
+        value = resolve(name, namespace)
+    except Unknown:
+        if name.isidentifier() and not keyword.iskeyword(name):
+            return _describe_magic(magics, "line", name)
+        return None
+    return describe(value, detail, omit)
+
+
+def describe(value: Any, detail: int = 0, omit: Container[str] = ()) -> str:
+    """Signature, documentation or source, file and type of an object, under red titles."""
+    sections: List[Tuple[str, str]] = []
+    kind = kind_of(value)
+    name = getattr(value, "__name__", "") if kind in ("function", "class") else ""
+    signature = signature_of(value)
+    if signature and kind == "class":
+        sections.append(("Init signature", name + signature))
+    elif signature:
+        sections.append(("Signature", name + signature))
+    elif callable(value) and kind == "instance":
+        call = signature_of(getattr(type(value), "__call__", None))
+        if call:
+            sections.append(("Call signature", re.sub(r"^\(self(, )?", "(", call)))
+    source = source_of(value) if detail else ""
+    documentation = doc_of(value)
+    about: List[Tuple[str, str]] = []
+    if kind not in ("function", "class", "module"):
+        about.append(("Type", _type_name(value)))
+        text = _string_form(value)
+        if text:
+            about.append(("String form", text))
+        if type(value) in _PLAIN and hasattr(value, "__len__"):
+            about.append(("Length", str(len(value))))
+    file = file_of(value)
+    if file:
+        about.append(("File", file))
+    if kind in ("function", "class", "module"):
+        about.append(("Type", type(value).__name__))
+    content = [("Source", source)] if source else [("Docstring", documentation or "<no docstring>")]
+    if kind in ("function", "class", "module"):
+        sections.extend(content + about)
+        if kind == "class":
+            sections.append(("Subclasses", ", ".join(cls.__name__ for cls in type.__subclasses__(value)[:10])))
+    else:
+        sections.extend(about + content)
+    return "\n".join(_section(title, text) for title, text in sections if text and title.lower() not in omit)
+
+
+def doc_of(value: Any) -> str:
+    """Its documentation, without the indentation of its source; of its class, if it has none itself."""
+    import inspect
+
+    try:
+        return inspect.getdoc(value) or ""
+    except Exception:
+        return ""
+
+
+def source_of(value: Any) -> str:
+    """Its source, or that of its class; empty if there is none to be read."""
+    import inspect
+
+    for each in (value, type(value)):
+        if isinstance(each, property):
+            each = each.fget
+        try:
+            if each is not None and not (each is type(value) and each.__module__ == "builtins"):
+                return inspect.getsource(inspect.unwrap(each) if callable(each) else each).rstrip("\n")
+        except Exception:
+            pass
+        if isinstance(each, type):
+            text = _class_source(each)
+            if text:
+                return text
+    return ""
+
+
+def _class_source(cls: type) -> str:
+    """Source of a class made in a cell: `inspect` looks for the file of its module, and `__main__` has none."""
+    import linecache
+
+    for function in list(cls.__dict__.values()):
+        function = getattr(function, "__func__", function)
+        if not isinstance(function, types.FunctionType) or function.__module__ != cls.__module__:
+            continue
+        lines = linecache.getlines(function.__code__.co_filename)
+        found = _class_lines("".join(lines), cls.__qualname__)
+        if found:
+            return "".join(lines[found[0] - 1 : found[1]]).rstrip("\n")
+    return ""
+
+
+def _class_lines(source: str, qualname: str) -> Optional[Tuple[int, int]]:
+    """First and last line of a class in a source."""
+    import ast
+
+    from .transform import transform
+
+    try:
+        body: List[Any] = ast.parse(transform(source)).body
+    except Exception:
+        return None
+    node: Any = None
+    for name in qualname.split("."):
+        node = next((each for each in reversed(body) if isinstance(each, ast.ClassDef) and each.name == name), None)
+        if node is None:
+            return None
+        body = node.body
+    first = min([node.lineno] + [each.lineno for each in node.decorator_list])
+    last = max(getattr(each, "end_lineno", None) or getattr(each, "lineno", 0) for each in ast.walk(node))
+    return first, last
+
+
+def file_of(value: Any) -> str:
+    """The file where it was made; of cells their name."""
+    import inspect
+
+    try:
+        return inspect.getfile(inspect.unwrap(value) if callable(value) else value)
+    except Exception:
+        return ""
+
+
+def search(pattern: str, namespace: Dict[str, Any]) -> List[str]:
+    """Names that match ``os.*dir*``."""
+    import fnmatch
+
+    owner, dot, last = pattern.rpartition(".")
+    if dot:
+        try:
+            names = attribute_names(resolve(owner, namespace))
+        except Unknown:
+            return []
+    else:
+        names = sorted(set(namespace) | set(builtins.__dict__))
+    found = [name for name in names if fnmatch.fnmatchcase(name, last)]
+    return [owner + dot + name for name in found if last.startswith("_") or not name.startswith("_")]
+
+
+def _candidates(code: str, pos: int) -> List[str]:
+    """Names to tell about, best first: the one at the cursor, then the functions whose arguments it is in."""
+    found = scan(code[:pos])
+    names = []
+    in_text = found.in_comment or (bool(found.stack) and found.stack[-1].kind == "string")
+    if not in_text:
+        end = pos
+        while end < len(code) and (code[end].isalnum() or code[end] == "_"):
+            end += 1
+        start = end
+        while start > 0 and (code[start - 1].isalnum() or code[start - 1] in "_%"):
+            start -= 1
+        word = code[start:end]
+        if word.startswith("%"):
+            names.append(word)
+        elif word and not word[0].isdigit():
+            names.append(trailing_expression(code[:end]) or "")
+    for opened in reversed(found.stack):
+        if opened.kind == "(":
+            names.append(trailing_expression(code[: opened.start].rstrip(" \t")))
+    return [name for name in names if name]
+
+
+def _describe_magic(magics: Magics, kind: str, name: str) -> Optional[str]:
+    if name not in magics.names(kind):
+        return None
+    try:
+        function = magics.find(kind, name)
+    except Exception:
+        return None
+    text = doc_of(function) or "<no docstring>"
+    return _section("Docstring", text) + "\n" + _section("Type", "%s magic" % kind)
+
+
+def _section(title: str, text: str) -> str:
+    label = _RED + title + ":" + _RESET
+    if "\n" in text:
+        return label + "\n" + text
+    return label + " " * max(1, 11 - len(title)) + text
+
+
+def _type_name(value: Any) -> str:
+    return type(value).__name__
+
+
+def _string_form(value: Any) -> str:
+    """``str(value)`` of what is builtin: that of others is code, which might take its time on this thread."""
+    if type(value) not in _PLAIN:
+        return ""
+    if isinstance(value, (list, tuple, dict, set, frozenset)) and len(value) > 100:
+        return ""
+    try:
+        text = " ".join(str(value).split()) if not isinstance(value, (list, tuple, dict, set)) else repr(value)
+    except Exception:
+        return ""
+    return text if len(text) <= _MAX_TEXT else text[:_MAX_TEXT] + "..."

@@ -1,0 +1,112 @@
+"""``%pip %ls %cat %mkdir %sx %%bash %%sh %%script``."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+
+from .options import words
+from .process import getoutput, run, system, to_stderr, to_stdout
+from .usage import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List
+
+    from .shell import PlainShell
+
+
+def pip(_shell: PlainShell, line: str, _local: Any) -> None:
+    """``%pip …``: pip of the Python that runs the cells."""
+    if not re.search("python|pypy", os.path.basename(sys.executable or ""), re.IGNORECASE):
+        raise UsageError(
+            "%%pip: this Python runs inside another program (%s), which cannot run pip." % (sys.executable or "unnamed")
+        )
+    system(_quote(sys.executable) + " -m pip " + line)
+    import importlib
+
+    importlib.invalidate_caches()  # what was installed just now is found without a restart
+    if re.match(r"\s*(install|uninstall)\b", line):
+        print("Note: you may need to restart the kernel to use updated packages.")
+
+
+def ls(_shell: PlainShell, line: str, _local: Any) -> None:
+    """``%ls``: list a folder."""
+    system(("dir " if os.name == "nt" else "ls -F ") + line)
+
+
+def cat(_shell: PlainShell, line: str, _local: Any) -> None:
+    """``%cat FILE``: show a file."""
+    system(("type " if os.name == "nt" else "cat ") + line)
+
+
+def mkdir(_shell: PlainShell, line: str, _local: Any) -> None:
+    """``%mkdir FOLDER``: make a folder."""
+    system("mkdir " + line)
+
+
+def sx(_shell: PlainShell, line: str, _local: Any) -> Any:
+    """``%sx COMMAND``: the lines that it writes, as ``!!``."""
+    return getoutput(line)[0]
+
+
+def sx_cell(_shell: PlainShell, line: str, cell: str, _local: Any) -> Any:
+    """``%%sx``: the lines that the cell's commands write."""
+    return getoutput(line + "\n" + cell)[0]
+
+
+def script_bash(shell: PlainShell, line: str, cell: str, _local: Any) -> None:
+    """``%%bash``: run the cell in bash. ``--out NAME`` and ``--err NAME`` keep what it writes."""
+    _script(shell, "bash", ["bash"], line, cell)
+
+
+def script_sh(shell: PlainShell, line: str, cell: str, _local: Any) -> None:
+    """``%%sh``: run the cell in the POSIX shell."""
+    _script(shell, "sh", ["sh"], line, cell)
+
+
+def script(shell: PlainShell, line: str, cell: str, _local: Any) -> None:
+    """``%%script PROGRAM …``: run the cell in any program that reads it from stdin."""
+    _script(shell, "script", [], line, cell)
+
+
+def _script(shell: PlainShell, magic: str, program: List[str], line: str, cell: str) -> None:
+    keep: Dict[str, str] = {}
+    raises = True
+    rest = words("%" + magic, line)
+    while rest and rest[0].startswith("--"):
+        option, _, value = rest.pop(0).partition("=")
+        if option in ("--out", "--err") and (value or rest):
+            keep[option] = value or rest.pop(0)
+        elif option in ("--no-raise-error", "--raise-error"):
+            raises = option == "--raise-error"
+        else:
+            raise UsageError("%%%%%s: %s is unknown; it has --out NAME, --err NAME, --no-raise-error." % (magic, option))
+    command = program + rest
+    if not command:
+        raise UsageError("%%script needs a program: %%script PROGRAM.")
+    texts: Dict[str, List[str]] = {"--out": [], "--err": []}
+    sinks = [
+        texts["--out"].append if "--out" in keep else to_stdout,
+        texts["--err"].append if "--err" in keep else to_stderr,
+    ]
+    try:
+        status = run(command, sinks, cell)
+    except FileNotFoundError:
+        raise UsageError("%%%%%s: there is no program %s on this machine." % (magic, command[0])) from None
+    for option, name in keep.items():
+        shell.namespace[name] = "".join(texts[option])
+    shell.namespace["_exit_code"] = status
+    if status and raises:
+        import subprocess
+
+        raise subprocess.CalledProcessError(status, command)
+
+
+def _quote(text: str) -> str:
+    if os.name == "nt":
+        return '"%s"' % text
+    import shlex
+
+    return shlex.quote(text)

@@ -1,0 +1,30 @@
+"""The error of a command that cannot be followed, and what running a piece of code came to."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Optional
+
+
+class UsageError(Exception):
+    """A magic that doesn't exist or was used wrongly. Its text is all that the user sees: it has no traceback."""
+
+
+class Outcome:
+    """A value or an error, returned instead of raised.
+
+    A coroutine cannot raise what code raises: StopIteration would become RuntimeError on the way (PEP 479).
+    """
+
+    __slots__ = ("error", "value")
+
+    def __init__(self, value: Any = None, error: Optional[BaseException] = None) -> None:
+        self.value = value
+        self.error = error
+
+    def unwrap(self) -> Any:
+        """The value; raises the error."""
+        if self.error is not None:
+            raise self.error
+        return self.value

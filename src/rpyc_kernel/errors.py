@@ -1,0 +1,344 @@
+"""Everything that can go wrong, as one tree.
+
+A message is made for the person at the notebook: what happened, to which address, what to do next.
+
+::
+
+    RpycKernelError
+    ├── AddressError                 a text that is no address
+    ├── UsageError                   a command that was written wrongly
+    │   └── CommandError             one in a cell
+    ├── DialError                    no usable connection came to be
+    │   ├── UnsupportedSchemeError   an address of a kind that cannot be dialled
+    │   ├── NameNotResolvedError     no such host name, or no name server answered
+    │   ├── NobodyListeningError     the machine is there, the port is closed
+    │   ├── UnreachableError         no route, or the network forbids it
+    │   ├── DialTimeoutError         nothing came back at all
+    │   ├── DialCancelledError       the user pressed stop meanwhile
+    │   ├── NotRpycError             the port speaks HTTP, SSH, TLS or something else
+    │   ├── SilentServerError        the port accepts and then says nothing
+    │   ├── ServerClosedError        the port accepts and hangs up
+    │   ├── RpycVersionError         RPyC, but too old or too new to be understood
+    │   └── WrongServiceError        RPyC, but not the classic SlaveService
+    ├── RemoteUnfitError             the server is right, but no session can live there
+    │   ├── PythonTooOldError
+    │   ├── NoRoomError              the disk is full, or there is no place to write to
+    │   └── NoInterpreterError       its sys.executable is no Python
+    ├── LinkError                    a connection that had worked came to an end
+    │   ├── LinkLost                 it broke, or was aborted
+    │   ├── NoAnswerError            no reply within the time that was allowed
+    │   └── ProtocolError            what came is not RPyC, or not what was asked for
+    │       └── FrameTooLargeError
+    ├── SessionError                 the link is right, the session isn't
+    │   ├── SessionGoneError
+    │   └── TakenOverError
+    ├── RemoteError                  an exception in the server's Python, told through RPyC
+    └── AgentError                   a sentence of our agent on the other machine
+"""
+
+from __future__ import annotations
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def start_command(host: str = "", port: int | None = None) -> str:
+    """Return the shell line that starts a stock RPyC server, for somebody who will dial *host* and *port*.
+
+    For this machine itself it listens on loopback only: whoever reaches such a server is its user.
+    """
+    if ":" in host:
+        listen, family = ("::1" if host in _LOOPBACK else "::"), ", ipv6=True"
+    else:
+        listen, family = ("127.0.0.1" if host in _LOOPBACK else "0.0.0.0"), ""  # noqa: S104 - a text for the user
+    return (
+        'python3 -c "from rpyc.utils.server import ThreadedServer; from rpyc.core.service import SlaveService; '
+        f"ThreadedServer(SlaveService, hostname='{listen}', port={port or 18812}{family}, reuse_addr=True).start()\""
+    )
+
+
+class RpycKernelError(Exception):
+    """Whatever of ours goes wrong; never raised itself."""
+
+
+class AddressError(RpycKernelError):
+    """Raised by :meth:`Address.parse`. Its message never repeats a secret that was written into the address."""
+
+
+class UsageError(RpycKernelError):
+    """Raised where a command in a cell or on the command line is written wrongly, before anything ran."""
+
+
+class CommandError(UsageError):
+    """Raised by ``kernel.routing`` for a cell that is refused as a whole, before any of it ran."""
+
+
+class _AtAddress(RpycKernelError):
+    """An error that belongs to one address, which its message names."""
+
+    def __init__(self, address: object, message: str) -> None:
+        super().__init__(message)
+        self.address = str(address)
+
+
+# --- no connection came to be -------------------------------------------------------------------------------------
+
+
+class DialError(_AtAddress):
+    """No usable connection came to be. Nothing of the user's has run on the other machine."""
+
+
+class UnsupportedSchemeError(DialError):
+    """Raised by ``dial`` for an address of a kind that it has no way to."""
+
+    def __init__(self, address: object, hint: str) -> None:
+        super().__init__(address, f"Cannot connect to {address}: {hint}")
+
+
+class NameNotResolvedError(DialError):
+    """Raised when the host name has no address. *temporary*: no name server answered, so that it may exist."""
+
+    def __init__(self, address: object, host: str, *, temporary: bool = False) -> None:
+        self.temporary = temporary
+        if temporary:
+            said = f"Cannot look up the name {host!r}: no name server answered. Is this machine online?"
+        else:
+            said = f"There is no machine named {host!r}. Check the spelling,"
+        super().__init__(address, f"{said} {'Try' if temporary else 'or use'} its IP address instead.")
+
+
+class NobodyListeningError(DialError):
+    """Raised when the connection is refused: the port is closed, or the Unix socket has nobody behind it."""
+
+    def __init__(self, address: object, host: str = "", port: int | None = None) -> None:
+        hint = f"Start it there with: {start_command(host, port)}" if port else "Start the server that belongs to it."
+        super().__init__(address, f"No server is listening on {address}. {hint}")
+
+
+class UnreachableError(DialError):
+    """Raised when the network says at once that it does not get there. *reason* is the system's own word for it."""
+
+    def __init__(self, address: object, reason: str) -> None:
+        super().__init__(
+            address,
+            f"Cannot reach {address}: {reason}. Are both machines on the same network, and do they ping each other?",
+        )
+
+
+class DialTimeoutError(DialError):
+    """Raised when nothing came back from there for *seconds*: wrong address, machine off, or a firewall."""
+
+    def __init__(self, address: object, seconds: float) -> None:
+        super().__init__(
+            address,
+            f"{address} did not answer within {seconds:g} s. Is the machine on, is the address right, and does a "
+            "firewall let this port through?",
+        )
+
+
+class DialCancelledError(DialError):
+    """Raised when connecting was stopped: the *cancel* event of ``dial`` was set."""
+
+    def __init__(self, address: object) -> None:
+        super().__init__(address, f"Connecting to {address} was stopped.")
+
+
+class NotRpycError(DialError):
+    """Raised when something else than RPyC answers. *speaks* names it, as far as its first bytes tell."""
+
+    def __init__(self, address: object, speaks: str, hint: str = "") -> None:
+        self.speaks = speaks
+        hint = hint or "Is the port right? An RPyC server listens on 18812 unless told otherwise."
+        super().__init__(address, f"{address} is no RPyC server: it speaks {speaks}. {hint}")
+
+
+class SilentServerError(DialError):
+    """Raised when the port accepts the connection but answers nothing for *seconds*."""
+
+    def __init__(self, address: object, seconds: float) -> None:
+        super().__init__(
+            address,
+            f"{address} accepts connections but said nothing for {seconds:g} s. Either it is no RPyC server, "
+            "or it is busy with another client or stuck: check the port, or restart the server there.",
+        )
+
+
+class ServerClosedError(DialError):
+    """Raised when the port accepts the connection and closes it before it has answered anything."""
+
+    def __init__(self, address: object, *, gone: bool = False) -> None:
+        if gone:  # it served the first attempt, and nobody listened any more at the second
+            message = (
+                f"The server on {address} hung up and no longer listens. A OneShotServer serves one connection only, "
+                "and a notebook needs two: start a ThreadedServer there."
+            )
+        else:
+            message = (
+                f"{address} closed the connection before it answered. It is no RPyC server, "
+                "or it turned us away: look at what the server printed there."
+            )
+        super().__init__(address, message)
+
+
+class RpycVersionError(DialError):
+    """Raised when RPyC answers in a dialect that is not understood here. *found* says what it looks like."""
+
+    def __init__(self, address: object, found: str) -> None:
+        super().__init__(
+            address,
+            f"The server on {address} speaks {found}. This kernel understands RPyC 4.1 up to 6: install another "
+            "one there: python3 -m pip install 'rpyc>=6,<7'",
+        )
+
+
+class WrongServiceError(DialError):
+    """Raised when it is an RPyC server that does not let a client run code. *service*: the class it serves."""
+
+    def __init__(self, address: object, service: str, host: str = "") -> None:
+        self.service = service
+        super().__init__(
+            address,
+            f"The RPyC server on {address} serves {service or 'another service'}, where no code can be run. "
+            f"The kernel needs a SlaveService: {start_command(host)}",
+        )
+
+
+# --- connected, but no session can live there ---------------------------------------------------------------------
+
+
+class RemoteUnfitError(_AtAddress):
+    """The server is right, but no session can live on that machine."""
+
+
+class PythonTooOldError(RemoteUnfitError):
+    """Raised when the server runs on a Python older than the agent needs. *found*: its version, like ``"3.6.15"``."""
+
+    def __init__(self, address: object, found: str, needed: str = "3.7") -> None:
+        super().__init__(
+            address,
+            f"The server on {address} runs on Python {found}, and cells need Python {needed} or newer there. "
+            "Start the server with a newer Python.",
+        )
+
+
+class NoRoomError(RemoteUnfitError):
+    """Raised when the other machine has no place for the session's files. *reason* is its system's own word."""
+
+    def __init__(self, address: object, reason: str) -> None:
+        super().__init__(
+            address,
+            f"No session can start on {address}: {reason}. Make room on that machine's disk, or set TMPDIR to a "
+            "folder that its user may write to before you start the server.",
+        )
+
+
+class NoInterpreterError(RemoteUnfitError):
+    """Raised when the server is embedded in a program: what its ``sys.executable`` names is no Python."""
+
+    def __init__(self, address: object, executable: str) -> None:
+        named = f"names {executable!r}, which is no Python" if executable else "is empty"
+        super().__init__(
+            address,
+            f"The server on {address} runs inside another program: its sys.executable {named}, "
+            "so that no process can be started for the cells. Say which Python to use with --python, "
+            "or start the server with a plain python3.",
+        )
+
+
+# --- a connection that had worked ---------------------------------------------------------------------------------
+
+
+class LinkError(_AtAddress):
+    """A connection that had worked came to an end. The session on the other machine goes on."""
+
+
+class LinkLost(LinkError):
+    """Raised when the connection breaks, is closed by the server, or was aborted from another thread."""
+
+    def __init__(self, address: object, reason: str) -> None:
+        self.reason = reason
+        super().__init__(address, f"The connection to {address} was lost: {reason}.")
+
+
+class NoAnswerError(LinkError):
+    """Raised when no reply came within *seconds*. The request may still be running, its reply can still be received."""
+
+    def __init__(self, address: object, seconds: float) -> None:
+        super().__init__(address, f"{address} did not answer within {seconds:g} s.")
+
+
+class ProtocolError(LinkError):
+    """Raised when what came is not RPyC, is malformed or was not asked for. The connection is closed then.
+
+    *reason* goes into the message; *head* holds the first bytes of what came, for a guess at what speaks there.
+    """
+
+    def __init__(self, address: object, reason: str, head: bytes = b"") -> None:
+        self.reason = reason
+        self.head = head
+        super().__init__(
+            address,
+            f"{address} sent what an RPyC server would not send ({reason}), so the connection was closed.",
+        )
+
+
+class FrameTooLargeError(ProtocolError):
+    """Raised when a frame is announced, or unpacks to, more than is taken (sizes in bytes). Nothing was allocated."""
+
+    def __init__(self, address: object, size: int | None, limit: int, head: bytes = b"") -> None:
+        announced = f"of {size:,} bytes" if size is not None else "that unpacks without end"
+        super().__init__(address, f"a message {announced}, where at most {limit:,} are taken", head)
+
+
+# --- the session --------------------------------------------------------------------------------------------------
+
+
+class SessionError(_AtAddress):
+    """The other machine answers, but the session is not ours to use any more."""
+
+
+class SessionGoneError(SessionError):
+    """Raised when the session has ended: it was idle for too long, was ended by somebody, or the machine restarted.
+
+    *reason*: what is known about it over there, as a part of a sentence.
+    """
+
+    def __init__(self, address: object, reason: str = "") -> None:
+        why = f" ({reason})" if reason else ""
+        super().__init__(
+            address,
+            f"The session on {address} is gone{why}, and with it its variables. Connect again for a new one: "
+            f'$connect("{address}")',
+        )
+
+
+class TakenOverError(SessionError):
+    """Raised when another kernel attached to the session: only the newest one is served."""
+
+    def __init__(self, address: object) -> None:
+        super().__init__(
+            address, f'Another notebook took the session on {address} over. $connect("{address}") takes it back.'
+        )
+
+
+# --- told by the other side ---------------------------------------------------------------------------------------
+
+
+class RemoteError(RpycKernelError):
+    """Raised when a request of ours ended in an exception in the server's Python.
+
+    It only carries texts: no class, and no module, is chosen by the other side.
+
+    *name*: the class, like ``"AttributeError"``; *message*: what ``str`` of it would be about;
+    *remote_traceback*: the server's text, or ``""``; *module*: where the class is from.
+    """
+
+    def __init__(self, name: str, message: str, remote_traceback: str = "", module: str = "builtins") -> None:
+        super().__init__(f"{name}: {message}" if message else name)
+        self.name = name
+        self.message = message
+        self.remote_traceback = remote_traceback
+        self.module = module
+
+
+class AgentError(RpycKernelError):
+    """Raised with the sentence in which our agent on the other machine refused something."""

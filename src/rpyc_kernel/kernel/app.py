@@ -1,0 +1,40 @@
+"""``python -m rpyc_kernel``: ipykernel's application with our kernel and its options."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from ipykernel.kernelapp import IPKernelApp, kernel_aliases, kernel_flags
+from traitlets import Type
+
+from rpyc_kernel.kernel.kernel import RpycKernel
+
+ALIASES = {
+    **kernel_aliases,
+    "address": "RpycKernel.address",
+    "keep": "RpycKernel.keep",
+}
+
+
+class RpycKernelApp(IPKernelApp):
+    """A Jupyter kernel whose cells run on another machine's Python, reached through RPyC."""
+
+    name = "rpyc-kernel"
+    description = __doc__
+    aliases = ALIASES
+    flags = kernel_flags
+    classes = [RpycKernel, *IPKernelApp.classes]
+    kernel_class = Type(RpycKernel, klass="ipykernel.kernelbase.Kernel", help="The kernel to run.").tag(config=True)
+    subcommands: dict[str, Any] = {}
+
+
+def main() -> None:
+    """Run the kernel; where it can't start, say why in one line."""
+    try:
+        app = RpycKernelApp.instance()
+        app.initialize()
+    except (OSError, ValueError, KeyError) as error:
+        print(f"rpyc-kernel cannot start: {type(error).__name__}: {error}", file=sys.__stderr__)
+        raise SystemExit(1) from None
+    app.start()

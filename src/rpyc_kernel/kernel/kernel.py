@@ -1,0 +1,403 @@
+"""The kernel: decides where each part of a cell runs, and carries requests to the machine and its answers back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from traitlets import Dict, Float, Unicode
+
+from rpyc_kernel import __version__
+from rpyc_kernel.agent.wire import Message, reply_type
+from rpyc_kernel.errors import CommandError, DialCancelledError, RpycKernelError
+from rpyc_kernel.kernel import routing, stdin
+from rpyc_kernel.kernel.commands import command_help
+from rpyc_kernel.kernel.machines import Machine, Machines
+from rpyc_kernel.kernel.publisher import Publisher
+from rpyc_kernel.kernel.while_busy import WhileBusyKernel
+from rpyc_kernel.link.pump import LinkStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+DEFAULT_KEEP = 24 * 3600.0  # seconds
+LOOKUP_TIMEOUT = 10.0  # seconds for completion and inspection
+NOTHING = {"status": "ok", "payload": [], "user_expressions": {}}
+
+
+class RpycKernel(WhileBusyKernel):
+    """An IPython kernel whose cells run on another machine, unless they are marked as local."""
+
+    implementation = "rpyc-kernel"
+    implementation_version = __version__
+
+    address = Unicode("", help="The machine to connect to with the first cell: host, host:port …").tag(config=True)
+    keep = Float(DEFAULT_KEEP, help="Seconds that an idle session stays when nobody is connected to it.").tag(config=True)
+    cwd = Unicode("", help="The folder on that machine in which cells start.").tag(config=True)
+    environment = Dict(help="Environment variables for the Python on that machine.").tag(config=True)
+    python = Unicode("", help="The Python on that machine; without it, the one that runs the server.").tag(config=True)
+    remote_shell = Unicode("auto", help="auto, plain or ipython.").tag(config=True)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._count = 1
+        self._replies: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        self._interrupt: Callable[[], None] | None = None  # what the stop button does just now
+        self._inputs: dict[Any, asyncio.Task[None]] = {}
+        self._requesters: dict[str, tuple[dict[str, Any], Any]] = {}  # parent and identity by msg_id, of running cells
+        self._publisher = Publisher(self.session, self.iopub_socket, self._topic)
+        self._machines = Machines(self._on_message, self._on_status)
+        for msg_type in ("comm_open", "comm_msg", "comm_close"):
+            self.shell_handlers[msg_type] = self._comm_request
+
+    def start(self) -> None:
+        """Start to take requests."""
+        self._loop = asyncio.get_event_loop()
+        super().start()
+
+    # --- what front ends ask about the kernel
+
+    @property
+    def banner(self) -> str:
+        """What a console shows first."""
+        return f'rpyc-kernel {__version__}: cells run on another machine\'s Python. $connect("host:port") names it.\n'
+
+    @property
+    def execution_count(self) -> int:
+        """The number of the next cell, one count for whatever machine it runs on."""
+        return getattr(self, "_count", 1)
+
+    @execution_count.setter
+    def execution_count(self, value: int) -> None:
+        """Ignore ipykernel's counting; `do_execute` counts."""
+
+    @property
+    def kernel_info(self) -> dict[str, Any]:
+        """The content of a ``kernel_info_reply``: the other machine's Python once it is known."""
+        info: dict[str, Any] = dict(super().kernel_info, supported_features=[])
+        machine = self._machines.current
+        if machine and machine.info.get("python"):
+            version = str(machine.info["python"])[:40]
+            info["language_info"] = dict(info["language_info"], version=version)
+        return info
+
+    async def comm_info_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+        """The comms of both sides."""
+        target = parent["content"].get("target_name") or None
+        known = {comm_id: comm.target_name for comm_id, comm in self.comm_manager.comms.items()}
+        known.update(self._publisher.comms)
+        comms = {comm_id: {"target_name": name} for comm_id, name in known.items() if target in (None, name)}
+        self.session.send(stream, "comm_info_reply", {"status": "ok", "comms": comms}, parent, ident)
+
+    async def create_subshell_request(self, socket: Any, ident: Any, parent: dict[str, Any]) -> None:
+        """Refuse: the other machine runs cells one after the other."""
+        content = {"status": "error", "ename": "NotSupported", "evalue": "no subshells here", "traceback": []}
+        self.session.send(socket, "create_subshell_reply", content, parent, ident)
+
+    # --- cells
+
+    async def do_execute(
+        self,
+        code: str,
+        silent: bool,
+        store_history: bool = True,
+        user_expressions: dict[str, str] | None = None,
+        allow_stdin: bool = False,
+        *,
+        cell_meta: Any = None,
+        cell_id: Any = None,
+    ) -> dict[str, Any]:
+        """Run a cell step by step, each where it belongs; the first step that fails ends it."""
+        parent = self.get_parent("shell")
+        msg_id = self._publisher.remember(parent)
+        self._requesters[msg_id] = (parent, self._get_shell_context_var(self._shell_parent_ident))
+        store_history = store_history and not silent
+        if store_history:
+            self.shell.history_manager.store_inputs(self._count, code)
+        reply = dict(NOTHING)
+        try:
+            steps = routing.route(code)
+            for index, step in enumerate(steps):
+                expressions = user_expressions if index == len(steps) - 1 else None
+                reply = await self._run_step(step, msg_id, silent, store_history, expressions or {}, allow_stdin)
+                if reply["status"] != "ok":
+                    break
+        except DialCancelledError:
+            reply = self._publisher.error("KeyboardInterrupt", "connecting was stopped", msg_id)
+        except RpycKernelError as error:
+            reply = self._publisher.error(type(error).__name__, str(error), msg_id)
+        finally:
+            self._interrupt = None
+            self._requesters.pop(msg_id, None)
+            self._stop_asking(msg_id)
+        reply["execution_count"] = self._count
+        if store_history:
+            self._count += 1
+        return reply
+
+    async def _run_step(
+        self,
+        step: routing.Step,
+        msg_id: str,
+        silent: bool,
+        store_history: bool,
+        user_expressions: dict[str, str],
+        allow_stdin: bool,
+    ) -> dict[str, Any]:
+        if isinstance(step, routing.Command):
+            self._say(await self._run_command(step), msg_id)
+            return dict(NOTHING)
+        if isinstance(step, routing.Local):
+            self.shell.execution_count = self._count
+            self._interrupt = lambda: os.kill(os.getpid(), signal.SIGINT)
+            return await super().do_execute(
+                step.code, silent, store_history=False, user_expressions=user_expressions, allow_stdin=allow_stdin
+            )
+        machine = self._machines.current
+        if silent and machine is None:
+            return dict(NOTHING)  # start-up cells of a front end open no connection
+        machine = await self._reach(machine)
+        content = {
+            "code": step.code,
+            "silent": silent,
+            "store_history": store_history,
+            "user_expressions": user_expressions,
+            "allow_stdin": allow_stdin,
+            "execution_count": self._count,
+        }
+        return await self._request(machine, Message("execute_request", content, msg_id))
+
+    async def _run_command(self, step: routing.Command) -> str:
+        arguments = step.arguments
+        if step.name == "help":
+            return command_help(arguments["command"])
+        if step.name == "connect":
+            config = self._session_config()
+            for name in ("cwd", "python", "keep", "env"):
+                if arguments.get(name):
+                    config[name] = arguments[name]
+            return await self._blocking(
+                lambda cancel: self._machines.connect(arguments["address"], config, cancel, new=arguments["new"])
+            )
+        if step.name == "disconnect":
+            return await self._blocking(lambda _cancel: self._machines.disconnect(end=arguments["end"]))
+        if step.name == "hosts":
+            return self._machines.hosts()
+        raise CommandError(f"{step.source} is not known.")
+
+    async def _reach(self, machine: Machine | None) -> Machine:
+        """The machine where the cell runs, connected."""
+        if machine is None:
+            if self._machines.named:
+                raise CommandError('Not connected. $connect("host:port") names the machine on which cells run.')
+            if self.address:
+                config = self._session_config()
+                line = await self._blocking(lambda cancel: self._machines.connect(self.address, config, cancel))
+                self.log.info(line)
+            else:
+                await self._blocking(lambda cancel: self._machines.default(self._session_config(), cancel))
+            machine = self._machines.current
+            assert machine is not None
+        elif machine.link.status is LinkStatus.CLOSED:
+            error = machine.link.error
+            raise error or CommandError(f'The session is closed. $connect("{machine.name}") starts another.')
+        elif machine.link.status is not LinkStatus.UP:
+            await self._blocking(machine.link.revive)
+        return machine
+
+    def _session_config(self) -> dict[str, Any]:
+        config: dict[str, Any] = {"keep": self.keep, "shell": self.remote_shell}
+        config["env"] = {str(name): str(value) for name, value in self.environment.items()}
+        config["name"] = os.environ.get("JPY_SESSION_NAME", "")
+        for name, value in (("cwd", self.cwd), ("python", self.python)):
+            if value:
+                config[name] = value
+        return config
+
+    async def _blocking(self, work: Callable[[threading.Event], T]) -> T:
+        """Do something that blocks on a thread of its own; the stop button sets its *cancel*."""
+        cancel = threading.Event()
+        self._interrupt = cancel.set
+        try:
+            return await asyncio.to_thread(work, cancel)
+        finally:
+            self._interrupt = None
+
+    def _say(self, text: str, msg_id: str) -> None:
+        self._publisher.send("stream", {"name": "stdout", "text": text + "\n"}, msg_id)
+
+    # --- requests to the other machine
+
+    async def _request(self, machine: Machine, message: Message) -> dict[str, Any]:
+        """The content of the reply to a request."""
+        key = f"{reply_type(message.type)}:{message.parent}"
+        future = self._replies[key] = self._loop.create_future()
+        if message.type == "execute_request":
+            self._interrupt = lambda: self._interrupt_remote(machine, message.parent)
+        try:
+            machine.link.submit(message)
+            return await future
+        finally:
+            self._replies.pop(key, None)
+
+    def _interrupt_remote(self, machine: Machine, msg_id: str) -> None:
+        if machine.link.status is LinkStatus.UP:
+            machine.link.interrupt(msg_id)
+        else:
+            self._fail(machine, machine.link.error or CommandError(f"The link to {machine.name} is down."))
+
+    def _on_message(self, machine: Machine, message: Message) -> None:
+        """Whatever comes from a machine, on its link's thread."""
+        if message.type == "input_request":
+            self._loop.call_soon_threadsafe(self._ask, machine, message)
+        elif message.type == "worker_died":
+            text = f"{self._obituary(machine, message.content)}\n"
+            self._publisher.send("stream", {"name": "stderr", "text": text}, message.parent)
+        elif message.type.endswith("_reply"):
+            content = message.content
+            if content.get("ename") == "WorkerDied" and message.type == "execute_reply":
+                text = self._obituary(machine, content.get("end", {}))
+                content = self._publisher.error("WorkerDied", text, message.parent)
+            self._loop.call_soon_threadsafe(self._resolve, f"{message.type}:{message.parent}", content)
+        else:
+            self._publisher.publish(message)
+
+    @staticmethod
+    def _obituary(machine: Machine, end: dict[str, Any]) -> str:
+        how = str(end.get("text", "ended"))[:200]
+        return f"The Python on {machine.name} {how}. Its variables are lost; the next cell runs in a fresh one."
+
+    def _resolve(self, key: str, content: dict[str, Any]) -> None:
+        future = self._replies.get(key)
+        if future is not None and not future.done():
+            content.setdefault("status", "ok")
+            future.set_result(content)
+
+    def _on_status(self, machine: Machine, status: LinkStatus, error: RpycKernelError | None) -> None:
+        """A link has changed, on any thread."""
+        self.log.info("%s: %s %s", machine.name, status.value, error or "")
+        if status in (LinkStatus.DOWN, LinkStatus.CLOSED) and error is not None:
+            self._loop.call_soon_threadsafe(self._fail, machine, error)
+
+    def _fail(self, _machine: Machine, error: Exception) -> None:
+        for future in list(self._replies.values()):
+            if not future.done():
+                future.set_exception(error)
+
+    # --- input()
+
+    def _ask(self, machine: Machine, message: Message) -> None:
+        task = self._loop.create_task(self._answer(machine, message))
+        self._inputs[message.parent, message.content.get("serial")] = task
+
+    async def _answer(self, machine: Machine, message: Message) -> None:
+        requester = self._requesters.get(message.parent)
+        if requester is None:
+            return
+        parent, ident = requester
+        content = message.content
+        value = await stdin.ask(
+            self.session,
+            self.stdin_socket,
+            str(content.get("prompt", "")),
+            password=bool(content.get("password")),
+            parent=parent,
+            ident=ident,
+        )
+        reply = {"value": value, "serial": content.get("serial")}
+        machine.link.submit(Message("input_reply", reply, message.parent))
+
+    def _stop_asking(self, msg_id: str) -> None:
+        for key in [key for key in self._inputs if key[0] == msg_id]:
+            self._inputs.pop(key).cancel()
+
+    # --- completion, inspection, completeness, history
+
+    async def do_complete(self, code: str, cursor_pos: int | None) -> dict[str, Any]:
+        """Complete on the machine where the code would run, and our own commands here."""
+        cursor_pos = len(code) if cursor_pos is None else cursor_pos
+        ours = routing.complete_command(code, cursor_pos)
+        if routing.is_local(code):
+            return dict(super().do_complete(code, cursor_pos))
+        content = {"code": code, "cursor_pos": cursor_pos}
+        reply = await self._look_up("complete_request", content)
+        if ours is None:
+            return reply or dict(NO_MATCHES, cursor_start=cursor_pos, cursor_end=cursor_pos)
+        theirs = reply["matches"] if reply and reply.get("cursor_start") == ours.start else []
+        matches = [*ours.matches, *(match for match in theirs if match not in ours.matches)]
+        return dict(NO_MATCHES, matches=matches, cursor_start=ours.start, cursor_end=ours.end)
+
+    async def do_inspect(
+        self, code: str, cursor_pos: int, detail_level: int = 0, omit_sections: Any = ()
+    ) -> dict[str, Any]:
+        """Inspect on the machine where the code would run."""
+        if routing.is_local(code):
+            return dict(super().do_inspect(code, cursor_pos, detail_level, omit_sections))
+        content = {"code": code, "cursor_pos": cursor_pos, "detail_level": detail_level}
+        reply = await self._look_up("inspect_request", dict(content, omit_sections=list(omit_sections)))
+        return reply or {"status": "ok", "found": False, "data": {}, "metadata": {}}
+
+    async def _look_up(self, msg_type: str, content: dict[str, Any]) -> dict[str, Any] | None:
+        """Ask the current machine, if it can be asked now."""
+        machine = self._machines.current
+        if machine is None or machine.link.status is not LinkStatus.UP:
+            return None
+        msg_id = self._publisher.remember(self.get_parent("shell"))
+        try:
+            return await asyncio.wait_for(self._request(machine, Message(msg_type, content, msg_id)), LOOKUP_TIMEOUT)
+        except (TimeoutError, RpycKernelError):
+            return None
+
+    async def do_is_complete(self, code: str) -> dict[str, Any]:
+        """Whether a console should run what was typed."""
+        status, indent = self.shell.input_transformer_manager.check_complete(routing.strip_commands(code))
+        reply = {"status": status}
+        if status == "incomplete":
+            reply["indent"] = " " * (indent or 0)
+        return reply
+
+    # --- comms
+
+    async def _comm_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+        """A comm message of the front end: to the local comm of that id, else to the other machine."""
+        content = parent["content"]
+        comm_id = content.get("comm_id")
+        msg_type = parent["header"]["msg_type"]
+        local = comm_id in self.comm_manager.comms or content.get("target_name") in self.comm_manager.targets
+        machine = self._machines.current
+        if local or machine is None or machine.link.status is not LinkStatus.UP:
+            getattr(self.comm_manager, msg_type)(stream, ident, parent)
+            return
+        if msg_type == "comm_open":
+            self._publisher.comms[str(comm_id)] = str(content.get("target_name", ""))
+        elif msg_type == "comm_close":
+            self._publisher.comms.pop(str(comm_id), None)
+        msg_id = self._publisher.remember(parent)
+        buffers = [bytes(buffer) for buffer in parent.get("buffers", ())]
+        message = Message(msg_type, content, msg_id, parent.get("metadata"), buffers)
+        try:
+            await self._request(machine, message)
+        except RpycKernelError as error:
+            self.log.info("a %s was not delivered: %s", msg_type, error)
+
+    # --- interrupt and shutdown, on the control thread
+
+    async def interrupt_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+        """The stop button: for whatever the running cell does just now."""
+        interrupt = self._interrupt
+        if interrupt is not None:
+            interrupt()
+        self.session.send(stream, "interrupt_reply", {"status": "ok"}, parent, ident=ident)
+
+    async def do_shutdown(self, restart: bool) -> dict[str, Any]:
+        """End the sessions on the other machines, then this process."""
+        await asyncio.to_thread(self._machines.close)
+        return dict(super().do_shutdown(restart))
+
+
+NO_MATCHES = {"status": "ok", "matches": [], "metadata": {}}

@@ -1,0 +1,86 @@
+"""Publishes what comes from another machine to the front end, as a message of ours for the request it belongs to.
+
+Only the message types that a worker may send pass; the rest of a message is what Jupyter says it is.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jupyter_client.session import Session
+
+    from rpyc_kernel.agent.wire import Message
+
+OUTPUTS = frozenset(
+    {
+        "stream",
+        "display_data",
+        "update_display_data",
+        "execute_result",
+        "error",
+        "clear_output",
+        "comm_open",
+        "comm_msg",
+        "comm_close",
+    }
+)
+REMEMBERED = 4096  # requests whose header is known after their end: what they started may print for long
+
+log = logging.getLogger(__name__)
+
+
+class Publisher:
+    """Knows the requests by their ``msg_id``, and the comms by their ids. `publish` is for any thread."""
+
+    def __init__(self, session: Session, iopub_socket: Any, topic: Callable[[str], bytes]) -> None:
+        self._session = session
+        self._iopub = iopub_socket
+        self._topic = topic
+        self._parents: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self.comms: dict[str, str] = {}  # target name by comm_id
+
+    def remember(self, parent: dict[str, Any]) -> str:
+        """Know a request from now on; returns its ``msg_id``."""
+        msg_id = str(parent.get("header", {}).get("msg_id", ""))
+        self._parents[msg_id] = {"header": parent.get("header", {})}
+        self._parents.move_to_end(msg_id)
+        while len(self._parents) > REMEMBERED:
+            self._parents.popitem(last=False)
+        return msg_id
+
+    def publish(self, message: Message) -> None:
+        """Send a message of another machine to IOPub, if it is one that a worker may send."""
+        if message.type not in OUTPUTS:
+            log.warning("a %r message came from the other machine and was dropped", message.type[:100])
+            return
+        comm_id = message.content.get("comm_id")
+        if message.type == "comm_open":
+            self.comms[str(comm_id)] = str(message.content.get("target_name", ""))
+        elif message.type == "comm_close":
+            self.comms.pop(str(comm_id), None)
+        self.send(message.type, message.content, message.parent, message.metadata, message.buffers)
+
+    def send(
+        self, msg_type: str, content: dict[str, Any], parent: str, metadata: Any = None, buffers: Any = None
+    ) -> None:
+        """Send a message to IOPub for the request with that ``msg_id``."""
+        self._session.send(
+            self._iopub,
+            msg_type,
+            content,
+            parent=self._parents.get(parent, {}),
+            ident=self._topic(msg_type),
+            metadata=metadata or {},
+            buffers=buffers or None,
+        )
+
+    def error(self, ename: str, evalue: str, parent: str) -> dict[str, Any]:
+        """Publish an error of ours, a sentence without a traceback; returns the content of the reply to go with it."""
+        content = {"ename": ename, "evalue": evalue, "traceback": [f"\x1b[31m{ename}\x1b[0m: {evalue}"]}
+        self.send("error", content, parent)
+        return {"status": "error", **content}

@@ -1,0 +1,68 @@
+"""Answers that don't wait for the running cell.
+
+ipykernel takes one shell message after the other: completion, inspection and comm messages would wait for the cell to
+end. This is the one place that reaches into its internals (``shell_main``, ``dispatch_shell(…, concurrent=True)`` of
+ipykernel 7.4); ``tests/kernel/test_while_busy.py`` names the version.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextvars import copy_context
+from typing import Any
+
+from ipykernel.ipkernel import IPythonKernel
+
+ANSWERED_AT_ONCE = frozenset(
+    {
+        "complete_request",
+        "inspect_request",
+        "is_complete_request",
+        "history_request",
+        "kernel_info_request",
+        "comm_info_request",
+        "comm_open",
+        "comm_msg",
+        "comm_close",
+    }
+)
+
+
+class WhileBusyKernel(IPythonKernel):
+    """An ``IPythonKernel`` that answers `ANSWERED_AT_ONCE` while a cell awaits its reply."""
+
+    async def shell_main(self, subshell_id: str | None, msg: list[Any]) -> None:
+        """Handle a shell message, beside the running cell if it is one that may be."""
+        if not (self._main_asyncio_lock.locked() and self._msg_type(msg) in ANSWERED_AT_ONCE):
+            await super().shell_main(subshell_id, msg)
+            return
+        cell, ident = self.get_parent("shell"), self._get_shell_context_var(self._shell_parent_ident)
+        answer = asyncio.create_task(self._answer(msg, subshell_id), context=copy_context())
+        try:
+            await asyncio.sleep(0)  # the task has set the parent to its own; the cell's is the one that counts
+            self.set_parent(ident, cell, channel="shell")
+            await answer
+        finally:
+            if self._main_asyncio_lock.locked():  # the front end saw "idle" for the answer, and would believe it
+                self._publish_status("busy", "shell", parent=cell)
+
+    async def _answer(self, msg: list[Any], subshell_id: str | None) -> None:
+        """One message between its own ``busy`` and ``idle``, for which a front end waits beside the reply."""
+        _idents, frames = self.session.feed_identities(msg, copy=False)
+        parent = self.session.deserialize(frames, content=False, copy=False)
+        self._publish_status("busy", "shell", parent=parent)
+        try:
+            await self.dispatch_shell(msg, subshell_id=subshell_id, concurrent=True)
+        finally:
+            self._publish_status("idle", "shell", parent=parent)
+
+    def _msg_type(self, msg: list[Any]) -> str:
+        """The type of a message whose content is left alone; "" for ipykernel's one-frame message to itself."""
+        if len(msg) == 1:
+            return ""
+        try:
+            _idents, frames = self.session.feed_identities(msg, copy=False)
+            header: dict[str, Any] = self.session.deserialize(frames, content=False, copy=False)["header"]
+        except Exception:  # noqa: BLE001 - dispatch_shell reports it
+            return ""
+        return str(header.get("msg_type", ""))

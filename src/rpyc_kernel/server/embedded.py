@@ -1,0 +1,97 @@
+"""The server behind a notebook that has named no machine: this machine's Python, on a private Unix socket.
+
+``python -m rpyc_kernel.server.embedded PATH`` serves until its standard input ends, which is when the kernel does.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from rpyc_kernel.errors import AgentError
+
+START_TIMEOUT = 30.0  # seconds
+
+
+class EmbeddedServer:
+    """A stock classic server in a process of its own, reachable by this user alone."""
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="rpyc-kernel-"))  # 0700
+        self.path = self._folder / "socket"
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "rpyc_kernel.server.embedded", str(self.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def wait(self, cancel: threading.Event) -> None:
+        """Until it listens. Raises AgentError if it doesn't."""
+        deadline = time.monotonic() + START_TIMEOUT
+        while not self._listens():
+            if self._process.poll() is not None or time.monotonic() > deadline or cancel.is_set():
+                self.close()
+                raise AgentError("The server for this machine's own Python did not start.")
+            cancel.wait(0.01)
+
+    def _listens(self) -> bool:
+        probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            probe.connect(str(self.path))
+        except OSError:
+            return False
+        finally:
+            probe.close()
+        return True
+
+    def close(self) -> None:
+        """End it, and remove its folder."""
+        if self._process.stdin:
+            self._process.stdin.close()
+        try:
+            self._process.wait(2.0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def belongs_to_me(port: int) -> bool:
+    """Whether a process of this user listens on that loopback port (Linux tells; elsewhere nobody is trusted)."""
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            lines = Path(table).read_text(encoding="ascii").splitlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            fields = line.split()
+            listening = fields[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port
+            if listening and int(fields[7]) == os.geteuid():
+                return True
+    return False
+
+
+def main(path: str) -> None:
+    """Serve on the Unix socket *path* until standard input ends."""
+    from rpyc.core.service import SlaveService
+    from rpyc.utils.server import ThreadedServer
+
+    os.umask(0o177)
+    server = ThreadedServer(SlaveService, socket_path=path)
+    os.umask(0o022)
+    threading.Thread(target=server.start, daemon=True).start()
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,221 @@
+"""Brine, the encoding of plain values that RPyC puts on the wire, for bytes that nobody vouches for.
+
+Compatible with ``rpyc.core.brine`` of RPyC 4.1 to 6 (the tags never changed), which is not used because hostile bytes
+make it raise half a dozen kinds of exceptions, recurse, take a string that was cut off for a whole one, and turn 64 MiB
+into gigabytes. Here everything has a bound, and all that can go wrong is :class:`BrineError`.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from typing import TypeAlias, cast
+
+# None, bool, int, float, complex, str, bytes, slice, NotImplemented, Ellipsis, and tuples of them
+Value: TypeAlias = object
+
+MAX_DEPTH = 50  # of values in values; what RPyC itself wraps around a value is four deep
+MAX_ITEMS = 100_000  # values in one message: each costs memory far beyond its one or two bytes on the wire
+MAX_DIGITS = 4300  # of an integer, as Python's own limit: int() takes time that is quadratic in it
+BIG = 4096  # bytes from which on dump() hands a string on as it is, instead of copying it
+
+_I1, _I4 = struct.Struct("!B"), struct.Struct("!L")
+_F8, _C16 = struct.Struct("!d"), struct.Struct("!dd")
+
+_CONSTANTS: dict[int, Value] = {
+    0x00: None, 0x01: b"", 0x02: (), 0x03: True, 0x04: False, 0x05: NotImplemented, 0x06: ...,
+    **{number + 0x50: number for number in range(-0x30, 0xA0)},
+}  # fmt: skip
+_UNICODE, _LONG = 0x08, 0x09  # _LONG: from a server on Python 2
+_BYTES_SHORT = range(0x0A, 0x0E)  # of 1 to 4 bytes
+_BYTES_L1, _BYTES_L4 = 0x0E, 0x0F
+_TUPLE_SHORT = range(0x10, 0x14)  # of 1 to 4 items
+_TUPLE_L1, _TUPLE_L4 = 0x14, 0x15
+_INT_L1, _INT_L4 = 0x16, 0x17
+_FLOAT, _SLICE, _FROZENSET, _COMPLEX = 0x18, 0x19, 0x1A, 0x1B
+
+
+class BrineError(ValueError):
+    """Raised by :func:`load` for bytes that are no brine, or brine beyond the bounds."""
+
+
+# --- reading ------------------------------------------------------------------------------------------------------
+
+
+def load(data: bytes | bytearray | memoryview) -> Value:
+    """Return the one value that *data* holds, all of it. Raises BrineError.
+
+    A frozenset comes as a tuple: to build a set would let the other side choose members whose hashes collide.
+    """
+    reader = _Reader(memoryview(data))
+    value = reader.value(0)
+    if reader.position != len(reader.data):
+        raise BrineError("bytes behind the value")
+    return value
+
+
+class _Reader:
+    def __init__(self, data: memoryview) -> None:
+        self.data = data
+        self.position = 0
+        self.items = 0
+
+    def take(self, count: int) -> memoryview:
+        end = self.position + count
+        if end > len(self.data):
+            raise BrineError("it ends in the middle of a value")
+        taken = self.data[self.position : end]
+        self.position = end
+        return taken
+
+    def length(self, tag: int, short: int) -> int:
+        packed = _I1 if tag == short else _I4
+        return cast("int", packed.unpack(self.take(packed.size))[0])
+
+    def value(self, depth: int) -> Value:
+        self.items += 1
+        if self.items > MAX_ITEMS:
+            raise BrineError(f"more than {MAX_ITEMS:,} values")
+        if depth > MAX_DEPTH:
+            raise BrineError(f"nested deeper than {MAX_DEPTH}")
+        tag = self.take(1)[0]
+        if tag in _CONSTANTS:
+            return _CONSTANTS[tag]
+        if tag == _UNICODE:
+            return self.text(depth)
+        if tag in _BYTES_SHORT:
+            return bytes(self.take(tag - _BYTES_SHORT.start + 1))
+        if tag in (_BYTES_L1, _BYTES_L4):
+            return bytes(self.take(self.length(tag, _BYTES_L1)))
+        if tag in _TUPLE_SHORT:
+            return self.tuple_of(tag - _TUPLE_SHORT.start + 1, depth)
+        if tag in (_TUPLE_L1, _TUPLE_L4):
+            return self.tuple_of(self.length(tag, _TUPLE_L1), depth)
+        if tag in (_INT_L1, _INT_L4):
+            return self.integer(self.length(tag, _INT_L1))
+        if tag == _FLOAT:
+            return _F8.unpack(self.take(8))[0]
+        if tag == _COMPLEX:
+            return complex(*_C16.unpack(self.take(16)))
+        return self.wrapped(tag, depth)
+
+    def wrapped(self, tag: int, depth: int) -> Value:
+        """Read what is written as a tag around another value."""
+        if tag not in (_LONG, _SLICE, _FROZENSET):
+            raise BrineError(f"unknown tag {tag:#04x}")
+        inner = self.value(depth + 1)
+        if tag == _LONG and type(inner) is int:
+            return inner
+        if tag == _FROZENSET and isinstance(inner, tuple):
+            return inner
+        if tag == _SLICE and isinstance(inner, tuple) and len(inner) == 3:
+            return slice(*inner)
+        raise BrineError(f"tag {tag:#04x} around something else than belongs there")
+
+    def tuple_of(self, count: int, depth: int) -> tuple[Value, ...]:
+        if count > len(self.data) - self.position:  # each item takes a byte at least
+            raise BrineError("it ends in the middle of a tuple")
+        return tuple([self.value(depth + 1) for _ in range(count)])
+
+    def integer(self, digits: int) -> int:
+        if digits > MAX_DIGITS:
+            raise BrineError(f"an integer of more than {MAX_DIGITS:,} digits")
+        text = bytes(self.take(digits))
+        if not re.fullmatch(rb"-?[0-9]+", text):
+            raise BrineError("an integer that is none")
+        try:
+            return int(text)
+        except ValueError:  # where the interpreter's own limit was set lower than ours
+            raise BrineError("an integer with too many digits") from None
+
+    def text(self, depth: int) -> str:
+        inner = self.value(depth + 1)
+        if not isinstance(inner, bytes):
+            raise BrineError("a text that is not made of bytes")
+        try:
+            return inner.decode()
+        except UnicodeDecodeError:
+            raise BrineError("a text that is no UTF-8") from None
+
+
+# --- writing ------------------------------------------------------------------------------------------------------
+
+
+def dump(value: Value) -> list[bytes | bytearray | memoryview]:
+    """Return *value* in brine as a list of pieces, for ``sendmsg``. Strings of BIG bytes and more are not copied.
+
+    bytearray and memoryview are written as bytes. Raises TypeError for anything that is no plain value.
+    """
+    pieces: list[bytes | bytearray | memoryview] = []
+    small = _write(value, bytearray(), pieces)
+    if small:
+        pieces.append(small)
+    return pieces
+
+
+def _write(value: Value, out: bytearray, pieces: list[bytes | bytearray | memoryview]) -> bytearray:
+    """Write *value* behind *out*, and return the buffer to go on with: a big string starts a new one."""
+    kind = type(value)
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return _write_bytes(value, out, pieces)
+    if kind is str:
+        out.append(_UNICODE)
+        return _write_bytes(cast("str", value).encode(), out, pieces)
+    if kind is tuple:
+        items = cast("tuple[Value, ...]", value)
+        _write_length(len(items), out, 0x02, _TUPLE_SHORT, _TUPLE_L1)
+        for item in items:
+            out = _write(item, out, pieces)
+    elif value is None or kind is bool or value is ... or value is NotImplemented:
+        out.append(next(tag for tag, constant in _CONSTANTS.items() if constant is value))
+    elif kind is int:
+        _write_int(cast("int", value), out)
+    elif kind is float:
+        out.append(_FLOAT)
+        out += _F8.pack(value)
+    elif kind is complex:
+        out.append(_COMPLEX)
+        out += _C16.pack(cast("complex", value).real, cast("complex", value).imag)
+    elif kind is slice:
+        out.append(_SLICE)
+        cut = cast("slice", value)
+        out = _write((cut.start, cut.stop, cut.step), out, pieces)
+    else:
+        raise TypeError(f"a {kind.__name__} cannot be sent by value")
+    return out
+
+
+def _write_int(number: int, out: bytearray) -> None:
+    if -0x30 <= number < 0xA0:
+        out.append(number + 0x50)
+        return
+    text = str(number).encode()
+    out.append(_INT_L1 if len(text) < 256 else _INT_L4)
+    out += (_I1 if len(text) < 256 else _I4).pack(len(text))
+    out += text
+
+
+def _write_length(length: int, out: bytearray, empty: int, short: range, long: int) -> None:
+    """Write the tag and the length of a string or tuple; the four-byte form has the tag behind *long*."""
+    if length == 0:
+        out.append(empty)
+    elif length <= 4:
+        out.append(short[length - 1])
+    elif length < 256:
+        out.append(long)
+        out += _I1.pack(length)
+    else:
+        out.append(long + 1)
+        out += _I4.pack(length)
+
+
+def _write_bytes(
+    data: bytes | bytearray | memoryview, out: bytearray, pieces: list[bytes | bytearray | memoryview]
+) -> bytearray:
+    size = data.nbytes if isinstance(data, memoryview) else len(data)
+    _write_length(size, out, 0x01, _BYTES_SHORT, _BYTES_L1)
+    if size < BIG:
+        out += data
+        return out
+    pieces += (out, data)
+    return bytearray()

@@ -1,0 +1,48 @@
+"""How long to wait, and what ends the waiting early."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import threading
+
+GLANCE = 0.05  # seconds between two looks at the cancel event: no socket call can wait for both
+
+
+class Deadline:
+    """A moment that waiting ends at, and optionally an event that ends it before. Made once, passed down."""
+
+    clock = staticmethod(time.monotonic)  # a test replaces it
+
+    def __init__(self, timeout: float | None, cancel: threading.Event | None = None) -> None:
+        self.timeout = timeout
+        self.cancel = cancel
+        self._end = None if timeout is None else self.clock() + timeout
+
+    def left(self) -> float | None:
+        """Seconds that are left, never negative; None without an end."""
+        return None if self._end is None else max(0.0, self._end - self.clock())
+
+    def slice(self) -> float | None:
+        """Seconds to wait in one go: no longer than is left, nor than the cancel event may be left unseen."""
+        left = self.left()
+        if self.cancel is None:
+            return left
+        return GLANCE if left is None else min(left, GLANCE)
+
+    @property
+    def expired(self) -> bool:
+        """Whether the time is over."""
+        return self._end is not None and self.clock() >= self._end
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody set the cancel event."""
+        return self.cancel is not None and self.cancel.is_set()
+
+    def part(self, seconds: float) -> Deadline:
+        """Return a deadline of at most *seconds* from now, that ends with this one and is cancelled with it."""
+        left = self.left()
+        return Deadline(seconds if left is None else min(seconds, left), self.cancel)

@@ -1,0 +1,190 @@
+"""From an address to a connection that is known to lead to an RPyC server, in the dialect it speaks."""
+
+from __future__ import annotations
+
+import selectors
+from typing import TYPE_CHECKING
+
+from rpyc_kernel.errors import (
+    DialCancelledError,
+    DialError,
+    LinkLost,
+    NoAnswerError,
+    NobodyListeningError,
+    NotRpycError,
+    ProtocolError,
+    RemoteError,
+    RpycVersionError,
+    ServerClosedError,
+    SilentServerError,
+    UnsupportedSchemeError,
+    WrongServiceError,
+)
+from rpyc_kernel.transport import tcp, unix
+from rpyc_kernel.transport.connection import Connection
+from rpyc_kernel.transport.deadline import Deadline
+from rpyc_kernel.transport.dialect import RPYC_5, RPYC_6, Dialect, recognise
+from rpyc_kernel.transport.stream import MAX_FRAME, FrameStream, prepare
+
+if TYPE_CHECKING:
+    import socket
+    import threading
+    from collections.abc import Callable
+
+    from rpyc_kernel.transport.address import Address
+
+_WAYS: dict[str, Callable[[Address, Deadline], socket.socket]] = {"rpyc": tcp.open_socket, "unix": unix.open_socket}
+_NO_WAY = {
+    "rpycs": "connections with TLS (rpycs://) are not supported yet.",
+    "ssh": "connections through ssh (ssh://) are not supported yet. Start an RPyC server there and use host:port.",
+    "local": "this machine's own server has to be started first.",
+}
+_FIRST_FRAME = 64 * 2**10  # bytes that are taken from somebody who has not shown yet to be an RPyC server
+# Seconds of silence after which the other dialect is tried beside the first: a ThreadPoolServer of RPyC 5
+# neither answers nor hangs up when it does not understand.
+_PATIENCE = 1.0
+
+_known: dict[Address, Dialect] = {}  # what was spoken there last; only a guess at what to try first
+
+
+def dial(address: Address, *, timeout: float = 10.0, cancel: threading.Event | None = None) -> Connection:
+    """Connect to *address* and ask for its service: ``connection.root()`` is known then, and the dialect right.
+
+    Takes *timeout* seconds at most, and ends within 0.1 s when *cancel* is set. Raises a DialError. Whether the service
+    runs code only shows when it is asked to: see :func:`explain_refusal`.
+    """
+    if address.scheme not in _WAYS:
+        raise UnsupportedSchemeError(address, _NO_WAY.get(address.scheme, "there is no way to it."))
+    caller = _Caller(address, Deadline(timeout, cancel))
+    try:
+        return caller.call()
+    finally:
+        caller.hang_up()
+
+
+def explain_refusal(error: RemoteError, connection: Connection) -> RemoteError | WrongServiceError:
+    """Return the error to raise when the first ``root.eval`` of *connection* ended in *error*.
+
+    A server of another service than SlaveService says that it has no ``eval``, or does not give it to anybody.
+    """
+    if error.name == "AttributeError" and "eval" in error.message:
+        address = connection.address
+        return WrongServiceError(address, connection.root().name, address.host)
+    return error
+
+
+class _OtherDialectError(Exception):
+    """The server said something in another dialect than the one that was tried."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        super().__init__(dialect.name)
+        self.dialect = dialect
+
+
+class _Caller:
+    """The attempts of one :func:`dial`: one for each dialect that the server may speak."""
+
+    def __init__(self, address: Address, deadline: Deadline) -> None:
+        self.address = address
+        self.deadline = deadline
+        self.waiting: list[Connection] = []  # those whose request for the root has not been answered yet
+        self.is_rpyc = False  # something was said there that only an RPyC server says
+
+    def call(self) -> Connection:
+        dialects = [RPYC_6, RPYC_5]
+        if known := _known.get(self.address):
+            dialects = [known, *(dialect for dialect in dialects if dialect != known)]
+        tried: list[Dialect] = []
+        while dialects and not (tried and self.deadline.expired):
+            dialect = dialects.pop(0)
+            tried.append(dialect)
+            try:
+                connection = self.attempt(dialect, patience=_PATIENCE if dialects else None)
+            except _OtherDialectError as other:  # it says goodbye in its own dialect, so nothing is left to guess
+                self.is_rpyc = True
+                dialects = [other.dialect] if other.dialect not in tried else []
+                continue
+            except NobodyListeningError:
+                if len(tried) > 1:
+                    raise ServerClosedError(self.address, gone=True) from None
+                raise
+            if connection:
+                return connection
+        return self.wait()
+
+    def attempt(self, dialect: Dialect, *, patience: float | None) -> Connection | None:
+        """Try one dialect. Returns None if the server hung up, or hasn't answered after *patience* seconds."""
+        sock = _WAYS[self.address.scheme](self.address, self.deadline)
+        prepare(sock)
+        connection = Connection(FrameStream(sock, self.address, limit=_FIRST_FRAME), dialect)
+        self.waiting.append(connection)
+        return self.greet(connection, self.deadline if patience is None else self.deadline.part(patience))
+
+    def greet(self, connection: Connection, deadline: Deadline) -> Connection | None:
+        """Ask for the root, or go on waiting for it. Returns None if there is no answer by *deadline*, or never."""
+        try:
+            connection.root_until(deadline)
+        except NoAnswerError:
+            return None
+        except LinkLost:
+            self.drop(connection)
+            return None
+        except RemoteError as error:
+            raise WrongServiceError(self.address, f"nothing ({error})", self.address.host) from None
+        except ProtocolError as error:
+            self.drop(connection)
+            raise self.explain(error, connection.dialect) from None
+        self.waiting.remove(connection)
+        connection.max_frame = MAX_FRAME
+        _known[self.address] = connection.dialect
+        return connection
+
+    def wait(self) -> Connection:
+        """Wait for whichever of the attempts is answered first, after all dialects were tried."""
+        while self.waiting and not self.deadline.expired:
+            if self.deadline.cancelled:
+                raise DialCancelledError(self.address)
+            with selectors.DefaultSelector() as selector:
+                for connection in self.waiting:
+                    selector.register(connection, selectors.EVENT_READ, connection)
+                ready = [key.data for key, _ in selector.select(self.deadline.slice())]
+            for connection in ready:
+                try:
+                    if found := self.greet(connection, self.deadline):
+                        return found
+                except _OtherDialectError:
+                    continue
+        if self.waiting:
+            raise SilentServerError(self.address, self.deadline.timeout or 0.0)
+        raise ServerClosedError(self.address, gone=self.is_rpyc)
+
+    def drop(self, connection: Connection) -> None:
+        self.waiting.remove(connection)
+        connection.close()
+
+    def hang_up(self) -> None:
+        for connection in self.waiting:
+            connection.close()
+
+    def explain(self, error: ProtocolError, dialect: Dialect) -> DialError | _OtherDialectError:
+        """Make of what came instead of a service: another dialect of RPyC, a strange RPyC, or none."""
+        found = recognise(error.head)
+        if found is None:
+            return NotRpycError(self.address, *_what_speaks(error.head))
+        if found != dialect:
+            return _OtherDialectError(found)
+        return RpycVersionError(self.address, f"RPyC in a way that is not understood here ({error.reason})")
+
+
+def _what_speaks(head: bytes) -> tuple[str, str]:
+    """Guess a protocol by the first bytes that a server sent. Returns its name, and a hint if there is one."""
+    if head.startswith((b"HTTP/", b"<!DOC", b"<html", b"<HTML")):
+        return "HTTP", "A web server has a port of its own; an RPyC server listens on 18812 unless told otherwise."
+    if head.startswith(b"SSH-"):
+        return "SSH", "Start an RPyC server on that machine and give its port, 18812 unless told otherwise."
+    if head[:2] in (b"\x15\x03", b"\x16\x03"):  # an alert or a handshake of TLS 1.x
+        return "TLS", "For an RPyC server behind TLS write rpycs://host:port."
+    text = head[:40].decode("ascii", "replace").strip()
+    if len(text) >= 3 and text.isprintable():
+        return f"something that begins with {text!r}", ""
+    return "something else", ""

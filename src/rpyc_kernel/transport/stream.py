@@ -1,0 +1,236 @@
+"""RPyC's frames over one connected socket: whole, bounded, and with deadlines.
+
+A frame is ``!LB`` (length of the body, 1 if zlib has packed it), the body, and a newline. RPyC's own ``Channel`` and
+``SocketStream`` believe the length, unpack without a bound, re-slice what is left to send after every chunk (moving n
+bytes costs n²) and swallow timeouts; and neither side sets ``TCP_NODELAY``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import selectors
+import socket
+import struct
+import threading
+import time
+import zlib
+from typing import TYPE_CHECKING, Any
+
+from rpyc_kernel.errors import DialCancelledError, FrameTooLargeError, LinkLost, NoAnswerError, ProtocolError
+from rpyc_kernel.transport.deadline import GLANCE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rpyc_kernel.transport.address import Address
+    from rpyc_kernel.transport.deadline import Deadline
+
+MAX_FRAME = 64 * 2**20  # bytes of a body, both as it comes and unpacked
+_HEADER = struct.Struct("!LB")
+_END = b"\n"
+_READ = 64 * 2**10  # what one recv takes at most while the size of the frame is not known
+_GROW = 2**20  # a frame's memory starts with this much and at most doubles with what has really come
+_TCP = (socket.AF_INET, socket.AF_INET6)
+_UNDER_WAY = (errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN, errno.EINTR)  # what connect_ex says meanwhile
+_KEEPALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4}  # seconds, seconds, times
+
+
+def prepare(sock: socket.socket) -> None:
+    """Set a socket up for many small requests, and so that a peer that vanished is noticed while it is idle."""
+    if sock.family in _TCP:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _KEEPALIVE.items():
+            if hasattr(socket, name):
+                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def connect(sock: socket.socket, place: Any, deadline: Deadline) -> None:
+    """Connect *sock* to *place*, looking at the deadline and its cancel event meanwhile.
+
+    Raises InterruptedError if cancelled, TimeoutError, or the OSError that the system gives.
+    """
+    sock.setblocking(False)
+    with selectors.DefaultSelector() as selector:
+        code = sock.connect_ex(place)
+        while code in _UNDER_WAY:
+            if deadline.cancelled:
+                raise InterruptedError
+            if deadline.expired:
+                raise TimeoutError
+            if code == errno.EAGAIN and sock.family not in _TCP:  # a Unix socket whose queue is full: nothing to poll
+                time.sleep(min(GLANCE, deadline.left() or GLANCE))
+                code = sock.connect_ex(place)
+                continue
+            if not selector.get_map():
+                selector.register(sock, selectors.EVENT_WRITE)
+            if selector.select(deadline.slice()):
+                code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code:
+        raise OSError(code, os.strerror(code))
+
+
+def _is_timeout(error: OSError) -> bool:
+    """Tell the end of ``settimeout`` from TCP giving the peer up, which is a TimeoutError too."""
+    return isinstance(error, BlockingIOError) or (isinstance(error, TimeoutError) and error.errno is None)
+
+
+class FrameStream:
+    """Frames in and out of a connected socket, which it owns. For one thread; only :meth:`abort` is for any.
+
+    *limit*: the largest body that is taken (bytes). A read that ended with NoAnswerError or DialCancelledError may be
+    repeated: what had come is kept. After LinkLost or ProtocolError the stream is of no use any more.
+    """
+
+    def __init__(self, sock: socket.socket, address: Address, *, limit: int = MAX_FRAME) -> None:
+        self.address = address
+        self.limit = limit
+        self._socket = sock
+        self._lock = threading.Lock()  # so that abort() never meets a number that close() has given back
+        self._ended = ""  # why it can't be used any more, once it can't
+        self._buffer = memoryview(bytearray(_READ))
+        self._start = self._end = 0  # what of the buffer has been received and not been used
+        self._frame = bytearray()  # the frame that is coming in, if it began
+        self._filled = self._size = 0  # how much of it has come; its whole size with the newline, 0 between frames
+        self._packed = False
+
+    def fileno(self) -> int:
+        """Return the socket's number, for selectors; -1 once closed."""
+        return self._socket.fileno()
+
+    # --- the end
+
+    def abort(self, reason: str = "it was given up here") -> None:
+        """End what the owning thread is doing in here, at once, with LinkLost. From any thread, any time."""
+        with self._lock:
+            self._ended = self._ended or reason
+            with contextlib.suppress(OSError):  # not connected any more, or closed
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Close the socket. Asks nobody, waits for nothing, and may be called again."""
+        self.abort("it was closed here")
+        with self._lock:
+            self._socket.close()
+
+    def _lost(self, reason: str | OSError) -> LinkLost:
+        if isinstance(reason, OSError):
+            reason = reason.strerror or str(reason)
+        with self._lock:
+            self._ended = self._ended or reason
+            return LinkLost(self.address, self._ended)
+
+    # --- out
+
+    def send(self, pieces: Iterable[bytes | bytearray | memoryview], deadline: Deadline) -> None:
+        """Send one frame whose body is *pieces*, uncopied and unpacked.
+
+        Raises LinkLost; also when the deadline passes before all of it is gone, as half a frame ends a link.
+        """
+        views = [memoryview(piece).cast("B") for piece in pieces]
+        size = sum(map(len, views))
+        if size > 0xFFFFFFFF:
+            raise ValueError("a frame holds less than 4 GiB")
+        views = [memoryview(_HEADER.pack(size, 0)), *views, memoryview(_END)]
+        if size < _READ:
+            views = [memoryview(b"".join(views))]
+        while views:
+            if self._ended:
+                raise self._lost("")
+            try:
+                self._socket.settimeout(deadline.slice())
+                if hasattr(self._socket, "sendmsg"):
+                    sent = self._socket.sendmsg(views[:16])
+                else:
+                    sent = self._socket.send(views[0])
+            except OSError as error:
+                if not _is_timeout(error):
+                    raise self._lost(error) from None
+                if deadline.cancelled or deadline.expired:
+                    raise self._lost("the other side takes nothing any more") from None
+                continue
+            while views and sent >= len(views[0]):
+                sent -= len(views.pop(0))
+            if sent:
+                views[0] = views[0][sent:]
+
+    # --- in
+
+    def read(self, deadline: Deadline) -> bytes | bytearray:
+        """Return the body of the next frame, unpacked.
+
+        Raises LinkLost, NoAnswerError at the deadline, DialCancelledError, ProtocolError.
+        """
+        while not self._size:
+            if self._end - self._start >= _HEADER.size:
+                self._begin()
+            else:
+                self._receive_some(deadline)
+        while self._filled < self._size:
+            if self._filled == len(self._frame):
+                self._frame += bytes(min(self._filled, self._size - self._filled))
+            with memoryview(self._frame) as whole, whole[self._filled :] as rest:
+                self._filled += self._receive(rest, deadline)
+        frame, self._frame, self._size = self._frame, bytearray(), 0
+        if frame.pop() != _END[0]:
+            raise ProtocolError(self.address, "a frame that has no end", bytes(frame[:64]))
+        return self._unpack(frame) if self._packed else frame
+
+    def head(self) -> bytes:
+        """Return what has come and was not understood, at most 64 bytes: what speaks there?"""
+        return bytes(self._buffer[self._start : min(self._end, self._start + 64)])
+
+    def _receive_some(self, deadline: Deadline) -> None:
+        if self._start:
+            rest = bytes(self._buffer[self._start : self._end])
+            self._buffer[: len(rest)] = rest
+            self._start, self._end = 0, len(rest)
+        self._end += self._receive(self._buffer[self._end :], deadline)
+
+    def _begin(self) -> None:
+        """Read the header of a frame, and take what of its body is in the buffer."""
+        size, packed = _HEADER.unpack_from(self._buffer, self._start)
+        if size > self.limit:
+            raise FrameTooLargeError(self.address, size, self.limit, self.head())
+        if packed not in (0, 1):
+            raise ProtocolError(self.address, "a frame with a wrong header", self.head())
+        self._start += _HEADER.size
+        self._packed = bool(packed)
+        self._size = size + len(_END)
+        self._filled = min(self._size, self._end - self._start)
+        self._frame = bytearray(min(self._size, _GROW))
+        self._frame[: self._filled] = self._buffer[self._start : self._start + self._filled]
+        self._start += self._filled
+
+    def _receive(self, into: memoryview, deadline: Deadline) -> int:
+        while True:
+            if self._ended:
+                raise self._lost("")
+            if deadline.cancelled:
+                raise DialCancelledError(self.address)
+            try:
+                self._socket.settimeout(deadline.slice())
+                received = self._socket.recv_into(into)
+            except OSError as error:
+                if not _is_timeout(error):
+                    raise self._lost(error) from None
+                if deadline.expired:
+                    raise NoAnswerError(self.address, deadline.timeout or 0.0) from None
+                continue
+            if not received:
+                raise self._lost("the server closed it")
+            return received
+
+    def _unpack(self, frame: bytearray) -> bytes:
+        unpacker = zlib.decompressobj()
+        try:
+            body = unpacker.decompress(frame, self.limit + 1)
+        except zlib.error:
+            raise ProtocolError(self.address, "a packed frame that cannot be unpacked") from None
+        if len(body) > self.limit:
+            raise FrameTooLargeError(self.address, None, self.limit)
+        if not unpacker.eof or unpacker.unused_data:
+            raise ProtocolError(self.address, "a packed frame that is cut off, or followed by something")
+        return body

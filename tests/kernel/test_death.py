@@ -1,0 +1,118 @@
+"""An interpreter that dies: named, after all that it had printed, and followed by a fresh one."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.kernel.client import Client
+from tests.kernel.results import Request
+
+SOON = 3.0
+"""Seconds: meant is one; a loaded machine gets more."""
+
+DEATHS = {
+    "segmentation fault": ("import ctypes; ctypes.string_at(0)", "SIGSEGV"),
+    "abort": ("import os; os.abort()", "SIGABRT"),
+    "kill": ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "SIGKILL"),
+    "terminate": ("import os, signal; signal.signal(15, signal.SIG_DFL); os.kill(os.getpid(), 15)", "SIGTERM"),
+    "bus error": ("import os, signal; os.kill(os.getpid(), signal.SIGBUS)", "SIGBUS"),
+    "_exit": ("import os; os._exit(3)", "3"),
+    "_exit without an error": ("import os; os._exit(0)", "0"),
+}
+
+
+def told(cell: Request) -> str:
+    """The sentence a user reads about a death."""
+    assert cell.status == "error", cell
+    assert cell.error is not None
+    assert "rpyc_kernel/" not in cell.traceback
+    assert "Traceback" not in cell.traceback
+    return f"{cell.error['ename']}: {cell.error['evalue']}"
+
+
+@pytest.mark.parametrize("death", DEATHS)
+def test_a_death_is_named_after_all_that_was_printed(
+    nb: Client, death: str, record_property: Callable[[str, object], None]
+) -> None:
+    code, name = DEATHS[death]
+    nb.good("variable = 1")
+    cell = nb.start(f"for i in range(1000): print('line', i)\nprint('last', flush=True)\n{code}")
+    nb.wait_output(cell, "last\n")
+    seen = time.monotonic()
+    nb.finish(cell)
+    assert cell.replied_at is not None
+    record_property("seconds", cell.replied_at - seen)
+    assert cell.replied_at - seen < SOON
+    assert cell.stdout == "".join(f"line {i}\n" for i in range(1000)) + "last\n"
+    assert name in told(cell)
+    assert cell.messages[-1].kind == "error"
+    after = nb.run("variable")
+    assert after.error is not None
+    assert after.error["ename"] == "NameError", "the next cell runs in a fresh interpreter"
+    assert nb.good("6 * 7").text == "42"
+
+
+def test_an_unfinished_line_is_not_lost(nb: Client) -> None:
+    cell = nb.run("import os, sys\nprint('whole')\nprint('half', end='')\nos.kill(os.getpid(), 11)")
+    assert cell.stdout == "whole\nhalf"
+    assert "SIGSEGV" in told(cell)
+
+
+def test_output_of_c_code_before_the_crash_is_not_lost(nb: Client) -> None:
+    cell = nb.run("import ctypes, os\nos.write(1, b'raw ')\nctypes.CDLL(None).printf(b'from C')\nctypes.string_at(0)")
+    assert cell.stdout == "raw from C"
+
+
+def test_a_kill_hints_at_memory(nb: Client) -> None:
+    """The usual reason for a SIGKILL that nobody sent."""
+    assert "memory" in told(nb.run("import os; os.kill(os.getpid(), 9)")).lower()
+
+
+def test_cells_behind_a_death_are_aborted(nb: Client) -> None:
+    dying = nb.start("import os, time; time.sleep(0.3); os._exit(1)")
+    waiting = nb.start("print('must not run')")
+    nb.finish(waiting)
+    nb.finish(dying)
+    assert (waiting.status, waiting.messages) == ("aborted", [])
+
+
+def test_a_death_while_nothing_runs_is_told_too(nb: Client) -> None:
+    """At the latest with the next cell, which must not wait for a reply that never comes."""
+    pid = int(str(nb.good("lost = 1\nimport os; os.getpid()").text))
+    os.kill(pid, signal.SIGKILL)
+    nb.drain(0.3)
+    first = nb.run("'after'")
+    everything = str([m.content for m in first.messages + nb.stray])
+    assert "SIGKILL" in everything
+    after = nb.run("lost")
+    assert after.error is not None
+    assert after.error["ename"] == "NameError"
+
+
+def test_a_death_during_input(nb: Client) -> None:
+    cell = nb.start("import os, threading\nthreading.Timer(0.2, os._exit, [5]).start()\ninput('? ')")
+    nb.wait_for(lambda: cell.inputs, what="the question")
+    nb.finish(cell)
+    assert "5" in told(cell)
+    assert nb.good("input('again? ')", answers=["yes"]).text == "'yes'"
+
+
+def test_many_deaths_in_a_row(nb: Client) -> None:
+    for _ in range(5):
+        assert "SIGKILL" in told(nb.run("import os; os.kill(os.getpid(), 9)"))
+    assert nb.good("'alive'").text == "'alive'"
+
+
+def test_completion_works_after_a_death(nb: Client) -> None:
+    nb.run("import os; os._exit(1)")
+    nb.good("name_of_something = 1")
+    assert "name_of_something" in nb.complete("name_of_s")["matches"]
+
+
+def test_exit_and_quit_keep_the_session(nb: Client) -> None:
+    nb.good("kept = 'kept'")
+    nb.run("import sys; sys.exit(1)")
+    assert nb.good("kept").text == "'kept'"

@@ -1,0 +1,168 @@
+"""What a failing cell shows: an `error` message and reply, with the lines of the cells themselves."""
+
+import pytest
+
+from tests.kernel.client import Client
+from tests.kernel.results import Request
+
+
+def fails(nb: Client, code: str, ename: str) -> Request:
+    """Run a cell that has to fail; message and reply must agree, and nobody's internals may show."""
+    result = nb.run(code)
+    assert result.reply is not None
+    assert result.status == "error", result
+    assert result.error is not None
+    for key in ("ename", "evalue", "traceback"):
+        assert result.reply[key] == result.error[key]
+    assert result.error["ename"] == ename
+    assert result.error["traceback"]
+    assert all(isinstance(line, str) for line in result.error["traceback"])
+    assert "rpyc_kernel" not in result.traceback, result.traceback
+    assert result.stdout == result.stderr == ""
+    return result
+
+
+def test_an_error_names_itself_and_shows_its_line(nb: Client) -> None:
+    result = fails(nb, "x = 5\ny = x / 0  # this line\nz = 3", "ZeroDivisionError")
+    assert result.error is not None
+    assert result.error["evalue"] == "division by zero"
+    assert "y = x / 0  # this line" in result.traceback
+    assert "ZeroDivisionError: division by zero" in result.traceback
+
+
+def test_tracebacks_are_coloured(nb: Client) -> None:
+    result = fails(nb, "1/0", "ZeroDivisionError")
+    assert result.error is not None
+    assert "\x1b[" in "\n".join(result.error["traceback"])
+
+
+def test_a_function_of_an_earlier_cell_shows_its_own_lines(nb: Client) -> None:
+    nb.good("# a comment before it\ndef inner(n):\n    return 1 / n  # inner's line")
+    result = fails(nb, "def outer(n):\n    return inner(n)  # outer's line\n\nouter(0)", "ZeroDivisionError")
+    assert "return 1 / n  # inner's line" in result.traceback
+    assert "return inner(n)  # outer's line" in result.traceback
+    assert "outer(0)" in result.traceback
+
+
+def test_a_redefined_function_shows_its_new_lines(nb: Client) -> None:
+    nb.good("def again(): raise ValueError('old')  # old line")
+    nb.good("def again(): raise ValueError('new')  # new line")
+    result = fails(nb, "again()", "ValueError")
+    assert "# new line" in result.traceback
+    assert "# old line" not in result.traceback
+
+
+def test_a_syntax_error_shows_line_and_caret(nb: Client) -> None:
+    result = fails(nb, "x = 1\nif x print(x)\n", "SyntaxError")
+    lines = result.traceback.splitlines()
+    assert any("if x print(x)" in line for line in lines)
+    assert any(line.strip().startswith("^") for line in lines)
+
+
+def test_nothing_of_a_cell_with_a_syntax_error_runs(nb: Client) -> None:
+    fails(nb, "print('must not run')\nx = = 1", "SyntaxError")
+
+
+@pytest.mark.parametrize("code", ["  x = 1\n y = 2", "def f():\nreturn 1"])
+def test_an_indentation_error(nb: Client, code: str) -> None:
+    fails(nb, code, "IndentationError")
+
+
+@pytest.mark.parametrize(
+    ("raise_from", "sentence"),
+    [
+        ("raise ValueError('outer') from e", "The above exception was the direct cause"),
+        ("raise ValueError('outer')", "During handling of the above exception"),
+    ],
+)
+def test_a_cause_shows_both_errors(nb: Client, raise_from: str, sentence: str) -> None:
+    result = fails(nb, f"try:\n    int('inner')\nexcept ValueError as e:\n    {raise_from}", "ValueError")
+    trace = result.traceback
+    assert trace.index("invalid literal for int()") < trace.index(sentence) < trace.index("ValueError: outer")
+    assert "int('inner')" in trace
+
+
+def test_from_none_hides_the_cause(nb: Client) -> None:
+    result = fails(nb, "try:\n    {}['k']\nexcept KeyError:\n    raise ValueError('alone') from None", "ValueError")
+    assert "KeyError: 'k'" not in result.traceback
+
+
+@pytest.mark.parametrize("broken", ["__str__", "__repr__"])
+def test_an_exception_that_cannot_be_shown(nb: Client, broken: str) -> None:
+    result = fails(
+        nb,
+        f"class Broken(Exception):\n    def {broken}(self): raise RuntimeError('no text')\nraise Broken('argument')",
+        "Broken",
+    )
+    assert "Broken" in result.traceback
+    assert nb.good("'still here'").text == "'still here'"
+
+
+def test_a_last_value_that_cannot_be_shown_is_an_error_of_its_own(nb: Client) -> None:
+    result = nb.run("class Broken:\n    def __repr__(self): raise RuntimeError('no repr')\nBroken()")
+    everything = result.traceback if result.error else result.stderr
+    assert "RuntimeError: no repr" in everything
+    assert nb.good("1").text == "1"
+
+
+@pytest.mark.parametrize("code", ["import sys; sys.exit()", "import sys; sys.exit(3)", "raise SystemExit('bye')"])
+def test_system_exit_is_an_error_and_the_session_stays(nb: Client, code: str) -> None:
+    nb.good("kept = 'kept'")
+    result = nb.run(code)
+    assert result.status == "error"
+    assert result.error is not None
+    assert result.error["ename"] == "SystemExit"
+    assert nb.good("kept").text == "'kept'"
+
+
+def test_a_keyboard_interrupt_that_code_raises(nb: Client) -> None:
+    fails(nb, "raise KeyboardInterrupt", "KeyboardInterrupt")
+
+
+def test_an_exception_group_shows_its_members(nb: Client) -> None:
+    result = fails(nb, "raise ExceptionGroup('both', [ValueError('one'), TypeError('two')])", "ExceptionGroup")
+    assert "ValueError: one" in result.traceback
+    assert "TypeError: two" in result.traceback
+
+
+def test_endless_recursion_is_an_error_of_bounded_length(nb: Client) -> None:
+    result = fails(nb, "def deeper(): return deeper()\ndeeper()", "RecursionError")
+    assert len(result.traceback) < 200_000
+    assert "return deeper()" in result.traceback
+
+
+def test_an_error_with_a_long_message(nb: Client) -> None:
+    result = fails(nb, "raise ValueError('x' * 3_000_000)", "ValueError")
+    assert result.error is not None
+    assert result.error["evalue"].startswith("xxx")
+
+
+def test_an_error_with_a_lone_surrogate_and_no_text(nb: Client) -> None:
+    fails(nb, "raise ValueError('a\\ud800b')", "ValueError")
+    fails(nb, "raise OSError(2, 'No such file', b'\\xff')", "FileNotFoundError")
+    result = fails(nb, "raise ValueError", "ValueError")
+    assert result.error is not None
+    assert result.error["evalue"] == ""
+
+
+def test_notes_are_shown(nb: Client) -> None:
+    result = fails(nb, "e = ValueError('main')\ne.add_note('a note')\nraise e", "ValueError")
+    assert "a note" in result.traceback
+
+
+def test_an_error_in_async_code_shows_its_lines(nb: Client) -> None:
+    code = "import asyncio\nasync def fail():\n    await asyncio.sleep(0)\n    1/0  # deep\nawait fail()"
+    result = fails(nb, code, "ZeroDivisionError")
+    assert "1/0  # deep" in result.traceback
+    assert "await fail()" in result.traceback
+
+
+def test_a_failing_import_names_the_module(nb: Client) -> None:
+    result = fails(nb, "import no_such_module_here", "ModuleNotFoundError")
+    assert result.error is not None
+    assert result.error["evalue"] == "No module named 'no_such_module_here'"
+
+
+def test_last_error_can_be_looked_at(nb: Client) -> None:
+    fails(nb, "1/0", "ZeroDivisionError")
+    assert nb.good("import sys; sys.last_type.__name__").text == "'ZeroDivisionError'"

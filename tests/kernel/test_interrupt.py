@@ -1,0 +1,209 @@
+"""The stop button: whatever a cell waits for, it ends at once, cleans up, and the notebook goes on."""
+
+import os
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.kernel.client import Client
+from tests.kernel.results import Request
+
+SOON = 3.0
+"""Seconds that a loaded machine may take for what is meant to take a few milliseconds."""
+
+PATIENT = 60.0
+
+WAITS = {
+    "tight loop": "while True: pass",
+    "loop with calls": "while True: sum(range(1000))",
+    "sleep": "time.sleep(60)",
+    "recv": "a, b = socket.socketpair(); a.recv(1)",
+    "accept": "s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen(); s.accept()",
+    "subprocess": "subprocess.run(['sleep', '60'])",
+    "lock": "lock = threading.Lock(); lock.acquire(); lock.acquire()",
+    "join": "t = threading.Thread(target=time.sleep, args=(30,), daemon=True); t.start(); t.join()",
+    "queue": "import queue; queue.Queue().get()",
+    "select": "import select; select.select([], [], [], 60)",
+    "await": "await asyncio.sleep(60)",
+    "await future": "await asyncio.get_running_loop().create_future()",
+    "async loop": "while True: await asyncio.sleep(0)",
+    "prints": "while True: print('x' * 100)",
+}
+PRELUDE = "import asyncio, os, socket, subprocess, threading, time\nkept = 'kept'\n"
+
+
+def blocked(nb: Client, body: str) -> Request:
+    """Start a cell that waits in `body`, within a `try`, and come back once it is about to."""
+    code = f"{PRELUDE}try:\n    print('ready', flush=True)\n    {body}\nfinally:\n    print('\\nfinally')"
+    cell = nb.start(code)
+    nb.wait_output(cell, "ready")
+    return cell
+
+
+@pytest.mark.parametrize("wait", WAITS)
+def test_it_ends_whatever_the_cell_waits_for(nb: Client, wait: str, record_property: Callable[[str, object], None]) -> None:
+    cell = blocked(nb, WAITS[wait])
+    seconds = nb.interrupted(cell, PATIENT)
+    record_property("seconds", seconds)
+    assert cell.error is not None
+    assert cell.error["ename"] == "KeyboardInterrupt"
+    assert cell.stdout.endswith("finally\n")
+    assert seconds < SOON
+    assert nb.good("kept").text == "'kept'"
+
+
+def test_a_long_call_into_c_ends_after_it(nb: Client) -> None:
+    nb.good("import numpy")
+    cell = blocked(nb, "for i in range(1000): numpy.linalg.svd(numpy.ones((300, 300)) * i)")
+    nb.interrupted(cell, PATIENT)
+    assert cell.error is not None
+    assert cell.error["ename"] == "KeyboardInterrupt"
+    assert cell.stdout.endswith("finally\n")
+    assert nb.good("kept").text == "'kept'"
+
+
+def test_a_cell_may_catch_it(nb: Client) -> None:
+    cell = nb.start("import time\ntry:\n    print('ready'); time.sleep(60)\nexcept KeyboardInterrupt:\n    print('caught')\n'on'")
+    nb.wait_output(cell, "ready")
+    nb.interrupted(cell)
+    assert (cell.status, cell.stdout, cell.text) == ("ok", "ready\ncaught\n", "'on'")
+
+
+def test_an_async_cell_may_clean_up_with_await(nb: Client) -> None:
+    code = (
+        "import asyncio\ntry:\n    print('ready'); await asyncio.sleep(60)\n"
+        "finally:\n    await asyncio.sleep(0.01); print('cleaned')"
+    )
+    cell = nb.start(code)
+    nb.wait_output(cell, "ready")
+    assert nb.interrupted(cell) < SOON
+    assert cell.error is not None
+    assert cell.error["ename"] == "KeyboardInterrupt"
+    assert cell.stdout == "ready\ncleaned\n"
+
+
+def test_the_traceback_shows_where_it_was(nb: Client) -> None:
+    cell = nb.start("import time\ndef waits():\n    print('ready'); time.sleep(60)  # here\nwaits()")
+    nb.wait_output(cell, "ready")
+    nb.interrupted(cell)
+    assert "time.sleep(60)  # here" in cell.traceback
+    assert "rpyc_kernel" not in cell.traceback
+
+
+@pytest.mark.parametrize("wait", ["sleep", "await", "tight loop"])
+def test_two_quick_interrupts_are_one(nb: Client, wait: str) -> None:
+    cell = blocked(nb, WAITS[wait])
+    nb.send("control", "interrupt_request", {})
+    nb.send("control", "interrupt_request", {})
+    nb.finish(cell)
+    assert cell.error is not None
+    assert cell.error["ename"] == "KeyboardInterrupt"
+    assert nb.good("kept").text == "'kept'"
+
+
+def test_an_interrupt_while_nothing_runs_does_no_harm(nb: Client) -> None:
+    """Also not to the cell that is sent right behind it."""
+    for i in range(25):
+        nb.interrupt()
+        assert nb.good(f"{i}").text == str(i)
+
+
+def test_an_interrupt_leaves_background_work_alone(nb: Client) -> None:
+    nb.good(f"{PRELUDE}ticks = 0\nasync def tick():\n    global ticks\n    while True: ticks += 1; await asyncio.sleep(.01)\n"
+            "task = asyncio.create_task(tick()); await asyncio.sleep(0)")  # fmt: skip
+    cell = blocked(nb, "await asyncio.sleep(60)")
+    nb.interrupted(cell)
+    assert nb.good("before = ticks; await asyncio.sleep(.2); ticks > before and not task.done()").text == "True"
+    nb.good("none = task.cancel()")
+
+
+@pytest.mark.parametrize("wait", ["sleep", "subprocess"])
+def test_children_of_earlier_cells_are_left_alone(nb: Client, wait: str) -> None:
+    nb.good("import subprocess\nchild = subprocess.Popen(['sleep', '60'])")
+    try:
+        nb.interrupted(blocked(nb, WAITS[wait]))
+        nb.interrupt()
+        assert nb.good("child.poll() is None").text == "True"
+    finally:
+        nb.good("child.kill(); none = child.wait()")
+
+
+def test_a_child_that_a_cell_waits_for_ends_with_it(nb: Client) -> None:
+    body = "print('pid', subprocess.Popen(['sleep', '77']).pid)"
+    cell = nb.start(f"import subprocess\nsubprocess.run(['sh', '-c', 'echo $$; exec sleep 60'])\n{body}")
+    nb.wait_for(lambda: cell.stdout.strip().isdigit(), what="the child's pid")
+    pid = int(cell.stdout)
+    nb.interrupted(cell)
+    nb.wait_for(lambda: not running(pid), 5, "the end of the child")
+
+
+def running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_handler_of_the_cell_does_not_outlive_it(nb: Client) -> None:
+    """What user code, or pdb, does to SIGINT must not disarm the stop button of later cells."""
+    nb.good("import signal; none = signal.signal(signal.SIGINT, signal.SIG_IGN)")
+    cell = blocked(nb, WAITS["sleep"])
+    assert nb.interrupted(cell) < SOON
+    assert cell.error is not None
+    assert cell.error["ename"] == "KeyboardInterrupt"
+
+
+def test_local_code_can_be_interrupted(nb: Client) -> None:
+    cell = nb.start("%%local\nimport time\nprint('ready')\ntime.sleep(60)")
+    nb.wait_output(cell, "ready")
+    assert nb.interrupted(cell) < SOON
+    assert cell.error is not None
+    assert cell.error["ename"] == "KeyboardInterrupt"
+    assert nb.good("1").text == "1"
+
+
+def listener(backlog: int = 5) -> socket.socket:
+    server = socket.socket()
+    server.bind(("127.0.0.1", 0))
+    server.listen(backlog)
+    server.settimeout(10)
+    return server
+
+
+def test_connecting_to_a_silent_port_can_be_interrupted(front: Client) -> None:
+    with listener() as silent:
+        cell = front.start(f"%connect 127.0.0.1:{silent.getsockname()[1]}")
+        conversation, _ = silent.accept()
+        with conversation:
+            assert front.interrupted(cell) < SOON
+    assert cell.status == "error"
+    assert cell.error is not None
+    assert "rpyc_kernel/" not in cell.traceback
+    assert front.good("%%local\n1").text == "1"
+
+
+def test_connecting_to_a_black_hole_can_be_interrupted(front: Client) -> None:
+    """A full backlog swallows connections as a firewall does that drops packets."""
+    with listener(0) as hole:
+        fillers = [socket.socket() for _ in range(8)]
+        for filler in fillers:
+            filler.setblocking(False)
+            filler.connect_ex(hole.getsockname())
+        cell = front.start(f"%connect 127.0.0.1:{hole.getsockname()[1]}\nprint('must not run')")
+        front.wait_for(lambda: cell.input is not None, what="the start of the cell")
+        assert front.interrupted(cell) < SOON
+        for filler in fillers:
+            filler.close()
+    assert cell.status == "error"
+    assert cell.stdout == ""
+    assert front.good("%%local\n1").text == "1"
+
+
+def test_a_signal_to_the_kernel_is_an_interrupt_too(fresh: Client) -> None:
+    """`jupyter console` and terminals send SIGINT where they own the kernel's process; it must not end it."""
+    pid = int(str(fresh.good("%%local\nimport os\nos.getpid()").text))
+    os.kill(pid, signal.SIGINT)
+    assert fresh.good("'still here'").text == "'still here'"

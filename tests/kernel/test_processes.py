@@ -1,0 +1,164 @@
+"""Processes that cells start: children of every kind work, print into the notebook and hold nothing open."""
+
+import os
+import signal
+
+import pytest
+
+from tests.kernel.client import Client
+from tests.kernel.conftest import connect
+from tests.kernel.kernels import Kernel
+from tests.kernel.remotes import Remote, wait_until
+
+WAY = pytest.mark.parametrize("way", ["fork", "spawn", "forkserver"])
+
+
+@WAY
+def test_multiprocessing_pools_work(nb: Client, way: str) -> None:
+    code = f"import math, multiprocessing\nwith multiprocessing.get_context({way!r}).Pool(2) as pool:\n    r = pool.map(math.sqrt, [1, 4, 9])\nr"
+    assert nb.good(code, timeout=60).text == "[1.0, 2.0, 3.0]"
+
+
+@WAY
+def test_a_process_prints_into_the_notebook(nb: Client, way: str) -> None:
+    code = (
+        f"import multiprocessing\np = multiprocessing.get_context({way!r}).Process(target=print, args=('from', 'child'))\n"
+        "p.start(); p.join()\nprint('exit', p.exitcode)"
+    )
+    cell = nb.good(code, timeout=60)
+    assert sorted(cell.stdout.splitlines()) == ["exit 0", "from child"]
+
+
+def test_a_forked_process_runs_functions_of_the_notebook(nb: Client) -> None:
+    code = (
+        "import multiprocessing\ndef square(x): return x * x\n"
+        "with multiprocessing.get_context('fork').Pool(2) as pool: r = pool.map(square, range(4))\nr"
+    )
+    assert nb.good(code).text == "[0, 1, 4, 9]"
+
+
+def test_a_process_pool_executor(nb: Client) -> None:
+    code = (
+        "import concurrent.futures, math, multiprocessing\n"
+        "with concurrent.futures.ProcessPoolExecutor(2, mp_context=multiprocessing.get_context('fork')) as pool:\n"
+        "    r = list(pool.map(math.factorial, [3, 4]))\nr"
+    )
+    assert nb.good(code).text == "[6, 24]"
+
+
+def test_subprocesses(nb: Client) -> None:
+    code = "import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'print(6 * 7)'], capture_output=True, text=True).stdout"
+    assert nb.good(code).text == "'42\\n'"
+    asynchronous = (
+        "import asyncio\np = await asyncio.create_subprocess_exec('echo', 'async', stdout=asyncio.subprocess.PIPE)\n"
+        "(await p.communicate())[0], p.returncode"
+    )
+    assert nb.good(asynchronous).text == "(b'async\\n', 0)"
+
+
+def test_children_get_the_default_answer_to_signals(nb: Client) -> None:
+    """SIGINT ignored, or a signal mask, would be inherited by every child."""
+    code = (
+        "import subprocess, sys\n"
+        "subprocess.run([sys.executable, '-c', 'import signal; "
+        "print(signal.getsignal(signal.SIGINT) is signal.default_int_handler, signal.pthread_sigmask(signal.SIG_BLOCK, []))'"
+        "], capture_output=True, text=True).stdout"
+    )
+    assert nb.good(code).text == "'True set()\\n'"
+
+
+def test_fork_in_a_cell(nb: Client) -> None:
+    code = (
+        "import os\npid = os.fork()\n"
+        "if pid == 0:\n    print('child'); os.write(1, b'raw\\n'); os._exit(7)\n"
+        "print('parent', os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))"
+    )
+    cell = nb.good(code)
+    assert sorted(cell.stdout.splitlines()) == ["child", "parent 7", "raw"]
+
+
+def test_a_forked_child_that_runs_out_of_its_cell_ends(nb: Client) -> None:
+    """Else two processes would answer for one notebook."""
+    cell = nb.good("import os\npid = os.fork()\nif pid: done = os.waitpid(pid, 0)\nnone = None")
+    nb.drain(0.2)
+    assert len(cell.of("error")) == 0
+    assert nb.good("pid > 0 and os.getpid() != pid").text == "True"
+    assert nb.good("'one answer'").of("execute_result")[0].content["data"]["text/plain"] == "'one answer'"
+
+
+def test_a_forked_child_that_fails_is_not_the_notebook(nb: Client) -> None:
+    nb.run("import os\npid = os.fork()\nif pid == 0: raise RuntimeError('in the child')\ndone = os.waitpid(pid, 0)")
+    assert nb.good("pid > 0").text == "True"
+
+
+def test_no_zombies_are_taken_from_the_user(nb: Client) -> None:
+    """Nobody else may reap the user's children."""
+    code = "import subprocess, time\np = subprocess.Popen(['sh', '-c', 'exit 3']); time.sleep(0.3)\np.wait()"
+    assert nb.good(code).text == "3"
+
+
+def test_a_class_of_a_cell_pickles(nb: Client) -> None:
+    nb.good("import pickle, copy\nclass Point:\n    def __init__(self, x): self.x = x\ndef f(): return 5")
+    assert nb.good("pickle.loads(pickle.dumps(Point(3))).x, pickle.loads(pickle.dumps(f))()").text == "(3, 5)"
+    assert nb.good("Point.__module__, Point.__qualname__, copy.deepcopy(Point(4)).x").text == "('__main__', 'Point', 4)"
+
+
+def test_source_of_a_cell_can_be_asked_for(nb: Client) -> None:
+    nb.good("import inspect\ndef asked():\n    return 'source'  # here")
+    assert nb.good("inspect.getsource(asked)").text == repr("def asked():\n    return 'source'  # here\n")
+
+
+def test_dataclasses_and_annotations_of_cells(nb: Client) -> None:
+    code = (
+        "import dataclasses, typing\n@dataclasses.dataclass\nclass D:\n    a: int\n    b: 'D | None' = None\n"
+        "typing.get_type_hints(D)['a'], D(1)"
+    )
+    assert nb.good(code).text == "(int, D(a=1, b=None))"
+
+
+def test_warnings_show_once_with_their_line(nb: Client) -> None:
+    cell = nb.good("import warnings\nfor i in range(3): warnings.warn('careful now')")
+    assert cell.stderr.count("UserWarning: careful now") == 1
+    assert cell.stdout == ""
+
+
+def test_a_deprecation_in_a_cell_is_shown(nb: Client) -> None:
+    """Python shows DeprecationWarning for `__main__`, which cells are."""
+    assert "DeprecationWarning: old" in nb.good("import warnings\nwarnings.warn('old', DeprecationWarning)").stderr
+
+
+def test_logging_shows(nb: Client) -> None:
+    assert "logged" in nb.good("import logging\nlogging.getLogger('tests').warning('logged')").stderr
+    cell = nb.good("logging.basicConfig(level='INFO', force=True)\nlogging.info('informed')")
+    assert cell.stderr == "INFO:root:informed\n"
+
+
+@pytest.mark.parametrize("child", ["subprocess.Popen(['sleep', '300'])", "subprocess.Popen(['sleep', '300'], start_new_session=True)"])
+def test_a_child_does_not_hold_the_session_open(kernel: Kernel, own_remote: Remote, child: str) -> None:
+    """It has the session's pipes; the session ends all the same, and without a wait for it."""
+    connect(kernel.first, own_remote)
+    pid = int(str(kernel.first.good(f"import subprocess\np = {child}\np.pid").text))
+    try:
+        assert kernel.shutdown() < 5
+        own = lambda: {each for each, line in own_remote.processes().items() if "sleep 300" not in line}  # noqa: E731
+        assert wait_until(lambda: not own(), 10), own_remote.processes()
+    finally:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
+def test_threads_do_not_hold_the_session_open(kernel: Kernel, own_remote: Remote) -> None:
+    connect(kernel.first, own_remote)
+    kernel.first.good("import threading, time\nthreading.Thread(target=time.sleep, args=(300,)).start()")
+    assert kernel.shutdown() < 5
+    assert wait_until(lambda: not own_remote.processes(), 10), own_remote.processes()
+
+
+def test_atexit_runs_at_shutdown(kernel: Kernel, own_remote: Remote) -> None:
+    connect(kernel.first, own_remote)
+    mark = own_remote.work / "left"
+    kernel.first.good(f"import atexit, pathlib\nnone = atexit.register(lambda: pathlib.Path({str(mark)!r}).touch())")
+    kernel.shutdown()
+    assert wait_until(mark.exists, 10)

@@ -1,0 +1,54 @@
+"""Cells that wait for others: aborted behind an error, unless their author said otherwise."""
+
+from tests.kernel.client import Client
+from tests.kernel.gates import Gate
+
+
+def test_cells_behind_an_error_are_aborted(nb: Client, gate: Gate) -> None:
+    failing = nb.start(f"{gate.wait}1/0")
+    waiting = [nb.start(f"print('must not run {i}')") for i in range(3)]
+    gate.open()
+    for cell in (failing, *waiting):
+        nb.finish(cell)
+    assert failing.status == "error"
+    assert [cell.status for cell in waiting] == ["aborted"] * 3
+    assert [cell.messages for cell in waiting] == [[], [], []]
+    assert nb.good("'on again'").text == "'on again'"
+
+
+def test_aborted_cells_are_not_counted(nb: Client, gate: Gate) -> None:
+    failing = nb.start(f"{gate.wait}1/0")
+    waiting = nb.start("1")
+    gate.open()
+    nb.finish(waiting)
+    after = nb.good("1")
+    assert failing.reply is not None
+    assert after.reply is not None
+    assert after.reply["execution_count"] == failing.reply["execution_count"] + 1
+
+
+def test_cells_run_on_after_an_error_without_stop_on_error(nb: Client, gate: Gate) -> None:
+    failing = nb.start(f"{gate.wait}1/0", stop_on_error=False)
+    waiting = nb.start("'ran'")
+    gate.open()
+    nb.finish(waiting)
+    assert failing.status == "error"
+    assert waiting.text == "'ran'"
+
+
+def test_cells_behind_an_interrupt_are_aborted(nb: Client) -> None:
+    running = nb.start("print('ready'); import time; time.sleep(60)")
+    waiting = nb.start("print('must not run')")
+    nb.wait_output(running, "ready")
+    nb.interrupted(running)
+    nb.finish(waiting)
+    assert (running.status, waiting.status, waiting.messages) == ("error", "aborted", [])
+
+
+def test_queued_cells_run_in_order(nb: Client) -> None:
+    nb.good("order = []")
+    cells = [nb.start(f"order.append({i})") for i in range(50)]
+    for cell in cells:
+        nb.finish(cell)
+    assert nb.good("order == list(range(50))").text == "True"
+    assert all(cell.status == "ok" for cell in cells)

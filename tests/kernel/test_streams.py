@@ -1,0 +1,148 @@
+"""What a cell prints: all of it, in order, while it runs, whoever writes it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.kernel.client import Client
+from tests.kernel.gates import Gate
+
+MILLION = 1_000_000 if os.environ.get("RPYC_KERNEL_TESTS_FULL") else 200_000
+
+
+def test_output_arrives_while_the_cell_runs(nb: Client, gate: Gate) -> None:
+    cell = nb.start(f"import sys\nprint('out')\nprint('err', file=sys.stderr)\n{gate.wait}\nprint('end')")
+    nb.wait_for(lambda: cell.stdout == "out\n" and cell.stderr == "err\n", 5, "both streams")
+    assert not cell.done
+    gate.open()
+    assert nb.finish(cell).stdout == "out\nend\n"
+
+
+def test_an_unfinished_line_arrives_while_the_cell_runs(nb: Client, gate: Gate) -> None:
+    cell = nb.start(f"print('half', end='')\n{gate.wait}\nprint(' and half')")
+    nb.wait_for(lambda: cell.stdout == "half", 5, "the half line")
+    gate.open()
+    assert nb.finish(cell).stdout == "half and half\n"
+
+
+def test_a_progress_bar_moves(nb: Client, gate: Gate) -> None:
+    """Carriage returns arrive as they were written, each step when it was."""
+    cell = nb.start(f"print('\\r10%', end='')\n{gate.wait}\nprint('\\r20%', end='')")
+    nb.wait_for(lambda: cell.stdout == "\r10%", 5, "the first step")
+    gate.open()
+    assert nb.finish(cell).stdout == "\r10%\r20%"
+
+
+def test_all_ways_to_write_to_python_streams(nb: Client) -> None:
+    code = """
+import sys
+print("print")
+sys.stdout.write("write\\n")
+sys.stdout.writelines(["lines\\n", "lines\\n"])
+sys.stdout.buffer.write(b"buffer\\n")
+print("dunder", file=sys.__stdout__)
+print("flushed", end="", flush=True)
+print(*"ab", sep="-")
+"""
+    assert nb.good(code).stdout == "print\nwrite\nlines\nlines\nbuffer\ndunder\nflusheda-b\n"
+
+
+def test_what_libraries_ask_of_a_stream(nb: Client) -> None:
+    code = "import sys\n[(s.isatty(), s.encoding.lower(), s.writable(), s.fileno()) for s in (sys.stdout, sys.stderr)]"
+    assert nb.good(code).text == "[(False, 'utf-8', True, 1), (False, 'utf-8', True, 2)]"
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        "os.write(1, b'foreign\\n')",
+        "subprocess.run(['echo', 'foreign'])",
+        "os.system('echo foreign')",
+        "subprocess.run(['sh', '-c', 'sleep 0.2; echo foreign'])",
+        "ctypes.CDLL(None).puts(b'foreign')",
+        "ctypes.CDLL(None).printf(b'foreign\\n')",
+    ],
+)
+def test_what_others_write_to_the_descriptors_arrives_before_the_reply(nb: Client, write: str) -> None:
+    cell = nb.good(f"import os, subprocess, ctypes\nnone = {write}")
+    assert cell.stdout == "foreign\n"
+    assert cell.at_idle == len(cell.messages)
+
+
+def test_stderr_of_others(nb: Client) -> None:
+    cell = nb.good("import os, subprocess\nsubprocess.run('echo sub >&2', shell=True)\nnone = os.write(2, b'raw\\n')")
+    assert (cell.stdout, cell.stderr) == ("", "sub\nraw\n")
+
+
+def test_output_of_others_keeps_its_place_between_prints(nb: Client) -> None:
+    code = """
+import os, subprocess, sys
+for i in range(30):
+    print("python", i, end=" ")
+    os.write(1, b"raw %d " % i)
+    sys.stdout.write("written\\n")
+subprocess.run(["echo", "child"])
+print("last")
+"""
+    expected = "".join(f"python {i} raw {i} written\n" for i in range(30)) + "child\nlast\n"
+    assert nb.good(code).stdout == expected
+
+
+def test_half_a_character_from_a_descriptor_waits_for_the_other_half(nb: Client, gate: Gate) -> None:
+    cell = nb.start(
+        "import os\nnone = os.write(1, 'é'.encode()[:1])\nprint('!', flush=True, file=__import__('sys').stderr)\n"
+        f"{gate.wait}\nnone = os.write(1, 'é'.encode()[1:])"
+    )
+    nb.wait_output(cell, "!")
+    gate.open()
+    assert nb.finish(cell).stdout == "é"
+
+
+@pytest.mark.parametrize("text", ["é漢字😀\u200d\n", "\x00\x01\x1b[31mred\x1b[0m\n", "tab\tformfeed\x0c\r\n", "\u2028\n"])
+def test_text_arrives_as_it_was_printed(nb: Client, text: str) -> None:
+    assert nb.good(f"import sys\nnone = sys.stdout.write({text!r})").stdout == text
+
+
+def test_a_lone_surrogate_harms_nothing(nb: Client) -> None:
+    cell = nb.good("print('before'); print('a\\ud800b'); print('after')")
+    lines = cell.stdout.splitlines()
+    assert (lines[0], lines[-1], len(lines)) == ("before", "after", 3)
+    assert lines[1].startswith("a")
+    assert lines[1].endswith("b")
+    assert len(lines[1]) > 2
+    assert nb.good("'\\ud800'").text == "'\\ud800'"
+
+
+def test_bytes_that_are_no_text_harm_nothing(nb: Client) -> None:
+    cell = nb.good("import os\nnone = os.write(1, b'a\\xff\\xfeb\\n')\nprint('after')")
+    assert cell.stdout.startswith("a")
+    assert cell.stdout.endswith("b\nafter\n")
+    assert len(cell.stdout) > len("ab\nafter\n")
+
+
+def test_twenty_megabytes_in_one_print(nb: Client) -> None:
+    cell = nb.good("print(''.join(f'{i:09d}\\n' for i in range(2_000_000)), end='')", timeout=60)
+    assert cell.stdout == "".join(f"{i:09d}\n" for i in range(2_000_000))
+
+
+def test_very_many_small_prints(nb: Client) -> None:
+    """20 MB in a million prints; a fifth of it unless RPYC_KERNEL_TESTS_FULL is set."""
+    cell = nb.good(f"for i in range({MILLION}): print(f'{{i:019d}}')", timeout=120)
+    assert cell.stdout == "".join(f"{i:019d}\n" for i in range(MILLION))
+
+
+def test_many_megabytes_of_a_child(nb: Client) -> None:
+    cell = nb.good("import subprocess\nnone = subprocess.run('seq 1000000', shell=True)", timeout=60)
+    assert cell.stdout == "".join(f"{i}\n" for i in range(1, 1_000_001))
+
+
+def test_a_redirected_stream_is_not_shown(nb: Client, tmp_path: Path) -> None:
+    code = "import contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()) as kept: print('unseen')\nkept.getvalue()"
+    cell = nb.good(code)
+    assert (cell.stdout, cell.text) == ("", "'unseen\\n'")
+
+
+def test_stdin_of_a_child_is_empty(nb: Client) -> None:
+    """A child that reads its stdin gets its end, not the kernel's sockets, and doesn't hang."""
+    assert nb.good("import subprocess\nsubprocess.run(['cat']).returncode", timeout=10).text == "0"

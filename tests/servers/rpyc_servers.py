@@ -1,0 +1,220 @@
+"""Stock RPyC servers as processes of their own, each from a venv with the Python and the RPyC that a test asks for.
+
+>>> from tests.servers.rpyc_servers import start_server
+>>> with start_server(rpyc="5.3.1") as server:
+...     dial(Address.parse(server.address))
+
+The venvs are made once and kept, in the folder that RPYC_KERNEL_TEST_VENVS names, or else in ``.venvs`` of the
+repository. A test that asks for a Python which this machine doesn't have is skipped (tests/needs.py).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.needs import needs
+
+CURRENT_PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
+CURRENT_RPYC = "6.0.2"
+
+# The RPyCs that have to work, each on a Python of its time: (rpyc, python)
+VERSIONS = [("4.1.5", "3.8"), ("5.0.1", "3.7"), ("5.3.1", "3.9"), ("6.0.2", "3.11"), ("6.0.2", "3.13")]
+KINDS = ["threaded", "instance", "pool", "forking", "oneshot", "classic"]
+
+_VENVS = Path(os.environ.get("RPYC_KERNEL_TEST_VENVS") or Path(__file__).resolve().parents[2] / ".venvs")
+
+# It listens before it tells its port, so that nobody comes too early; a second listen() does no harm.
+_SCRIPT = """\
+import os
+from rpyc.core.service import SlaveService, Service, VoidService
+from rpyc.utils import server as servers
+{before}
+server = servers.{server}({service}, hostname={host!r}, port={port}, {options})
+server.listener.listen(16)
+with open({report!r} + "-", "w") as report:
+    report.write(str(server.port))
+os.rename({report!r} + "-", {report!r})
+server.start()
+"""
+_SERVERS = {
+    "threaded": "ThreadedServer",
+    "instance": "ThreadedServer",
+    "pool": "ThreadPoolServer",
+    "forking": "ForkingServer",
+    "oneshot": "OneShotServer",
+}
+
+
+class Server:
+    """A running server. Leaving the ``with`` block ends it, by its process number."""
+
+    def __init__(self, command: Sequence[str], folder: Path, env: Mapping[str, str], cwd: str | Path | None) -> None:
+        self.folder = folder
+        self.log_file = folder / "log"
+        self.port = 0
+        self.host = "127.0.0.1"
+        with self.log_file.open("wb") as log:
+            self.process = subprocess.Popen(
+                command, cwd=cwd or folder, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def address(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text(errors="replace")
+
+    def running(self) -> bool:
+        return self.process.poll() is None
+
+    def stop(self) -> None:
+        """End it politely, and what it has forked; kill it if it doesn't listen."""
+        self._signal(signal.SIGTERM)
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            pass
+        self.kill()
+
+    def kill(self) -> None:
+        """End it the way a power cut does."""
+        self._signal(signal.SIGKILL)
+        self.process.wait()
+
+    def _signal(self, number: int) -> None:
+        try:
+            os.killpg(self.process.pid, number)  # its own group (start_new_session), of which it is the first
+        except ProcessLookupError:
+            pass
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        if value is not None:
+            print(f"-- what the server printed\n{self.log[-4000:]}")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def start_server(
+    kind: str = "threaded",
+    *,
+    rpyc: str = CURRENT_RPYC,
+    python: str = "",
+    extra_packages: Iterable[str] = (),
+    service: str = "SlaveService",
+    before: str = "",
+    options: str = "",
+    host: str = "127.0.0.1",
+    port: int = 0,
+    env: Mapping[str, str] | None = None,
+    cwd: str | Path | None = None,
+    timeout: float = 20.0,
+) -> Server:
+    """Start a server and wait until it listens. To be used in a ``with`` block.
+
+    *kind*: one of KINDS; "instance" is a ThreadedServer of ``service()``, "classic" is rpyc's own script.
+    *python*: "3.9" and the like; by default the one that belongs to *rpyc* in VERSIONS, for the current RPyC the one
+    that runs the tests. *service*: an expression; *before*: lines that the script begins with; *options*: further
+    arguments of the server's class. *env*: added to the environment, "" takes a variable away. *port* 0: a free one.
+    """
+    python = python or (CURRENT_PYTHON if rpyc == CURRENT_RPYC else dict(VERSIONS)[rpyc])
+    interpreter = venv(python, rpyc, extra_packages)
+    folder = Path(tempfile.mkdtemp(prefix="rk-server-"))
+    report = folder / "port"
+    if kind == "classic":
+        port = port or free_port()
+        script = next(path for path in sorted(interpreter.parent.glob("rpyc_classic*")) if path.is_file())
+        command = [str(interpreter), str(script), "--host", host, "--port", str(port)]
+    else:
+        text = _SCRIPT.format(
+            before=before,
+            server=_SERVERS[kind],
+            service=f"{service}()" if kind == "instance" else service,
+            host=host,
+            port=port,
+            options=options,
+            report=str(report),
+        )
+        command = [str(interpreter), "-c", text]
+    server = Server(command, folder, _environment(env or {}), cwd)
+    server.host = host
+    try:
+        end = time.monotonic() + timeout
+        while not _listens(server, report, classic=kind == "classic"):
+            assert server.running(), f"the server ended while it started:\n{server.log}"
+            assert time.monotonic() < end, f"the server did not start within {timeout} s:\n{server.log}"
+            time.sleep(0.01)
+        server.port = port if kind == "classic" else int(report.read_text())
+    except BaseException:
+        server.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return server
+
+
+def _listens(server: Server, report: Path, *, classic: bool) -> bool:
+    return "server started on" in server.log if classic else report.exists()
+
+
+def _environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """The tests' own environment, without what would change how Python or RPyC behaves there."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "RPYC_", "COV_"))}
+    env.update(extra)
+    return {name: value for name, value in env.items() if value}
+
+
+def free_port() -> int:
+    """Return a TCP port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def venv(python: str = CURRENT_PYTHON, rpyc: str = CURRENT_RPYC, extra_packages: Iterable[str] = ()) -> Path:
+    """Return the Python of a venv with this Python, this RPyC and *extra_packages*; make it if it isn't there yet."""
+    base = sys.executable if python == CURRENT_PYTHON else needs(f"python{python}")
+    packages = [f"rpyc=={rpyc}", *sorted(extra_packages)]
+    mark = hashlib.sha256("\n".join(packages).encode()).hexdigest()[:8]
+    folder = _VENVS / f"py{python}-rpyc{rpyc}-{mark}"
+    interpreter = folder / "bin" / "python"
+    complete = folder / "complete"
+    if complete.exists():
+        return interpreter
+    _VENVS.mkdir(parents=True, exist_ok=True)
+    with (_VENVS / f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not complete.exists():  # nobody else made it while we waited
+            shutil.rmtree(folder, ignore_errors=True)
+            _run(base, "-m", "venv", str(folder))
+            _run(str(interpreter), "-m", "pip", "install", "-q", "--disable-pip-version-check", *packages)
+            complete.write_text("\n".join(packages))
+    return interpreter
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}"

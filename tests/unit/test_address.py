@@ -1,0 +1,133 @@
+"""Addresses: what may be written, what it means, and the sentence for what may not."""
+
+import pytest
+
+from rpyc_kernel.errors import AddressError
+from rpyc_kernel.transport.address import Address
+
+GOOD = {
+    # written: (canonical, short name)
+    "192.168.43.44": ("192.168.43.44:18812", "192.168.43.44"),
+    "  192.168.43.44:18812\n": ("192.168.43.44:18812", "192.168.43.44"),
+    "board.local:5000": ("board.local:5000", "board.local:5000"),
+    "Board": ("board:18812", "board"),
+    "my_board-2": ("my_board-2:18812", "my_board-2"),
+    "host.": ("host.:18812", "host."),
+    "münchen.example": ("münchen.example:18812", "münchen.example"),
+    "rpyc://host:1": ("host:1", "host:1"),
+    "RPYC://host/": ("host:18812", "host"),
+    "[::1]:18812": ("[::1]:18812", "::1"),
+    "::1": ("[::1]:18812", "::1"),
+    "[2001:DB8:0::5]": ("[2001:db8::5]:18812", "2001:db8::5"),
+    "fe80::1%eth0": ("[fe80::1%eth0]:18812", "fe80::1%eth0"),
+    "rpycs://host": ("rpycs://host:18821", "host"),
+    "rpycs://[::1]:7": ("rpycs://[::1]:7", "rpycs://[::1]:7"),
+    "ssh://pi@board": ("ssh://pi@board", "ssh://pi@board"),
+    "ssh://board:2222": ("ssh://board:2222", "ssh://board:2222"),
+    "ssh://board": ("ssh://board", "board"),
+    "unix:///run/user/1000/s.sock": ("unix:///run/user/1000/s.sock", "unix:///run/user/1000/s.sock"),
+    "unix:/tmp/s": ("unix:///tmp/s", "unix:///tmp/s"),
+    "local:": ("local:", "this machine"),
+    "LOCAL:": ("local:", "this machine"),
+    "local": ("local:18812", "local"),
+}
+
+BAD = {
+    # written: what the sentence must have
+    "": "empty",
+    "   ": "empty",
+    ":18812": "Did you mean",
+    "18812": 'Did you mean "localhost:18812"',
+    "host:": "1 to 65535",
+    "host:0": "1 to 65535",
+    "host:65536": "1 to 65535",
+    "host:-1": "1 to 65535",
+    "host:+80": "1 to 65535",
+    "host:٣": "1 to 65535",  # a digit, but not one of ours  # noqa: RUF001
+    "host:http": "1 to 65535",
+    "a:b:c": "IPv6",
+    "1.2.3.4:5:6": "IPv6",
+    "[host]:5": "brackets",
+    "[::1": "",
+    "[::1]5": "",
+    "[]:5": "brackets",
+    "1.2.3": "IPv4",
+    "300.1.1.1": "IPv4",
+    "http://host:8888": "web page",
+    "https://host/lab": "web page",
+    "ftp://host": "ftp://",
+    "telnet:host": "1 to 65535",
+    "my host": "space",
+    "host\x00": "control",
+    "ho\x1bst": "control",
+    "host/path": "no host name",
+    "-host": "no host name",
+    "a..b": "no host name",
+    "host?x": "no host name",
+    "x" * 64: "no host name",
+    ".".join(["a" * 60] * 5): "too long",
+    "user@host": "only ssh",
+    "rpyc://user@host": "only ssh",
+    "ssh://-oProxyCommand=x@host": "user name",
+    "ssh://": "names no host",
+    "ssh://@": "user name",
+    "rpyc://": "names no host",
+    "unix://": "whole path",
+    "unix:relative": "whole path",
+    "unix:///" + "x" * 110: "107",
+    "unix:///\ud800": "",
+    "\ud800": "",
+    "local:x": "1 to 65535",
+}
+
+
+@pytest.mark.parametrize(("written", "expected"), GOOD.items())
+def test_good_addresses(written, expected):
+    address = Address.parse(written)
+    assert (str(address), address.display) == expected
+    assert Address.parse(str(address)) == address
+
+
+@pytest.mark.parametrize(("written", "part"), BAD.items())
+def test_bad_addresses_get_one_sentence(written, part):
+    with pytest.raises(AddressError) as caught:
+        Address.parse(written)
+    said = str(caught.value)
+    assert part in said
+    assert said[0] in "'\"A" or said.startswith("The address")
+    assert said.endswith(('."', ".", '"')), said
+    assert len(said) < 400
+    assert "\n" not in said
+    assert "\x1b" not in said
+
+
+@pytest.mark.parametrize("written", [None, 18812, b"host", ["host"], object()])
+def test_only_text_is_an_address(written):
+    with pytest.raises(AddressError, match="text in quotes"):
+        Address.parse(written)
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["ssh://me:hunter2@host", "me:hunter2@host", "rpyc://me:hunter2@host:99999", "http://me:hunter2@host", "me:hunter2@"],
+)
+def test_a_password_is_refused_and_never_repeated(written):
+    with pytest.raises(AddressError) as caught:
+        Address.parse(written)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "loopback"),
+    [("localhost", True), ("127.0.0.9:1", True), ("::1", True), ("a.localhost", True), ("local:", True),
+     ("unix:///s", True), ("10.0.0.1", False), ("localhost.evil.example", False), ("ssh://pi@localhost", True)],
+)  # fmt: skip
+def test_loopback_is_known_by_the_text_alone(written, loopback):
+    assert Address.parse(written).is_loopback is loopback
+
+
+def test_fields():
+    assert Address.parse("ssh://pi@board:22") == Address("ssh", "board", 22, user="pi")
+    assert Address.parse("unix:///a") == Address("unix", path="/a")
+    assert Address.parse("board") == Address("rpyc", "board", 18812)
+    assert hash(Address.parse("board")) == hash(Address.parse("rpyc://BOARD:18812"))

@@ -1,0 +1,93 @@
+"""Who may import whom: docs/architecture.md's drawing, read from the source."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[2] / "src" / "rpyc_kernel"
+SOURCES = sorted(path for path in PACKAGE.rglob("*.py"))
+
+# What each part may import of the others, beside itself, `errors`, `agent.wire` and the version. A part may also
+# skip a floor on its way down: the kernel reads addresses, which are the transport's.
+ALLOWED = {
+    "__init__": set(),
+    "errors": set(),
+    "__main__": {"kernel", "cli"},
+    "api": {"link", "transport"},
+    "install": {"transport"},
+    "cli": {"kernel", "link", "transport", "server", "install"},
+    "kernel": {"link", "transport"},
+    "link": {"transport"},
+    "transport": set(),
+    "server": {"agent"},
+    "agent": set(),
+}
+JUPYTER = {"IPython", "comm", "ipykernel", "jupyter_client", "jupyter_core", "tornado", "traitlets", "zmq"}
+# What each part may import of other people's packages.
+THIRD_PARTY = {
+    "__main__": JUPYTER,
+    "install": JUPYTER,
+    "cli": JUPYTER,
+    "kernel": JUPYTER,
+    "transport": {"rpyc"},
+    "server": {"rpyc"},
+    # only where the other machine has them: test_agent_syntax.py says how
+    "agent": {
+        "IPython",
+        "PIL",
+        "comm",
+        "debugpy",
+        "ipywidgets",
+        "matplotlib",
+        "matplotlib_inline",
+        "numpy",
+        "pandas",
+        "traitlets",
+    },
+}
+
+
+def part_of(path):
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def imported(path):
+    """Yield (line, absolute dotted name) of all that a file imports, wherever in it."""
+    package = ("rpyc_kernel", *path.relative_to(PACKAGE).parts[:-1])
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            module = ".".join([*base, *filter(None, [node.module])])
+            for alias in node.names:
+                yield node.lineno, f"{module}.{alias.name}"
+
+
+def wrong(path):
+    part = part_of(path)
+    for line, name in imported(path):
+        top, _, rest = name.partition(".")
+        if top != "rpyc_kernel":
+            if top not in sys.stdlib_module_names and top not in THIRD_PARTY.get(part, ()):
+                yield line, name
+            continue
+        other = rest.partition(".")[0]
+        if other == part or other in ALLOWED[part] or (other in ("errors", "__version__") and part != "agent"):
+            continue
+        if name.startswith("rpyc_kernel.agent.wire"):
+            continue
+        yield line, name
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_only_what_the_drawing_allows(path):
+    assert part_of(path) in ALLOWED, "a new part needs its line in docs/architecture.md and here"
+    assert [f"line {line}: {name}" for line, name in wrong(path)] == []
+
+
+def test_the_package_itself_is_quick_to_import():
+    assert [name for _, name in imported(PACKAGE / "__init__.py")] == []

@@ -1,0 +1,460 @@
+"""Where each part of a cell runs: DESIGN's "Where code runs", line by line, on text alone."""
+
+import argparse
+import ast
+import inspect
+import io
+import re
+import shutil
+import subprocess
+import textwrap
+import tokenize
+import typing
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+from IPython.core.inputtransformer2 import TransformerManager
+
+from rpyc_kernel import errors
+from rpyc_kernel.kernel import routing
+from rpyc_kernel.kernel.commands import COMMANDS, CommandSpec, Kind, Option, Positional
+from rpyc_kernel.kernel.routing import Command, Local, Remote, complete_command, route, strip_commands
+
+PI = {"address": "pi", "new": False, "cwd": None, "env": {}, "python": None, "keep": None}
+
+
+def connect(line=1, source='$connect("pi")', **changed):
+    return Command("connect", PI | changed, line, source)
+
+
+def refusal(cell):
+    with pytest.raises(errors.CommandError) as caught:
+        route(cell)
+    return str(caught.value)
+
+
+# ---- what is not ours stays as it is
+
+FOREIGN = [
+    "",
+    "\n",
+    "1 + 1",
+    "  \n# only a comment",
+    "!ls",
+    "%timeit x",
+    "obj?",
+    "?obj",
+    "%%bash\necho hi",
+    "%sessions",
+    "%attach pi",
+    "%connection pi",
+    "%connect.x y",
+    "%load_ext rich",
+    "$x = 1",
+    "x $foo(1)",
+    "a = 1\n$foo(1)",  # no Python either way: the other machine says so
+    "def f(:\n  ''' unclosed",
+    "x = 'unclosed\r\ny = 1\r",
+]
+
+
+@pytest.mark.parametrize("cell", FOREIGN)
+def test_everything_else_belongs_to_the_remote(cell):
+    assert route(cell) == [Remote(cell, 1)]
+    assert strip_commands(cell) == cell
+
+
+@given(st.text() | st.text("$%'\"#()[]{}\\\n\r \tab!?=:;,/"))
+@example("$\n(")
+def test_text_that_mentions_no_command_is_unchanged(cell):
+    assume(not re.search(r"(?:^|[\r\n])\s*\$\w+\s*\(", cell))
+    assume(not any(name in cell for name in COMMANDS))
+    assert route(cell) == [Remote(cell, 1)]
+    assert strip_commands(cell) == cell
+
+
+ELSEWHERE = [
+    "text = '$connect(\"pi\")'",
+    'text = """\n$connect("pi")\n%connect pi\n"""',
+    "def f():\n    '''\n$exec(1)\n    '''",
+    "r'''\\\n'''\nx = rb'''\n%connect pi'''",
+    "# $connect('pi')",
+    "x = 1  # %connect pi\n",
+    "#\n#$connect('pi')\nx",
+    "connect = 2\nprint(10\n%connect)",
+    "connect = 2\nx = 10 \\\n%connect",
+    "x = [\n  '[',  # ]\n%connect\n]",
+    "'it\\\n%connect pi'",
+    "%timeit x \\\n%connect pi",
+    "x = 1; %connect pi",
+    "print(%connect)",
+    "x = %hosts",
+    "%%bash\n%connect pi\n$connect('pi')",
+    "%%writefile notes.txt\nisn't (\n$exec('x')",
+    "\n\n%%bash\n%connect pi",
+    "x = '''unclosed\n%connect pi",
+    "x = (\n%connect pi",
+    "f(x)  # (\\\n.y = '\\'%connect'",
+    "x \\\n  \\\n  %connect",
+]
+
+
+@pytest.mark.parametrize("cell", ELSEWHERE)
+def test_strings_comments_and_continuations_are_left_alone(cell):
+    assert route(cell) == [Remote(cell, 1)]
+    assert strip_commands(cell) == cell
+
+
+@pytest.mark.parametrize("module", [argparse, ast, inspect, shutil, subprocess, textwrap, tokenize, typing])
+def test_lines_begin_where_tokenize_says(module):
+    """Of Python that is right; where a line begins decides whether a command on it is refused or left alone."""
+    text = inspect.getsource(module)
+    begins, fresh = [], True
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type not in (tokenize.NL, tokenize.COMMENT, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER):
+            if fresh:
+                begins.append(token.start[0])
+            fresh = token.type == tokenize.NEWLINE
+    lines = routing._logical_lines(text)
+    ours = [text.count("\n", 0, line.start) + 1 for line in lines if text[line.content] not in "#\n"]
+    assert ours == begins
+
+
+# ---- at the top
+
+WAYS = [
+    '$connect("pi")',
+    "%connect pi",
+    "$connect('pi') # desk",
+    "%connect pi # desk",
+    '$connect("pi");',
+    "%connect 'pi'",
+]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_a_command_and_code(way, newline):
+    cell = f"{way}{newline}print(1){newline}print(2)"
+    assert route(cell) == [connect(source=way), Remote(f"#{newline}print(1){newline}print(2)", 2)]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("around", ["{}", "{}\n", "\n\n{}\n# that's all\n", "  \n{}\n   "])
+def test_a_command_alone_sends_nothing(way, around):
+    (step,) = route(around.format(way))
+    assert isinstance(step, Command)
+    assert step.source == way
+
+
+def test_several_commands_comments_and_blank_lines_keep_the_line_numbers():
+    cell = '# my board\n\n$connect("pi")\n\n# here:\n$exec("x = 1")\n\nprint(1)\n'
+    assert route(cell) == [
+        connect(3),
+        Local("#\n\n\n\n\nx = 1", 6),
+        Remote("# my board\n\n\n\n# here:\n\n\nprint(1)\n", 8),
+    ]
+
+
+def test_a_command_over_several_lines():
+    cell = '$connect(\n  "pi",  # )\n  new=True,\n)\n%connect pi \\\n  --new\nx'
+    first, second, remote = route(cell)
+    assert first == connect(1, cell[: cell.index("\n%")], new=True)
+    assert second == connect(5, "%connect pi \\\n  --new", new=True)
+    assert remote == Remote("#\n\n\n\n\n\nx", 7)
+
+
+@given(
+    st.lists(st.sampled_from([*WAYS, "# a comment", "", "   ", '$exec("""\na\n""")', "%hosts"])),
+    st.sampled_from(["raise SystemError", "x = '''\n$connect('pi')'''", "!ls", "if x:\n    y"]),
+)
+def test_line_numbers_survive_ipython(top, code):
+    """IPython's own transformation drops blank lines at the top; ours must not be among them."""
+    assume(any(line.strip() and not line.startswith("#") for line in top))
+    cell = "\n".join([*top, code])
+    remote = route(cell)[-1]
+    assert isinstance(remote, Remote)
+    assert remote.code.count("\n") == cell.count("\n")
+    lines = TransformerManager().transform_cell(remote.code).splitlines()
+    asked = code.splitlines()[0]
+    if asked != "!ls":
+        assert lines.index(asked) + 1 == remote.line == cell.splitlines().index(asked) + 1
+
+
+def test_a_remote_cell_magic_comes_first():
+    assert route("# c\n$connect('pi')\n\n%%bash\n%connect pi\nls") == [
+        connect(2, "$connect('pi')"),
+        Remote("%%bash\n%connect pi\nls", 4),
+    ]
+
+
+# ---- here
+
+
+def test_exec():
+    assert route('$exec("x = 1")') == [Local("x = 1", 1)]
+    assert route('$exec("")') == [Local("", 1)]
+    assert route('$exec("a\\nb")') == [Local("a\nb", 1)]
+
+
+def test_exec_over_lines_is_dedented_and_keeps_its_line_numbers():
+    cell = 'x = 1\n$exec("""\n    if x:\n        1 / 0\n    """)'.removeprefix("x = 1\n")
+    assert route(cell) == [Local("#\nif x:\n    1 / 0\n", 1)]
+    assert route("\n" + cell) == [Local("#\n\nif x:\n    1 / 0\n", 2)]
+    assert route('$exec(\n\n"""a\nb""")') == [Local("#\n\na\nb", 1)]
+
+
+def test_exec_holding_a_cell_magic():
+    assert route('# c\n$exec("""\n%%time\nx\n""")') == [Local("%%time\nx\n", 2)]
+
+
+def test_exec_holding_commands_and_parentheses():
+    assert route("$exec('''\n$connect(\")\")\n)(''')\ny") == [Local('#\n$connect(")")\n)(', 1), Remote("#\n\n\ny", 4)]
+
+
+def test_local():
+    assert route("%%local\n1 / 0") == [Local("#\n1 / 0", 2)]
+    assert route("# c\n\n%%local  # here\r\n1 / 0\r\n") == [Local("# c\n\n\r\n1 / 0\r\n", 4)]
+    assert route("%%local") == [Local("", 1)]
+    assert route("%%local\n%%time\nx") == [Local("%%time\nx", 2)]
+    assert route("$connect('pi')\n%%local\nx") == [connect(source="$connect('pi')"), Local("#\n\nx", 3)]
+
+
+def test_commands_within_local_are_refused_unless_opaque():
+    assert "Line 2: %connect stands below other code" in refusal("%%local\n%connect pi")
+    assert "Line 3" in refusal("%%local\nx = 1\n$exec('y')")
+    assert route("%%local\n%%bash\n%connect pi") == [Local("%%bash\n%connect pi", 2)]
+
+
+def test_hosts_and_disconnect():
+    assert route("%hosts") == [Command("hosts", {}, 1, "%hosts")]
+    assert route("$hosts()") == [Command("hosts", {}, 1, "$hosts()")]
+    assert route("%disconnect --end") == [Command("disconnect", {"end": True}, 1, "%disconnect --end")]
+    assert route("$disconnect( )") == [Command("disconnect", {"end": False}, 1, "$disconnect( )")]
+
+
+# ---- help
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "%connect?",
+        "%connect??",
+        "?%connect",
+        "??%connect",
+        "$connect?",
+        "%connect --help",
+        "%connect pi -h",
+        "%connect ?",
+    ],
+)
+def test_help(cell):
+    assert route(cell) == [Command("help", {"command": "connect"}, 1, cell)]
+    assert route(cell + "\nx") == [Command("help", {"command": "connect"}, 1, cell), Remote("#\nx", 2)]
+
+
+def test_help_of_local_runs_nothing_of_its_cell():
+    assert route("%%local?\nlaunch()") == [Command("help", {"command": "local"}, 1, "%%local?")]
+    assert route("%%local --help\nlaunch()") == [Command("help", {"command": "local"}, 1, "%%local --help")]
+
+
+# ---- refused
+
+
+BELOW = [
+    "x = 1\n{}",
+    "x = 1\n\n# c\n{}\ny",
+    "if x:\n    {}",
+    "if x:\n    y\n{}",
+    "for x in y:\n\tpass\n\t{}",
+    "import os; \\\n  os\n{}",
+    "f(\n)\n{}",
+    "'''\n'''\n{}",
+    'x = "\\"("\n{}',
+    "x = '\\\\'\n{}",
+    'x = f"{{y}}"\n{}',
+    "x = 'unclosed (\n{}",
+    "!echo (it's \"\n{}",
+    "x = !echo (\n{}",
+    "x = %env (\n{}",
+    "    !echo '''\n{}",
+    "%timeit f(\n{}",
+    "?f(\n{}",
+    "x != y\n{}",
+    "don't\n{}",
+    ")]}}\n{}",
+    "x = 1  # ( \\\n{}",
+    "'''' it\n''' # '\n{}",
+]
+
+
+@pytest.mark.parametrize("way", ['$connect("pi")', "%connect pi", "%%local", "$exec('x')", "%hosts", "%connect?"])
+@pytest.mark.parametrize("below", BELOW)
+def test_a_command_below_code_is_refused(below, way):
+    cell = below.format(way)
+    line = cell[: cell.index(way)].count("\n") + 1
+    sentence = refusal(cell)
+    assert sentence.startswith(f"Line {line}: {re.match(r'[$%?a-z]*[a-z]', way)[0]} stands below other code.")
+    assert strip_commands(cell) == ""
+
+
+def test_after_a_command_and_code_too():
+    assert "Line 3: %connect stands below" in refusal("$connect('pi')\nx = 1\n%connect po")
+
+
+@pytest.mark.parametrize(
+    ("cell", "says"),
+    [
+        ("  %connect pi", "Line 1: %connect is indented"),
+        ("\n\t$connect('pi')", "Line 2: $connect is indented"),
+        ("$connect('pi'); print(1)", "Line 1: $connect(…) stands alone on its line. Put what follows it on the next"),
+        ("$connect('pi').x", "stands alone"),
+        ("$connect('pi') \\\n  + 1", "stands alone"),
+        ("$connect('pi') %connect po", "stands alone"),
+        ("$connect('pi'", "Line 1: $connect(… is not closed"),
+        ("$connect('pi)\nx = 1", "not closed"),
+        ("\n$exec('''", "Line 2: $exec(… is not closed"),
+        ("$connect pi", "$connect takes parentheses: $connect("),
+        ("$hosts", "$hosts takes parentheses: $hosts()"),
+        ("$connect(host)", "Line 1: $connect(…) takes literal text in quotes; nothing of it is evaluated"),
+        ("# c\n$conect('pi')", "Line 2: There is no command $conect. Did you mean $connect?"),
+        ("$foo (1)", "There is no command $foo. There are: $connect, %connect, $exec, %%local,"),
+        ("%connect('pi')", "Put a space behind %connect, and no parentheses: %connect ADDRESS"),
+        ("%connect", "%connect needs its address"),
+        ("%connect pi --nwe", "has no option --nwe"),
+        ("%%connect pi", "Write $connect or %connect, not %%connect."),
+        ("%local\nx", "Write %%local, not %local."),
+        ("$local('x')", "Write %%local, not $local."),
+        ("%exec x", "Write $exec, not %exec."),
+        ("%%local --quiet\nx", "%%local takes no options"),
+        ("%hosts\n%hosts all", "Line 2: %hosts takes no argument"),
+    ],
+)
+def test_mistakes(cell, says):
+    assert says in refusal(cell)
+
+
+PIECES = [
+    *WAYS, "$connect(", "%%local", "$exec('''", "'''", '"""', '"', "'", "(", ")", "\\", "\n", "\r\n", "\n", "x = 1",
+    " ", "#", "%hosts", "%%bash", "!ls", "=", "%", "?", "$foo(", "%connect", "--help", "\x0c", "\u2028",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PIECES)).map("".join) | st.text())
+def test_any_text_gives_steps_or_a_sentence(cell):
+    stripped = strip_commands(cell)
+    try:
+        steps = route(cell)
+    except errors.CommandError as error:
+        assert re.match(r"Line [0-9]+: ", str(error))  # noqa: PT017
+    else:
+        assert steps
+        assert all(isinstance(step, Command | Local) for step in steps[:-1])
+        assert all(1 <= step.line <= len(re.findall(r"\r\n|\r|\n", cell)) + 1 for step in steps)
+        assert all(step.source in cell for step in steps if isinstance(step, Command))
+        if isinstance(steps[-1], Remote):
+            assert stripped == steps[-1].code
+    for cursor in range(len(cell) + 1):
+        complete_command(cell, cursor)
+
+
+def test_a_large_cell_is_read_in_linear_time():
+    code = "x = {'a': [1, 2, 3]}  # it's\n" * 30_000
+    _, remote = route("$connect('pi')\n" + code)
+    assert remote == Remote("#\n" + code, 2)
+    route("$connect('pi')\n'''" + "\\" * 1_000_000)
+    route("x" + "\n" * 1_000_000 + "'%connect'")
+
+
+# ---- complete?
+
+
+@pytest.mark.parametrize(
+    ("cell", "status"),
+    [
+        ('$connect("pi")', "complete"),
+        ("%connect pi\n", "complete"),
+        ('$connect("pi")\nx = 1', "complete"),
+        ('$connect("pi")\nfor x in y:', "incomplete"),
+        ('$exec("""\nx', "incomplete"),
+        ('$connect("pi")\n$exec("""\nx', "incomplete"),
+        ('$exec("""\nx""")', "complete"),
+        ("%%local", "incomplete"),
+        ("%%local\nx = 1", "incomplete"),
+        ("%%local\nx = 1\n\n", "complete"),
+        ('$connect("pi")\n%%bash\nls', "incomplete"),
+        ("x = (\n%connect", "incomplete"),
+        ("for x in y:\n    %connect pi", "complete"),  # and then refused
+        ("$connect(host)\nfor x in y:", "complete"),
+    ],
+)
+def test_completeness_as_ipython_sees_it(cell, status):
+    assert TransformerManager().check_complete(strip_commands(cell))[0] == status
+
+
+# ---- completion
+
+
+@pytest.mark.parametrize(
+    ("text", "matches"),
+    [
+        ("$con|", ["$connect("]),
+        ("$con|(", ["$connect"]),
+        ("$|", ["$connect(", "$exec(", "$disconnect()", "$hosts()"]),
+        ("%|", ["%connect", "%%local", "%disconnect", "%hosts"]),
+        ("%%|", ["%%local"]),
+        ("# c\n$connect('pi')\n%ho|\nx", ["%hosts"]),
+        ("%connect pi --|", ["--new", "--cwd", "--env", "--python", "--keep", "--help"]),
+        ("%connect pi --n|", ["--new"]),
+        ("%connect pi \\\n --n|", ["--new"]),
+        ("%disconnect -|", ["--end", "--help"]),
+        ("$connect('pi', k|)", ["keep="]),
+        ("$connect('pi',\n    k|", ["keep="]),
+        ("$connect('pi', |", ["new=", "cwd=", "env=", "python=", "keep="]),
+        ("$disconnect(|", ["end="]),
+    ],
+)
+def test_completions(text, matches):
+    cursor = text.index("|")
+    found = complete_command(text.replace("|", ""), cursor)
+    assert found is not None
+    assert found.matches == matches
+    assert found.end == cursor
+    typed = text[found.start : cursor]
+    assert all(match.startswith(typed) for match in matches)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "|", "x|", "con|", "%zz|", "x = 1\n%con|", "  %con|", "'''\n%con|", "%%local\n%con|", "x %con|", "(\n%con|",
+        "%connect |", "%connect n|", "%connect '--n|", "%connect pi # --n|", "%connect pi\n|", "%connect pi --n |",
+        "$connect('n|", "$connect('pi', cwd=n|", "$connect('pi', env={'a': n|", "$connect('pi') n|", "$connect(x, # n|",
+        "%exec --|", "?%connect --|", "$connect|('x', n", "!ls %con|",
+    ],
+)  # fmt: skip
+def test_no_completions(text):
+    cursor = text.index("|")
+    assert complete_command(text.replace("|", ""), cursor) is None or text.startswith("$connect|")
+
+
+# ---- one entry in the table is a command
+
+
+def test_a_cell_magic_of_the_table_gets_the_rest_of_its_cell(monkeypatch):
+    spec = CommandSpec("on", ("%%",), "Runs the cell on NAME.", (Positional("name", "which"),))
+    monkeypatch.setitem(COMMANDS, "on", spec)
+    source = "%%on pi"
+    assert route("%%on pi\n\n1 / 0") == [Command("on", {"name": "pi", "code": "#\n\n1 / 0"}, 1, source)]
+    assert complete_command("%%o", 3).matches == ["%%on"]
+
+
+def test_a_line_magic_of_the_table(monkeypatch):
+    spec = CommandSpec(
+        "ping", ("%", "$"), "Times the link.", options=(Option("for", Kind.DURATION, "how long", "TIME"),)
+    )
+    assert route("%ping --for 2s") == [Remote("%ping --for 2s", 1)]
+    monkeypatch.setitem(COMMANDS, "ping", spec)
+    assert route("%ping --for 2s\nx") == [Command("ping", {"for": 2.0}, 1, "%ping --for 2s"), Remote("#\nx", 2)]
