@@ -46,12 +46,14 @@ def private_environment(folder: Path, **more: str) -> dict[str, str]:
     return {**keep, "JUPYTER_PLATFORM_DIRS": "1", "RK_WHERE": "here", "PYDEVD_DISABLE_FILE_VALIDATION": "1", **more}
 
 
-def write_kernelspec(folder: Path, command: list[str] = COMMAND, env: dict[str, str] | None = None) -> Path:
+def write_kernelspec(
+    folder: Path, command: list[str] = COMMAND, metadata: dict[str, Any] | None = None
+) -> Path:
     """A folder of kernelspecs that holds one, named `rpyc`."""
     spec = folder / "kernels" / "rpyc"
     spec.mkdir(parents=True, exist_ok=True)
     content = {"argv": command, "display_name": "Python (RPyC)", "language": "python", "interrupt_mode": "message"}
-    (spec / "kernel.json").write_text(json.dumps({**content, "env": env or {}}))
+    (spec / "kernel.json").write_text(json.dumps({**content, "metadata": metadata or {}}))
     return spec.parent
 
 
@@ -63,6 +65,7 @@ class Kernel:
         *options: str,
         command: list[str] | None = None,
         env: dict[str, str] | None = None,
+        spec_metadata: dict[str, Any] | None = None,
         **manager: Any,
     ) -> None:
         # Short, because Unix sockets may lie below it.
@@ -70,7 +73,7 @@ class Kernel:
         self.options = options
         self.env = private_environment(self.folder, **(env or {}))
         self.log = self.folder / "log"
-        specs = KernelSpecManager(kernel_dirs=[str(write_kernelspec(self.folder, command or COMMAND))])
+        specs = KernelSpecManager(kernel_dirs=[str(write_kernelspec(self.folder, command or COMMAND, spec_metadata))])
         specs.ensure_native_kernel = False
         self.manager = KernelManager(
             kernel_name="rpyc",

@@ -19,6 +19,12 @@ WITHOUT_IPYTHON = ("numpy", "matplotlib", "pandas", "pillow", "comm", "tqdm")
 WITH_IPYTHON = (*WITHOUT_IPYTHON, "ipython", "ipywidgets", "matplotlib-inline")
 PACKAGES = {"ipython": WITH_IPYTHON, "plain": WITHOUT_IPYTHON, "bare": ()}
 
+# The one-liner of the README, for tests that start a server in their own way.
+STOCK_LINE = (
+    "from rpyc.utils.server import ThreadedServer;from rpyc.core.service import SlaveService;"
+    "server = ThreadedServer(SlaveService, hostname='127.0.0.1', port={port}, reuse_addr=True);server.start();"
+)
+
 
 class Remote:
     """One server. A context manager: leaving it ends the server and what it left behind.

@@ -223,15 +223,15 @@ def test_an_exception_as_vinegar_dumps_it(peer):
         ((("subprocess", "Popen"), (), (("args", "ls"),), ""), "Popen", ""),
         ((("", ""), (1, 2), (), b"bytes"), "Exception", "1, 2"),
         (((5, None), ((),), (), None), "None", "()"),
-        ((("a", "b"), ("x" * 10**6,), (), "y" * 10**6), "b", "x" * 10**5),
+        ((("a", "b"), ("x" * 100_050,), (), ""), "b", "x" * 100_000),
+        ((("a", "b"), ("x", "y" * 100_050), (), "y" * 50), "b", "x, " + "y" * 100_000),
     ],
-    ids=str.__class__,
 )
 def test_other_exceptions_are_texts_too(peer, dumped, name, message):
     found = exception_of(peer, dumped)
     assert type(found) is RemoteError
     assert (found.name, found.message) == (name, message)
-    assert len(found.remote_traceback) <= 10**5
+    assert len(found.remote_traceback) <= 50
 
 
 @pytest.mark.parametrize("dumped", [2, True, None, (), ((),) * 4, (("a", "b"), "args", (), ""), (("a",), (), (), "")])

@@ -1,9 +1,9 @@
-"""What the keeper and its worker share: the frames on their socket pair, and one page of memory.
+"""What the keeper and its worker share: the frames between them, and one page of memory.
 
-A frame from the worker starts with `FRAME`: its kind, the number of the request it belongs to, its length, and two
+A frame from the worker, through a pipe of its own, starts with `FRAME`: its kind, the number of the request it belongs to, its length, and two
 *stamps*, one for each of the pipes behind fd 1 and 2: how many bytes others (C code, child processes) had written
 there before this frame was made. The keeper first reads the pipes up to these stamps, so that everything stays in
-order although it comes three ways. A frame to the worker starts with `REQUEST`: number and length.
+order although it comes three ways. A frame to the worker, on a socket pair, starts with `REQUEST`: number and length.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from typing import List, Tuple
 
 FRAME = struct.Struct("<BIIQQ")
+PIPE_SIZE = 1 << 18  #: bytes that the worker may be ahead of its keeper, where the system lets us choose
 REQUEST = struct.Struct("<II")
 LENGTH = struct.Struct("!I")
+_INT = struct.Struct("=i")
 
 # kinds of frames from the worker
 STDOUT, STDERR = 1, 2  #: text that Python wrote, UTF-8
@@ -39,6 +41,7 @@ class Page:
     _PARTIAL = struct.Struct("=BII")
     _INTERRUPT_AT = 16
     _PARTIAL_AT = 32
+    _TEXT_AT = _PARTIAL_AT + _PARTIAL.size
     PARTIAL_MAX = 2048
 
     def __init__(self) -> None:
@@ -63,26 +66,24 @@ class Page:
         self._INTERRUPT.pack_into(self._memory, self._INTERRUPT_AT, *value)
 
     def hold_partial(self, kind: int, request: int, text: bytes) -> None:
-        """Keep an unfinished line where a crash of the worker can't take it; ``PARTIAL_MAX`` bytes at most."""
-        start = self._PARTIAL_AT + self._PARTIAL.size
-        self._memory[start : start + len(text)] = text
+        """Keep an unfinished line where a crash of the worker can't take it; `PARTIAL_MAX` bytes at most."""
+        self._memory[self._TEXT_AT : self._TEXT_AT + len(text)] = text
         self._PARTIAL.pack_into(self._memory, self._PARTIAL_AT, kind, request, len(text))
 
     def drop_partial(self) -> None:
         """The line was sent."""
-        self._PARTIAL.pack_into(self._memory, self._PARTIAL_AT, 0, 0, 0)
+        self._memory[self._PARTIAL_AT] = 0
 
     @property
     def partial(self) -> Tuple[int, int, bytes]:
-        """Kind, request and text of the line that was not finished."""
+        """Kind, request and text of the line that was not finished; kind 0 if there is none."""
         kind, request, length = self._PARTIAL.unpack_from(self._memory, self._PARTIAL_AT)
-        start = self._PARTIAL_AT + self._PARTIAL.size
-        return kind, request, bytes(self._memory[start : start + min(length, self.PARTIAL_MAX)])
+        return kind, request, bytes(self._memory[self._TEXT_AT : self._TEXT_AT + min(length, self.PARTIAL_MAX)])
 
 
 def bytes_in_pipe(fd: int) -> int:
     """How many bytes wait in a pipe, seen from either end."""
-    return int(struct.unpack("=i", fcntl.ioctl(fd, termios.FIONREAD, b"\0\0\0\0"))[0])
+    return _INT.unpack(fcntl.ioctl(fd, termios.FIONREAD, b"\0\0\0\0"))[0]  # type: ignore[no-any-return]
 
 
 class LengthFrames:

@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 DEFAULT_KEEP = 24 * 3600.0  # seconds
 LOOKUP_TIMEOUT = 10.0  # seconds for completion and inspection
+EXECUTE_SLEEP = 0.0005  # seconds, ipykernel's default
 NOTHING = {"status": "ok", "payload": [], "user_expressions": {}}
 
 
@@ -48,6 +49,7 @@ class RpycKernel(WhileBusyKernel):
         self._count = 1
         self._replies: dict[str, asyncio.Future[dict[str, Any]]] = {}
         self._interrupt: Callable[[], None] | None = None  # what the stop button does just now
+        self._running_locally = False
         self._inputs: dict[Any, asyncio.Task[None]] = {}
         self._requesters: dict[str, tuple[dict[str, Any], Any]] = {}  # parent and identity by msg_id, of running cells
         self._publisher = Publisher(self.session, self.iopub_socket, self._topic)
@@ -119,6 +121,7 @@ class RpycKernel(WhileBusyKernel):
         store_history = store_history and not silent
         if store_history:
             self.shell.history_manager.store_inputs(self._count, code)
+        self._execute_sleep = 0.0  # ipykernel's pause before a reply: what comes from elsewhere is in order without it
         reply = dict(NOTHING)
         try:
             steps = routing.route(code)
@@ -153,11 +156,7 @@ class RpycKernel(WhileBusyKernel):
             self._say(await self._run_command(step), msg_id)
             return dict(NOTHING)
         if isinstance(step, routing.Local):
-            self.shell.execution_count = self._count
-            self._interrupt = lambda: os.kill(os.getpid(), signal.SIGINT)
-            return await super().do_execute(
-                step.code, silent, store_history=False, user_expressions=user_expressions, allow_stdin=allow_stdin
-            )
+            return await self._run_locally(step.code, silent, user_expressions, allow_stdin)
         machine = self._machines.current
         if silent and machine is None:
             return dict(NOTHING)  # start-up cells of a front end open no connection
@@ -171,6 +170,21 @@ class RpycKernel(WhileBusyKernel):
             "execution_count": self._count,
         }
         return await self._request(machine, Message("execute_request", content, msg_id))
+
+    async def _run_locally(
+        self, code: str, silent: bool, user_expressions: dict[str, str], allow_stdin: bool
+    ) -> dict[str, Any]:
+        self.shell.execution_count = self._count
+        self._running_locally = True
+        self._execute_sleep = EXECUTE_SLEEP
+        self._interrupt = lambda: os.kill(os.getpid(), signal.SIGINT)
+        try:
+            return await super().do_execute(
+                code, silent, store_history=False, user_expressions=user_expressions, allow_stdin=allow_stdin
+            )
+        finally:
+            self._running_locally = False
+            self._interrupt = None
 
     async def _run_command(self, step: routing.Command) -> str:
         arguments = step.arguments
@@ -385,7 +399,17 @@ class RpycKernel(WhileBusyKernel):
         except RpycKernelError as error:
             self.log.info("a %s was not delivered: %s", msg_type, error)
 
-    # --- interrupt and shutdown, on the control thread
+    # --- interrupt and shutdown
+
+    def pre_handler_hook(self) -> None:
+        """SIGINT (Ctrl-C where the kernel runs in a terminal) is the stop button too."""
+        self.saved_sigint_handler = signal.signal(signal.SIGINT, self._on_sigint)
+
+    def _on_sigint(self, signum: int, frame: Any) -> None:
+        if self._running_locally or self._interrupt is None:
+            signal.default_int_handler(signum, frame)
+        else:
+            self._interrupt()
 
     async def interrupt_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """The stop button: for whatever the running cell does just now."""

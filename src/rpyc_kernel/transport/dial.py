@@ -114,7 +114,10 @@ class _Caller:
 
     def attempt(self, dialect: Dialect, *, patience: float | None) -> Connection | None:
         """Try one dialect. Returns None if the server hung up, or hasn't answered after *patience* seconds."""
-        sock = _WAYS[self.address.scheme](self.address, self.deadline)
+        try:
+            sock = _WAYS[self.address.scheme](self.address, self.deadline)
+        except ServerClosedError:
+            return None
         prepare(sock)
         connection = Connection(FrameStream(sock, self.address, limit=_FIRST_FRAME), dialect)
         self.waiting.append(connection)
@@ -169,9 +172,9 @@ class _Caller:
     def explain(self, error: ProtocolError, dialect: Dialect) -> DialError | _OtherDialectError:
         """Make of what came instead of a service: another dialect of RPyC, a strange RPyC, or none."""
         found = recognise(error.head)
-        if found is None:
+        if found is None and error.head:
             return NotRpycError(self.address, *_what_speaks(error.head))
-        if found != dialect:
+        if found not in (None, dialect):
             return _OtherDialectError(found)
         return RpycVersionError(self.address, f"RPyC in a way that is not understood here ({error.reason})")
 

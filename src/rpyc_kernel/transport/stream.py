@@ -39,7 +39,9 @@ _KEEPALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4}  # secon
 
 def prepare(sock: socket.socket) -> None:
     """Set a socket up for many small requests, and so that a peer that vanished is noticed while it is idle."""
-    if sock.family in _TCP:
+    if sock.family not in _TCP:
+        return
+    with contextlib.suppress(OSError):  # some systems refuse where the peer has hung up already
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in _KEEPALIVE.items():

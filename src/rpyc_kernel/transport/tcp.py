@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import queue
 import socket
 import threading
@@ -13,6 +14,7 @@ from rpyc_kernel.errors import (
     DialTimeoutError,
     NameNotResolvedError,
     NobodyListeningError,
+    ServerClosedError,
     UnreachableError,
 )
 from rpyc_kernel.transport.stream import connect
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from rpyc_kernel.transport.deadline import Deadline
 
 _NO_SUCH_NAME = {getattr(socket, name) for name in ("EAI_NONAME", "EAI_NODATA", "EAI_FAIL") if hasattr(socket, name)}
-_MOST_TELLING = (NobodyListeningError, DialTimeoutError)  # of several addresses' errors, the one to show
+_MOST_TELLING = (ServerClosedError, NobodyListeningError, DialTimeoutError)  # of several addresses' errors, the one to show
 
 
 def open_socket(address: Address, deadline: Deadline) -> socket.socket:
@@ -87,6 +89,8 @@ def _connect(sock: socket.socket, place: Any, address: Address, deadline: Deadli
             raise NobodyListeningError(address, address.host, address.port) from None
         if isinstance(error, TimeoutError):
             raise DialTimeoutError(address, deadline.timeout or 0.0) from None
+        if isinstance(error, ConnectionError) or (isinstance(error, OSError) and error.errno == errno.ENOTCONN):
+            raise ServerClosedError(address) from None  # it was there, and gone before we could say anything
         if isinstance(error, OSError):
             raise UnreachableError(address, error.strerror or str(error)) from None
         raise

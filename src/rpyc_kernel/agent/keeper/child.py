@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import locale
 import os
 import signal
 import socket
+import sys
 import time
 
 from .. import frames
@@ -14,20 +16,22 @@ from .interrupts import CellProcesses
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List, Optional
+    from typing import Any, Callable, Dict, List, Optional, Tuple
 
     from ..wire import Bytes
     from .journal import Journal
     from .requests import Requests
 
-RECEIVE = 1 << 18  #: bytes asked of the socket at once
+RECEIVE = 1 << 18  #: bytes of frames read at once
+_F_SETPIPE_SZ = 1031  # of Linux; the name is in fcntl from Python 3.10 on
 MAX_FRAME = 1 << 30  #: bytes; a longer frame means that the worker's memory is corrupt
 
 
 class Child:
     """One worker process and the three ways on which it speaks.
 
-    :ivar sockets: its end of the socket pair, and the two pipes behind its fd 1 and 2, to be watched for reading
+    :ivar socket: requests go there; closed at once when the worker dies
+    :ivar sources: its frames, and the two pipes behind its fd 1 and 2, all to be watched for reading
     """
 
     def __init__(self, journal: Journal, requests: Requests, run: Callable[..., None]) -> None:
@@ -38,18 +42,20 @@ class Child:
         self._outgoing = bytearray()
         self._tails = [b"", b""]  # characters of which a pipe has given only the first bytes
         self._serial = 0
+        self.flood = 0  # how many frames of text the last read ended with
         self.gone = False  # whether it has died
         self.born = time.monotonic()
         self.socket, other = socket.socketpair()
-        reads, writes = zip(os.pipe(), os.pipe())
-        self.pipes: List[int] = list(reads)
+        reads, writes = zip(os.pipe(), os.pipe(), os.pipe())
+        _enlarge(writes[0])
+        self.sources: List[int] = list(reads)
         self.pid = os.fork()
         if self.pid == 0:
             try:
                 self.socket.close()
                 for fd in reads:
                     os.close(fd)
-                run(other, writes, self.page)
+                run(other, writes[0], writes[1:], self.page)
             finally:
                 os._exit(70)
         other.close()
@@ -60,7 +66,7 @@ class Child:
         except OSError:
             pass
         self.socket.setblocking(False)
-        for fd in self.pipes:
+        for fd in self.sources:
             os.set_blocking(fd, False)
         self._processes = CellProcesses(self.pid)
 
@@ -112,72 +118,83 @@ class Child:
     # from the worker
 
     def read(self) -> None:
-        """Journal what has come on the socket and the pipes, in the order in which it was written.
+        """Journal frames and foreign bytes, in the order in which they were written.
 
-        What waited in the pipes *before* the socket was emptied goes after what the socket gave, since frames carry
-        stamps and foreign bytes don't.
+        What waited in the pipes *before* the frames were read goes after them, since frames carry stamps and foreign
+        bytes don't.
         """
-        waiting = [self._waiting(fd) for fd in self.pipes]
-        if self.read_socket():
+        self.flood = 0
+        waiting = [frames.bytes_in_pipe(fd) for fd in self.sources[1:]]
+        if self.read_frames():
             for index in (0, 1):
                 self._read_pipe(index, waiting[index])
 
-    @staticmethod
-    def _waiting(fd: int) -> int:
-        return frames.bytes_in_pipe(fd)
-
-    def read_socket(self) -> bool:
+    def read_frames(self) -> bool:
         """Take frames until there are no more; False if the journal became full before."""
         while not self.journal.full:
             try:
-                data = self.socket.recv(RECEIVE)
+                data = os.read(self.sources[0], RECEIVE)
             except BlockingIOError:
                 return True
-            except OSError:
-                data = b""
             if not data:
-                self.gone = True  # its end of the socket is closed: there is nothing more to watch for
+                self.gone = True  # its end of the pipe is closed: there is nothing more to watch for
                 return True
             self._received += data
             self._take_frames()
         return False
 
     def _take_frames(self) -> None:
-        received, position, unpack = self._received, 0, frames.FRAME.unpack_from
-        size = frames.FRAME.size
+        """Take apart what was received. Lines of one stream and cell that follow each other are journalled together."""
+        received = bytes(self._received)
+        position, end_of_all, size, unpack = 0, len(received), frames.FRAME.size, frames.FRAME.unpack_from
         counters = self.page.counters
-        while len(received) - position >= size:
+        lines: List[bytes] = []
+        lines_of = (0, 0)
+        while end_of_all - position >= size:
             kind, number, length, out, err = unpack(received, position)
             if length > MAX_FRAME:
                 self.kill()
                 break
             end = position + size + length
-            if end > len(received):
+            if end > end_of_all:
                 break
-            if out > counters[0] or err > counters[1]:
+            foreign = out > counters[0] or err > counters[1]
+            if lines and (foreign or lines_of != (kind, number)):
+                self._add_lines(lines_of, lines)
+                lines = []
+            if foreign:
                 self._read_pipe(0, out - counters[0])
                 self._read_pipe(1, err - counters[1])
                 counters = self.page.counters
-            self._take_frame(kind, number, memoryview(received)[position + size : end])
+            if kind <= frames.STDERR:
+                lines_of = (kind, number)
+                lines.append(received[position + size : end])
+            else:
+                self._take_frame(kind, number, received[position + size : end])
             position = end
-        del received[:position]
+        if lines:
+            self._add_lines(lines_of, lines)
+        del self._received[:position]
 
-    def _take_frame(self, kind: int, number: int, data: memoryview) -> None:
-        name = frames.STREAMS.get(kind)
-        if name:
-            self.journal.add_text(name, self.requests.parent_of(number), data)
-        elif kind == frames.BEGUN:
+    def _add_lines(self, lines_of: Tuple[int, int], lines: List[bytes]) -> None:
+        kind, number = lines_of
+        self.flood = len(lines)
+        self.journal.add_text(frames.STREAMS[kind], self.requests.parent_of(number), b"".join(lines))
+
+    def _take_frame(self, kind: int, number: int, data: bytes) -> None:
+        self.flood = 0
+        if kind == frames.BEGUN:
             self.requests.begin(number)
             self._processes.begin()
-        else:
-            if kind == frames.ENDED:
-                self._flush_tails()
-                self.requests.end(number)
-            self.journal.add_packet(bytes(data), kind != frames.MESSAGE)
+            return
+        if kind == frames.ENDED:
+            self._flush_tails()
+            self.requests.end(number)
+        self.journal.add_packet(data, kind != frames.MESSAGE)
 
     def _read_pipe(self, index: int, count: int) -> None:
         """Journal ``count`` bytes of a pipe, or what it has."""
-        fd = self.pipes[index]
+        fd = self.sources[1 + index]
         while count > 0:
             try:
                 data = os.read(fd, min(count, 1 << 16))
@@ -219,9 +236,7 @@ class Child:
             return None
         self._outgoing.clear()
         limit, self.journal.limit = self.journal.limit, 1 << 62  # the rest is at most what the buffers held
-        self.read_socket()
-        for index in (0, 1):
-            self._read_pipe(index, self._waiting(self.pipes[index]))
+        self.read()
         self.journal.limit = limit
         self._flush_tails()
         kind, number, text = self.page.partial
@@ -232,7 +247,7 @@ class Child:
     def close(self) -> None:
         """Close the keeper's ends."""
         self.socket.close()
-        for fd in self.pipes:
+        for fd in self.sources:
             os.close(fd)
 
 
@@ -247,6 +262,14 @@ def describe_end(status: int) -> Dict[str, Any]:
         return {"signal": name, "text": "was ended by signal %d (%s)" % (number, name)}
     code = os.WEXITSTATUS(status)
     return {"code": code, "text": "ended with exit code %d" % code}
+
+
+def _enlarge(fd: int) -> None:
+    if sys.platform == "linux":
+        try:
+            fcntl.fcntl(fd, _F_SETPIPE_SZ, frames.PIPE_SIZE)
+        except OSError:
+            pass
 
 
 def _kill(pid: int, number: int) -> None:

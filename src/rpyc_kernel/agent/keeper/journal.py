@@ -75,7 +75,11 @@ class Journal:
                 self.size += len(data)
                 self.unsent_bytes += len(data)
                 return
-        self._add(Entry(name, parent, bytes(data), False))
+        rest = memoryview(data)
+        while rest:
+            cut = wire.utf8_cut(rest, CHUNK)
+            self._add(Entry(name, parent, bytes(rest[:cut]), False))
+            rest = rest[cut:]
 
     def add_packet(self, packet: bytes, urgent: bool) -> None:
         """Append a finished message; an urgent one is given out without waiting for more."""

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 JOURNAL_LIMIT = 8 << 20  #: bytes; above, the worker is held back
 DEFAULT_KEEP = 24 * 3600.0  #: seconds that an idle session stays without a kernel
+NAP = 0.002  #: seconds between two looks at a worker that prints a lot
+FLOOD = 6  #: frames of text at once that are a lot
 FAREWELL = 1.0  #: seconds that an idle worker has for its atexit functions
 ANSWERED = frozenset([EXECUTE, "complete_request", "inspect_request", "comm_open", "comm_msg", "comm_close"])
 
@@ -57,6 +59,7 @@ class Keeper:
         self.ending: Optional[float] = None  # the time at which a farewell is over
         self.ended = False
         self.listening_to_child = True
+        self.nap_until = 0.0
         self.listener.setblocking(False)
         self.selector = selectors.DefaultSelector()
         self.selector.register(listener, selectors.EVENT_READ, self._welcome)
@@ -111,6 +114,8 @@ class Keeper:
         for visitor in self.visitors:
             if visitor.pull:
                 times.append(pulls.due(visitor.pull, self.journal, self.last_plain, now))
+        if self.nap_until:
+            times.append(self.nap_until)
         if self.ending is not None:
             times.append(self.ending)
         elif not self.requests.open:
@@ -119,6 +124,10 @@ class Keeper:
 
     def _look_at_clock(self) -> None:
         now = time.monotonic()
+        if self.nap_until and now >= self.nap_until:
+            self.nap_until = 0.0
+            if self.listening_to_child:
+                self._read_child()
         if self.ending is not None and now >= self.ending:
             self.child.kill()
         idle = self.ending is None and not self.requests.open
@@ -241,11 +250,12 @@ class Keeper:
     def _give_birth(self) -> None:
         self.child = Child(self.journal, self.requests, self._become_worker)
         self.listening_to_child = True
+        self.nap_until = 0.0
         self._watch_child()
         for request in list(self.requests.open.values()):
             self.child.send(request.number, request.packet)
 
-    def _become_worker(self, sock: socket.socket, pipes: Any, page: Any) -> None:
+    def _become_worker(self, sock: socket.socket, outgoing: int, pipes: Any, page: Any) -> None:
         """In the forked child: drop what is the keeper's, and run cells for the rest of its life."""
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
@@ -260,14 +270,20 @@ class Keeper:
         self.journal.entries.clear()
         from ..worker.main import main  # late: the keeper itself needs none of it
 
-        main(sock, pipes, page, self.config)
+        main(sock, outgoing, pipes, page, self.config)
 
     def _on_child(self, events: int) -> None:
         if events & selectors.EVENT_WRITE:
             self.child.flush()
             self._watch_child()
-        if self.listening_to_child:
-            self.child.read()
+        if self.listening_to_child and not self.nap_until:
+            self._read_child()
+
+    def _read_child(self) -> None:
+        """Read what it gave; while it prints a lot, not after each line: waking us would cost it more than printing."""
+        self.child.read()
+        self.nap_until = time.monotonic() + NAP if self.child.flood >= FLOOD else 0.0
+        self._watch_child()
 
     def _hold_or_listen(self) -> None:
         """Stop reading while the journal is full, which holds the worker back."""
@@ -276,13 +292,14 @@ class Keeper:
             self.listening_to_child = listen
             self._watch_child()
             if listen:
-                self.child.read()
+                self._read_child()
 
     def _watch_child(self) -> None:
         """Let the selector look at what we want of the worker now."""
-        reading = selectors.EVENT_READ if self.listening_to_child and not self.child.gone else 0
+        listening = self.listening_to_child and not self.nap_until and not self.child.gone
+        reading = selectors.EVENT_READ if listening else 0
         writing = selectors.EVENT_WRITE if self.child.unsent else 0
-        for fileobj, wanted in [(self.child.socket, reading | writing), *[(fd, reading) for fd in self.child.pipes]]:
+        for fileobj, wanted in [(self.child.socket, writing), *[(fd, reading) for fd in self.child.sources]]:
             known = self.selector.get_map().get(fileobj)
             if not wanted:
                 if known:

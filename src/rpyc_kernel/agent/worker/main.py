@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 MAX_REQUEST = 1 << 30  #: bytes
 
 
-def main(sock: socket.socket, pipes: Tuple[int, int], page: frames.Page, config: Json) -> None:
+def main(sock: socket.socket, outgoing: int, pipes: Tuple[int, int], page: frames.Page, config: Json) -> None:
     """Run requests from the socket until it ends; never returns.
 
+    :param outgoing: the pipe on which frames go to the keeper
     :param pipes: what fd 1 and fd 2 are to be
     :param config: the session's, see `keeper.main.main`
     """
@@ -40,7 +41,7 @@ def main(sock: socket.socket, pipes: Tuple[int, int], page: frames.Page, config:
     os.close(nothing)
     interrupts = Interrupts(page)
     interrupts.install()
-    outlet = Outlet(sock, pipes, page, interrupts)
+    outlet = Outlet(outgoing, pipes, page, interrupts)
     output.install(outlet)
     port = Port(outlet)
     cells = Cells(port, interrupts)
@@ -57,7 +58,7 @@ def main(sock: socket.socket, pipes: Tuple[int, int], page: frames.Page, config:
     port.publish("session_info", _describe(shell), kind=frames.URGENT)
     sorter.ready.set()
     cells.run()
-    _leave(outlet)
+    _leave()
 
 
 class Sorter:
@@ -76,20 +77,18 @@ class Sorter:
 
     def run(self) -> None:
         """Until the keeper has closed its end."""
-        poll = select.poll()
-        poll.register(self._socket, select.POLLIN)
-        poll.register(self._outlet.alarm, select.POLLIN)
-        fd = self._socket.fileno()
+        waits, pauses = select.poll(), select.poll()
+        waits.register(self._socket, select.POLLIN)
+        waits.register(self._outlet.alarm, select.POLLIN)
+        pauses.register(self._socket, select.POLLIN)
         while True:
-            ready = dict(poll.poll())
+            ready = dict(waits.poll())
             if self._outlet.alarm in ready:
-                again = select.poll()
-                again.register(fd, select.POLLIN)
-                ready = dict(again.poll(PARTIAL_SECONDS * 1000))
+                ready = dict(pauses.poll(PARTIAL_SECONDS * 1000))
                 self._outlet.disarm()
-            if fd in ready and not self._read():
-                self._end()
-                return
+            if self._socket.fileno() in ready and not self._read():
+                break
+        self._end()
 
     def _read(self) -> bool:
         try:
@@ -201,7 +200,7 @@ def _cwd() -> str:
         return "(a folder that was removed)"
 
 
-def _leave(outlet: Outlet) -> None:
+def _leave() -> None:
     """Run what the user's code has registered with atexit, then end without unwinding into the keeper's code."""
     import atexit
 
@@ -209,5 +208,4 @@ def _leave(outlet: Outlet) -> None:
         atexit._run_exitfuncs()
     except BaseException as error:
         print("%s in atexit: %s" % (type(error).__name__, error), file=sys.stderr)
-    outlet.flush()
     os._exit(0)

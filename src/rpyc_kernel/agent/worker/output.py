@@ -85,6 +85,7 @@ class OutBuffer(io.BufferedIOBase):
         return len(piece)
 
     def flush(self) -> None:
+        """Send an unfinished line now."""
         self._stream.flush()
 
     def fileno(self) -> int:

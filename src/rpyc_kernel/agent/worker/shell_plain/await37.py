@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from .compiling import Compiler
 
-_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
-
 
 def awaits(tree: ast.AST) -> bool:
     """True if the statement or module awaits something outside the functions in it."""
@@ -99,10 +97,9 @@ def _bound(node: ast.AST) -> Set[str]:
     for inner in _own(node):
         if isinstance(inner, ast.Name) and isinstance(inner.ctx, (ast.Store, ast.Del)):
             names.add(inner.id)
-        elif isinstance(inner, _SCOPES) and not isinstance(inner, ast.Lambda):
-            names.add(inner.name)
-        elif isinstance(inner, ast.ExceptHandler) and inner.name:
-            names.add(inner.name)
+        elif isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.ExceptHandler)):
+            if inner.name:
+                names.add(inner.name)
         elif isinstance(inner, (ast.Import, ast.ImportFrom)):
             for alias in inner.names:
                 names.add(alias.asname or alias.name.split(".")[0])

@@ -33,9 +33,9 @@ class FigureCanvas(FigureCanvasAgg):  # type: ignore[misc]
 
 def new_figure_manager(num: Any, *args: Any, FigureClass: Any = None, **options: Any) -> FigureManager:  # noqa: N803
     """Called by ``plt.figure()``, with the names that matplotlib gives the arguments."""
-    if FigureClass is None:
-        from matplotlib.figure import Figure as FigureClass  # noqa: N813
-    return new_figure_manager_given_figure(num, FigureClass(*args, **options))
+    from matplotlib.figure import Figure
+
+    return new_figure_manager_given_figure(num, (FigureClass or Figure)(*args, **options))
 
 
 def new_figure_manager_given_figure(num: Any, figure: Any) -> FigureManager:

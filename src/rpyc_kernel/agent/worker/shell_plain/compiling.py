@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import __future__
+import __future__  # isort: skip
 import ast
 import linecache
 import re
+import warnings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 CO_COROUTINE = 0x80  #: inspect.CO_COROUTINE, without importing inspect
 TOP_LEVEL_AWAIT = getattr(ast, "PyCF_ALLOW_TOP_LEVEL_AWAIT", 0)  #: missing on 3.7
-_DONT_IMPLY_DEDENT = 0x200
+DONT_IMPLY_DEDENT = 0x200  #: codeop.PyCF_DONT_IMPLY_DEDENT: a block needs its last line break
 _FUTURE = 0
 for _name in __future__.all_feature_names:
     _FUTURE |= getattr(__future__, _name).compiler_flag
@@ -68,7 +69,7 @@ class Compiler:
 
     def parse(self, source: str, filename: str) -> ast.Module:
         """Raises SyntaxError, ValueError (null bytes), and what else a parser can raise."""
-        flags = ast.PyCF_ONLY_AST | self.flags | TOP_LEVEL_AWAIT | _DONT_IMPLY_DEDENT
+        flags = ast.PyCF_ONLY_AST | self.flags | TOP_LEVEL_AWAIT | DONT_IMPLY_DEDENT
         tree = compile(source if source.endswith("\n") else source + "\n", filename, "exec", flags, True)
         assert isinstance(tree, ast.Module)
         return tree
@@ -79,9 +80,11 @@ class Compiler:
         `value` says what becomes of a last expression: ``single`` gives it to `sys.displayhook`, ``eval`` makes
         it the value of the last step.
         """
-        body, last = tree.body, None
+        body = tree.body
+        last: Optional[ast.Expr] = None
         if body and isinstance(body[-1], ast.Expr):
-            body, last = body[:-1], body[-1]
+            last = body[-1]
+            body = body[:-1]
         if not TOP_LEVEL_AWAIT:
             from .await37 import awaits, steps
 
@@ -111,12 +114,14 @@ class Compiler:
         if not _MAY_AWAIT.search(source):
             return False
         try:
-            tree = self.parse(source, "<cell>")
-            if not TOP_LEVEL_AWAIT:
-                from .await37 import awaits
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # they come when it runs
+                tree = self.parse(source, "<cell>")
+                if not TOP_LEVEL_AWAIT:
+                    from .await37 import awaits
 
-                return awaits(tree)
-            code = compile(tree, "<cell>", "exec", self.flags | TOP_LEVEL_AWAIT, True)
+                    return awaits(tree)
+                code = compile(tree, "<cell>", "exec", self.flags | TOP_LEVEL_AWAIT, True)
         except Exception:
             return False
         return bool(code.co_flags & CO_COROUTINE)

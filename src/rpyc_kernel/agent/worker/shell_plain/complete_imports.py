@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 _FROM = re.compile(r"\s*from\s+([\w.]+)\s+import\s+\(?(?:[^()]*,\s*)?\s*([^\W\d]\w*)?$")
 _WORD_IMPORT = re.compile(r"\s*from\s+[\w.]+\s+(\w*)$")
 _MODULE = re.compile(r"\s*(?:from\s+|import\s+(?:[^()]*,\s*)?)([\w.]*)$")
+_NAME = re.compile(r"[^\W\d]\w*")
+_BINDS = re.compile(
+    r"^(?:(?:async[ \t]+)?def[ \t]+(\w+)|class[ \t]+(\w+)|([^\W\d]\w*)[ \t]*(?::[^=\n]+)?=(?!=)"
+    r"|from[ \t]+[\w.]+[ \t]+import[ \t]+(\([^)]*\)|[^\n(#]+))",
+    re.MULTILINE,
+)
 _MAX_SOURCE = 1 << 20  #: bytes of a module that are read for its names
 
 _top: Dict[Tuple[str, ...], List[str]] = {}
@@ -116,31 +122,23 @@ def _from(module: str, prefix: str) -> List[Match]:
 
 
 def _read(module: str) -> List[Tuple[str, str]]:
-    """The names that a module's source binds at its top level."""
+    """The names that a module's source seems to bind at its top level.
+
+    A parser would know, but it also warns of what it sees, on this thread into somebody's cell.
+    """
     try:
-        spec = _spec(module)
-        origin = getattr(spec, "origin", None)
+        origin = getattr(_spec(module), "origin", None)
         if not origin or not origin.endswith(".py"):
             return []
-        import ast
-
         with open(origin, "rb") as file:
-            tree = ast.parse(file.read(_MAX_SOURCE))
+            source = file.read(_MAX_SOURCE).decode("utf-8", "replace")
     except Exception:
         return []
     found: Dict[str, str] = {}
-    for node in tree.body:
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            found[node.name] = "function"
-        elif isinstance(node, ast.ClassDef):
-            found[node.name] = "class"
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            for alias in node.names:
-                found[alias.asname or alias.name.split(".")[0]] = "module" if isinstance(node, ast.Import) else "instance"
-        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
-            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
-                for name in ast.walk(target):
-                    if isinstance(name, ast.Name):
-                        found[name.id] = "instance"
-    found.pop("*", None)
+    for match in _BINDS.finditer(source):
+        function, cls, value, imported = match.groups()
+        if imported:
+            found.update((name, "instance") for name in _NAME.findall(re.sub(r"\w+\s+as\s+", "", imported)))
+        else:
+            found[function or cls or value] = "function" if function else "class" if cls else "instance"
     return sorted(found.items())

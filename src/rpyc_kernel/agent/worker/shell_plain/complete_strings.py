@@ -8,8 +8,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, List
 
-    from .scan import Open
-
 _MAX = 500
 
 
@@ -51,8 +49,3 @@ def dict_keys(value: Any) -> List[Any]:
     if isinstance(value, dict):
         return list(dict.keys(value))[:_MAX]
     return []
-
-
-def string_start(text: str, opened: Open) -> int:
-    """Where a string begins, its prefix included."""
-    return opened.start - len(opened.prefix)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import warnings
 
-from .compiling import TOP_LEVEL_AWAIT
+from .compiling import DONT_IMPLY_DEDENT, TOP_LEVEL_AWAIT
 from .scan import scan
 from .transform import cell_magic, dedent, transform
 
@@ -44,15 +44,33 @@ def is_complete(code: str, flags: int = 0) -> Dict[str, Any]:
 def _compiles(source: str, flags: int) -> str:
     import codeop
 
-    # the parser alone: on 3.7 the compiler refuses `await` outside functions
-    compiler = codeop.CommandCompiler()
-    compiler.compiler.flags |= flags | (TOP_LEVEL_AWAIT or ast.PyCF_ONLY_AST)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if not TOP_LEVEL_AWAIT:
+            return _parses(source, flags)
+        compiler = codeop.CommandCompiler()
+        compiler.compiler.flags |= flags | TOP_LEVEL_AWAIT
+        try:
             return "incomplete" if compiler(source, "<cell>", "exec") is None else "complete"
-    except Exception:
-        return "invalid"
+        except Exception:
+            return "invalid"
+
+
+def _parses(source: str, flags: int) -> str:
+    """The same by the parser alone: on 3.7 the compiler refuses ``await`` outside functions.
+
+    Where more line breaks change the error, something was still to come (that is how `codeop` did it then).
+    """
+    errors = []
+    for tail in ("", "\n", "\n\n"):
+        try:
+            compile(source + tail, "<cell>", "exec", flags | ast.PyCF_ONLY_AST | DONT_IMPLY_DEDENT, True)
+            if not tail:
+                return "complete"
+            errors.append("")
+        except Exception as error:
+            errors.append(repr(error))
+    return "invalid" if errors[1] and errors[1] == errors[2] else "incomplete"
 
 
 def _ends_in_colon(code: str) -> bool:

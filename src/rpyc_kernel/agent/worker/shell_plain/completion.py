@@ -11,7 +11,7 @@ import keyword
 import re
 
 from .complete_imports import complete_import
-from .complete_strings import dict_keys, paths, string_start
+from .complete_strings import dict_keys, paths
 from .names import Unknown, attribute_names, kind_of, member, resolve, signature_of, trailing_expression
 from .scan import scan
 from .transform import cell_magic
@@ -140,7 +140,7 @@ def _string(text: str, found: Scan, namespace: Dict[str, Any]) -> Tuple[int, Lis
     inside = opened.start + len(opened.quote)
     typed = text[inside:]
     outer = found.stack[-2] if len(found.stack) > 1 else None
-    begin = string_start(text, opened)
+    begin = opened.start - len(opened.prefix)
     if outer is not None and outer.kind == "[" and not text[outer.start + 1 : begin].strip():
         keys = _keys(text[: outer.start], namespace)
         matches = [key for key in keys if isinstance(key, (str, bytes))]
@@ -161,11 +161,8 @@ def _keys(before: str, namespace: Dict[str, Any]) -> List[Any]:
         return []
 
 
-def _names(
-    text: str, code: str, found: Scan, namespace: Dict[str, Any], line_start: int
-) -> Tuple[int, List[Match]]:
-    word = _WORD.search(text)
-    start = word.start() if word else len(text)
+def _names(text: str, code: str, found: Scan, namespace: Dict[str, Any], line_start: int) -> Tuple[int, List[Match]]:
+    start = word_start(text)
     prefix = text[start:]
     before = text[:start].rstrip(" \t")
     if before.endswith("."):
@@ -183,6 +180,12 @@ def _names(
         matches.extend((each, "dict key", "") for each in texts if each.startswith(prefix))
     matches.extend(_globals(code, prefix, namespace, start))
     return start, matches
+
+
+def word_start(text: str) -> int:
+    """Where the name at the end of the text begins."""
+    found = _WORD.search(text)
+    return found.start() if found else len(text)
 
 
 def _wanted(name: str, prefix: str) -> bool:
@@ -204,7 +207,7 @@ def _attributes(expression: str, prefix: str, namespace: Dict[str, Any]) -> List
 
 
 def _globals(code: str, prefix: str, namespace: Dict[str, Any], start: int) -> List[Match]:
-    known = dict(builtins.__dict__)
+    known: Dict[Any, Any] = dict(builtins.__dict__)
     known.update(namespace)
     names = sorted(name for name in known if isinstance(name, str) and _wanted(name, prefix))
     matches = _described(names, lambda name: known[name])

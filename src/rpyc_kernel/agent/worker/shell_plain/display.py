@@ -74,8 +74,9 @@ class Displays:
         if clear:
             self.clear_output(wait=True)
         for obj in objs:
+            about: Dict[str, Any] = {}
             if raw:
-                data, about = encode(dict(obj)), {}
+                data = encode(dict(obj))
             else:
                 data, about = mime_bundle(obj, include, exclude)
                 if not data:

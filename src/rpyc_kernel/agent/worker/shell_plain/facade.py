@@ -24,7 +24,7 @@ class Farewell:
         return "To end the session, shut down or restart the kernel; %s() ends the cell." % self._name
 
     def __call__(self, code: Any = None) -> None:
-        raise SystemExit(code)
+        raise SystemExit() if code is None else SystemExit(code)
 
 
 class Events:
@@ -113,9 +113,7 @@ class Facade:
         """As `run_cell_magic`, for code that awaits."""
         return self.magics.run_cell_async(magic_name, line, cell)
 
-    def register_magic_function(
-        self, func: Callable[..., Any], magic_kind: str = "line", magic_name: str = ""
-    ) -> None:
+    def register_magic_function(self, func: Callable[..., Any], magic_kind: str = "line", magic_name: str = "") -> None:
         """Make a function a magic: called with the line, as ``cell`` magic with the line and the cell."""
         self.magics.register(func, magic_kind, magic_name or func.__name__)
 
@@ -135,11 +133,11 @@ class Facade:
         self._shell.namespace["_exit_code"] = status
         return lines if split else "\n".join(lines)
 
-    def run_cell(self, raw_cell: str, store_history: bool = False, silent: bool = False) -> Outcome:  # noqa: ARG002
+    def run_cell(self, raw_cell: str, store_history: bool = False, silent: bool = False) -> Outcome:
         """Run cell text from code. Errors are shown, and given as ``error`` of what is returned."""
         shell = self._shell
         filename = shell.compiler.name("Cell In[%d] run_cell" % shell.execution_count, raw_cell)
-        outcome = drive(shell.run_source(raw_cell, filename, value="eval"))
+        outcome: Outcome = drive(shell.run_source(raw_cell, filename, value="eval"))
         if outcome.error is not None:
             if not isinstance(outcome.error, Exception):
                 raise outcome.error

@@ -117,7 +117,7 @@ class _Watch:
         if not any(isinstance(finder, cls) for finder in sys.meta_path):
             sys.meta_path.insert(0, cls())
 
-    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:  # noqa: ARG002 - the protocol
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
         if fullname != "matplotlib" or self.busy:
             return None
         import importlib.util

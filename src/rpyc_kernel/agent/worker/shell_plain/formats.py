@@ -9,7 +9,7 @@ from .pretty import pretty
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Container, Dict, List, Optional, Tuple
+    from typing import Any, Callable, Container, Dict, Optional, Tuple
 
     Bundle = Dict[str, Any]
 
@@ -26,13 +26,13 @@ _METHODS = (
     ("application/javascript", "_repr_javascript_"),
 )
 
-#: ``(is it one of yours?, its bundle)`` for classes that have no methods of their own: matplotlib's figures
-_others: List[Tuple[Callable[[Any], bool], Callable[[Any], Tuple[Bundle, Bundle]]]] = []
+#: ``is it one of yours?`` → its bundle, for classes that have no methods of their own: matplotlib's figures
+_others: Dict[Callable[[Any], bool], Callable[[Any], Tuple[Bundle, Bundle]]] = {}
 
 
 def register(matches: Callable[[Any], bool], bundle: Callable[[Any], Tuple[Bundle, Bundle]]) -> None:
     """Teach `mime_bundle` a class that doesn't say how it is shown."""
-    _others.append((matches, bundle))
+    _others[matches] = bundle
 
 
 def mime_bundle(
@@ -57,7 +57,7 @@ def mime_bundle(
     own = _method(value, "_repr_mimebundle_")
     if own is not None:
         _merge(_call(value, "_repr_mimebundle_", lambda: own(include=include, exclude=exclude)), data, metadata)
-    for matches, bundle in _others:
+    for matches, bundle in list(_others.items()):
         if matches(value):
             found = _call(value, "image", lambda bundle=bundle: bundle(value))  # type: ignore[misc]
             _merge(found, data, metadata)
@@ -91,9 +91,8 @@ def encode(data: Bundle) -> Bundle:
     """The bundle as messages carry it: bytes as base64 text."""
     found = {}
     for mime, form in data.items():
-        if isinstance(form, (bytes, bytearray, memoryview)):
-            form = b2a_base64(bytes(form)).decode("ascii")
-        found[str(mime)] = form
+        binary = isinstance(form, (bytes, bytearray, memoryview))
+        found[str(mime)] = b2a_base64(form).decode("ascii") if binary else form
     return found
 
 

@@ -61,7 +61,7 @@ def describe(value: Any, detail: int = 0, omit: Container[str] = ()) -> str:
     elif signature:
         sections.append(("Signature", name + signature))
     elif callable(value) and kind == "instance":
-        call = signature_of(getattr(type(value), "__call__", None))
+        call = signature_of(type(value).__call__)
         if call:
             sections.append(("Call signature", re.sub(r"^\(self(, )?", "(", call)))
     source = source_of(value) if detail else ""
@@ -102,13 +102,12 @@ def doc_of(value: Any) -> str:
 def source_of(value: Any) -> str:
     """Its source, or that of its class; empty if there is none to be read."""
     import inspect
+    import textwrap
 
-    for each in (value, type(value)):
-        if isinstance(each, property):
-            each = each.fget
+    for each in (value.fget if isinstance(value, property) else value, type(value)):
         try:
             if each is not None and not (each is type(value) and each.__module__ == "builtins"):
-                return inspect.getsource(inspect.unwrap(each) if callable(each) else each).rstrip("\n")
+                return textwrap.dedent(inspect.getsource(inspect.unwrap(each) if callable(each) else each)).rstrip("\n")
         except Exception:
             pass
         if isinstance(each, type):
@@ -122,15 +121,20 @@ def _class_source(cls: type) -> str:
     """Source of a class made in a cell: `inspect` looks for the file of its module, and `__main__` has none."""
     import linecache
 
-    for function in list(cls.__dict__.values()):
-        function = getattr(function, "__func__", function)
-        if not isinstance(function, types.FunctionType) or function.__module__ != cls.__module__:
-            continue
+    for function in _own_functions(cls):
         lines = linecache.getlines(function.__code__.co_filename)
-        found = _class_lines("".join(lines), cls.__qualname__)
-        if found:
-            return "".join(lines[found[0] - 1 : found[1]]).rstrip("\n")
+        place = _class_lines("".join(lines), cls.__qualname__)
+        if place:
+            return "".join(lines[place[0] - 1 : place[1]]).rstrip("\n")
     return ""
+
+
+def _own_functions(cls: Any) -> List[types.FunctionType]:
+    """The functions in a class that were made where it was made."""
+    if not isinstance(cls, type):
+        return []
+    members = [getattr(each, "__func__", each) for each in list(cls.__dict__.values())]
+    return [each for each in members if isinstance(each, types.FunctionType) and each.__module__ == cls.__module__]
 
 
 def _class_lines(source: str, qualname: str) -> Optional[Tuple[int, int]]:
@@ -150,7 +154,10 @@ def _class_lines(source: str, qualname: str) -> Optional[Tuple[int, int]]:
             return None
         body = node.body
     first = min([node.lineno] + [each.lineno for each in node.decorator_list])
-    last = max(getattr(each, "end_lineno", None) or getattr(each, "lineno", 0) for each in ast.walk(node))
+    # before 3.8 there is only where things begin
+    last = first
+    for each in ast.walk(node):
+        last = max(last, getattr(each, "end_lineno", None) or getattr(each, "lineno", 0))
     return first, last
 
 
@@ -161,7 +168,7 @@ def file_of(value: Any) -> str:
     try:
         return inspect.getfile(inspect.unwrap(value) if callable(value) else value)
     except Exception:
-        return ""
+        return next((each.__code__.co_filename for each in _own_functions(value)), "")
 
 
 def search(pattern: str, namespace: Dict[str, Any]) -> List[str]:
@@ -197,9 +204,8 @@ def _candidates(code: str, pos: int) -> List[str]:
             names.append(word)
         elif word and not word[0].isdigit():
             names.append(trailing_expression(code[:end]) or "")
-    for opened in reversed(found.stack):
-        if opened.kind == "(":
-            names.append(trailing_expression(code[: opened.start].rstrip(" \t")))
+    calls = [opened.start for opened in reversed(found.stack) if opened.kind == "("]
+    names.extend(trailing_expression(code[:start].rstrip(" \t")) for start in calls)
     return [name for name in names if name]
 
 

@@ -42,5 +42,5 @@ class History:
             return  # gettext's
         names = ("_", "__", "___")
         if all(namespace.get(name, last) is last for name, last in zip(names, self._last)):
-            self._last = [value] + self._last[:2]
+            self._last = [value, *self._last[:2]]
             namespace.update(zip(names, self._last))

@@ -35,7 +35,7 @@ def _braces(text: str, namespace: Dict[str, Any], scope: Any) -> str:
         out.append(_dollars(literal, namespace, scope))
         if field is None:
             continue
-        value = formatter.convert_field(eval(field, namespace, scope), conversion)  # type: ignore[arg-type]
+        value = formatter.convert_field(eval(field, namespace, scope), conversion)
         out.append(format(value, _braces(spec, namespace, scope) if spec else ""))
     return "".join(out)
 

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from .shell import PlainShell
 
 
-
 def user_names(shell: PlainShell, kinds: str = "") -> List[str]:
     """Sorted names that the user made, of these types only if `kinds` names some."""
     wanted = kinds.split()
@@ -44,8 +43,8 @@ def whos(shell: PlainShell, line: str, _local: Any) -> None:
         print("Interactive namespace is empty.")
         return
     rows = [(name, type(shell.namespace[name]).__name__, _summary(shell.namespace[name])) for name in names]
-    width = max(len("Variable"), max(len(row[0]) for row in rows)) + 3
-    middle = max(len("Type"), max(len(row[1]) for row in rows)) + 4
+    width = max(len("Variable"), *(len(row[0]) for row in rows)) + 3
+    middle = max(len("Type"), *(len(row[1]) for row in rows)) + 4
     print("Variable".ljust(width) + "Type".ljust(middle) + "Data/Info")
     print("-" * (width + middle + 9))
     for name, kind, text in rows:

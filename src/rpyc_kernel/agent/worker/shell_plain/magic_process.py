@@ -82,7 +82,8 @@ def _script(shell: PlainShell, magic: str, program: List[str], line: str, cell: 
         elif option in ("--no-raise-error", "--raise-error"):
             raises = option == "--raise-error"
         else:
-            raise UsageError("%%%%%s: %s is unknown; it has --out NAME, --err NAME, --no-raise-error." % (magic, option))
+            known = "--out NAME, --err NAME, --no-raise-error"
+            raise UsageError("%%%%%s has no option %s; it knows %s." % (magic, option, known))
     command = program + rest
     if not command:
         raise UsageError("%%script needs a program: %%script PROGRAM.")

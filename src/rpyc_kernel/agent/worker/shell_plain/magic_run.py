@@ -36,7 +36,7 @@ def run(shell: PlainShell, line: str, _local: Any) -> None:
     had_file = scope.get("__file__", scope)
     scope["__file__"] = path
     scope["__name__"] = os.path.splitext(os.path.basename(path))[0] if "n" in options else "__main__"
-    sys.argv = [path] + args[1:]
+    sys.argv = [path, *args[1:]]
     folder = os.path.dirname(os.path.abspath(path))
     sys.path.insert(0, folder)
     if "i" not in options:

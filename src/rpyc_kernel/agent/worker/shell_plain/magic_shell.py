@@ -17,7 +17,7 @@ _FORMAT = re.compile(r"\s*InlineBackend\.figure_formats?\s*=\s*[\[{(]*\s*['\"](\
 
 
 def matplotlib(shell: PlainShell, line: str, _local: Any) -> None:
-    """``%matplotlib inline``: figures are shown as images. They are anyway; this brings it back after another backend."""
+    """``%matplotlib inline``: figures are shown as images, as they are anyway unless a cell chose another backend."""
     wanted = line.strip().lower()
     if wanted not in ("", "inline", "auto", "agg", "-l", "--list"):
         raise UsageError(
@@ -50,7 +50,7 @@ def debug(_shell: PlainShell, _line: str, _local: Any) -> None:
     traceback = getattr(sys, "last_traceback", None)
     if traceback is None:
         raise UsageError("%debug: there was no error yet.")
-    import pdb
+    import pdb  # noqa: T100 - it is what was asked for
 
     debugger = pdb.Pdb()
     debugger.reset()

@@ -31,9 +31,13 @@ async def time_cell(shell: PlainShell, line: str, cell: str, local: Any) -> Outc
 
 
 async def _timed(shell: PlainShell, source: str, filename: str, local: Any, before: int) -> Outcome:
+    try:
+        steps = shell.prepare(source, filename, "eval", before)
+    except Exception as error:
+        return Outcome(error=error)
     user, system = _cpu()
     start = time.perf_counter()
-    outcome = await shell.run_source(source, filename, local, "eval", before)
+    outcome = await shell.run_steps(steps, local)
     wall = time.perf_counter() - start
     end_user, end_system = _cpu()
     user, system = end_user - user, end_system - system
@@ -55,8 +59,8 @@ def format_time(seconds: float, precision: int = 3) -> str:
     if seconds >= 60:
         parts = []
         rest = int(seconds)
-        for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
-            count, rest = divmod(rest, size)
+        for unit, length in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+            count, rest = divmod(rest, length)
             if count:
                 parts.append("%d%s" % (count, unit))
         return " ".join(parts)

@@ -1,7 +1,7 @@
-"""Looking things up without running anything: for completion and inspection, which the user didn't ask to have effects.
+"""Looking things up without running anything: nobody asked completion and inspection to have effects.
 
-An expression is read as far as names, attributes, and constant items of builtin containers go. Properties, ``__getattr__``
-and calls belong to the user's code and are left alone.
+An expression is read as far as names, attributes, and constant items of builtin containers go. Properties,
+``__getattr__`` and calls belong to the user's code and are left alone.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def trailing_expression(text: str) -> str:
     if not found:
         return ""
     before = tail[: found.start()].rstrip(" \t")
-    if before.endswith((")", "]", "}", ".", '"', "'")) or (before and found.group(0)[0] == "[" and before[-1].isalnum()):
+    if before.endswith((")", "]", "}", ".", '"', "'")) or (found.group(0)[0] == "[" and before[-1:].isalnum()):
         return ""  # the item or attribute of something that has to be run
     return found.group(0)
 
@@ -135,7 +135,8 @@ def _bound(value: Any, cls: type, name: str, own: Dict[str, Any]) -> Any:
         return found
     if isinstance(found, _C_DESCRIPTORS):
         try:
-            return found.__get__(value, cls) if hasattr(type(found), "__get__") else found
+            getter: Any = getattr(found, "__get__", None)
+            return found if getter is None else getter(value, cls)
         except Exception:
             raise Unknown(name) from None
     if name in own:
@@ -211,7 +212,7 @@ def kind_of(value: Any) -> str:
 
 def signature_of(value: Any) -> str:
     """``(a, b=1)`` of a function or class; empty where it has none that can be told."""
-    if not isinstance(value, (type,) + _FUNCTIONS):
+    if not isinstance(value, (type, *_FUNCTIONS)):
         return ""
     import inspect
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Any, Callable, Dict, Iterable, List, Optional, Type, Union
+    from typing import Any, Callable, Dict, Iterable, List, Union
 
 WIDTH = 79
 MAX_ITEMS = 1000  #: items of one container that are written
@@ -47,7 +46,7 @@ class _Level:
     def __enter__(self) -> None:
         self.printer.begin_group(self.indent, self.start)
 
-    def __exit__(self, kind: Optional[Type[BaseException]], e: Optional[BaseException], tb: Optional[TracebackType]) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.printer.end_group(self.indent, self.end)
 
 
@@ -79,7 +78,7 @@ class Printer:
         self._open[-1].parts.append(Break("", self.indentation, True))
         self._add(0, True)
 
-    def begin_group(self, indent: int = 0, open: str = "") -> None:  # noqa: A002 - the name in the protocol
+    def begin_group(self, indent: int = 0, open: str = "") -> None:
         self.text(open)
         inner = Group()
         self._open[-1].parts.append(inner)
@@ -92,7 +91,7 @@ class Printer:
         self._add(inner.width, inner.hard)
         self.text(close)
 
-    def group(self, indent: int = 0, open: str = "", close: str = "") -> _Level:  # noqa: A002 - the same
+    def group(self, indent: int = 0, open: str = "", close: str = "") -> _Level:
         return _Level(self, indent, open, close)
 
     def indent(self, indent: int) -> _Level:
@@ -157,6 +156,7 @@ def pretty(value: Any) -> str:
 
 def _write(p: Printer, value: Any) -> None:
     kind = type(value)
+    plain = False
     for cls in kind.__mro__:
         # the nearest class decides, as with any method: a subclass of list with a __repr__ of its own uses that
         writer = _WRITERS.get(cls)
@@ -168,8 +168,9 @@ def _write(p: Printer, value: Any) -> None:
             value._repr_pretty_(p, False)
             return
         if "__repr__" in members:
+            plain = cls is object
             break
-    if kind.__repr__ is object.__repr__:
+    if plain:
         p.text("<%s at 0x%x>" % (type_name(kind), id(value)))
     else:
         p.text(repr(value))
@@ -269,8 +270,6 @@ def _exception(p: Printer, value: BaseException) -> None:
         return
     name = type_name(type(value)) + "("
     _items(p, name, value.args, ")")
-
-
 
 
 _WRITERS: Dict[type, Callable[[Printer, Any], None]] = {

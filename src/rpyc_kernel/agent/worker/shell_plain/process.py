@@ -66,7 +66,7 @@ def run(command: Union[str, Sequence[str]], sinks: List[Sink], text: Optional[st
     `command` is a line for the system's shell or a list of arguments; `text` becomes its stdin. Returns the exit
     status, negative for a signal. Raises OSError if it can't be started, KeyboardInterrupt after ending it.
     """
-    child = subprocess.Popen(  # noqa: S602 - a line for the shell is what `!` is
+    child = subprocess.Popen(
         command,
         shell=isinstance(command, str),
         stdin=subprocess.DEVNULL if text is None else subprocess.PIPE,

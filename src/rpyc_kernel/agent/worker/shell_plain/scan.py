@@ -8,14 +8,10 @@ characters keeps a stack of what is open, which is all that is needed to know wh
 from __future__ import annotations
 
 import re
-import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import List, Optional, Tuple
-
-#: since 3.12 the expressions in an f-string are scanned as code: they may hold quotes of the same kind
-NESTED_FSTRINGS = sys.version_info >= (3, 12)
 
 _PREFIX = re.compile(r"(?:^|[^\w])([rRbBuUfFtT]{1,3})$")
 _MAGIC_VALUE = re.compile(r"[ \t]*(%(?=[A-Za-z_])|!)")
@@ -92,15 +88,15 @@ class _Scanner:
         self.question = -1
 
     def run(self) -> Scan:
-        text, size = self.text, len(self.text)
+        size = len(self.text)
         start = 0
         while True:
             self.first, self.assign, self.question = None, -1, -1
             self.continued = self.in_comment = False
             self.pos = start
-            if self.magics and self._magic_line(start):
-                kind, mark = "magic", self.first or start
-            else:
+            mark = self._magic_line(start) if self.magics else -1
+            kind = "magic"
+            if mark < 0:
                 self._code_line()
                 kind, mark = self._kind(start)
             self.lines.append(Line(start, self.pos, kind, mark))
@@ -120,15 +116,15 @@ class _Scanner:
             return "help", self.question
         return "code", first
 
-    def _magic_line(self, start: int) -> bool:
-        """Consume a line that begins with a magic's character. Backslashes join lines here too."""
+    def _magic_line(self, start: int) -> int:
+        """Consume a line that begins with a magic's character, and give its offset. Backslashes join lines here too."""
         text, size = self.text, len(self.text)
         mark = start
         while mark < size and text[mark] in " \t\f":
             mark += 1
         if mark >= size or text[mark] not in "%!?":
-            return False
-        self.first = mark
+            return -1
+        first = mark
         while True:
             end = text.find("\n", mark)
             if end < 0:
@@ -141,7 +137,7 @@ class _Scanner:
         self.pos = end
         visible = text[start:end].rstrip()
         self.last_code = start + len(visible) - 1
-        return True
+        return first
 
     def _code_line(self) -> None:
         """Advance to the line break that ends this logical line, or to the end of the text."""
@@ -246,7 +242,8 @@ class _Scanner:
             # an error for Python. Nothing that follows may be taken for the string's inside.
             del self.stack[:]
             return False
-        elif char == "{" and NESTED_FSTRINGS and ("f" in opened.prefix or "t" in opened.prefix):
+        elif char == "{" and ("f" in opened.prefix or "t" in opened.prefix):
+            # since 3.12 quotes of the same kind may stand in there; before, none may, so that it makes no difference
             if text.startswith("{{", self.pos):
                 self.pos += 2
             else:

@@ -12,7 +12,7 @@ from .facade import Facade, Farewell
 from .figures import Figures
 from .formats import mime_bundle
 from .history import History
-from .tracebacks import error_content, is_ours, user_traceback
+from .tracebacks import error_content, user_traceback
 from .transform import dedent, is_quiet, transform
 from .usage import Outcome, UsageError
 
@@ -89,7 +89,7 @@ class PlainShell:
         silent: bool = False,
         store_history: bool = True,
         user_expressions: Optional[Content] = None,
-        allow_stdin: bool = True,  # noqa: ARG002 - part of the interface; the port refuses input by itself
+        allow_stdin: bool = True,
     ) -> Content:
         """Run a cell; gives the content of its ``execute_reply``. Never raises."""
         count = self.execution_count
@@ -121,7 +121,8 @@ class PlainShell:
         """Content of a ``complete_reply``; offsets in code points. Calls no function of the user's."""
         from .completion import complete
 
-        return complete(code, len(code) if cursor_pos is None else cursor_pos, self.namespace, self.facade.magics)
+        pos = len(code) if cursor_pos is None else cursor_pos
+        return complete(code, pos, self.namespace, self.facade.magics)
 
     def inspect(
         self, code: str, cursor_pos: Optional[int] = None, detail_level: int = 0, omit_sections: Any = ()
@@ -167,18 +168,26 @@ class PlainShell:
         self, source: str, filename: str, local: Any = None, value: str = "single", before: int = 0
     ) -> Outcome:
         """Run cell text. `value` as in `Compiler.steps`; `before` lines stand above it in the file."""
-        outcome = Outcome()
         try:
-            tree = self.compiler.parse("\n" * before + transform(source), filename)
-            steps = self.compiler.steps(tree, filename, value)
+            steps = self.prepare(source, filename, value, before)
         except BaseException as error:
             return Outcome(error=error)
+        return await self.run_steps(steps, local, value == "single")
+
+    def prepare(self, source: str, filename: str, value: str = "single", before: int = 0) -> List[Step]:
+        """Compile cell text. Raises SyntaxError, and what else compiling can raise."""
+        tree = self.compiler.parse("\n" * before + transform(source), filename)
+        return self.compiler.steps(tree, filename, value)
+
+    async def run_steps(self, steps: List[Step], local: Any = None, show: bool = False) -> Outcome:
+        """Run what `prepare` gave. `show`: it was prepared with ``single``."""
+        outcome = Outcome()
         for step in steps:
             outcome = self._start(step, local)
             if outcome.error is None and step.awaits:
                 try:
                     outcome = Outcome(await outcome.value)
-                    if step.wrapped and step.value and value == "single":
+                    if step.wrapped and step.value and show:
                         sys.displayhook(outcome.value)
                 except BaseException as error:
                     outcome = Outcome(error=error)
@@ -270,6 +279,3 @@ def _exit(error: SystemExit) -> Content:
     finally:
         error.__traceback__, error.__context__, error.__cause__ = tb, context, cause
     return content
-
-
-__all__ = ["PlainShell", "Port", "is_ours"] if TYPE_CHECKING else ["PlainShell"]

@@ -1,4 +1,4 @@
-"""Errors as a notebook shows them: the lines of the cell with an arrow, its causes before it, none of our own frames."""
+"""Errors as a notebook shows them: the cell's lines with an arrow, causes first, none of our own frames."""
 
 from __future__ import annotations
 
@@ -125,7 +125,14 @@ def _entries(tb: Optional[TracebackType]) -> List[Entry]:
         if not is_ours(tb.tb_frame) and not tb.tb_frame.f_code.co_filename.startswith("<frozen importlib."):
             found.append(Entry(tb.tb_frame, tb.tb_lineno, tb.tb_lasti))
         tb = tb.tb_next
+    if len(found) > 1 and _is_cell_magic(found[0]):
+        del found[0]  # the line "%%time": what it ran follows, in the same cell
     return found
+
+
+def _is_cell_magic(entry: Entry) -> bool:
+    line = linecache.getline(entry.filename, entry.lineno)
+    return cell_of(entry.filename) is not None and line.lstrip().startswith("%%")
 
 
 def _format_entries(entries: List[Entry]) -> List[str]:
@@ -196,12 +203,12 @@ def _span(code: Any, lasti: int) -> Optional[Tuple[int, int]]:
     positions = getattr(code, "co_positions", None)
     if positions is None or lasti < 0:
         return None
-    for number, (line, end_line, start, end) in enumerate(positions()):
-        if number == lasti // 2:
-            if line is None or line != end_line or start is None or end is None:
-                return None
-            return start, end
-    return None
+    import itertools
+
+    line, end_line, start, end = next(itertools.islice(positions(), lasti // 2, None), (None,) * 4)
+    if line is None or line != end_line or start is None or end is None:
+        return None
+    return start, end
 
 
 def _mark(text: str, span: Optional[Tuple[int, int]]) -> str:
@@ -224,7 +231,8 @@ def _final(error: BaseException) -> List[str]:
     lines = []
     if isinstance(error, SyntaxError):
         lines.extend(_syntax(error))
-        text = error.msg if isinstance(error.msg, str) else safe_str(error)
+        message: Any = error.msg  # anybody may set it to anything
+        text = message if isinstance(message, str) else safe_str(error)
     else:
         text = safe_str(error) + _suggestion(error)
     name = type(error).__name__

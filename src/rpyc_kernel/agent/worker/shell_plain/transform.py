@@ -84,7 +84,7 @@ def is_quiet(cell: str) -> bool:
 
 def help_call(text: str) -> Optional[str]:
     """The call for ``obj?``, ``obj??``, ``?obj``, ``??obj``; None if the text is none of them."""
-    found = _HELP_LINE.match(text)
+    found = _HELP_LINE.match(text.lstrip())
     if not found or not (found.group(1) or found.group(3)):
         return None
     return _pinfo(found.group(2), found.group(1) or found.group(3))
@@ -97,7 +97,10 @@ def _pinfo(name: str, marks: str) -> str:
 
 def _help_end(text: str) -> str:
     """``x = obj?`` asks about what stands directly before the question mark, as in IPython."""
+    asked = help_call(text)
     found = _HELP_END.search(text)
+    if asked:
+        return text[: len(text) - len(text.lstrip())] + asked
     if not found:
         return text  # a question mark in the middle: Python says what is wrong with it
     indent = text[: len(text) - len(text.lstrip())]

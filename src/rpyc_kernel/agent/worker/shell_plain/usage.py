@@ -23,6 +23,27 @@ class Outcome:
         self.value = value
         self.error = error
 
+    def __repr__(self) -> str:
+        return "<Outcome error=%r>" % self.error if self.error is not None else "<Outcome value=%r>" % (self.value,)
+
+    # the names that IPython's result has
+
+    @property
+    def success(self) -> bool:
+        return self.error is None
+
+    @property
+    def result(self) -> Any:
+        return self.value
+
+    @property
+    def error_in_exec(self) -> Optional[BaseException]:
+        return self.error
+
+    def raise_error(self) -> None:
+        """Raise what the code raised."""
+        self.unwrap()
+
     def unwrap(self) -> Any:
         """The value; raises the error."""
         if self.error is not None:

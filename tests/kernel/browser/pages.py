@@ -1,0 +1,189 @@
+"""JupyterLab and Notebook 7 in Chromium: a server of its own, a page, and what a user does with a notebook."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.kernel.kernels import COMMAND, private_environment, write_kernelspec
+from tests.kernel.remotes import wait_until
+from tests.servers.rpyc_servers import free_port
+
+NAME = "Python (RPyC)"
+TOKEN = "browser-tests"  # noqa: S105
+CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+SLOW = 45_000
+"""Milliseconds: a browser and two kernels share two cores."""
+
+
+class JupyterServer:
+    """A Jupyter server of this test's own. `app` is `jupyterlab` or `notebook`."""
+
+    def __init__(self, app: str) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="rj-"))
+        self.root = self.folder / "root"
+        self.root.mkdir()
+        write_kernelspec(self.folder / "share", COMMAND)
+        self.env = private_environment(self.folder, JUPYTER_PATH=str(self.folder / "share"))
+        settings = self.folder / "config" / "lab" / "user-settings" / "@jupyterlab"
+        for name, content in {
+            "apputils-extension/notification": {"checkForUpdates": False, "fetchNews": "false"},
+            "codemirror-extension/plugin": {"defaultConfig": {"autoClosingBrackets": False}},
+        }.items():
+            (settings / name).parent.mkdir(parents=True, exist_ok=True)
+            (settings / f"{name}.jupyterlab-settings").write_text(json.dumps(content))
+        self.port = free_port()
+        self.command = [
+            sys.executable, "-m", app, "--no-browser", f"--ServerApp.port={self.port}", "--ServerApp.port_retries=0",
+            "--ServerApp.ip=127.0.0.1", f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={self.root}",
+            "--LabApp.expose_app_in_browser=True", "--JupyterNotebookApp.expose_app_in_browser=True",
+            "--KernelSpecManager.ensure_native_kernel=False", "--LabApp.news_url=",
+            f"--ServerApp.allow_root={True}",
+        ]  # fmt: skip
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> JupyterServer:
+        with (self.folder / "log").open("wb") as log:
+            self.process = subprocess.Popen(
+                self.command, env=self.env, cwd=self.root, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        assert wait_until(self._answers, 40), (self.folder / "log").read_text()
+        return self
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/api?token={TOKEN}", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        if value is not None:
+            print(f"-- the Jupyter server's log\n{(self.folder / 'log').read_text()[-4000:]}")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Notebook:
+    """An open notebook, as its user sees it."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        page.set_default_timeout(SLOW)
+
+    def wait_for_kernel(self) -> None:
+        """Until the page has its kernel; the execution indicator says idle before that."""
+        self.page.wait_for_function(
+            """() => {
+                const kernel = window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel;
+                return kernel && kernel.connectionStatus === 'connected' && kernel.status === 'idle';
+            }""",
+            timeout=SLOW,
+        )
+
+    @property
+    def cells(self) -> Locator:
+        return self.page.locator(".jp-Notebook:visible .jp-CodeCell")
+
+    def start(self, code: str) -> Locator:
+        """Write into the last cell and press Shift+Enter. Returns the cell."""
+        cell = self.cells.last
+        cell.scroll_into_view_if_needed()
+        index = self.cells.count() - 1
+        cell.locator(".cm-content").click()
+        self.page.keyboard.insert_text(code)
+        expect(cell.locator(".cm-content")).to_contain_text(code.splitlines()[-1])
+        self.page.keyboard.press("Shift+Enter")
+        return self.cells.nth(index)
+
+    def run(self, code: str) -> Locator:
+        """Run a cell and wait until it has its number."""
+        cell = self.start(code)
+        expect(cell.locator(".jp-InputPrompt")).to_have_text(re.compile(r"\[\d+\]:"), timeout=SLOW)
+        return cell
+
+    @staticmethod
+    def output(cell: Locator) -> Locator:
+        return cell.locator(".jp-OutputArea-output")
+
+    def press(self, command: str) -> None:
+        """A button of the toolbar."""
+        self.page.locator(f'[data-command="{command}"]:visible').first.click()
+
+    def accept(self) -> None:
+        """The dialog's default button."""
+        self.page.locator(".jp-Dialog .jp-mod-accept").click()
+
+
+def story(notebook: Notebook, address: str, widgets: bool) -> None:
+    """What a user does first: connect, run, see an error and a plot, move a slider, stop a cell, restart."""
+    page = notebook.page
+    cell = notebook.run(f'$connect("{address}")\nimport os; os.environ["RK_WHERE"]')
+    expect(notebook.output(cell).first).to_contain_text(address)
+    expect(notebook.output(cell).last).to_have_text("'there'")
+
+    cell = notebook.run("for i in range(3): print('line', i)\n6 * 7")
+    expect(notebook.output(cell).first).to_contain_text("line 2")
+    expect(notebook.output(cell).last).to_have_text("42")
+
+    cell = notebook.run("failing = 0\n1 / failing")
+    expect(cell.locator('[data-mime-type="application/vnd.jupyter.stderr"]')).to_contain_text("ZeroDivisionError")
+    expect(cell.locator('[data-mime-type="application/vnd.jupyter.stderr"]')).to_contain_text("1 / failing")
+
+    cell = notebook.run("import matplotlib.pyplot as plt\nplt.plot([1, 2, 3]);")
+    image = cell.locator(".jp-OutputArea-output img")
+    expect(image).to_be_visible(timeout=SLOW)
+    assert image.evaluate("image => image.naturalWidth") > 100
+
+    cell = notebook.start("answer = input('Who? ')")
+    field = cell.locator(".jp-Stdin-input")
+    expect(field).to_be_visible(timeout=SLOW)
+    field.fill("me")
+    field.press("Enter")
+    cell = notebook.run("answer")
+    expect(notebook.output(cell).last).to_have_text("'me'")
+
+    if widgets:
+        cell = notebook.run("import ipywidgets\ns = ipywidgets.IntSlider(value=3)\ns")
+        handle = cell.locator(".noUi-handle")
+        expect(handle).to_be_visible(timeout=SLOW)
+        handle.focus()
+        for _ in range(4):
+            page.keyboard.press("ArrowRight")
+        expect(cell.locator(".widget-readout")).to_have_text("7")
+        cell = notebook.run("s.value")
+        expect(notebook.output(cell).last).to_have_text("7")
+        cell = notebook.run("s.value = 50")
+        expect(page.locator(".widget-readout")).to_have_text("50")
+
+    cell = notebook.start("import time\nprint('waiting'); time.sleep(60)")
+    expect(notebook.output(cell).first).to_contain_text("waiting", timeout=SLOW)
+    notebook.press("notebook:interrupt-kernel")
+    expect(notebook.output(cell).last).to_contain_text("KeyboardInterrupt")
+    cell = notebook.run("answer")
+    expect(notebook.output(cell).last).to_have_text("'me'")
+
+    notebook.press("notebook:restart-kernel")
+    notebook.accept()
+    notebook.wait_for_kernel()
+    cell = notebook.run("answer")
+    expect(notebook.output(cell).last).to_contain_text("NameError", timeout=SLOW)

@@ -1,0 +1,42 @@
+"""JupyterLab: the kernel is chosen in the launcher."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.kernel.remotes import Remote
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.needs("chromium")
+
+
+def test_a_first_notebook(page: Page, remote: Remote) -> None:
+    from tests.kernel.browser.pages import NAME, TOKEN, JupyterServer, Notebook, story
+
+    with JupyterServer("jupyterlab") as server:
+        notebook = Notebook(page)
+        page.goto(f"{server.url}/lab?token={TOKEN}")
+        page.locator(f'.jp-LauncherCard[data-category="Notebook"][title*="{NAME}"]').click()
+        notebook.wait_for_kernel()
+        story(notebook, remote.address, widgets=remote.kind == "ipython")
+
+
+def test_a_reloaded_page_goes_on_with_its_session(page: Page, remote: Remote) -> None:
+    from tests.kernel.browser.pages import NAME, TOKEN, JupyterServer, Notebook, expect
+
+    with JupyterServer("jupyterlab") as server:
+        notebook = Notebook(page)
+        page.goto(f"{server.url}/lab?token={TOKEN}")
+        page.locator(f'.jp-LauncherCard[data-category="Notebook"][title*="{NAME}"]').click()
+        notebook.wait_for_kernel()
+        notebook.run(f'$connect("{remote.address}")\nkept = "kept"')
+        page.keyboard.press("Control+s")
+        expect(page.locator(".jp-mod-dirty")).to_have_count(0)
+        page.reload()
+        notebook.wait_for_kernel()
+        cell = notebook.run("kept")
+        expect(notebook.output(cell).last).to_have_text("'kept'")

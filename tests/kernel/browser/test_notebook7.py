@@ -1,0 +1,30 @@
+"""Notebook 7: the kernel is chosen in the dialog of a notebook that names none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from tests.kernel.remotes import Remote
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.needs("chromium")
+
+
+def test_a_first_notebook(page: Page, remote: Remote) -> None:
+    from tests.kernel.browser.pages import NAME, TOKEN, JupyterServer, Notebook, story
+
+    with JupyterServer("notebook") as server:
+        nbformat.write(new_notebook(cells=[new_code_cell("")]), server.root / "first.ipynb")
+        notebook = Notebook(page)
+        page.goto(f"{server.url}/notebooks/first.ipynb?token={TOKEN}")
+        dialog = page.locator(".jp-Dialog")
+        dialog.locator("select").select_option(label=NAME)
+        notebook.accept()
+        notebook.wait_for_kernel()
+        story(notebook, remote.address, widgets=remote.kind == "ipython")

@@ -1,0 +1,96 @@
+"""Nothing configured, nobody named: the first cell of a newcomer works."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.kernel.kernels import Kernel
+from tests.kernel.remotes import STOCK_LINE, Remote, processes_with, wait_until
+from tests.needs import needs
+
+# A network of its own, in which 18812 is certainly free, or certainly ours. The connection file is reached by ipc.
+ALONE = ["unshare", "--user", "--map-root-user", "--net", "sh", "-c"]
+
+
+def alone(before: str = "") -> Kernel:
+    """A kernel whose loopback nobody else is on; `before` runs in the same network first."""
+    needs("unshare")
+    if subprocess.run([*ALONE, "true"], capture_output=True).returncode:
+        pytest.skip("may not make a network namespace here")
+    start = f'ip link set lo up 2>/dev/null || true; {before} exec "{sys.executable}" -m rpyc_kernel -f "$0"'
+    return Kernel(command=[*ALONE, start, "{connection_file}"], transport="ipc")
+
+
+def test_the_first_cell_works() -> None:
+    with alone() as front:
+        cell = front.good("import os\nos.environ['RK_WHERE'], 6 * 7")
+        assert cell.text == "('here', 42)"
+        front.good("x = 1")
+        assert front.good("x + 1").text == "2"
+
+
+def test_it_is_a_process_of_its_own_that_no_port_leads_to() -> None:
+    kernel = alone()
+    with kernel as front:
+        kernel_pid = front.good("%%local\nimport os; os.getpid()").text
+        cell = front.good("import os, pathlib\nos.getpid(), [l.split()[3] for l in open('/proc/net/tcp')].count('0A')")
+        pid, listening = str(cell.text).strip("()").split(", ")
+        assert pid != kernel_pid
+        assert listening == "0"
+
+
+def test_nothing_of_it_is_left() -> None:
+    kernel = alone()
+    with kernel as front:
+        front.good("1")
+        marker = kernel.env["HOME"]
+    assert wait_until(lambda: not processes_with("HOME", marker), 10), processes_with("HOME", marker)
+
+
+def test_a_server_on_the_usual_port_is_found() -> None:
+    """One that this user has started: the one-liner of the README, without a `$connect`."""
+    with Remote("bare") as remote:
+        python = remote.python
+    code = STOCK_LINE.format(port=18812)
+    wait = "import socket,time\nwhile socket.socket().connect_ex(('127.0.0.1', 18812)): time.sleep(.02)"
+    before = f'RK_WHERE=usual "{python}" -c "{code}" </dev/null >/dev/null 2>&1 & "{python}" -c "{wait}";'
+    with alone(before) as front:
+        assert front.good("import os\nos.environ['RK_WHERE']").text == "'usual'"
+    for pid in processes_with("RK_WHERE", "usual"):
+        os.kill(pid, 9)
+
+
+def test_a_restart_is_fresh() -> None:
+    kernel = alone()
+    with kernel as front:
+        front.good("gone = 1")
+        kernel.restart()
+        assert front.run("gone").error["ename"] == "NameError"  # type: ignore[index]
+        assert front.good("2").text == "2"
+
+
+def test_local_colon_names_it() -> None:
+    with alone() as front:
+        assert front.good("$connect('local:')\nimport os; os.environ['RK_WHERE']").text == "'here'"
+
+
+def test_a_death_of_the_embedded_python_is_told_and_survived() -> None:
+    with alone() as front:
+        front.good("1")
+        assert "SIGKILL" in str(front.run("import os; os.kill(os.getpid(), 9)").error)
+        assert front.good("2").text == "2"
+
+
+def test_its_socket_is_private(tmp_path: Path) -> None:
+    kernel = alone()
+    kernel.env["TMPDIR"] = str(tmp_path)
+    with kernel as front:
+        front.good("1")
+        sockets = [path for path in tmp_path.rglob("*") if path.is_socket()]
+        for path in sockets:
+            assert path.parent.stat().st_mode & 0o077 == 0
