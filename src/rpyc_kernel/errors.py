@@ -173,7 +173,7 @@ class ServerClosedError(DialError):
             )
         else:
             message = (
-                f"{address} closed the connection before it answered. It is no RPyC server, "
+                f"{address} closed the connection before it answered. It is no RPyC server, it expects TLS, "
                 "or it turned us away: look at what the server printed there."
             )
         super().__init__(address, message)

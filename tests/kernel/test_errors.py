@@ -3,7 +3,7 @@
 import pytest
 
 from tests.kernel.client import Client
-from tests.kernel.results import Request
+from tests.kernel.results import Request, plain
 
 
 def fails(nb: Client, code: str, ename: str) -> Request:
@@ -100,7 +100,7 @@ def test_an_exception_that_cannot_be_shown(nb: Client, broken: str) -> None:
 
 def test_a_last_value_that_cannot_be_shown_is_an_error_of_its_own(nb: Client) -> None:
     result = nb.run("class Broken:\n    def __repr__(self): raise RuntimeError('no repr')\nBroken()")
-    everything = result.traceback if result.error else result.stderr
+    everything = result.traceback if result.error else plain(result.stderr)
     assert "RuntimeError: no repr" in everything
     assert nb.good("1").text == "1"
 

@@ -50,7 +50,7 @@ def test_random_output_keeps_its_order(nb: Client, seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(CELLS))
 def test_foreign_output_keeps_its_order_too(nb: Client, seed: int) -> None:
-    """What is written to the descriptors behind Python's back, between what Python writes."""
+    """What is written to the descriptors behind Python's back, between the lines that Python writes."""
     rng = random.Random(1000 + seed)
     lines, shown = ["import os, sys, subprocess"], []
     for i in range(60):
@@ -58,6 +58,7 @@ def test_foreign_output_keeps_its_order_too(nb: Client, seed: int) -> None:
         text = f"{i} "
         way = rng.choice(["python", "python", "raw", "raw", "child"])
         if way == "python":
+            text = f"{i}\n"
             lines.append(f"none = sys.{kind}.write({text!r})")
         elif way == "raw":
             lines.append(f"none = os.write({fd}, {text.encode()!r})")

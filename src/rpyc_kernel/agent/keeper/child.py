@@ -13,6 +13,7 @@ import time
 
 from .. import frames
 from .interrupts import CellProcesses
+from .requests import EXECUTE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,6 +75,9 @@ class Child:
 
     def send(self, number: int, packet: bytes) -> None:
         """Hand it a request; what its socket doesn't take now goes with `flush`."""
+        request = self.requests.open.get(number)
+        if request and request.type == EXECUTE and self.requests.cell is None:
+            self._processes.begin()  # now, since once it runs it may have started some itself
         self._outgoing += frames.REQUEST.pack(number, len(packet))
         self._outgoing += packet
         self.flush()
@@ -185,7 +189,6 @@ class Child:
         self.flood = 0
         if kind == frames.BEGUN:
             self.requests.begin(number)
-            self._processes.begin()
             return
         if kind == frames.ENDED:
             self._flush_tails()

@@ -67,6 +67,14 @@ class Interrupts:
         else:
             self._deliver(meant, here)
 
+    def check(self) -> None:
+        """After C code that had SIGINT ignored: was there one meanwhile?
+
+        :raises KeyboardInterrupt: there was
+        """
+        if self._page.interrupt[0] != self._seen:
+            self._handle(0, None)
+
     def leave(self) -> None:
         """The main thread may be interrupted again.
 

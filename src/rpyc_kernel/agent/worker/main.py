@@ -43,6 +43,7 @@ def main(sock: socket.socket, outgoing: int, pipes: Tuple[int, int], page: frame
     interrupts.install()
     outlet = Outlet(outgoing, pipes, page, interrupts)
     output.install(outlet)
+    output.mind_children(outlet, interrupts)
     port = Port(outlet)
     cells = Cells(port, interrupts)
     introspection = Introspection(port)

@@ -11,8 +11,9 @@ from .. import frames
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable
+    from typing import Any
 
+    from .interrupts import Interrupts
     from .outlet import Outlet
 
 
@@ -102,18 +103,28 @@ def install(outlet: Outlet) -> None:
     """Make the streams those of this process."""
     sys.stdout = sys.__stdout__ = OutStream(outlet, frames.STDOUT)  # type: ignore[assignment,misc]
     sys.stderr = sys.__stderr__ = OutStream(outlet, frames.STDERR)  # type: ignore[assignment,misc]
-    os.system = _flush_before(os.system)
+
+
+def mind_children(outlet: Outlet, interrupts: Interrupts) -> None:
+    """What a child prints must not come before what Python had printed without a newline.
+
+    And ``os.system`` ignores SIGINT while its child runs, so that a loop of such calls could not be stopped.
+    """
     import subprocess
 
-    subprocess.Popen.__init__ = _flush_before(subprocess.Popen.__init__)  # type: ignore[method-assign]
+    system, start = os.system, subprocess.Popen.__init__
 
+    @functools.wraps(system)
+    def system_flushing(command: Any) -> int:
+        outlet.flush()
+        status = system(command)
+        interrupts.check()
+        return status
 
-def _flush_before(function: Callable[..., Any]) -> Callable[..., Any]:
-    """What a child prints must not come before what Python had printed without a newline."""
+    @functools.wraps(start)
+    def start_flushing(*args: Any, **kwargs: Any) -> None:
+        outlet.flush()
+        start(*args, **kwargs)
 
-    @functools.wraps(function)
-    def flushing(*args: Any, **kwargs: Any) -> Any:
-        sys.stdout.flush()
-        return function(*args, **kwargs)
-
-    return flushing
+    os.system = system_flushing
+    subprocess.Popen.__init__ = start_flushing  # type: ignore[method-assign]

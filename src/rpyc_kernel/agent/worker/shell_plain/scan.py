@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _PREFIX = re.compile(r"(?:^|[^\w])([rRbBuUfFtT]{1,3})$")
 _MAGIC_VALUE = re.compile(r"[ \t]*(%(?=[A-Za-z_])|!)")
+_DULL = re.compile(r"[^\s#\\'\"()\[\]{}:?=]+")  # of code: nothing in it can begin or end anything
+_DULL_TEXT = re.compile(r"[^\\{\n'\"]+")  # of a string
 _CLOSES = {")": "(", "]": "[", "}": "{"}
 
 
@@ -176,6 +178,11 @@ class _Scanner:
             self.continued = True
         else:
             self._visible()
+            dull = _DULL.match(text, self.pos)
+            if dull:
+                self.pos = dull.end()
+                self.last_code = self.pos - 1
+                return True
             if char in "'\"":
                 self._open_string()
                 return True
@@ -230,6 +237,11 @@ class _Scanner:
         """One step in a string. False if the line ended inside a string that may not span lines."""
         text = self.text
         opened = self.stack[-1]
+        dull = _DULL_TEXT.match(text, self.pos)
+        if dull:
+            self.pos = dull.end()
+            self.last_code = self.pos - 1
+            return True
         char = text[self.pos]
         if char == "\\":
             self.last_code = min(self.pos + 1, len(text) - 1)

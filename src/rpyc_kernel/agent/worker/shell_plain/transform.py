@@ -14,7 +14,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Optional, Tuple
 
-_MAGIC_CHARS = re.compile(r"[%!?]")
+#: where a line could be a magic; what it doesn't find needs no closer look
+_MAYBE = re.compile(r"^[ \t\f]*[%!?]|=[ \t]*[%!]|\?[ \t]*;?[ \t\r]*(?:#.*)?$", re.MULTILINE)
+_MAYBE_QUIET = re.compile(r";(?:\s|#[^\n]*)*\Z")
 _CELL_MAGIC = re.compile(r"\s*%%([^\s?]+)[ \t]*([^\n]*)(?:\n|$)")
 _LINE_MAGIC = re.compile(r"%([^\s?(]+)\s?(.*)", re.DOTALL)
 _AWAITS = re.compile(r"\b(?:await|async)\b")
@@ -46,7 +48,7 @@ def cell_magic(cell: str) -> Optional[Tuple[str, str, str]]:
 
 def transform(cell: str) -> str:
     """The Python of a cell, with as many lines. Text without magics comes back unchanged."""
-    if not _MAGIC_CHARS.search(cell):
+    if not _MAYBE.search(cell):
         return cell
     whole = cell_magic(cell)
     if whole:
@@ -74,7 +76,7 @@ def transform(cell: str) -> str:
 
 def is_quiet(cell: str) -> bool:
     """True if the cell ends in a semicolon that is code, so that its last value isn't shown."""
-    if ";" not in cell:
+    if not _MAYBE_QUIET.search(cell):
         return False
     if cell_magic(cell):
         return cell.rstrip().endswith(";")
