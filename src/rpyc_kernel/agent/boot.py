@@ -8,6 +8,8 @@ The archive is a zlib-compressed JSON object: module path (``worker/main.py``) t
 whose name holds the hash, so that agents of several versions can live in one server.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os
@@ -16,21 +18,25 @@ import sys
 import zlib
 from importlib.machinery import ModuleSpec
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional
+
 MAX_ARCHIVE = 16 << 20  # bytes, unpacked
 PREFIX = "_rpyc_kernel_agent_"
 
 
-def private_folders(create, shared=True):
+def private_folders(create: bool, shared: bool = True) -> Iterator[str]:
     """Folders that only this user can use, best first; with ``shared``, also such below shared temp folders."""
     home = os.path.expanduser("~")
-    candidates = [os.environ.get("LOCALAPPDATA") if os.name == "nt" else os.environ.get("XDG_CACHE_HOME")]
-    candidates.append(os.path.join(home, ".cache") if os.path.isabs(home) else None)
-    candidates = [os.path.join(base, "rpyc-kernel") for base in candidates if base and os.path.isabs(base)]
+    bases = [os.environ.get("LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME"), os.path.join(home, ".cache")]
+    candidates = [os.path.join(base, "rpyc-kernel") for base in bases if base and os.path.isabs(base)]
     if shared:
         uid = os.geteuid() if hasattr(os, "geteuid") else "user"
-        for base in (os.environ.get("XDG_RUNTIME_DIR"), os.environ.get("TMPDIR"), "/tmp", "/var/tmp", "/dev/shm"):
-            if base and os.path.isabs(base):
-                candidates.append(os.path.join(base, "rpyc-kernel-%s" % uid))
+        bases = [os.environ.get("XDG_RUNTIME_DIR"), os.environ.get("TMPDIR")]
+        bases += ["/tmp", "/var/tmp", "/dev/shm"]  # noqa: S108 - each with a 0700 folder of ours, whose owner is checked
+        candidates += [os.path.join(base, "rpyc-kernel-%s" % uid) for base in bases if base and os.path.isabs(base)]
     for folder in candidates:
         try:
             if create:
@@ -48,7 +54,7 @@ def private_folders(create, shared=True):
             continue
 
 
-def _make(folder):
+def _make(folder: str) -> None:
     try:
         os.mkdir(folder, 0o700)
     except FileExistsError:
@@ -58,12 +64,12 @@ def _make(folder):
         os.mkdir(folder, 0o700)
 
 
-def digest_of(archive):
+def digest_of(archive: bytes) -> str:
     """The name of an archive: the hexadecimal SHA-256 of its bytes."""
     return hashlib.sha256(archive).hexdigest()
 
 
-def cached(digest):
+def cached(digest: str) -> Optional[bytes]:
     """The archive of that name from the cache, checked, or None."""
     for folder in private_folders(False, shared=False):
         try:
@@ -76,7 +82,7 @@ def cached(digest):
     return None
 
 
-def keep(digest, archive):
+def keep(digest: str, archive: bytes) -> None:
     """Put an archive into the cache, if there is a place for it, and remove those not used for a month."""
     for folder in private_folders(True, shared=False):
         path = os.path.join(folder, "agent-%s" % digest)
@@ -96,34 +102,39 @@ def keep(digest, archive):
 class Importer:
     """Imports the agent's modules from memory, under one package name."""
 
-    def __init__(self, package, sources):
+    def __init__(self, package: str, sources: Dict[str, str]) -> None:
         self.package = package
         self.sources = sources
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Optional[ModuleSpec]:
+        """The module of that name, if it is one of ours."""
         if name != self.package and not name.startswith(self.package + "."):
             return None
         base = name[len(self.package) + 1 :].replace(".", "/")
         for file, is_package in ((base + "/__init__.py" if base else "__init__.py", True), (base + ".py", False)):
             if file in self.sources:
-                spec = ModuleSpec(name, self, origin="<rpyc-kernel agent>/" + file, is_package=is_package)
+                origin = "<rpyc-kernel agent>/" + file
+                spec = ModuleSpec(name, self, origin=origin, is_package=is_package)  # type: ignore[arg-type]
                 spec.has_location = False
                 return spec
         return None
 
-    def create_module(self, spec):
-        return None
+    def create_module(self, spec: ModuleSpec) -> None:
+        """An ordinary module."""
 
-    def exec_module(self, module):
-        origin = module.__spec__.origin
+    def exec_module(self, module: ModuleType) -> None:
+        """Run its source in it."""
+        origin = str(module.__spec__.origin) if module.__spec__ else ""
         source = self.sources[origin.partition("/")[2]]
         exec(compile(source, origin, "exec", dont_inherit=True), module.__dict__)
 
-    def get_source(self, name):
-        return self.sources[self.find_spec(name).origin.partition("/")[2]]
+    def get_source(self, name: str) -> str:
+        """Its source, for tracebacks."""
+        spec = self.find_spec(name)
+        return self.sources[str(spec.origin).partition("/")[2]] if spec else ""
 
 
-def mount(digest, archive):
+def mount(digest: str, archive: bytes) -> str:
     """Make the archive's modules importable; returns the name of their package."""
     package = PREFIX + digest[:16]
     if package not in sys.modules:
@@ -133,24 +144,24 @@ def mount(digest, archive):
     return package
 
 
-def load(name, package):
+def load(name: str, package: str) -> Any:
     """The module ``name`` of the mounted agent."""
     __import__(package + "." + name)
     return sys.modules[package + "." + name]
 
 
-def open_broker(digest, source):
+def open_broker(digest: str, source: bytes) -> Callable[[str, bytes], bytes]:
     """The one function that the kernel calls: ``call(op, payload) -> bytes``, of a broker for this connection.
 
     It answers ``b""`` as long as it hasn't the agent; op ``agent`` brings it.
     """
-    brokers = []
+    brokers: List[Any] = []
 
-    def start(archive):
+    def start(archive: bytes) -> None:
         broker = load("broker", mount(digest, archive))
         brokers.append(broker.Broker(digest, archive, source))
 
-    def call(op, payload):
+    def call(op: str, payload: bytes) -> bytes:
         if not brokers:
             if op == "agent":
                 if digest_of(payload) != digest:
@@ -162,12 +173,12 @@ def open_broker(digest, source):
             if archive is None:
                 return b""
             start(archive)
-        return brokers[0].call(op, payload)
+        return bytes(brokers[0].call(op, payload))
 
     return call
 
 
-def start_keeper(stream):
+def start_keeper(stream: BinaryIO) -> None:
     """The keeper's process begins here; ``stream`` gives the archive and the session's configuration (JSON)."""
     digest = stream.readline().decode("ascii").strip()
     sizes = [int(size) for size in stream.readline().split()]

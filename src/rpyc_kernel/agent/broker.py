@@ -16,6 +16,7 @@ from .spawn import SpawnError, spawn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import FrameType
     from typing import Any, Dict, Optional, Tuple
 
     Json = Dict[str, Any]
@@ -81,7 +82,7 @@ class Broker:
         header, _buffers = wire.unpack(payload)
         session = header.get("session")
         if not isinstance(session, str):
-            raise ValueError("no session was named")
+            raise ValueError("no session was named")  # noqa: TRY004 - of what came over the wire
         if op == "pull" and self._pooled and header.get("wait", 0) > POLLING_WAIT:
             header["wait"] = POLLING_WAIT
             payload = wire.pack(header)
@@ -127,7 +128,7 @@ def _tune_connection() -> bool:
     connection is found on the stack: it is calling us. Where it isn't found all works, only slower.
     """
     connection = None
-    frame = sys._getframe(1)
+    frame: Optional[FrameType] = sys._getframe(1)
     pooled = False
     while frame is not None:
         owner = frame.f_locals.get("self")
@@ -135,7 +136,7 @@ def _tune_connection() -> bool:
             connection = owner
         if type(owner).__name__ == "ThreadPoolServer":
             pooled = True
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     try:
         channel = connection._channel  # type: ignore[union-attr]
         channel.compress = False

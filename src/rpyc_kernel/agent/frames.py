@@ -1,9 +1,9 @@
 """What the keeper and its worker share: the frames between them, and one page of memory.
 
-A frame from the worker, through a pipe of its own, starts with `FRAME`: its kind, the number of the request it belongs to, its length, and two
-*stamps*, one for each of the pipes behind fd 1 and 2: how many bytes others (C code, child processes) had written
-there before this frame was made. The keeper first reads the pipes up to these stamps, so that everything stays in
-order although it comes three ways. A frame to the worker, on a socket pair, starts with `REQUEST`: number and length.
+A frame from the worker, through a pipe of its own, starts with `FRAME`: its kind, the number of the request it
+belongs to, its length, and two *stamps*, one for each of the pipes behind fd 1 and 2: how many bytes others (C code,
+child processes) had written there before this frame was made. The keeper first reads the pipes up to these stamps, so
+that everything stays in order although it comes three ways. A frame to the worker, on a socket pair, starts with `REQUEST`: number and length.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ class Page:
     @property
     def counters(self) -> Tuple[int, int]:
         """How many bytes the keeper has read from each pipe so far."""
-        return self._COUNTERS.unpack_from(self._memory)  # type: ignore[return-value]
+        out, err = self._COUNTERS.unpack_from(self._memory)
+        return out, err
 
     @counters.setter
     def counters(self, value: Tuple[int, int]) -> None:
@@ -59,7 +60,8 @@ class Page:
     @property
     def interrupt(self) -> Tuple[int, int]:
         """The serial number of the last interrupt, and the number of the request it is meant for."""
-        return self._INTERRUPT.unpack_from(self._memory, self._INTERRUPT_AT)  # type: ignore[return-value]
+        serial, request = self._INTERRUPT.unpack_from(self._memory, self._INTERRUPT_AT)
+        return serial, request
 
     @interrupt.setter
     def interrupt(self, value: Tuple[int, int]) -> None:

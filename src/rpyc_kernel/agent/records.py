@@ -71,7 +71,7 @@ def every() -> Iterator[Record]:
         except OSError:
             continue
         for name in names:
-            session, dot, ending = name.partition(".")
+            session, _dot, ending = name.partition(".")
             if ending == "json" and session not in seen:
                 seen.add(session)
                 record = read(session)

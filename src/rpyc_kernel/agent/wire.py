@@ -44,7 +44,7 @@ def pack(header: Json, buffers: Sequence[Bytes] = ()) -> bytes:
     except (UnicodeEncodeError, TypeError):
         text = _dumps(clean(header)).encode("utf-8")
     lengths = struct.pack("!%dI" % len(buffers), *[len(buffer) for buffer in buffers])
-    return b"".join((_COUNTS.pack(len(text), len(buffers)), lengths, text) + tuple(buffers))
+    return b"".join((_COUNTS.pack(len(text), len(buffers)), lengths, text, *buffers))
 
 
 def unpack(packet: Bytes) -> Tuple[Json, List[memoryview]]:
@@ -119,7 +119,7 @@ def encode_text(text: str) -> bytes:
 class Message:
     """One Jupyter message: ``type`` (its ``msg_type``), ``content``, ``parent``, ``metadata`` and ``buffers``."""
 
-    __slots__ = ("type", "content", "parent", "metadata", "buffers")
+    __slots__ = ("buffers", "content", "metadata", "parent", "type")
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, ClassVar
 
 from ipykernel.kernelapp import IPKernelApp, kernel_aliases, kernel_flags
 from traitlets import Type
@@ -24,9 +24,9 @@ class RpycKernelApp(IPKernelApp):
     description = __doc__
     aliases = ALIASES
     flags = kernel_flags
-    classes = [RpycKernel, *IPKernelApp.classes]
+    classes = [RpycKernel, *IPKernelApp.classes]  # noqa: RUF012 - traitlets reads it from the class
     kernel_class = Type(RpycKernel, klass="ipykernel.kernelbase.Kernel", help="The kernel to run.").tag(config=True)
-    subcommands: dict[str, Any] = {}
+    subcommands: ClassVar[dict[str, Any]] = {}
 
 
 def main() -> None:

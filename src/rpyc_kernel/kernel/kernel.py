@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from traitlets import Dict, Float, Unicode
 
 from rpyc_kernel import __version__
-from rpyc_kernel.agent.wire import Message, reply_type
+from rpyc_kernel.agent.wire import Message
 from rpyc_kernel.errors import CommandError, DialCancelledError, RpycKernelError
-from rpyc_kernel.kernel import routing, stdin
+from rpyc_kernel.kernel import routing
 from rpyc_kernel.kernel.commands import command_help
+from rpyc_kernel.kernel.exchange import Exchange
 from rpyc_kernel.kernel.machines import Machine, Machines
 from rpyc_kernel.kernel.publisher import Publisher
 from rpyc_kernel.kernel.while_busy import WhileBusyKernel
@@ -38,7 +39,7 @@ class RpycKernel(WhileBusyKernel):
     implementation_version = __version__
 
     address = Unicode("", help="The machine to connect to with the first cell: host, host:port …").tag(config=True)
-    keep = Float(DEFAULT_KEEP, help="Seconds that an idle session stays when nobody is connected to it.").tag(config=True)
+    keep = Float(DEFAULT_KEEP, help="Seconds that an idle session stays without a kernel.").tag(config=True)
     cwd = Unicode("", help="The folder on that machine in which cells start.").tag(config=True)
     environment = Dict(help="Environment variables for the Python on that machine.").tag(config=True)
     python = Unicode("", help="The Python on that machine; without it, the one that runs the server.").tag(config=True)
@@ -47,19 +48,17 @@ class RpycKernel(WhileBusyKernel):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._count = 1
-        self._replies: dict[str, asyncio.Future[dict[str, Any]]] = {}
         self._interrupt: Callable[[], None] | None = None  # what the stop button does just now
         self._running_locally = False
-        self._inputs: dict[Any, asyncio.Task[None]] = {}
-        self._requesters: dict[str, tuple[dict[str, Any], Any]] = {}  # parent and identity by msg_id, of running cells
         self._publisher = Publisher(self.session, self.iopub_socket, self._topic)
-        self._machines = Machines(self._on_message, self._on_status)
+        self._exchange = Exchange(self._publisher, self.session, self.stdin_socket)
+        self._machines = Machines(self._exchange.on_message, self._on_status)
         for msg_type in ("comm_open", "comm_msg", "comm_close"):
             self.shell_handlers[msg_type] = self._comm_request
 
     def start(self) -> None:
         """Start to take requests."""
-        self._loop = asyncio.get_event_loop()
+        self._exchange.loop = asyncio.get_event_loop()
         super().start()
 
     # --- what front ends ask about the kernel
@@ -116,13 +115,12 @@ class RpycKernel(WhileBusyKernel):
     ) -> dict[str, Any]:
         """Run a cell step by step, each where it belongs; the first step that fails ends it."""
         parent = self.get_parent("shell")
-        msg_id = self._publisher.remember(parent)
-        self._requesters[msg_id] = (parent, self._get_shell_context_var(self._shell_parent_ident))
+        msg_id = self._exchange.begin(parent, self._get_shell_context_var(self._shell_parent_ident))
         store_history = store_history and not silent
         if store_history:
             self.shell.history_manager.store_inputs(self._count, code)
         self._execute_sleep = 0.0  # ipykernel's pause before a reply: what comes from elsewhere is in order without it
-        reply = dict(NOTHING)
+        reply: dict[str, Any] = dict(NOTHING)
         try:
             steps = routing.route(code)
             for index, step in enumerate(steps):
@@ -136,8 +134,7 @@ class RpycKernel(WhileBusyKernel):
             reply = self._publisher.error(type(error).__name__, str(error), msg_id)
         finally:
             self._interrupt = None
-            self._requesters.pop(msg_id, None)
-            self._stop_asking(msg_id)
+            self._exchange.end(msg_id)
         reply["execution_count"] = self._count
         if store_history:
             self._count += 1
@@ -169,7 +166,8 @@ class RpycKernel(WhileBusyKernel):
             "allow_stdin": allow_stdin,
             "execution_count": self._count,
         }
-        return await self._request(machine, Message("execute_request", content, msg_id))
+        self._interrupt = lambda: self._interrupt_remote(machine, msg_id)
+        return await self._exchange.request(machine, Message("execute_request", content, msg_id))
 
     async def _run_locally(
         self, code: str, silent: bool, user_expressions: dict[str, str], allow_stdin: bool
@@ -179,9 +177,10 @@ class RpycKernel(WhileBusyKernel):
         self._execute_sleep = EXECUTE_SLEEP
         self._interrupt = lambda: os.kill(os.getpid(), signal.SIGINT)
         try:
-            return await super().do_execute(
+            reply: dict[str, Any] = await super().do_execute(
                 code, silent, store_history=False, user_expressions=user_expressions, allow_stdin=allow_stdin
             )
+            return reply
         finally:
             self._running_locally = False
             self._interrupt = None
@@ -228,9 +227,7 @@ class RpycKernel(WhileBusyKernel):
         config: dict[str, Any] = {"keep": self.keep, "shell": self.remote_shell}
         config["env"] = {str(name): str(value) for name, value in self.environment.items()}
         config["name"] = os.environ.get("JPY_SESSION_NAME", "")
-        for name, value in (("cwd", self.cwd), ("python", self.python)):
-            if value:
-                config[name] = value
+        config.update({name: value for name, value in (("cwd", self.cwd), ("python", self.python)) if value})
         return config
 
     async def _blocking(self, work: Callable[[threading.Event], T]) -> T:
@@ -244,91 +241,6 @@ class RpycKernel(WhileBusyKernel):
 
     def _say(self, text: str, msg_id: str) -> None:
         self._publisher.send("stream", {"name": "stdout", "text": text + "\n"}, msg_id)
-
-    # --- requests to the other machine
-
-    async def _request(self, machine: Machine, message: Message) -> dict[str, Any]:
-        """The content of the reply to a request."""
-        key = f"{reply_type(message.type)}:{message.parent}"
-        future = self._replies[key] = self._loop.create_future()
-        if message.type == "execute_request":
-            self._interrupt = lambda: self._interrupt_remote(machine, message.parent)
-        try:
-            machine.link.submit(message)
-            return await future
-        finally:
-            self._replies.pop(key, None)
-
-    def _interrupt_remote(self, machine: Machine, msg_id: str) -> None:
-        if machine.link.status is LinkStatus.UP:
-            machine.link.interrupt(msg_id)
-        else:
-            self._fail(machine, machine.link.error or CommandError(f"The link to {machine.name} is down."))
-
-    def _on_message(self, machine: Machine, message: Message) -> None:
-        """Whatever comes from a machine, on its link's thread."""
-        if message.type == "input_request":
-            self._loop.call_soon_threadsafe(self._ask, machine, message)
-        elif message.type == "worker_died":
-            text = f"{self._obituary(machine, message.content)}\n"
-            self._publisher.send("stream", {"name": "stderr", "text": text}, message.parent)
-        elif message.type.endswith("_reply"):
-            content = message.content
-            if content.get("ename") == "WorkerDied" and message.type == "execute_reply":
-                text = self._obituary(machine, content.get("end", {}))
-                content = self._publisher.error("WorkerDied", text, message.parent)
-            self._loop.call_soon_threadsafe(self._resolve, f"{message.type}:{message.parent}", content)
-        else:
-            self._publisher.publish(message)
-
-    @staticmethod
-    def _obituary(machine: Machine, end: dict[str, Any]) -> str:
-        how = str(end.get("text", "ended"))[:200]
-        return f"The Python on {machine.name} {how}. Its variables are lost; the next cell runs in a fresh one."
-
-    def _resolve(self, key: str, content: dict[str, Any]) -> None:
-        future = self._replies.get(key)
-        if future is not None and not future.done():
-            content.setdefault("status", "ok")
-            future.set_result(content)
-
-    def _on_status(self, machine: Machine, status: LinkStatus, error: RpycKernelError | None) -> None:
-        """A link has changed, on any thread."""
-        self.log.info("%s: %s %s", machine.name, status.value, error or "")
-        if status in (LinkStatus.DOWN, LinkStatus.CLOSED) and error is not None:
-            self._loop.call_soon_threadsafe(self._fail, machine, error)
-
-    def _fail(self, _machine: Machine, error: Exception) -> None:
-        for future in list(self._replies.values()):
-            if not future.done():
-                future.set_exception(error)
-
-    # --- input()
-
-    def _ask(self, machine: Machine, message: Message) -> None:
-        task = self._loop.create_task(self._answer(machine, message))
-        self._inputs[message.parent, message.content.get("serial")] = task
-
-    async def _answer(self, machine: Machine, message: Message) -> None:
-        requester = self._requesters.get(message.parent)
-        if requester is None:
-            return
-        parent, ident = requester
-        content = message.content
-        value = await stdin.ask(
-            self.session,
-            self.stdin_socket,
-            str(content.get("prompt", "")),
-            password=bool(content.get("password")),
-            parent=parent,
-            ident=ident,
-        )
-        reply = {"value": value, "serial": content.get("serial")}
-        machine.link.submit(Message("input_reply", reply, message.parent))
-
-    def _stop_asking(self, msg_id: str) -> None:
-        for key in [key for key in self._inputs if key[0] == msg_id]:
-            self._inputs.pop(key).cancel()
 
     # --- completion, inspection, completeness, history
 
@@ -363,7 +275,8 @@ class RpycKernel(WhileBusyKernel):
             return None
         msg_id = self._publisher.remember(self.get_parent("shell"))
         try:
-            return await asyncio.wait_for(self._request(machine, Message(msg_type, content, msg_id)), LOOKUP_TIMEOUT)
+            asked = self._exchange.request(machine, Message(msg_type, content, msg_id))
+            return await asyncio.wait_for(asked, LOOKUP_TIMEOUT)
         except (TimeoutError, RpycKernelError):
             return None
 
@@ -395,7 +308,7 @@ class RpycKernel(WhileBusyKernel):
         buffers = [bytes(buffer) for buffer in parent.get("buffers", ())]
         message = Message(msg_type, content, msg_id, parent.get("metadata"), buffers)
         try:
-            await self._request(machine, message)
+            await self._exchange.request(machine, message)
         except RpycKernelError as error:
             self.log.info("a %s was not delivered: %s", msg_type, error)
 
@@ -404,6 +317,18 @@ class RpycKernel(WhileBusyKernel):
     def pre_handler_hook(self) -> None:
         """SIGINT (Ctrl-C where the kernel runs in a terminal) is the stop button too."""
         self.saved_sigint_handler = signal.signal(signal.SIGINT, self._on_sigint)
+
+    def _interrupt_remote(self, machine: Machine, msg_id: str) -> None:
+        if machine.link.status is LinkStatus.UP:
+            machine.link.interrupt(msg_id)
+        else:
+            error = machine.link.error or CommandError(f"The link to {machine.name} is down.")
+            self.io_loop.add_callback(self._exchange.fail, machine, error)
+
+    def _on_status(self, machine: Machine, status: LinkStatus, error: RpycKernelError | None) -> None:
+        """A link has changed, on any thread."""
+        self.log.info("%s: %s %s", machine.name, status.value, error or "")
+        self._exchange.on_status(machine, status, error)
 
     def _on_sigint(self, signum: int, frame: Any) -> None:
         if self._running_locally or self._interrupt is None:

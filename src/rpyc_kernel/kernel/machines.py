@@ -167,8 +167,7 @@ class Machines:
         for machine in self._machines.values():
             mark = "*" if machine is self.current else " "
             lines.append(f"{mark} {machine.describe()}, {machine.link.status.value}")
-        for name in self._left:
-            lines.append(f"  {name}: left, its session goes on")
+        lines += [f"  {name}: left, its session goes on" for name in self._left]
         return "\n".join(lines) if lines else 'No machine yet. $connect("host:port") names one.'
 
     def close(self) -> None:

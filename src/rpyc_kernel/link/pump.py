@@ -25,7 +25,7 @@ from rpyc_kernel.link.session import SequenceError, SessionState
 from rpyc_kernel.transport.bootstrap import Broker, open_broker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from rpyc_kernel.transport.address import Address
 
@@ -181,9 +181,8 @@ class Link:
             self._arrived(header, packets)
             delay = POLL_FIRST if packets else min(delay * 1.3, POLL_LAST)
             with self._changed:
-                if self._state.next_unsent() is not None or self._interrupts:
-                    delay = POLL_FIRST
-                elif not packets and self._changed.wait(delay):
+                working = self._state.next_unsent() is not None or bool(self._interrupts)
+                if working or (not packets and self._changed.wait(delay)):
                     delay = POLL_FIRST
 
     def _pull_request(self, wait: float) -> dict[str, Any]:
@@ -263,15 +262,14 @@ class Link:
 
     def _reconnect(self) -> Broker | None:
         """Try until it works or the link is closed; when patience ends, wait until somebody asks for the link."""
-        for broker in self._attempts():
-            if broker is not None:
-                with self._changed:
-                    self._pulling = broker
-                    self._set_status(LinkStatus.UP)
-                return broker
-        return None
+        broker = next(self._attempts(), None)
+        if broker is not None:
+            with self._changed:
+                self._pulling = broker
+                self._set_status(LinkStatus.UP)
+        return broker
 
-    def _attempts(self) -> Any:
+    def _attempts(self) -> Iterator[Broker]:
         while True:
             with self._changed:
                 while self.status is LinkStatus.DOWN:

@@ -1,7 +1,4 @@
-"""The server behind a notebook that has named no machine: this machine's Python, on a private Unix socket.
-
-``python -m rpyc_kernel.server.embedded PATH`` serves until its standard input ends, which is when the kernel does.
-"""
+"""The server behind a notebook that has named no machine: this machine's Python, on a private Unix socket."""
 
 from __future__ import annotations
 
@@ -27,7 +24,7 @@ class EmbeddedServer:
         self._folder = Path(tempfile.mkdtemp(prefix="rpyc-kernel-"))  # 0700
         self.path = self._folder / "socket"
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "rpyc_kernel.server.embedded", str(self.path)],
+            [sys.executable, "-m", "rpyc_kernel.server.serve", str(self.path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -78,20 +75,3 @@ def belongs_to_me(port: int) -> bool:
             if listening and int(fields[7]) == os.geteuid():
                 return True
     return False
-
-
-def main(path: str) -> None:
-    """Serve on the Unix socket *path* until standard input ends."""
-    from rpyc.core.service import SlaveService
-    from rpyc.utils.server import ThreadedServer
-
-    os.umask(0o177)
-    server = ThreadedServer(SlaveService, socket_path=path)
-    os.umask(0o022)
-    threading.Thread(target=server.start, daemon=True).start()
-    sys.stdin.buffer.read()
-    os._exit(0)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

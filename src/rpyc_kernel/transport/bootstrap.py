@@ -120,9 +120,9 @@ class Broker:
             answer = ask("hello", wire.pack({}))
         self.hello, _buffers = self._read(answer)
 
-    def abort(self) -> None:
+    def abort(self, reason: str = "it was given up here") -> None:
         """End whatever the owning thread waits for, from any thread."""
-        self.connection.abort()
+        self.connection.abort(reason)
 
     def close(self) -> None:
         """Close the connection without asking the server."""

@@ -24,7 +24,7 @@ CHUNK = 64 << 10  #: bytes of text in one stream message, at most
 class Entry:
     """One numbered message: a finished packet, or the text of a stream that may still grow."""
 
-    __slots__ = ("name", "parent", "data", "urgent", "sealed")
+    __slots__ = ("data", "name", "parent", "sealed", "urgent")
 
     def __init__(self, name: str, parent: str, data: Bytes, urgent: bool) -> None:
         self.name = name  # "stdout", "stderr", or "" for a finished packet

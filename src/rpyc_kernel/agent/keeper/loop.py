@@ -111,9 +111,8 @@ class Keeper:
     def _timeout(self) -> float:
         now = time.monotonic()
         times = [now + 60.0]
-        for visitor in self.visitors:
-            if visitor.pull:
-                times.append(pulls.due(visitor.pull, self.journal, self.last_plain, now))
+        waiting = [visitor.pull for visitor in self.visitors if visitor.pull]
+        times += [pulls.due(pull, self.journal, self.last_plain, now) for pull in waiting]
         if self.nap_until:
             times.append(self.nap_until)
         if self.ending is not None:
@@ -299,7 +298,8 @@ class Keeper:
         listening = self.listening_to_child and not self.nap_until and not self.child.gone
         reading = selectors.EVENT_READ if listening else 0
         writing = selectors.EVENT_WRITE if self.child.unsent else 0
-        for fileobj, wanted in [(self.child.socket, writing), *[(fd, reading) for fd in self.child.sources]]:
+        watched = [(self.child.socket.fileno(), writing), *[(fd, reading) for fd in self.child.sources]]
+        for fileobj, wanted in watched:
             known = self.selector.get_map().get(fileobj)
             if not wanted:
                 if known:

@@ -13,7 +13,7 @@ REMEMBERED = 4096  #: requests whose msg_id is known after their end
 class Request:
     """One request on its way through the worker."""
 
-    __slots__ = ("number", "type", "parent", "packet", "begun")
+    __slots__ = ("begun", "number", "packet", "parent", "type")
 
     def __init__(self, number: int, type: str, parent: str, packet: bytes) -> None:
         self.number = number  # the client's, strictly increasing

@@ -17,7 +17,7 @@ from .attribution import current
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
-    from typing import Any, Callable, Coroutine, Deque, Dict, Generator, Optional
+    from typing import Any, Coroutine, Deque, Dict, Generator, Optional
 
     from ..wire import Json, Message
     from .interrupts import Interrupts
@@ -29,7 +29,7 @@ REMEMBERED = 4096  #: requests whose msg_id is known after their end
 class Job:
     """A request for the main thread."""
 
-    __slots__ = ("number", "message")
+    __slots__ = ("message", "number")
 
     def __init__(self, number: int, message: Message) -> None:
         self.number = number

@@ -37,8 +37,8 @@ class Introspection:
             self.port.parents[number] = message.parent
             try:
                 content = self._look_up(message)
-            except BaseException as error:  # whatever a user's __dir__ or property raises
-                content = _nothing(message.type, message.content, error)
+            except BaseException:  # whatever a user's __dir__ or property raises
+                content = _nothing(message.type, message.content)
             try:
                 self.port.reply(number, wire.reply_type(message.type), content)
             finally:
@@ -53,7 +53,7 @@ class Introspection:
         return dict(self.shell.inspect(code, cursor, content.get("detail_level", 0), sections))
 
 
-def _nothing(msg_type: str, content: Json, error: BaseException) -> Json:
+def _nothing(msg_type: str, content: Json) -> Json:
     if msg_type == "inspect_request":
         return {"status": "ok", "found": False, "data": {}, "metadata": {}}
     cursor = content.get("cursor_pos", 0)

@@ -162,7 +162,7 @@ def _replace_input(port: Port) -> None:
         """Ask the front end for a line of text."""
         return port.input(prompt)
 
-    def ask_secretly(prompt: object = "Password: ", stream: object = None, **_options: object) -> str:
+    def ask_secretly(prompt: object = "Password: ", stream: object = None, **_more: object) -> str:  # noqa: ARG001 - as in getpass
         """Ask the front end for a line that it doesn't show."""
         return port.input(prompt, password=True)
 
