@@ -10,7 +10,7 @@ from tests.kernel.remotes import Remote
 
 def test_shell_commands_print_as_they_go(nb: Client) -> None:
     assert nb.good("!echo out; echo err >&2").stdout.split() in (["out", "err"], ["out"])
-    assert nb.good("!echo {6 * 7} $HOME $$HOME | wc -w").stdout.strip() == "3"
+    assert nb.good("!echo {6 * 7} | cat").stdout.strip() == "42"
 
 
 def test_shell_commands_take_python_variables(nb: Client) -> None:
@@ -36,7 +36,9 @@ def test_a_shell_command_can_be_interrupted(nb: Client) -> None:
 
 
 def test_shell_commands_in_the_middle_of_code(nb: Client) -> None:
-    assert nb.good("for i in range(2):\n    !echo line {i}\nprint('end')").stdout.split("\n") == ["line 0", "line 1", "end", ""]
+    assert nb.good("for i in range(2):\n    !echo line {i}\nprint('end')").stdout.splitlines() == [
+        "line 0", "line 1", "end",
+    ]  # fmt: skip
 
 
 def test_folders(nb: Client, remote: Remote, tmp_path: Path) -> None:
@@ -48,7 +50,8 @@ def test_folders(nb: Client, remote: Remote, tmp_path: Path) -> None:
         assert nb.good("%pwd").text == repr(str(remote.work))
     finally:
         nb.good(f"%cd -q {remote.work}")
-    assert nb.run("%cd /no/such/folder").stdout + nb.run("%cd /no/such/folder").stderr != ""
+    wrong = nb.run("%cd /no/such/folder")
+    assert "/no/such/folder" in wrong.stdout + wrong.stderr + (wrong.traceback if wrong.error else "")
 
 
 def test_environment(nb: Client) -> None:

@@ -3,7 +3,8 @@
 A frame from the worker, through a pipe of its own, starts with `FRAME`: its kind, the number of the request it
 belongs to, its length, and two *stamps*, one for each of the pipes behind fd 1 and 2: how many bytes others (C code,
 child processes) had written there before this frame was made. The keeper first reads the pipes up to these stamps, so
-that everything stays in order although it comes three ways. A frame to the worker, on a socket pair, starts with `REQUEST`: number and length.
+that everything stays in order although it comes three ways. A frame to the worker, on a socket pair, starts with
+`REQUEST`: number and length.
 """
 
 from __future__ import annotations

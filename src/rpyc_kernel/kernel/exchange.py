@@ -91,8 +91,7 @@ class Exchange:
         if message.type == "input_request":
             self.loop.call_soon_threadsafe(self._ask, machine, message)
         elif message.type == "worker_died":
-            text = _obituary(machine, message.content) + "\n"
-            self._publisher.send("stream", {"name": "stderr", "text": text}, message.parent)
+            machine.news.append(_obituary(machine, message.content))
         elif message.type.endswith("_reply"):
             content = message.content
             if content.get("ename") == "WorkerDied" and message.type == "execute_reply":
@@ -110,4 +109,7 @@ class Exchange:
 
 
 def _obituary(machine: Machine, end: dict[str, Any]) -> str:
-    return OBITUARY.format(name=machine.name, how=str(end.get("text", "ended"))[:200])
+    how = str(end.get("text", "ended"))[:200]
+    if end.get("signal") == "SIGKILL":
+        how += ", as happens when its memory runs out"
+    return OBITUARY.format(name=machine.name, how=how)

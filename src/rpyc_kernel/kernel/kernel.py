@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from traitlets import Dict, Float, Unicode
@@ -22,7 +23,7 @@ from rpyc_kernel.kernel.while_busy import WhileBusyKernel
 from rpyc_kernel.link.pump import LinkStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 T = TypeVar("T")
 
@@ -48,7 +49,7 @@ class RpycKernel(WhileBusyKernel):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._count = 1
-        self._interrupt: Callable[[], None] | None = None  # what the stop button does just now
+        self._stops: list[Callable[[], None]] = []  # what the stop button does just now
         self._running_locally = False
         self._publisher = Publisher(self.session, self.iopub_socket, self._topic)
         self._exchange = Exchange(self._publisher, self.session, self.stdin_socket)
@@ -133,7 +134,6 @@ class RpycKernel(WhileBusyKernel):
         except RpycKernelError as error:
             reply = self._publisher.error(type(error).__name__, str(error), msg_id)
         finally:
-            self._interrupt = None
             self._exchange.end(msg_id)
         reply["execution_count"] = self._count
         if store_history:
@@ -158,6 +158,8 @@ class RpycKernel(WhileBusyKernel):
         if silent and machine is None:
             return dict(NOTHING)  # start-up cells of a front end open no connection
         machine = await self._reach(machine)
+        while machine.news:
+            self._say(machine.news.pop(0), msg_id, "stderr")
         content = {
             "code": step.code,
             "silent": silent,
@@ -166,24 +168,23 @@ class RpycKernel(WhileBusyKernel):
             "allow_stdin": allow_stdin,
             "execution_count": self._count,
         }
-        self._interrupt = lambda: self._interrupt_remote(machine, msg_id)
-        return await self._exchange.request(machine, Message("execute_request", content, msg_id))
+        return await self._ask_machine(machine, Message("execute_request", content, msg_id))
 
     async def _run_locally(
         self, code: str, silent: bool, user_expressions: dict[str, str], allow_stdin: bool
     ) -> dict[str, Any]:
-        self.shell.execution_count = self._count
+        shell = self.shell  # its displayhook counts from execution_count or from one less, by IPython's version
+        shell.execution_count = self._count + shell.execution_count - shell.displayhook.prompt_count
         self._running_locally = True
         self._execute_sleep = EXECUTE_SLEEP
-        self._interrupt = lambda: os.kill(os.getpid(), signal.SIGINT)
         try:
-            reply: dict[str, Any] = await super().do_execute(
-                code, silent, store_history=False, user_expressions=user_expressions, allow_stdin=allow_stdin
-            )
+            with self._stoppable(lambda: os.kill(os.getpid(), signal.SIGINT)):
+                reply: dict[str, Any] = await super().do_execute(
+                    code, silent, store_history=False, user_expressions=user_expressions, allow_stdin=allow_stdin
+                )
             return reply
         finally:
             self._running_locally = False
-            self._interrupt = None
 
     async def _run_command(self, step: routing.Command) -> str:
         arguments = step.arguments
@@ -233,14 +234,25 @@ class RpycKernel(WhileBusyKernel):
     async def _blocking(self, work: Callable[[threading.Event], T]) -> T:
         """Do something that blocks on a thread of its own; the stop button sets its *cancel*."""
         cancel = threading.Event()
-        self._interrupt = cancel.set
-        try:
+        with self._stoppable(cancel.set):
             return await asyncio.to_thread(work, cancel)
-        finally:
-            self._interrupt = None
 
-    def _say(self, text: str, msg_id: str) -> None:
-        self._publisher.send("stream", {"name": "stdout", "text": text + "\n"}, msg_id)
+    async def _ask_machine(self, machine: Machine, message: Message) -> dict[str, Any]:
+        """A request that the stop button reaches."""
+        with self._stoppable(lambda: self._interrupt_remote(machine, message.parent)):
+            return await self._exchange.request(machine, message)
+
+    @contextmanager
+    def _stoppable(self, stop: Callable[[], None]) -> Iterator[None]:
+        """Within it the stop button calls *stop*."""
+        self._stops.append(stop)
+        try:
+            yield
+        finally:
+            self._stops.remove(stop)
+
+    def _say(self, text: str, msg_id: str, name: str = "stdout") -> None:
+        self._publisher.send("stream", {"name": name, "text": text + "\n"}, msg_id)
 
     # --- completion, inspection, completeness, history
 
@@ -308,7 +320,7 @@ class RpycKernel(WhileBusyKernel):
         buffers = [bytes(buffer) for buffer in parent.get("buffers", ())]
         message = Message(msg_type, content, msg_id, parent.get("metadata"), buffers)
         try:
-            await self._exchange.request(machine, message)
+            await self._ask_machine(machine, message)
         except RpycKernelError as error:
             self.log.info("a %s was not delivered: %s", msg_type, error)
 
@@ -331,16 +343,15 @@ class RpycKernel(WhileBusyKernel):
         self._exchange.on_status(machine, status, error)
 
     def _on_sigint(self, signum: int, frame: Any) -> None:
-        if self._running_locally or self._interrupt is None:
+        if self._running_locally or not self._stops:
             signal.default_int_handler(signum, frame)
-        else:
-            self._interrupt()
+        for stop in list(self._stops):
+            stop()
 
     async def interrupt_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """The stop button: for whatever the running cell does just now."""
-        interrupt = self._interrupt
-        if interrupt is not None:
-            interrupt()
+        for stop in list(self._stops):
+            stop()
         self.session.send(stream, "interrupt_reply", {"status": "ok"}, parent, ident=ident)
 
     async def do_shutdown(self, restart: bool) -> dict[str, Any]:

@@ -26,6 +26,7 @@ class Machine:
         self.link = link
         self.info: dict[str, Any] = {}
         self.ready = threading.Event()
+        self.news: list[str] = []  # what happened while no cell ran, to be told with the next
 
     def describe(self) -> str:
         """One line: machine, Python, shell, folder."""

@@ -44,6 +44,7 @@ class Child:
         self._tails = [b"", b""]  # characters of which a pipe has given only the first bytes
         self._serial = 0
         self.flood = 0  # how many frames of text the last read ended with
+        self.ready = False  # whether it has said that it lives
         self.gone = False  # whether it has died
         self.born = time.monotonic()
         self.socket, other = socket.socketpair()
@@ -128,10 +129,11 @@ class Child:
         bytes don't.
         """
         self.flood = 0
-        waiting = [frames.bytes_in_pipe(fd) for fd in self.sources[1:]]
+        known = self.page.counters
+        ends = [known[index] + frames.bytes_in_pipe(self.sources[1 + index]) for index in (0, 1)]
         if self.read_frames():
             for index in (0, 1):
-                self._read_pipe(index, waiting[index])
+                self._read_pipe(index, ends[index] - self.page.counters[index])
 
     def read_frames(self) -> bool:
         """Take frames until there are no more; False if the journal became full before."""
@@ -187,6 +189,7 @@ class Child:
 
     def _take_frame(self, kind: int, number: int, data: bytes) -> None:
         self.flood = 0
+        self.ready = True
         if kind == frames.BEGUN:
             self.requests.begin(number)
             return

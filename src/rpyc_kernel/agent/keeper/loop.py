@@ -55,7 +55,7 @@ class Keeper:
         self.last_heard = time.monotonic()
         self.last_plain = 0.0
         self.visitors: List[Visitor] = []
-        self.deaths: List[float] = []
+        self.stillbirths = 0
         self.ending: Optional[float] = None  # the time at which a farewell is over
         self.ended = False
         self.listening_to_child = True
@@ -342,10 +342,9 @@ class Keeper:
 
     def _wait_between_deaths(self) -> None:
         """A worker that dies at birth, again and again, must not burn the board."""
-        now = time.monotonic()
-        self.deaths = [death for death in self.deaths if death > now - 60.0] + [now]
-        if now - self.child.born < 2.0 and len(self.deaths) > 3:
-            time.sleep(min(0.1 * 2 ** len(self.deaths), 5.0))
+        self.stillbirths = 0 if self.child.ready else self.stillbirths + 1
+        if self.stillbirths:
+            time.sleep(min(0.1 * 2**self.stillbirths, 5.0))
 
 
 def _death_notice(request: Request, end: Json) -> bytes:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import queue
 import sys
-import traceback
 from collections import deque
 
 from .. import frames, wire
@@ -246,8 +245,8 @@ def _interrupted_reply(port: Port) -> Json:
 
 
 def _failed_reply(port: Port, error: Exception) -> Json:
-    """The shell itself has failed: that is a bug of ours or of what the user has patched, and is shown."""
-    lines = traceback.format_exception(type(error), error, error.__traceback__)
-    content = {"ename": type(error).__name__, "evalue": str(error), "traceback": [line.rstrip() for line in lines]}
+    """The shell itself has failed: by a bug of ours, or by something that the user has patched."""
+    evalue = "the shell could not run this cell: %s" % error
+    content = {"ename": type(error).__name__, "evalue": evalue, "traceback": [evalue]}
     port.publish("error", content)
     return dict(content, status="error")

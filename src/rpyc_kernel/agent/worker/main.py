@@ -13,10 +13,12 @@ import threading
 from .. import frames, wire
 from . import attribution, output
 from .cells import Cells, Job
+from .comms import Comms
 from .interrupts import Interrupts
 from .introspect import Introspection
 from .outlet import PARTIAL_SECONDS, Outlet
 from .port import Port
+from .standin import KernelStandIn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +53,9 @@ def main(sock: socket.socket, outgoing: int, pipes: Tuple[int, int], page: frame
     threading.Thread(target=sorter.run, name="rpyc-kernel-sorter", daemon=True).start()
     attribution.follow_threads()
     sys.argv = [""]
-    shell, comms = _make_shell(port, config)
+    comms = Comms(port)
+    shell = _make_shell(port, config)
+    shell.kernel = KernelStandIn(port, shell.facade, comms)
     _replace_input(port)
     _show_crashes()
     cells.shell = introspection.shell = shell
@@ -135,8 +139,8 @@ class Sorter:
             os._exit(1)
 
 
-def _make_shell(port: Port, config: Json) -> Tuple[Any, Any]:
-    """The shell of this session and its comms: IPython's where it is, unless another is wanted."""
+def _make_shell(port: Port, config: Json) -> Any:
+    """The shell of this session: IPython's where it is, unless another is wanted."""
     wanted = config.get("shell", "auto")
     if wanted != "plain":
         try:
@@ -147,12 +151,10 @@ def _make_shell(port: Port, config: Json) -> Tuple[Any, Any]:
         else:
             from .shell_ipython import IPythonShell
 
-            shell = IPythonShell(port, config.get("scratch"))
-            return shell, shell.comms
-    from .comms import NoComms
+            return IPythonShell(port, config.get("scratch"))
     from .shell_plain.shell import PlainShell
 
-    return PlainShell(port), NoComms()
+    return PlainShell(port)
 
 
 def _replace_input(port: Port) -> None:

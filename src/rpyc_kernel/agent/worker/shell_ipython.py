@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import builtins
 import importlib.util
 import os
 import sys
+import traceback
+import types
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Optional, Set
+    from typing import Any, Dict, List, Optional, Set
 
     from ..wire import Json
     from .port import Port
@@ -28,9 +31,21 @@ class IPythonShell:
         self.name = "IPython " + IPython.__version__
         if "MPLBACKEND" not in os.environ and importlib.util.find_spec("matplotlib_inline"):
             os.environ["MPLBACKEND"] = INLINE
-        self.comms = _make_comms(port)
         self._shell = _make_interactive_shell(port, scratch)
-        self._shell.kernel = KernelStandIn(port, self._shell, getattr(self.comms, "manager", None))
+
+    @property
+    def facade(self) -> Any:
+        """What ``get_ipython()`` gives."""
+        return self._shell
+
+    @property
+    def kernel(self) -> Any:
+        """What ``get_ipython().kernel`` gives."""
+        return self._shell.kernel
+
+    @kernel.setter
+    def kernel(self, value: Any) -> None:
+        self._shell.kernel = value
 
     @property
     def execution_count(self) -> int:
@@ -40,6 +55,9 @@ class IPythonShell:
     @execution_count.setter
     def execution_count(self, value: int) -> None:
         self._shell.execution_count = value
+        history = self._shell.history_manager  # ``In`` is a list: cells that ran elsewhere have a place in it too
+        for inputs in (history.input_hist_parsed, history.input_hist_raw):
+            inputs.extend([""] * (value - len(inputs)))
 
     def needs_loop(self, code: str) -> bool:
         """IPython imports asyncio anyway, so that everything runs in the loop."""
@@ -120,44 +138,6 @@ async def _run(shell: Any, code: str, silent: bool, store_history: bool, transfo
     return result
 
 
-class KernelStandIn:
-    """``get_ipython().kernel`` for widgets and libraries that ask it for the running request."""
-
-    def __init__(self, port: Port, shell: Any, comm_manager: Any) -> None:
-        self._port = port
-        self.shell = shell
-        self.comm_manager = comm_manager
-        self.iopub_socket = None
-        self.session = None
-
-    def get_parent(self, channel: Optional[str] = None) -> Json:
-        """The request that the running code belongs to; of its header, what identifies it."""
-        msg_id = self._port.parents.get(self._port.request, "")
-        return {"header": {"msg_id": msg_id, "msg_type": "execute_request"}, "content": {}, "metadata": {}}
-
-    @property
-    def _parent_header(self) -> Json:
-        return self.get_parent()
-
-    @property
-    def execution_count(self) -> int:
-        """The number of the next cell."""
-        return int(self.shell.execution_count)
-
-    def send_response(self, _stream: Any, msg_or_type: str, content: Optional[Json] = None, **keys: Any) -> None:
-        """Publish a message to whoever started the running code."""
-        self._port.publish(msg_or_type, content or {}, keys.get("metadata"), keys.get("buffers"))
-
-
-def _make_comms(port: Port) -> Any:
-    from .comms import Comms, NoComms
-
-    try:
-        return Comms(port)
-    except ImportError:
-        return NoComms()
-
-
 def _make_interactive_shell(port: Port, scratch: Optional[str]) -> Any:
     """The one ``InteractiveShell`` of this process, whose output goes through the port."""
     from IPython.core import page, payloadpage
@@ -204,8 +184,11 @@ def _make_interactive_shell(port: Port, scratch: Optional[str]) -> Any:
             """Clear what the cell has shown; with ``wait``, once something new comes."""
             port.publish("clear_output", {"wait": wait})
 
-    class PortShell(InteractiveShell):  # type: ignore[misc]
-        """An ``InteractiveShell`` without a terminal."""
+    class ZMQInteractiveShell(InteractiveShell):  # type: ignore[misc]
+        """An ``InteractiveShell`` without a terminal.
+
+        Its name is that of ipykernel's: by it, libraries find out that they are in a notebook.
+        """
 
         last_error: Optional[Json] = None
         kernel: Any = None
@@ -214,6 +197,24 @@ def _make_interactive_shell(port: Port, scratch: Optional[str]) -> Any:
         def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
             self.last_error = dict(_describe(evalue, etype), traceback=stb)
             port.publish("error", self.last_error)
+
+        def showtraceback(self, exc_tuple: Any = None, *args: Any, **options: Any) -> None:
+            """Show an error; an exception group, which IPython would print, too."""
+            try:
+                kind, error, trace = self._get_exc_info(exc_tuple)
+            except ValueError:
+                trace = error = kind = None
+            if _holds_group(error):
+                self._showtraceback(kind, error, _plain_traceback(kind, error, trace))
+            else:
+                super().showtraceback(exc_tuple, *args, **options)
+
+        def _format_exception_for_storage(self, exception: Any, *args: Any, **options: Any) -> Any:
+            """As IPython's, which fails for an exception that can't be shown."""
+            try:
+                return super()._format_exception_for_storage(exception, *args, **options)
+            except Exception:
+                return _describe(exception)
 
         def enable_gui(self, gui: Any = None) -> None:
             """There is no event loop of a window system to be joined."""
@@ -228,17 +229,37 @@ def _make_interactive_shell(port: Port, scratch: Optional[str]) -> Any:
 
     config = Config()
     config.HistoryManager.enabled = False
+    config.IPKernelApp.quiet = True  # tqdm and others take its presence for that of a notebook
     config.InteractiveShell.displayhook_class = PortDisplayHook
     config.InteractiveShell.display_pub_class = PortDisplayPublisher
     profile = os.path.join(os.path.expanduser("~"), ".ipython", "profile_default")
     options = {}
     if scratch and "IPYTHONDIR" not in os.environ and not os.path.isdir(profile):
         options["ipython_dir"] = scratch
-    shell = PortShell.instance(
+    shell = ZMQInteractiveShell.instance(
         config=config, displayhook_class=PortDisplayHook, display_pub_class=PortDisplayPublisher, **options
     )
+    if "ipykernel.zmqshell" not in sys.modules:  # others look whether it is there
+        sys.modules["ipykernel.zmqshell"] = types.ModuleType("ipykernel.zmqshell")
+        sys.modules["ipykernel.zmqshell"].__dict__["ZMQInteractiveShell"] = ZMQInteractiveShell
     shell.set_hook("show_in_pager", page.as_hook(payloadpage.page), 99)
     return shell
+
+
+def _holds_group(error: Optional[BaseException]) -> bool:
+    group = getattr(builtins, "BaseExceptionGroup", None)
+    while error is not None and group:
+        if isinstance(error, group):
+            return True
+        error = error.__context__
+    return False
+
+
+def _plain_traceback(kind: Any, error: Any, trace: Any) -> List[str]:
+    """Python's own traceback, from the cell on."""
+    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith("IPython."):
+        trace = trace.tb_next
+    return "".join(traceback.format_exception(kind, error, trace)).splitlines()
 
 
 def _describe(error: BaseException, kind: Optional[type] = None) -> Json:

@@ -36,7 +36,7 @@ def _is_folder(entry: Any) -> bool:
 
 
 def dict_keys(value: Any) -> List[Any]:
-    """Keys of a dict, or what an object offers by ``_ipython_key_completions_``, as DataFrames do."""
+    """Keys of a dict, columns of a DataFrame, or what an object offers by ``_ipython_key_completions_``."""
     cls = type(value)
     if isinstance(value, dict) and cls.keys is dict.keys and cls.__iter__ is dict.__iter__:
         return list(value)[:_MAX]
@@ -48,4 +48,8 @@ def dict_keys(value: Any) -> List[Any]:
             return []
     if isinstance(value, dict):
         return list(dict.keys(value))[:_MAX]
-    return []
+    for place in cls.__mro__:
+        if place.__name__ == "DataFrame" and place.__module__.partition(".")[0] == "pandas":
+            return list(value.columns)[:_MAX]
+    names = getattr(getattr(value, "dtype", None), "names", None) if cls.__module__ == "numpy" else None
+    return list(names or ())

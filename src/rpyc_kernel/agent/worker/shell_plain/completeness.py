@@ -28,6 +28,8 @@ def is_complete(code: str, flags: int = 0) -> Dict[str, Any]:
     indent = last[: len(last) - len(last.lstrip())]
     if found.stack or found.continued:
         in_string = bool(found.stack) and found.stack[-1].kind == "string"
+        if in_string and len(found.stack[-1].quote) == 1 and not code.endswith("\\"):
+            return {"status": "invalid"}  # it had to end on its line
         return {"status": "incomplete", "indent": "" if in_string else indent}
     status = _compiles(transform(code), flags)
     if status == "invalid":

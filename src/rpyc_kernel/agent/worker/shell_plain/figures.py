@@ -40,7 +40,7 @@ class Figures:
     def flush(self) -> None:
         """Show what pyplot has open, and close it. Does nothing unless pyplot uses our backend."""
         backend = sys.modules.get(BACKEND[len("module://") :])
-        if backend is not None and sys.modules.get("matplotlib.pyplot") is not None:
+        if backend is not None and sys.modules["matplotlib"].get_backend() == BACKEND:
             backend.flush()
 
     def select(self) -> None:

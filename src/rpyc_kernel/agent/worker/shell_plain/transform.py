@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 #: where a line could be a magic; what it doesn't find needs no closer look
 _MAYBE = re.compile(r"^[ \t\f]*[%!?]|=[ \t]*[%!]|\?[ \t]*;?[ \t\r]*(?:#.*)?$", re.MULTILINE)
-_MAYBE_QUIET = re.compile(r";(?:\s|#[^\n]*)*\Z")
 _CELL_MAGIC = re.compile(r"\s*%%([^\s?]+)[ \t]*([^\n]*)(?:\n|$)")
 _LINE_MAGIC = re.compile(r"%([^\s?(]+)\s?(.*)", re.DOTALL)
 _AWAITS = re.compile(r"\b(?:await|async)\b")
 _HELP_LINE = re.compile(r"(\?\??)?\s*(%{0,2}[^\W\d][\w.*]*(?:\[[^\]]*\][\w.]*)*)\s*(\?\??)?\s*;?\s*$")
 _HELP_END = re.compile(r"(%{0,2}[^\W\d]\w*(?:\.\w+|\[[^\]]*\])*)(\?\??)\s*;?\s*$")
+_MAX_HELP = 1000  #: longer lines ask about nothing; the patterns would take long to find that out
 _JOINED = re.compile(r"\\\n\s*")
 
 #: magics whose code may await: they are awaited where that is in their text
@@ -76,17 +76,19 @@ def transform(cell: str) -> str:
 
 def is_quiet(cell: str) -> bool:
     """True if the cell ends in a semicolon that is code, so that its last value isn't shown."""
-    if not _MAYBE_QUIET.search(cell):
-        return False
+    lines = [line.strip() for line in cell.split("\n")]
+    last = next((line for line in reversed(lines) if line and line[0] != "#"), "")
+    if ";" not in last:
+        return False  # in nearly all cells
     if cell_magic(cell):
         return cell.rstrip().endswith(";")
-    last = scan(cell).last_code
-    return last >= 0 and cell[last] == ";"
+    end = scan(cell).last_code
+    return end >= 0 and cell[end] == ";"
 
 
 def help_call(text: str) -> Optional[str]:
     """The call for ``obj?``, ``obj??``, ``?obj``, ``??obj``; None if the text is none of them."""
-    found = _HELP_LINE.match(text.lstrip())
+    found = _HELP_LINE.match(text.lstrip()) if len(text) < _MAX_HELP else None
     if not found or not (found.group(1) or found.group(3)):
         return None
     return _pinfo(found.group(2), found.group(1) or found.group(3))
@@ -100,7 +102,7 @@ def _pinfo(name: str, marks: str) -> str:
 def _help_end(text: str) -> str:
     """``x = obj?`` asks about what stands directly before the question mark, as in IPython."""
     asked = help_call(text)
-    found = _HELP_END.search(text)
+    found = _HELP_END.search(text) if len(text) < _MAX_HELP else None
     if asked:
         return text[: len(text) - len(text.lstrip())] + asked
     if not found:

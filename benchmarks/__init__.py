@@ -1,0 +1,1 @@
+"""How fast the kernel is, beside a local ipykernel in the same run: ``python -m benchmarks``."""

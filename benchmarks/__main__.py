@@ -1,0 +1,100 @@
+"""``python -m benchmarks [--write]``: measure, print the tables, and with ``--write`` put them into the docs."""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import sys
+from pathlib import Path
+from statistics import median
+
+from benchmarks import machine, raw, venvs
+from benchmarks.kernels import Contender, local, ours, predecessor
+from benchmarks.loopback import PIECE_OF_TEXT, Loopback
+from benchmarks.memory import memory
+from benchmarks.processes import Processes
+from benchmarks.report import report, write
+from benchmarks.servers import Server
+from benchmarks.slow_link import slow_link
+from benchmarks.table import markdown, seconds
+
+WITH_IPYTHON, WITHOUT = "rpyc-kernel, IPython there", "rpyc-kernel, none there"
+ROUNDS = 7
+# Its port can't be chosen. An address of its own keeps it away from everybody who looks for a server on localhost.
+OLD_HOST, OLD_PORT = "127.0.77.12", 18812
+PARTS = ("cells", "start", "memory", "link")
+
+
+def main() -> None:
+    """Run what was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"of each measurement; {ROUNDS} without this")
+    parser.add_argument("--only", choices=PARTS, help="a part of it")
+    parser.add_argument("--write", action="store_true", help="put the result into docs/benchmarks.md")
+    options = parser.parse_args()
+    if options.write and options.only:
+        parser.error("--write needs all parts")
+    parts = [options.only] if options.only else list(PARTS)
+    tables = {}
+    about = machine.describe()
+    notes: list[str] = []
+    with Processes() as processes:
+        if {"cells", "start", "memory"} & set(parts):
+            tables["loopback"] = _loopback(processes, parts, options.rounds, notes)
+        if "link" in parts:
+            _say("slow link")
+            pythons = {WITH_IPYTHON: venvs.with_ipython(), WITHOUT: venvs.plain()}
+            tables["link"] = markdown([*pythons], slow_link(processes, pythons, options.rounds))
+    text = report(tables, about, notes, options.rounds)
+    print(text)
+    if options.write:
+        write(text)
+
+
+def _loopback(processes: Processes, parts: list[str], rounds: int, notes: list[str]) -> str:
+    base = local()
+    contenders = [
+        base,
+        ours(WITH_IPYTHON, Server(processes, venvs.with_ipython())),
+        ours(WITHOUT, Server(processes, venvs.plain())),
+    ]
+    contest = Loopback(processes, contenders, base, rounds)
+    rows = []
+    if "cells" in parts:
+        if old := _predecessor(processes, notes):
+            contenders.append(old)
+        _say("cells")
+        rows += contest.cells()
+        bare = median(raw.carry(PIECE_OF_TEXT) for _ in range(rounds))
+        notes.append(f"20 MB over a bare socket of this machine: {seconds(bare)}.")
+    if "start" in parts:
+        _say("start")
+        rows.append(contest.start())
+    if "memory" in parts:
+        _say("memory")
+        rows += memory(processes, WITHOUT, base.name)
+    columns = [WITH_IPYTHON, WITHOUT, base.name]
+    return markdown([*columns, *[one.name for one in contenders if one.name not in columns]], rows)
+
+
+def _predecessor(processes: Processes, notes: list[str]) -> Contender | None:
+    """rpyc_ikernel, where it can be had and its port is free."""
+    try:
+        python = venvs.rpyc_ikernel()
+        with socket.socket() as probe:
+            probe.bind((OLD_HOST, OLD_PORT))
+        server = Server(processes, venvs.plain(), OLD_HOST, OLD_PORT)
+    except (venvs.MissingError, OSError) as error:
+        notes.append(f"rpyc_ikernel is missing in this run: {error}.")
+        return None
+    notes.append("rpyc_ikernel prints 200 lines instead of 20,000; its figure is that times 100.")
+    return predecessor(python, server, OLD_HOST)
+
+
+def _say(text: str) -> None:
+    print(f"… {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    main()

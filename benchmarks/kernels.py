@@ -1,0 +1,73 @@
+"""The kernels that are compared."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from jupyter_client.connect import write_connection_file
+
+from benchmarks.client import Client
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from benchmarks.processes import Processes
+    from benchmarks.servers import Server
+
+
+class Contender:
+    """A kind of kernel: its name in the table, how it is started, and the line with which its first cell begins."""
+
+    def __init__(self, name: str, command: list[str | Path], connect: str = "", server: Server | None = None) -> None:
+        self.name = name
+        self.command = command
+        self.connect = connect
+        self.server = server
+
+
+def local() -> Contender:
+    """The ipykernel of this Python."""
+    return Contender("ipykernel", [sys.executable, "-m", "ipykernel_launcher"])
+
+
+def ours(name: str, server: Server, port: int = 0) -> Contender:
+    """The kernel under test with its cells on *server*, by way of another *port* if there is one."""
+    line = f"%connect 127.0.0.1:{port or server.port}\n"
+    return Contender(name, [sys.executable, "-m", "rpyc_kernel"], line, server)
+
+
+def predecessor(python: Path, server: Server, host: str) -> Contender:
+    """rpyc_ikernel, which knows one port only."""
+    return Contender("rpyc_ikernel", [python, "-m", "rpyc_ikernel"], f'$connect("{host}")\n', server)
+
+
+class Kernel:
+    """A running kernel with its front end; `started` is when its process was started."""
+
+    def __init__(self, processes: Processes, contender: Contender) -> None:
+        self.contender = contender
+        file = str(processes.folder / f"kernel-{time.monotonic_ns()}.json")
+        write_connection_file(file)
+        self.started = time.perf_counter()
+        self.process, self.mark = processes.start(*contender.command, "-f", file)
+        self.client = Client(file, lambda: self.process.poll() is None)
+
+    def first(self, code: str) -> float:
+        """Run the first cell; returns the seconds since the kernel was started."""
+        answer = self.client.run(self.contender.connect + code, reply_only=True)
+        assert answer.content["status"] == "ok", answer.content
+        return time.perf_counter() - self.started
+
+    def close(self) -> None:
+        """End the kernel, and with it its session."""
+        if self.process.poll() is None:
+            self.client.shutdown()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.client.close()

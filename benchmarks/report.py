@@ -1,0 +1,47 @@
+"""The tables as a page: docs/benchmarks.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
+_HEAD = """\
+# Benchmarks
+
+`make bench` prints this page's tables for the machine that it runs on; `make bench ARGS=--write` puts them here.
+
+The kernels are measured in one run and in turns, {rounds} rounds with the order reversed each time, so that whatever
+else the machine does hits all of them. A figure is the median of all rounds, a ratio the median of the ratios of each
+round, against the local ipykernel. Times are those of a front end: from the request to both its reply and *idle*,
+output complete. The servers are stock RPyC servers (`ThreadedServer(SlaveService)`) in processes of their own.
+"""
+_LOOPBACK = """\
+## On loopback
+
+*IPython there*: the server's Python has the same IPython as the local kernel. *None there*: it has RPyC and nothing
+else, so the built-in shell runs. The start is until the reply to the kernel's first cell, which connects to the
+server and runs `1+1` there. Memory is that of keeper and worker after `1+1`, each page divided by those who share it
+(`Pss_Anon`), without IPython and with no asyncio in use.
+"""
+_LINK = """\
+## On a link of 50 ms each way
+
+A TCP proxy holds back every byte for 50 ms in each direction and limits nothing else. Establishing a connection
+takes a round trip of its own, as on a real link.
+"""
+
+
+def report(tables: dict[str, str], about: str, notes: list[str], rounds: int) -> str:
+    """The page."""
+    parts = [_HEAD.format(rounds=rounds)]
+    for name, head in (("loopback", _LOOPBACK), ("link", _LINK)):
+        if name in tables:
+            parts.append(f"{head}\n{tables[name]}\n")
+            parts += ["\n".join(f"- {note}" for note in notes) + "\n"] if notes and name == "loopback" else []
+    parts.append(f"## The machine\n\n{about}\n")
+    return "\n".join(parts)
+
+
+def write(text: str) -> None:
+    """Keep it."""
+    PAGE.write_text(text, encoding="utf-8")

@@ -1,0 +1,66 @@
+"""The Pythons on which servers and other kernels run: venvs, made once and kept in ``.venvs``."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parents[1] / ".venvs"
+HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
+RPYC = f"rpyc=={version('rpyc')}"
+
+
+class MissingError(Exception):
+    """Something that a measurement needs isn't on this machine; the text says what."""
+
+
+def python(version: str) -> str:
+    """The command of that Python, from PATH or pyenv."""
+    if version == HERE:
+        return sys.executable
+    pyenv = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python{version}"))
+    found = str(pyenv[-1]) if pyenv else shutil.which(f"python{version}")
+    if not found:
+        raise MissingError(f"there is no Python {version} here")
+    return found
+
+
+def venv(name: str, packages: list[str], *, of: str = HERE, alone: list[str] | None = None) -> Path:
+    """The Python of a venv with *packages*; *alone*: those to be installed without what they depend on."""
+    folder = FOLDER / f"bench-{name}-{of}"
+    interpreter = folder / "bin" / "python"
+    wanted = "\n".join([*packages, *(alone or [])])
+    mark = folder / "complete"
+    if mark.exists() and mark.read_text() == wanted:
+        return interpreter
+    _run(python(of), "-m", "venv", "--clear", str(folder))
+    pip = [str(interpreter), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    _run(*pip, *packages)
+    if alone:
+        _run(*pip, "--no-deps", *alone)
+    mark.write_text(wanted)
+    return interpreter
+
+
+def plain(of: str = HERE) -> Path:
+    """A Python with RPyC and nothing else."""
+    return venv("plain", [RPYC], of=of)
+
+
+def with_ipython() -> Path:
+    """A Python with RPyC and the IPython that the local kernel has."""
+    return venv("ipython", [RPYC, f"ipython=={version('ipython')}"])
+
+
+def rpyc_ikernel() -> Path:
+    """The kernel that came before this one. It asks for all of Jupyter, and uses these."""
+    return venv("rpyc_ikernel", ["ipykernel", "rpyc", "pexpect", "pillow"], alone=["rpyc_ikernel"])
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise MissingError(f"{' '.join(command[-3:])} failed: {done.stderr.strip().splitlines()[-1:]}")

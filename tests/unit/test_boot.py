@@ -1,0 +1,270 @@
+"""The first of the agent on the other machine: its cache, what it believes, and that it brings the rest to life."""
+
+import inspect
+import json
+import os
+import stat
+import subprocess
+import sys
+import zlib
+from types import SimpleNamespace
+
+import pytest
+
+from rpyc_kernel.agent import boot
+from rpyc_kernel.transport.bootstrap import agent_archive
+from tests.needs import needs
+from tests.unit.sessions import BOOT, Client
+
+ARCHIVE = b"an archive"
+DIGEST = boot.digest_of(ARCHIVE)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """The folder of the cache, which isn't made yet, and no other place to go."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    monkeypatch.delenv("TMPDIR", raising=False)
+    return tmp_path / "cache" / "rpyc-kernel"
+
+
+def archive_of(**modules):
+    """An archive of modules, those of a wing included: ``wing__one`` is ``wing/one.py``."""
+    sources = {"__init__.py": "", "wing/__init__.py": ""}
+    sources.update({name.replace("__", "/") + ".py": text for name, text in modules.items()})
+    archive = zlib.compress(json.dumps(sources).encode())
+    return boot.digest_of(archive), archive
+
+
+# --- the cache
+
+
+def test_what_is_kept_is_found_again(cache):
+    assert boot.cached(DIGEST) is None
+    boot.keep(DIGEST, ARCHIVE)
+    assert boot.cached(DIGEST) == ARCHIVE
+    assert stat.S_IMODE(cache.stat().st_mode) == 0o700
+    assert [path.name for path in cache.iterdir()] == ["agent-" + DIGEST]
+
+
+def test_what_was_changed_in_the_cache_is_not_believed(cache):
+    boot.keep(DIGEST, ARCHIVE)
+    (cache / ("agent-" + DIGEST)).write_bytes(b"something else")
+    assert boot.cached(DIGEST) is None
+
+
+def test_where_the_first_folder_cannot_be_written_the_next_serves(tmp_path, monkeypatch):
+    (tmp_path / "cache").write_text("a file where a folder should be")
+    boot.keep(DIGEST, ARCHIVE)
+    assert (tmp_path / "home" / ".cache" / "rpyc-kernel" / ("agent-" + DIGEST)).exists()
+    assert boot.cached(DIGEST) == ARCHIVE
+
+
+def test_with_nowhere_to_write_nothing_is_kept_and_nothing_raised(tmp_path):
+    (tmp_path / "cache").write_text("")
+    (tmp_path / "home").write_text("")
+    boot.keep(DIGEST, ARCHIVE)
+    assert boot.cached(DIGEST) is None
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o750, 0o701])
+def test_a_folder_that_others_may_enter_is_not_used(cache, mode):
+    boot.keep(DIGEST, ARCHIVE)
+    cache.chmod(mode)
+    assert str(cache) not in boot.private_folders(False)
+    assert boot.cached(DIGEST) is None
+
+
+def test_a_link_is_not_followed(cache, tmp_path):
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
+    cache.parent.mkdir()
+    cache.symlink_to(tmp_path / "elsewhere")
+    assert str(cache) not in boot.private_folders(True)
+
+
+def test_a_folder_of_another_user_is_not_used(cache, monkeypatch):
+    assert str(cache) in boot.private_folders(True)
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    assert str(cache) not in boot.private_folders(False)
+
+
+def test_the_cache_is_never_in_a_shared_folder_and_a_session_may_be(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    below = str(tmp_path / f"rpyc-kernel-{os.geteuid()}")
+    assert below in boot.private_folders(True)
+    assert stat.S_IMODE(os.stat(below).st_mode) == 0o700
+    assert below not in boot.private_folders(True, shared=False)
+
+
+@pytest.mark.parametrize("variable", ["XDG_CACHE_HOME", "HOME", "TMPDIR"])
+def test_a_folder_that_is_not_absolute_is_not_used(variable, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(variable, "relative")
+    assert all(map(os.path.isabs, boot.private_folders(True)))
+    assert not (tmp_path / "relative").exists()
+
+
+# --- the archive
+
+
+@pytest.fixture
+def mounted():
+    """Mounts archives, which are gone after the test."""
+    path, modules = list(sys.meta_path), set(sys.modules)
+    yield boot.mount
+    sys.meta_path[:] = path
+    for name in set(sys.modules) - modules:
+        del sys.modules[name]
+
+
+def test_modules_come_from_the_archive_under_a_name_of_their_own(mounted):
+    digest, archive = archive_of(one="from .wing import two\nvalue = two.value + 1", wing__two="value = 1")
+    package = mounted(digest, archive)
+    assert package.endswith(digest[:16])
+    module = boot.load("one", package)
+    assert (module.value, module.__name__) == (2, package + ".one")
+    assert not hasattr(module, "__file__")
+    assert module.__loader__.get_source(module.__name__) == "from .wing import two\nvalue = two.value + 1"
+
+
+def test_two_versions_live_in_one_process(mounted):
+    packages = [mounted(*archive_of(one=f"value = {number}")) for number in (1, 2)]
+    assert [boot.load("one", package).value for package in packages] == [1, 2]
+
+
+def test_what_is_missing_is_an_import_error(mounted):
+    package = mounted(*archive_of(one=""))
+    with pytest.raises(ModuleNotFoundError):
+        boot.load("two", package)
+
+
+def test_an_archive_is_mounted_once(mounted):
+    before = len(sys.meta_path)
+    package = mounted(*archive_of(one=""))
+    boot.load("one", package)
+    assert mounted(*archive_of(one="")) == package
+    assert len(sys.meta_path) == before + 1
+
+
+def test_an_archive_that_unpacks_to_too_much_is_refused(mounted, monkeypatch):
+    monkeypatch.setattr(boot, "MAX_ARCHIVE", 1000)
+    with pytest.raises(ValueError, match=r"."):
+        mounted(*archive_of(one="#" * 2000))
+
+
+# --- the broker's beginning
+
+ECHO = """
+class Broker:
+    def __init__(self, *known):
+        self.known = known
+    def call(self, op, payload):
+        return repr((op, payload, self.known)).encode()
+"""
+
+
+def test_the_agent_is_asked_for_once_and_then_cached(mounted):
+    digest, archive = archive_of(broker=ECHO)
+    call = boot.open_broker(digest, b"source")
+    assert call("hello", b"") == b""
+    assert call("agent", archive) == b"ok"
+    answer = repr(("hello", b"1", (digest, archive, b"source"))).encode()
+    assert call("hello", b"1") == answer
+    assert boot.open_broker(digest, b"source")("hello", b"1") == answer
+
+
+def test_another_agent_than_the_one_named_is_refused_and_not_kept(mounted, cache):
+    digest, archive = archive_of(broker=ECHO)
+    call = boot.open_broker(digest, b"source")
+    with pytest.raises(ValueError, match="damaged"):
+        call("agent", archive + b"?")
+    assert not cache.exists()
+    assert call("hello", b"") == b""
+
+
+def test_a_keeper_does_not_run_what_is_not_what_it_is_called():
+    _digest, archive = archive_of(keeper__main="")
+    lines = iter([b"0" * 64 + b"\n", b"%d 2\n" % len(archive)])
+    stream = SimpleNamespace(readline=lambda: next(lines), read=lambda size: archive if size > 2 else b"{}")
+    with pytest.raises(SystemExit, match="damaged"):
+        boot.start_keeper(stream)
+
+
+# --- the whole of it on every Python that this machine has
+
+DRIVE = """
+import sys
+boot, digest, archive = sys.argv[1:4]
+scope = {"__name__": "rpyc_kernel_boot"}
+with open(boot, "rb") as file:
+    source = file.read()
+with open(archive, "rb") as file:
+    archive = file.read()
+exec(compile(source, "<rpyc-kernel boot>", "exec"), scope)
+call = scope["open_broker"](digest, source)
+assert call("hello", b"") == b""
+assert call("agent", archive) == b"ok"
+wire = sys.modules[scope["PREFIX"] + digest[:16] + ".wire"]
+client = Client(call, wire, "old")
+record = client.ask("spawn", shell="plain", keep=60)
+assert "error" not in record, record
+assert client.ask("hello")["python"] == record["python"] == "%d.%d.%d" % sys.version_info[:3]
+client.attach()
+
+assert client.run("a", "print('w\\u00f6rld'); x = 20")[0] == "w\\u00f6rld\\n"
+client.submit("b", "x + 1")
+result = [each for each in client.until("b") if each.type == "execute_result"]
+assert result[0].content["data"]["text/plain"] == "21", result
+client.submit("c", "def f():\\n    return 1 / 0\\nf()")
+error = [each for each in client.until("c") if each.type == "error"]
+assert error[0].content["ename"] == "ZeroDivisionError", error
+assert "return" in "".join(error[0].content["traceback"]), error
+client.submit("d", msg_type="complete_request", code="x.bit_le", cursor_pos=8)
+assert "bit_length" in client.until("d", "complete_reply")[-1].content["matches"][0]
+client.submit("e", msg_type="inspect_request", code="len", cursor_pos=3, detail_level=0)
+assert client.until("e", "inspect_reply")[-1].content["found"]
+client.submit("f", "print('go')\\nimport time\\ntime.sleep(60)")
+client.until("f", "stream")
+assert client.interrupt("f")
+assert client.until("f")[-1].content["ename"] == "KeyboardInterrupt"
+client.submit("g", "name = input('who? ')\\nprint(name)")
+serial = client.until("g", "input_request")[-1].content["serial"]
+client.submit("h", msg_type="input_reply", value="me", serial=serial)
+assert client.printed(client.until("g")) == "me\\n"
+assert client.run("i", "import asyncio\\nawait asyncio.sleep(0.01)\\nprint(x)")[0] == "20\\n"
+client.submit("j", "import os; os._exit(5)")
+assert client.until("j")[-1].content["end"]["code"] == 5
+assert client.run("k", "import sys; print('x' in globals(), file=sys.stderr)")[1]["status"] == "ok"
+assert client.printed(client.messages, "stderr") == "False\\n", "something warned"
+assert client.ask("terminate", epoch=client.epoch)["ended"]
+import time
+give_up = time.time() + 10
+while "error" not in client.ask("status"):
+    assert time.time() < give_up
+    time.sleep(0.01)
+print("all well on", sys.version.split()[0])
+"""
+
+
+@pytest.mark.needs("linux")
+@pytest.mark.parametrize("version", [f"python3.{minor}" for minor in range(7, 14)])
+def test_a_session_on_every_python(version, tmp_path, cache):
+    """Warnings are errors over there, and the archive is all there is of us."""
+    python = needs(version)
+    digest, archive = agent_archive()
+    (tmp_path / "boot").write_bytes(BOOT)
+    (tmp_path / "agent").write_bytes(archive)
+    script = inspect.getsource(Client) + DRIVE
+    environment = dict(os.environ, PYTHONWARNINGS="error", PYTHONPATH="", PYTHONIOENCODING="utf-8")
+    done = subprocess.run(
+        [python, "-c", script, str(tmp_path / "boot"), digest, str(tmp_path / "agent")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment,
+    )
+    assert done.stdout.startswith("all well on"), done.stderr
+    assert done.stderr == ""
+    assert list((cache / "sessions").iterdir()) == []

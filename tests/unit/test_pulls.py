@@ -1,0 +1,63 @@
+"""When a waiting pull is answered: what is urgent at once, the rest once a pace."""
+
+import pytest
+
+from rpyc_kernel.agent.keeper.journal import Journal
+from rpyc_kernel.agent.keeper.pulls import MAX_PACE, MIN_PACE, Pull, due
+
+NOW = 1000.0
+
+
+@pytest.fixture
+def journal():
+    return Journal(1 << 20)
+
+
+def pull(deadline=NOW + 5.0, max_bytes=1000, rtt=0.1):
+    return Pull(deadline, max_bytes, rtt)
+
+
+def test_an_empty_journal_answers_at_the_deadline(journal):
+    assert due(pull(), journal, 0.0, NOW) == NOW + 5.0
+
+
+def test_what_somebody_waits_for_goes_at_once(journal):
+    journal.add_text("stdout", "a", b"text")
+    journal.add_packet(b"reply", True)
+    assert due(pull(), journal, NOW, NOW) == NOW
+
+
+def test_other_messages_go_a_pace_after_the_last(journal):
+    journal.add_packet(b"display", False)
+    assert due(pull(rtt=0.1), journal, NOW - 0.04, NOW) == pytest.approx(NOW + 0.06)
+    assert due(pull(rtt=0.1), journal, NOW - 0.2, NOW) <= NOW
+
+
+def test_the_first_message_for_long_goes_at_once(journal):
+    journal.add_packet(b"display", False)
+    assert due(pull(), journal, 0.0, NOW) <= NOW
+
+
+def test_a_full_answer_does_not_wait(journal):
+    journal.add_text("stdout", "a", b"x" * 999)
+    assert due(pull(), journal, NOW, NOW) > NOW
+    journal.add_text("stdout", "a", b"x")
+    assert due(pull(), journal, NOW, NOW) == NOW
+
+
+def test_no_answer_is_later_than_the_deadline(journal):
+    journal.add_packet(b"display", False)
+    assert due(pull(deadline=NOW + 0.01), journal, NOW, NOW) == NOW + 0.01
+
+
+def test_what_was_given_out_is_no_reason_to_answer(journal):
+    journal.add_packet(b"reply", True)
+    journal.take(1)
+    assert due(pull(), journal, 0.0, NOW) == NOW + 5.0
+    journal.rewind()
+    assert due(pull(), journal, 0.0, NOW) == NOW
+
+
+@pytest.mark.parametrize(("rtt", "pace"), [(0.0, MIN_PACE), (-1.0, MIN_PACE), (0.1, 0.1), (60.0, MAX_PACE)])
+def test_the_pace_is_the_round_trip_within_bounds(rtt, pace):
+    assert pull(rtt=rtt).pace == pace
