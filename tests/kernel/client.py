@@ -147,10 +147,10 @@ class Client:
         request = self.requests.get(message.parent)
         if channel == "iopub":
             Comm.follow(self.comms, message)
-            if request is None:
-                self.stray.append(message)
-            else:
+            if request is not None:
                 request.take(message)
+            elif message.kind != "iopub_welcome":
+                self.stray.append(message)
         elif request is None:
             self.stray.append(message)
         elif channel == "stdin":

@@ -28,7 +28,7 @@ COMMAND = [sys.executable, "-m", "ipykernel_launcher" if REFERENCE else "rpyc_ke
 
 def private_environment(folder: Path, **more: str) -> dict[str, str]:
     """An environment in which Jupyter, IPython and the home are this folder's, and nothing is inherited that
-    would change what a test sees."""
+    would change what a test sees. `more` is added; "" takes a variable away."""
     keep = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH")}
     keep.setdefault("LANG", "C.UTF-8")
     homes = {
@@ -43,7 +43,8 @@ def private_environment(folder: Path, **more: str) -> dict[str, str]:
         keep[name] = str(folder / part)
     if importlib.util.find_spec("rpyc_kernel") is None:
         keep["PYTHONPATH"] = str(SOURCE)
-    return {**keep, "JUPYTER_PLATFORM_DIRS": "1", "RK_WHERE": "here", "PYDEVD_DISABLE_FILE_VALIDATION": "1", **more}
+    keep.update({"JUPYTER_PLATFORM_DIRS": "1", "RK_WHERE": "here", "PYDEVD_DISABLE_FILE_VALIDATION": "1"})
+    return {name: value for name, value in {**keep, **more}.items() if value}
 
 
 def write_kernelspec(
@@ -73,6 +74,7 @@ class Kernel:
         self.options = options
         self.env = private_environment(self.folder, **(env or {}))
         self.log = self.folder / "log"
+        self._log = self.log.open("ab")  # open as long as this, since a restart uses it again
         specs = KernelSpecManager(kernel_dirs=[str(write_kernelspec(self.folder, command or COMMAND, spec_metadata))])
         specs.ensure_native_kernel = False
         self.manager = KernelManager(
@@ -95,15 +97,14 @@ class Kernel:
 
     def launch(self) -> None:
         """Start the process, and don't wait until it answers."""
-        with self.log.open("ab") as log:
-            self.manager.start_kernel(
-                extra_arguments=list(self.options),
-                env=self.env,
-                cwd=str(self.folder / "home"),
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-            )
+        self.manager.start_kernel(
+            extra_arguments=list(self.options),
+            env=self.env,
+            cwd=str(self.folder / "home"),
+            stdout=self._log,
+            stderr=self._log,
+            stdin=subprocess.DEVNULL,
+        )
 
     def client(self, timeout: float = WAIT) -> Client:
         """One more front end."""
@@ -148,13 +149,18 @@ class Kernel:
         return time.monotonic() - started
 
     def __enter__(self) -> Client:
-        return self.start()
+        try:
+            return self.start()
+        except BaseException as error:
+            self.__exit__(type(error), error, error.__traceback__)
+            raise
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.shutdown()
         self.manager.cleanup_connection_file()
+        self._log.close()
         if value is not None and self.log.exists():
             print(f"-- the kernel's log\n{self.log.read_text(errors='replace')[-4000:]}")
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,6 +1,7 @@
 """What a user gets who typed the wrong thing, or whose other machine is not as it should be: one clear sentence."""
 
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -148,7 +149,7 @@ EMBEDDED = "import sys; sys.executable = {!r}"
 @pytest.mark.parametrize("executable", ["", "/bin/false", "/no/such/program"])
 def test_an_embedded_interpreter_whose_executable_is_no_python(front: Client, executable: str) -> None:
     with Remote("bare", before=EMBEDDED.format(executable)) as remote:
-        tell(front, remote.address, remote.address, "sys.executable", "--python")
+        tell(front, remote.address, remote.address, executable or "sys.executable", "--python")
         connect(front, remote, f"--python {remote.python}")
         assert front.good("6 * 7").text == "42"
 
@@ -229,11 +230,16 @@ def test_odd_homes_of_this_machine_work_all_the_same(
     long = tmp_path_factory.mktemp("l") / ("x" * 100) / ("y" * 100)
     long.mkdir(parents=True)
     env = {
-        "home read-only": {"HOME": "/sys", "IPYTHONDIR": "/sys/ipython"},
-        "long home": {"HOME": str(long), "TMPDIR": str(long)},
+        "home read-only": {"IPYTHONDIR": ""},
+        "long home": {"HOME": str(long), "TMPDIR": str(long), "IPYTHONDIR": ""},
         "no temporary folder": {"TMPDIR": "/no/such/folder"},
     }[where]
-    front = new_kernel(env=env).first
+    command = None
+    if where == "home read-only":
+        needs("unshare")
+        start = f'mount -t tmpfs -o ro none "$HOME" && exec {sys.executable} -m rpyc_kernel -f "$0"'
+        command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", start, "{connection_file}"]
+    front = new_kernel(env=env, command=command).first
     connect(front, remote)
     assert front.good("import os; os.environ['RK_WHERE']").text == "'there'"
 

@@ -47,7 +47,7 @@ def check(path: Path) -> None:
     cells = [each for each in cells if "injected-parameters" not in each.metadata.get("tags", [])]
     assert [each.execution_count for each in cells] == sorted(each.execution_count for each in cells)
     assert cells[0].outputs[-1].text.endswith("there\n")
-    assert [o.text for o in cells[1].outputs] == ["line 0\nline 1\nline 2\n"]
+    assert "".join(o.text for o in cells[1].outputs) == "line 0\nline 1\nline 2\n"
     assert cells[2].outputs[0].data["text/html"] == "<b>bold</b>"
     assert [o.output_type for o in cells[3].outputs if "image/png" in o.get("data", {})] == ["display_data"]
     assert cells[4].outputs[0].data["text/plain"] == "42"

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import jupyter_kernel_test
 import pytest
-from jupyter_kernel_test import KernelTests
 
 from tests.kernel.conftest import connect
 from tests.kernel.kernels import Kernel
 from tests.kernel.remotes import Remote
 
 NOT_OURS = {"test_history"}
-SUITE = sorted(name for name in dir(KernelTests) if name.startswith("test_") and name not in NOT_OURS)
+SUITE = sorted(name for name in dir(jupyter_kernel_test.KernelTests) if name.startswith("test_") and name not in NOT_OURS)
 
 
-class Samples(KernelTests):
+class Samples(jupyter_kernel_test.KernelTests):
     """What the suite asks a kernel for."""
 
     __test__ = False

@@ -26,7 +26,7 @@ def test_any_locale_prints_and_reads_everything(front: Client, remote: Remote, l
         assert front.good(f"print({text!r})").stdout == text + "\n"
         assert front.good(f"{text!r}").text == repr(text)
         assert front.good("input('é? ')", answers=[text]).text == repr(text)
-        assert front.good(f"!echo {text}").stdout.strip() == text
+        assert text in front.good(f"!echo {text}").stdout.splitlines()  # bash may warn of the locale before
         assert front.run(f"raise ValueError({text!r})").error["evalue"] == text  # type: ignore[index]
         assert front.good(f"# {text}\ndef f(): return {text!r}\nimport inspect; {text!r} in inspect.getsource(f)").text == "True"
 

@@ -4,6 +4,7 @@ import asyncio
 import builtins
 import os
 import sys
+from pathlib import Path
 
 from rpyc_kernel.agent.worker.shell_plain.shell import PlainShell
 
@@ -14,7 +15,8 @@ class Messages(list):
     """What a cell has published, as (type, content); what it printed is among it as ``stream``."""
 
     def publish(self, msg_type, content, metadata=None, buffers=None):
-        assert metadata is None and buffers is None
+        assert metadata is None
+        assert buffers is None
         self.append((msg_type, content))
 
     def of(self, msg_type):
@@ -48,7 +50,14 @@ class Session:
     """``with Session() as session: session.run("1 + 1")``; puts everything back that a shell replaces."""
 
     def __enter__(self):
-        self._kept = (sys.modules["__main__"], sys.displayhook, sys.stdout, sys.stderr, list(sys.meta_path), os.getcwd())
+        self._kept = (
+            sys.modules["__main__"],
+            sys.displayhook,
+            sys.stdout,
+            sys.stderr,
+            list(sys.meta_path),
+            Path.cwd(),
+        )
         self._environ = dict(os.environ)
         self._builtins = {name: getattr(builtins, name, None) for name in _BUILTINS}
         self.messages = Messages()
@@ -57,7 +66,7 @@ class Session:
 
     def __exit__(self, *_):
         sys.modules["__main__"], sys.displayhook, sys.stdout, sys.stderr, sys.meta_path[:], folder = self._kept
-        os.chdir(folder)
+        os.chdir(str(folder))
         os.environ.clear()
         os.environ.update(self._environ)
         for name, value in self._builtins.items():

@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from importlib import resources
+from pathlib import Path
 
 from rpyc_kernel.agent import wire
 from rpyc_kernel.agent.broker import Broker
@@ -22,7 +23,8 @@ class Client:
 
     def __init__(self, call, wire, session):
         self.call, self.wire, self.session = call, wire, session
-        self.epoch = self.received = self.number = 0
+        self.epoch = self.received = self.number = self.acked = 0
+        self.acknowledging = True
         self.messages = []  # all that came
 
     def ask(self, op, buffers=(), **header):
@@ -47,7 +49,9 @@ class Client:
         return answer
 
     def pull(self, wait=10.0, max_bytes=1 << 20):
-        answer = self.ask("pull", epoch=self.epoch, acked=self.received, rtt=0.0, max_bytes=max_bytes, wait=wait)
+        if self.acknowledging:
+            self.acked = self.received
+        answer = self.ask("pull", epoch=self.epoch, acked=self.acked, rtt=0.0, max_bytes=max_bytes, wait=wait)
         assert "error" not in answer, answer
         messages = [self.wire.Message.decode(packet) for packet in answer["packets"]]
         if messages:
@@ -61,7 +65,7 @@ class Client:
         messages = []
         while not any(message.type == msg_type and message.parent == parent for message in messages):
             more = self.pull()
-            assert more, "nothing came for ten seconds after %r" % messages
+            assert more, "nothing came for ten seconds"
             messages += more
         return messages
 
@@ -76,7 +80,9 @@ class Client:
 
     @staticmethod
     def printed(messages, name="stdout"):
-        return "".join(each.content["text"] for each in messages if each.type == "stream" and each.content["name"] == name)
+        return "".join(
+            each.content["text"] for each in messages if each.type == "stream" and each.content["name"] == name
+        )
 
 
 def wait_for(condition):
@@ -89,8 +95,7 @@ def wait_for(condition):
 def runs(pid):
     """Whether a process is there and no zombie: process 1 of a container may reap nobody."""
     try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] not in "ZX"
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:
         return False
 

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import zlib
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -94,7 +95,7 @@ def test_the_cache_is_never_in_a_shared_folder_and_a_session_may_be(tmp_path, mo
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     below = str(tmp_path / f"rpyc-kernel-{os.geteuid()}")
     assert below in boot.private_folders(True)
-    assert stat.S_IMODE(os.stat(below).st_mode) == 0o700
+    assert stat.S_IMODE(Path(below).stat().st_mode) == 0o700
     assert below not in boot.private_folders(True, shared=False)
 
 

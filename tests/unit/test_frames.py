@@ -2,6 +2,7 @@
 
 import os
 import tracemalloc
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -17,7 +18,7 @@ def framed(packets):
 
 def pieces_of(data, cuts):
     edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
-    return [data[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [data[start:end] for start, end in pairwise(edges)]
 
 
 @given(st.lists(st.binary(max_size=20)), st.lists(st.integers(0, 10_000)))
@@ -39,11 +40,12 @@ def test_a_packet_comes_as_soon_as_it_is_whole_and_no_sooner(packets, last):
 @given(st.lists(st.binary(max_size=30)))
 def test_whatever_comes_is_packets_or_a_value_error(pieces):
     taken_apart = LengthFrames(25)
-    try:
-        for piece in pieces:
-            assert all(len(packet) <= 25 for packet in taken_apart.feed(piece))
-    except ValueError as error:
-        assert "a packet of" in str(error)
+    for piece in pieces:
+        try:
+            packets = taken_apart.feed(piece)
+        except ValueError:
+            break
+        assert all(len(packet) <= 25 for packet in packets)
 
 
 def test_a_length_above_the_limit_is_refused_at_once():

@@ -158,7 +158,9 @@ def test_nothing_is_journalled_for_no_text(journal):
 
 actions = st.lists(
     st.one_of(
-        st.tuples(st.just("text"), st.sampled_from(["stdout", "stderr"]), st.sampled_from("ab"), st.text("xä€", max_size=5)),
+        st.tuples(
+            st.just("text"), st.sampled_from(["stdout", "stderr"]), st.sampled_from("ab"), st.text("xä€", max_size=5)
+        ),
         st.tuples(st.just("packet"), st.booleans()),
         st.tuples(st.just("take"), st.integers(0, 300)),
         st.tuples(st.just("acknowledge"), st.integers(0, 3)),

@@ -118,8 +118,8 @@ def test_what_was_too_long_ago_belongs_to_the_last_cell_and_memory_is_bounded(re
 
 
 def test_with_the_worker_what_it_had_begun_is_lost_and_cells_that_waited_are_not(requests):
-    for number, (parent, type) in enumerate({"a": EXECUTE, "b": EXECUTE, "c": "complete_request"}.items(), 1):
-        accept(requests, number, parent, type)
+    for number, (parent, kind) in enumerate({"a": EXECUTE, "b": EXECUTE, "c": "complete_request"}.items(), 1):
+        accept(requests, number, parent, kind)
     requests.begin(1)
     assert [request.parent for request in requests.lost()] == ["a", "c"]
     requests.end(1)

@@ -51,12 +51,16 @@ def test_lines_of_files_and_of_earlier_cells(session):
 def test_causes(session):
     text = session.traceback("try:\n    {}['k']\nexcept KeyError as e:\n    raise ValueError('v') from e")
     first, link, second = text.partition("The above exception was the direct cause of the following exception:")
-    assert link and "KeyError: 'k'" in first and "ValueError: v" in second
+    assert link
+    assert "KeyError: 'k'" in first
+    assert "ValueError: v" in second
     text = session.traceback("try:\n    {}['k']\nexcept KeyError as e:\n    raise ValueError('v')")
     assert "During handling of the above exception, another exception occurred:" in text
     text = session.traceback("try:\n    {}['k']\nexcept KeyError as e:\n    raise ValueError('v') from None")
     assert "KeyError: " not in text
-    assert "ValueError" in session.traceback("e = ValueError(1)\ne.__cause__ = KeyError(2)\ne.__cause__.__context__ = e\nraise e")
+    assert "ValueError" in session.traceback(
+        "e = ValueError(1)\ne.__cause__ = KeyError(2)\ne.__cause__.__context__ = e\nraise e"
+    )
 
 
 def test_syntax_errors(session):
@@ -68,13 +72,15 @@ def test_syntax_errors(session):
     assert session.error("x = 1\n\x00")["ename"] in ("ValueError", "SyntaxError")
     assert session.error("x = '\ud800'\n\ud800")["ename"] in ("UnicodeEncodeError", "SyntaxError")
     text = session.traceback("exec('x = = 1')")
-    assert "----> 1 exec('x = = 1')" in text and "SyntaxError: invalid syntax" in text
+    assert "----> 1 exec('x = = 1')" in text
+    assert "SyntaxError: invalid syntax" in text
 
 
 def test_the_caret_counts_characters(session):
     lines = session.traceback("ä = 'ö' 1").splitlines()
     assert lines[1] == "    ä = 'ö' 1"
-    assert "^" in lines[2] and len(lines[2].rstrip()) <= len(lines[1])
+    assert "^" in lines[2]
+    assert len(lines[2].rstrip()) <= len(lines[1])
 
 
 def test_a_broken_str(session):
@@ -87,7 +93,8 @@ def test_sys_exit(session):
     reply = session.error("import sys\nsys.exit(3)")
     assert (reply["ename"], reply["evalue"]) == ("SystemExit", "3")
     text = plain(reply["traceback"])
-    assert text.startswith("SystemExit: 3\n") and "session" in text
+    assert text.startswith("SystemExit: 3\n")
+    assert "session" in text
     assert "line 2" in session.ok("%tb").text()
     assert session.error("exit()")["ename"] == "SystemExit"
     assert session.error("raise SystemExit")["evalue"] == ""
@@ -95,7 +102,9 @@ def test_sys_exit(session):
 
 
 def test_interrupts_are_errors(session):
-    code = "import os, signal, time\ntry:\n    os.kill(os.getpid(), signal.SIGINT)\n    time.sleep(5)\nfinally:\n    x = 1"
+    code = (
+        "import os, signal, time\ntry:\n    os.kill(os.getpid(), signal.SIGINT)\n    time.sleep(5)\nfinally:\n    x = 1"
+    )
     kept = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         reply = session.error(code)
@@ -122,9 +131,11 @@ def test_deep_recursion_is_short(session, code):
 
 
 def test_many_different_frames_are_cut(session):
-    code = "\n".join("def f%d(): f%d()" % (n, n + 1) for n in range(120)) + "\ndef f120(): 1/0\nf0()"
+    code = "\n".join(f"def f{n}(): f{n + 1}()" for n in range(120)) + "\ndef f120(): 1/0\nf0()"
     text = session.traceback(code)
-    assert "more frames" in text and "in f120" in text and len(text) < 20000
+    assert "more frames" in text
+    assert "in f120" in text
+    assert len(text) < 20000
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="exception groups came with Python 3.11")
@@ -165,7 +176,8 @@ def test_an_exception_that_resists_inspection(session):
     code = "class E(Exception):\n    @property\n    def __notes__(self): raise ValueError\n    @property\n"
     code += "    def exceptions(self): raise ValueError\nraise E('x')"
     reply = session.error(code)
-    assert reply["ename"] == "E" and "E" in plain(reply["traceback"])
+    assert reply["ename"] == "E"
+    assert "E" in plain(reply["traceback"])
 
 
 def test_the_error_is_kept_for_debuggers(session):
@@ -179,7 +191,8 @@ def test_debug(session, monkeypatch):
     answers = iter(["p secret", "up", "q"])
     monkeypatch.setattr("builtins.input", lambda prompt="": next(answers))
     messages = session.ok("%debug")
-    assert "found it" in messages.text() and "1/0" in messages.text()
+    assert "found it" in messages.text()
+    assert "1/0" in messages.text()
 
 
 def test_debug_without_an_error(session):

@@ -30,8 +30,11 @@ from rpyc_kernel.agent.worker.shell_plain.transform import cell_magic, dedent, i
         ("%time?", "get_ipython().run_line_magic('pinfo', '%time')"),
         ("os.*dir*?", "get_ipython().run_line_magic('pinfo', 'os.*dir*')"),
         ("a\n%b", "a\nget_ipython().run_line_magic('b', '')"),
-        ("if 1:\n\t!ls\nelse:\n  %pwd", "if 1:\n\tget_ipython().system('ls')\nelse:\n  get_ipython().run_line_magic('pwd', '')"),
-        ("!echo 'a;#'", 'get_ipython().system("echo \'a;#\'")'),
+        (
+            "if 1:\n\t!ls\nelse:\n  %pwd",
+            "if 1:\n\tget_ipython().system('ls')\nelse:\n  get_ipython().run_line_magic('pwd', '')",
+        ),
+        ("!echo 'a;#'", "get_ipython().system(\"echo 'a;#'\")"),
         ("%time await x", "await get_ipython().run_line_magic_async('time', 'await x')"),
         ("\n%%bash -x\nls\n!a", "\nget_ipython().run_cell_magic('bash', '-x', 'ls\\n!a')\n"),
         ("%%time\nawait x", "await get_ipython().run_cell_magic_async('time', '', 'await x')\n"),

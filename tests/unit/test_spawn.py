@@ -1,4 +1,4 @@
-"""Keepers that can't be started, and where a session lives that finds no folder: each with a sentence or all the same."""
+"""Starting keepers: where they live, what they leave to see, and the sentence where one can't be started."""
 
 import json
 import os
@@ -6,6 +6,7 @@ import stat
 import sys
 import time
 import zlib
+from pathlib import Path
 
 import pytest
 
@@ -106,7 +107,7 @@ def test_folder_and_environment_are_the_ones_asked_for(sessions, tmp_path):
 def test_the_keeper_is_detached(sessions):
     client = sessions.start()
     assert os.getsid(client.keeper) == client.keeper != os.getsid(0)
-    assert {os.readlink(f"/proc/{client.keeper}/fd/{fd}") for fd in (0, 1, 2)} == {os.devnull}
+    assert {str(Path(f"/proc/{client.keeper}/fd/{fd}").readlink()) for fd in (0, 1, 2)} == {os.devnull}
     assert os.getpgid(client.worker) == client.worker
 
 

@@ -1,7 +1,7 @@
 """Packets and messages: what goes in comes out, and whatever else comes is a WireError and costs little."""
 
 import array
-import datetime
+import datetime as dt
 import json
 import struct
 import tracemalloc
@@ -27,7 +27,7 @@ def raw(header, buffers=(), count=None, lengths=None):
     """A packet made by hand of header bytes."""
     lengths = [len(buffer) for buffer in buffers] if lengths is None else lengths
     counts = struct.pack("!II", len(header), len(lengths) if count is None else count)
-    return counts + struct.pack("!%dI" % len(lengths), *lengths) + header + b"".join(buffers)
+    return counts + struct.pack(f"!{len(lengths)}I", *lengths) + header + b"".join(buffers)
 
 
 def nested(depth, innermost=b"1"):
@@ -100,7 +100,7 @@ class Measure:
         ((1, 2), [1, 2]),
         ({1: 2, None: 3}, {"1": 2, "null": 3}),
         ({(1, 2): b"a"}, {"(1, 2)": "YQ=="}),
-        (datetime.date(2024, 2, 29), "2024-02-29"),
+        (dt.date(2024, 2, 29), "2024-02-29"),
         (range(3), [0, 1, 2]),
         (Count(), 3),
         (Measure(), 1.5),
@@ -121,9 +121,8 @@ def test_lone_surrogates_arrive_as_escapes(key, value):
 
 
 @pytest.mark.xfail(reason="wire.pack: what _plain has made isn't cleaned")
-@pytest.mark.parametrize("value", [{"\ud800"}, [iter(["\ud800"])]])
-def test_lone_surrogates_in_what_is_no_json(value):
-    assert "\\ud800" in repr(wire.unpack(wire.pack({"value": value}))[0])
+def test_lone_surrogates_in_what_is_no_json():
+    assert wire.unpack(wire.pack({"value": {"\ud800"}}))[0] == {"value": ["\\ud800"]}
 
 
 @pytest.mark.parametrize("escape", [b"\\ud800", b"\\uD800", b"\\udfff", b"\\uDc00x"])
@@ -138,17 +137,21 @@ def test_a_pair_of_surrogates_is_a_character():
 
 # --- what is no packet
 
-packets = st.one_of(
-    st.binary(max_size=200),
-    st.builds(lambda packet, at, byte: packet[:at] + bytes([byte]) + packet[at + 1 :],
-              st.builds(wire.pack, json_objects, st.lists(st.binary(max_size=9), max_size=3)), st.integers(0, 60), st.integers(0, 255)),
-    st.builds(raw, st.binary(max_size=50), st.lists(st.binary(max_size=9), max_size=3)),
-    st.builds(raw, json_values.map(lambda value: json.dumps(value).encode()), st.lists(st.binary(max_size=9), max_size=3)),
-    st.builds(
-        lambda header: raw(json.dumps(header).encode()),
-        st.fixed_dictionaries({}, optional={key: json_values | st.just("stream") for key in ("type", "parent", "content", "metadata")}),
-    ),
+few_buffers = st.lists(st.binary(max_size=9), max_size=3)
+fields = dict.fromkeys(("type", "parent", "content", "metadata"), json_values | st.just("stream"))
+headers = st.binary(max_size=50) | (json_values | st.fixed_dictionaries({}, optional=fields)).map(
+    lambda value: json.dumps(value).encode()
 )
+
+
+@st.composite
+def damaged(draw):
+    packet = bytearray(wire.pack(draw(json_objects), draw(few_buffers)))
+    packet[draw(st.integers(0, len(packet) - 1))] = draw(st.integers(0, 255))
+    return bytes(packet)
+
+
+packets = st.binary(max_size=200) | damaged() | st.builds(raw, headers, few_buffers)
 
 
 @settings(max_examples=400)
@@ -215,6 +218,7 @@ def test_a_header_above_the_limit_is_not_read(monkeypatch):
 # --- messages
 
 
+@settings(max_examples=50)
 @given(text, json_objects, text, json_objects, st.lists(st.binary(), max_size=3))
 def test_a_message_survives_the_way(kind, content, parent, metadata, buffers):
     if kind == "stream":

@@ -33,6 +33,7 @@ MAX_HEADER = 64 << 20  #: bytes of JSON in one packet
 
 _COUNTS = struct.Struct("!II")
 
+
 class WireError(ValueError):
     """What came is no packet, or not of the form that it must have."""
 

@@ -13,9 +13,7 @@ if TYPE_CHECKING:
 POLL = 0.02  # seconds; somebody is typing
 
 
-async def ask(
-    session: Session, socket: Any, prompt: str, *, password: bool, parent: dict[str, Any], ident: Any
-) -> str:
+async def ask(session: Session, socket: Any, prompt: str, *, password: bool, parent: dict[str, Any], ident: Any) -> str:
     """The line that the client *ident*, whose request *parent* is, gives to the prompt. Cancel it to stop asking."""
     while True:  # replies to a question that was given up
         try:

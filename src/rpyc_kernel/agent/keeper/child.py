@@ -12,7 +12,7 @@ import sys
 import time
 
 from .. import frames
-from .interrupts import CellProcesses
+from .interrupts import CellProcesses, of_session
 from .requests import EXECUTE
 
 TYPE_CHECKING = False
@@ -114,11 +114,13 @@ class Child:
             pass
 
     def kill(self) -> None:
-        """End it and every process of its group at once."""
+        """End it and every process that it has started and not detached, at once."""
         try:
             os.killpg(self.pid, signal.SIGKILL)
         except OSError:
             _kill(self.pid, signal.SIGKILL)
+        for pid in of_session():
+            _kill(pid, signal.SIGKILL)
 
     # from the worker
 

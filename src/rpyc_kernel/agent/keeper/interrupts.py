@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from typing import Dict, List, Set, Tuple
 
 _TICKS = os.sysconf("SC_CLK_TCK")
+_PARENT, _GROUP, _SESSION, _START = 1, 2, 3, 19  # fields of /proc/PID/stat behind the name
 
 
 class CellProcesses:
@@ -31,7 +32,7 @@ class CellProcesses:
 
     def of_cell(self) -> List[int]:
         """The processes in the worker's group which this cell has started, or its children have."""
-        processes = _group(self.worker)
+        processes = _processes(_GROUP, self.worker)
         found = []
         for pid, (_parent, started) in processes.items():
             if pid != self.worker and started >= self._begun and not self._is_earlier(pid, processes):
@@ -46,8 +47,13 @@ class CellProcesses:
         return False
 
 
-def _group(group: int) -> Dict[int, Tuple[int, int]]:
-    """Parent and start time (in ticks since boot) of each process of a process group."""
+def of_session() -> List[int]:
+    """Every other process of this process's session: the worker, and what it has started and not detached."""
+    return [pid for pid in _processes(_SESSION, os.getsid(0)) if pid != os.getpid()]
+
+
+def _processes(field: int, value: int) -> Dict[int, Tuple[int, int]]:
+    """Parent and start time (in ticks since boot) of each process with that value in its stat (man 5 proc)."""
     processes = {}
     try:
         names = os.listdir("/proc")
@@ -61,6 +67,6 @@ def _group(group: int) -> Dict[int, Tuple[int, int]]:
                 fields = file.read().rpartition(")")[2].split()
         except OSError:
             continue
-        if int(fields[2]) == group:
-            processes[int(name)] = (int(fields[1]), int(fields[19]))
+        if int(fields[field]) == value:
+            processes[int(name)] = (int(fields[_PARENT]), int(fields[_START]))
     return processes

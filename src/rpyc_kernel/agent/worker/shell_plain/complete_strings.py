@@ -38,7 +38,7 @@ def _is_folder(entry: Any) -> bool:
 def dict_keys(value: Any) -> List[Any]:
     """Keys of a dict, columns of a DataFrame, or what an object offers by ``_ipython_key_completions_``."""
     cls = type(value)
-    if isinstance(value, dict) and cls.keys is dict.keys and cls.__iter__ is dict.__iter__:
+    if issubclass(cls, dict) and cls.keys is dict.keys and cls.__iter__ is dict.__iter__:
         return list(value)[:_MAX]
     offered = getattr(cls, "_ipython_key_completions_", None)
     if offered is not None:
@@ -46,7 +46,7 @@ def dict_keys(value: Any) -> List[Any]:
             return list(offered(value))[:_MAX]
         except Exception:
             return []
-    if isinstance(value, dict):
+    if issubclass(cls, dict):
         return list(dict.keys(value))[:_MAX]
     for place in cls.__mro__:
         if place.__name__ == "DataFrame" and place.__module__.partition(".")[0] == "pandas":

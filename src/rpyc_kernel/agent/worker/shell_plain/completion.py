@@ -12,7 +12,7 @@ import re
 
 from .complete_imports import complete_import
 from .complete_strings import dict_keys, paths
-from .names import Unknown, attribute_names, kind_of, member, resolve, signature_of, trailing_expression
+from .names import Unknown, attribute_names, is_a, kind_of, member, resolve, signature_of, trailing_expression
 from .scan import scan
 from .transform import cell_magic
 
@@ -48,8 +48,8 @@ def complete(code: str, pos: int, namespace: Dict[str, Any], magics: Magics) -> 
     pos = max(0, min(pos, len(code)))
     try:
         start, matches = _matches(code, code[:pos], namespace, magics)
-    except RecursionError:
-        start, matches = pos, []
+    except Exception:
+        start, matches = pos, []  # looking at it runs code of its class after all, and that code raises
     seen = set()
     unique = []
     for match in matches:
@@ -164,7 +164,7 @@ def _keys(before: str, namespace: Dict[str, Any]) -> List[Any]:
 def _names(text: str, code: str, found: Scan, namespace: Dict[str, Any], line_start: int) -> Tuple[int, List[Match]]:
     start = word_start(text)
     prefix = text[start:]
-    before = text[:start].rstrip(" \t")
+    before = text[:start].rstrip() if found.stack else text[:start].rstrip(" \t")
     if before.endswith("."):
         return start, _attributes(before[:-1], prefix, namespace)
     if before and before[-1].isdigit() and start == len(before):
@@ -200,7 +200,7 @@ def _attributes(expression: str, prefix: str, namespace: Dict[str, Any]) -> List
         value = resolve(expression, namespace)
     except Unknown:
         return []
-    if isinstance(value, property) and "." in expression:
+    if is_a(value, property) and "." in expression:
         return []  # it stands for a value that only running it would give
     names = [name for name in attribute_names(value) if _wanted(name, prefix)]
     return _described(names, lambda name: member(value, name))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
+from ..on_import import when_imported
 from . import formats
 
 TYPE_CHECKING = False
@@ -32,10 +33,7 @@ class Figures:
         self.format = "png"
         Figures.current = self
         formats.register(is_figure, self.bundle)
-        if "matplotlib" in sys.modules:
-            activate(sys.modules["matplotlib"])
-        else:
-            _Watch.install()
+        when_imported("matplotlib", activate)
 
     def flush(self) -> None:
         """Show what pyplot has open, and close it. Does nothing unless pyplot uses our backend."""
@@ -105,50 +103,3 @@ def activate(matplotlib: Any) -> None:
 
 def _png_size(raw: bytes) -> Tuple[int, int]:
     return int.from_bytes(raw[16:20], "big"), int.from_bytes(raw[20:24], "big")
-
-
-class _Watch:
-    """A meta path finder that finds nothing itself but sees matplotlib being imported, once."""
-
-    busy = False
-
-    @classmethod
-    def install(cls) -> None:
-        if not any(isinstance(finder, cls) for finder in sys.meta_path):
-            sys.meta_path.insert(0, cls())
-
-    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
-        if fullname != "matplotlib" or self.busy:
-            return None
-        import importlib.util
-
-        self.busy = True
-        try:
-            spec = importlib.util.find_spec(fullname)
-        finally:
-            self.busy = False
-        if spec is None or spec.loader is None:
-            return None  # not installed, or not yet: the next attempt may find it
-        spec.loader = _Loader(spec.loader)  # type: ignore[assignment]
-        return spec
-
-
-class _Loader:
-    """Matplotlib's own loader, with one call after it."""
-
-    def __init__(self, loader: Any) -> None:
-        self._loader = loader
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._loader, name)
-
-    def create_module(self, spec: Any) -> Any:
-        return self._loader.create_module(spec)
-
-    def exec_module(self, module: Any) -> None:
-        module.__spec__.loader = module.__loader__ = self._loader
-        self._loader.exec_module(module)
-        try:
-            activate(module)
-        except Exception as error:
-            sys.stderr.write("matplotlib's figures will not be shown: %s\n" % error)

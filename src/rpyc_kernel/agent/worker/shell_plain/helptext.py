@@ -7,7 +7,7 @@ import keyword
 import re
 import types
 
-from .names import Unknown, attribute_names, kind_of, resolve, signature_of, trailing_expression
+from .names import Unknown, attribute_names, is_a, kind_of, member, resolve, signature_of, trailing_expression
 from .scan import scan
 
 TYPE_CHECKING = False
@@ -28,7 +28,10 @@ def inspect_at(
     """Content of an ``inspect_reply``; `detail` 1 adds the source, sections named in `omit` are left out."""
     pos = max(0, min(pos, len(code)))
     for name in _candidates(code, pos):
-        text = describe_name(name, namespace, magics, detail, omit)
+        try:
+            text = describe_name(name, namespace, magics, detail, omit)
+        except Exception:
+            continue  # looking at it runs code of its class after all, and that code raises
         if text is not None:
             return {"status": "ok", "found": True, "data": {"text/plain": text}, "metadata": {}}
     return {"status": "ok", "found": False, "data": {}, "metadata": {}}
@@ -54,7 +57,7 @@ def describe(value: Any, detail: int = 0, omit: Container[str] = ()) -> str:
     """Signature, documentation or source, file and type of an object, under red titles."""
     sections: List[Tuple[str, str]] = []
     kind = kind_of(value)
-    name = getattr(value, "__name__", "") if kind in ("function", "class") else ""
+    name = _name(value) if kind in ("function", "class") else ""
     signature = signature_of(value)
     if signature and kind == "class":
         sections.append(("Init signature", name + signature))
@@ -83,10 +86,17 @@ def describe(value: Any, detail: int = 0, omit: Container[str] = ()) -> str:
     if kind in ("function", "class", "module"):
         sections.extend(content + about)
         if kind == "class":
-            sections.append(("Subclasses", ", ".join(cls.__name__ for cls in type.__subclasses__(value)[:10])))
+            sections.append(("Subclasses", ", ".join(_name(cls) for cls in type.__subclasses__(value)[:10])))
     else:
         sections.extend(about + content)
     return "\n".join(_section(title, text) for title, text in sections if text and title.lower() not in omit)
+
+
+def _name(value: Any) -> str:
+    try:
+        return str(value.__name__)
+    except Exception:
+        return "?"
 
 
 def doc_of(value: Any) -> str:
@@ -94,7 +104,10 @@ def doc_of(value: Any) -> str:
     import inspect
 
     try:
-        return inspect.getdoc(value) or ""
+        if kind_of(value) != "instance":
+            return inspect.getdoc(value) or ""
+        found = member(value, "__doc__")
+        return inspect.cleandoc(found) if type(found) is str else ""
     except Exception:
         return ""
 
@@ -104,20 +117,14 @@ def source_of(value: Any) -> str:
     import inspect
     import textwrap
 
-    for each in (value.fget if isinstance(value, property) else value, type(value)):
-        try:
-            if each is not None and not (each is type(value) and each.__module__ == "builtins"):
-                return textwrap.dedent(inspect.getsource(inspect.unwrap(each) if callable(each) else each)).rstrip("\n")
-        except Exception:
-            pass
-        if isinstance(each, type):
-            text = _class_source(each)
-            if text:
-                return text
-    return ""
+    about = _maker(value)
+    try:
+        return textwrap.dedent(inspect.getsource(about)).rstrip("\n")
+    except Exception:
+        return _class_source(about)
 
 
-def _class_source(cls: type) -> str:
+def _class_source(cls: Any) -> str:
     """Source of a class made in a cell: `inspect` looks for the file of its module, and `__main__` has none."""
     import linecache
 
@@ -131,7 +138,7 @@ def _class_source(cls: type) -> str:
 
 def _own_functions(cls: Any) -> List[types.FunctionType]:
     """The functions in a class that were made where it was made."""
-    if not isinstance(cls, type):
+    if not is_a(cls, type):
         return []
     members = [getattr(each, "__func__", each) for each in list(cls.__dict__.values())]
     return [each for each in members if isinstance(each, types.FunctionType) and each.__module__ == cls.__module__]
@@ -165,10 +172,18 @@ def file_of(value: Any) -> str:
     """The file where it was made; of cells their name."""
     import inspect
 
+    about = _maker(value)
     try:
-        return inspect.getfile(inspect.unwrap(value) if callable(value) else value)
+        return inspect.getfile(inspect.unwrap(about))
     except Exception:
-        return next((each.__code__.co_filename for each in _own_functions(value)), "")
+        return next((each.__code__.co_filename for each in _own_functions(about)), "")
+
+
+def _maker(value: Any) -> Any:
+    """What has a source: the object itself, the getter of a property, the class of anything else."""
+    if is_a(value, property):
+        return value.fget
+    return type(value) if kind_of(value) == "instance" else value
 
 
 def search(pattern: str, namespace: Dict[str, Any]) -> List[str]:

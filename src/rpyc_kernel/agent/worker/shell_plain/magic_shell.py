@@ -18,7 +18,7 @@ _FORMAT = re.compile(r"\s*InlineBackend\.figure_formats?\s*=\s*[\[{(]*\s*['\"](\
 
 def matplotlib(shell: PlainShell, line: str, _local: Any) -> None:
     """``%matplotlib inline``: figures are shown as images, as they are anyway unless a cell chose another backend."""
-    wanted = line.split("#")[0].strip().lower()
+    wanted = line.partition("#")[0].strip().lower()
     if wanted not in ("", "inline", "auto", "agg", "-l", "--list"):
         raise UsageError(
             "%%matplotlib %s: without IPython on this machine figures can only be shown inline, as images." % wanted

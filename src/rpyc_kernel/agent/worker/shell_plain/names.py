@@ -100,22 +100,27 @@ def _is_index(index: ast.AST) -> bool:
     return type(index).__name__ == "Index"
 
 
+def is_a(value: Any, kinds: Any) -> bool:
+    """`isinstance` without asking the object, whose ``__class__`` may be code of the user's."""
+    return issubclass(type(value), kinds)
+
+
 def member(value: Any, name: str) -> Any:
     """An attribute, found without running code of the user's. Raises Unknown."""
-    if isinstance(value, types.ModuleType):
+    if is_a(value, types.ModuleType):
         if name in value.__dict__:
             return value.__dict__[name]
         submodule = sys.modules.get("%s.%s" % (value.__name__, name))
         if submodule is None:
             raise Unknown(name)
         return submodule
-    if isinstance(value, property):
+    if is_a(value, property):
         raise Unknown(name)
-    if isinstance(value, type):
+    if is_a(value, type):
         for place in type.__getattribute__(value, "__mro__"):
             if name in place.__dict__:
                 found = place.__dict__[name]
-                return found.__get__(None, value) if isinstance(found, (staticmethod, classmethod)) else found
+                return found.__get__(None, value) if is_a(found, (staticmethod, classmethod)) else found
         return _bound(value, type(value), name, {})
     try:
         own = object.__getattribute__(value, "__dict__")
@@ -131,9 +136,9 @@ def _bound(value: Any, cls: type, name: str, own: Dict[str, Any]) -> Any:
         if name in place.__dict__:
             found = place.__dict__[name]
             break
-    if isinstance(found, property):
+    if is_a(found, property):
         return found
-    if isinstance(found, _C_DESCRIPTORS):
+    if is_a(found, _C_DESCRIPTORS):
         try:
             getter: Any = getattr(found, "__get__", None)
             return found if getter is None else getter(value, cls)
@@ -143,7 +148,7 @@ def _bound(value: Any, cls: type, name: str, own: Dict[str, Any]) -> Any:
         return own[name]
     if found is missing:
         raise Unknown(name)
-    if isinstance(found, (types.FunctionType, staticmethod, classmethod)):
+    if is_a(found, (types.FunctionType, staticmethod, classmethod)):
         return found.__get__(value, cls)
     if hasattr(type(found), "__get__"):
         raise Unknown(name)  # a descriptor of the user's
@@ -199,20 +204,20 @@ def _strings(names: Any) -> List[str]:
 
 def kind_of(value: Any) -> str:
     """The type of a completion as JupyterLab shows it."""
-    if isinstance(value, type):
+    if is_a(value, type):
         return "class"
-    if isinstance(value, types.ModuleType):
+    if is_a(value, types.ModuleType):
         return "module"
-    if isinstance(value, property):
+    if is_a(value, property):
         return "property"
-    if isinstance(value, _FUNCTIONS):
+    if is_a(value, _FUNCTIONS):
         return "function"
     return "instance"
 
 
 def signature_of(value: Any) -> str:
     """``(a, b=1)`` of a function or class; empty where it has none that can be told."""
-    if not isinstance(value, (type, *_FUNCTIONS)):
+    if not is_a(value, (type, *_FUNCTIONS)):
         return ""
     import inspect
 

@@ -1,0 +1,229 @@
+"""The socket between broker and keeper: it stands in a private place, and who doesn't know the key isn't let in."""
+
+import os
+import socket
+import stat
+import struct
+import threading
+from pathlib import Path
+
+import pytest
+
+from rpyc_kernel.agent import doors, frames
+from rpyc_kernel.agent.keeper import visitor as visitor_module
+from rpyc_kernel.agent.keeper.visitor import Refused, Visitor
+
+KEY = b"k" * 32
+
+
+@pytest.fixture
+def listen(tmp_path):
+    listeners = []
+
+    def listen_there(folder=tmp_path, session="abc"):
+        listener, name = doors.listen(folder and str(folder), session)
+        listener.settimeout(10.0)
+        listeners.append(listener)
+        return listener, name
+
+    yield listen_there
+    for listener in listeners:
+        listener.close()
+
+
+class Keeper(threading.Thread):
+    """Welcomes one broker and sends back each packet, as far as it believes who is there."""
+
+    def __init__(self, listener, key=KEY):
+        super().__init__(daemon=True)
+        self.listener, self.key = listener, key
+        self.end = None
+        self.start()
+
+    def run(self):
+        sock, _address = self.listener.accept()
+        with sock:
+            visitor = Visitor(sock, self.key)
+            sock.settimeout(10.0)
+            try:
+                while True:
+                    for packet in visitor.receive():
+                        visitor.answer(packet[::-1])
+            except (EOFError, Refused) as error:
+                self.end = type(error)
+
+
+def kinds(tmp_path):
+    deep = tmp_path / ("x" * 60) / ("y" * 60)
+    deep.mkdir(parents=True)
+    return {"folder": tmp_path, "long folder": deep, "no folder": None}
+
+
+@pytest.mark.needs("linux")
+@pytest.mark.parametrize("kind", ["folder", "long folder", "no folder", "loopback"])
+def test_the_two_find_each_other(kind, listen, tmp_path, monkeypatch):
+    if kind == "loopback":
+        monkeypatch.delattr(socket, "AF_UNIX")
+        listener, name = listen(None)
+        assert name.startswith("127.0.0.1:")
+    else:
+        listener, name = listen(kinds(tmp_path)[kind], f"session{os.getpid()}")
+        assert name.startswith("@") == (kind == "no folder")
+    keeper = Keeper(listener)
+    with doors.connect(name, KEY) as sock:
+        assert sock.gettimeout() is None
+        for packet in (b"", b"abc", b"12" * 200_000):
+            doors.send_packet(sock, packet)
+            assert doors.read_packet(sock) == packet[::-1]
+    keeper.join(10.0)
+    assert keeper.end is EOFError
+
+
+def test_the_socket_is_for_its_owner_alone(listen, tmp_path):
+    _listener, name = listen()
+    assert name == str(tmp_path / "abc.sock")
+    assert stat.S_IMODE(Path(name).stat().st_mode) == 0o600
+
+
+def test_a_broker_with_another_key_is_refused(listen):
+    listener, name = listen()
+    keeper = Keeper(listener)
+    with pytest.raises(OSError, match="closed"):
+        doors.connect(name, b"x" * 32)
+    keeper.join(10.0)
+    assert keeper.end is Refused
+
+
+@pytest.mark.parametrize("answer", ["nothing", "noise", "echo"])
+def test_a_broker_believes_nobody_who_does_not_know_the_key(listen, answer):
+    listener, name = listen()
+
+    def pretend():
+        sock, _address = listener.accept()
+        with sock:
+            sock.sendall(b"n" * doors.NONCE)
+            greeting = doors.read_exactly(sock, doors.PROOF + doors.NONCE)
+            sock.sendall({"nothing": b"", "noise": b"p" * doors.PROOF, "echo": greeting[: doors.PROOF]}[answer])
+
+    thread = threading.Thread(target=pretend, daemon=True)
+    thread.start()
+    with pytest.raises(OSError, match="closed" if answer == "nothing" else "is not this session's keeper"):
+        doors.connect(name, KEY)
+    thread.join(10.0)
+
+
+def test_nobody_waits_forever_at_a_door(listen, monkeypatch):
+    _listener, name = listen()
+    monkeypatch.setattr(doors, "SECONDS", 0.1)
+    with pytest.raises(TimeoutError):
+        doors.connect(name, KEY)
+
+
+@pytest.mark.parametrize("name", ["/no/such/door.sock", "@no-such-door", "127.0.0.1:1"])
+@pytest.mark.needs("linux")
+def test_a_door_that_is_not_there_is_an_error(name):
+    with pytest.raises(ConnectionRefusedError if name[0] != "/" else FileNotFoundError):
+        doors.connect(name, KEY)
+
+
+@pytest.mark.needs("linux")
+def test_a_process_of_another_user_is_refused(monkeypatch):
+    ours, other = socket.socketpair(socket.AF_UNIX)
+    with ours, other:
+        doors.check_peer(ours)
+        monkeypatch.setattr(os, "geteuid", lambda: 12345)
+        if os.getuid() != 0:
+            with pytest.raises(OSError, match="belongs to user"):
+                doors.check_peer(ours)
+        monkeypatch.setattr(socket.socket, "getsockopt", lambda *_: struct.pack("3i", 1, 54321, 1))
+        with pytest.raises(OSError, match="belongs to user 54321"):
+            doors.check_peer(ours)
+
+
+def test_proofs_differ_by_key_nonce_and_who_gives_them():
+    proofs = {
+        doors.proof(key, who, nonce)
+        for key in (b"a", b"b")
+        for who in (b"broker", b"keeper")
+        for nonce in (b"1" * 16, b"2" * 16)
+    }
+    assert len(proofs) == 8
+    assert {len(proof) for proof in proofs} == {doors.PROOF}
+
+
+def test_half_an_answer_is_an_error():
+    ours, other = socket.socketpair()
+    with ours:
+        other.sendall(frames.LENGTH.pack(10) + b"half")
+        other.close()
+        with pytest.raises(OSError, match="closed"):
+            doors.read_packet(ours)
+
+
+# --- the visitor alone
+
+
+@pytest.fixture
+def pair():
+    ours, other = socket.socketpair()
+    other.settimeout(10.0)
+    with ours, other:
+        yield Visitor(ours, KEY), other
+
+
+def greet(visitor, other):
+    nonce = doors.read_exactly(other, doors.NONCE)
+    return doors.proof(KEY, b"broker", nonce) + b"m" * doors.NONCE
+
+
+def test_a_visitor_may_greet_in_pieces_and_ask_at_once(pair):
+    visitor, other = pair
+    assert visitor.receive() == []
+    greeting = greet(visitor, other)
+    other.sendall(greeting[:40])
+    assert visitor.receive() == []
+    other.sendall(greeting[40:] + frames.LENGTH.pack(3) + b"ask")
+    assert visitor.receive() == [b"ask"]
+    assert doors.read_exactly(other, doors.PROOF) == doors.proof(KEY, b"keeper", b"m" * doors.NONCE)
+
+
+def test_nothing_is_read_from_a_visitor_before_it_has_proved_itself(pair):
+    visitor, other = pair
+    other.sendall(frames.LENGTH.pack(3) + b"ask" + b"\0" * 60)
+    with pytest.raises(Refused):
+        visitor.receive()
+
+
+def test_a_visitor_that_announces_too_much_is_refused(pair):
+    visitor, other = pair
+    other.sendall(greet(visitor, other) + frames.LENGTH.pack(visitor_module.MAX_PACKET + 1))
+    with pytest.raises(Refused):
+        visitor.receive()
+
+
+def test_a_visitor_that_reads_slowly_holds_nobody_up(pair):
+    visitor, other = pair
+    other.sendall(greet(visitor, other))
+    visitor.receive()
+    doors.read_exactly(other, doors.PROOF)
+    long = os.urandom(5 << 20)
+    visitor.pull = object()
+    visitor.answer(long)
+    assert visitor.pull is None
+    assert visitor.unsent
+    reader = []
+    thread = threading.Thread(target=lambda: reader.append(doors.read_packet(other)), daemon=True)
+    thread.start()
+    while visitor.unsent:
+        visitor.flush()
+    thread.join(10.0)
+    assert reader == [long]
+
+
+def test_a_visitor_that_goes_is_noticed(pair):
+    visitor, other = pair
+    other.close()
+    with pytest.raises(EOFError):
+        visitor.receive()
+    visitor.answer(b"too late")
+    assert not visitor.unsent
