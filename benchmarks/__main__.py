@@ -87,7 +87,10 @@ def _predecessor(processes: Processes, notes: list[str]) -> Contender | None:
     except (venvs.MissingError, OSError) as error:
         notes.append(f"rpyc_ikernel is missing in this run: {error}.")
         return None
-    notes.append("rpyc_ikernel prints 200 lines instead of 20,000; its figure is that times 100.")
+    notes.append(
+        "rpyc_ikernel is measured on its own after the others, in one round, and shows no result for `1+1`. "
+        "It prints 200 lines instead of 20,000; its figure is that times 100."
+    )
     return predecessor(python, server, OLD_HOST)
 
 

@@ -23,7 +23,8 @@ A message is made for the person at the notebook: what happened, to which addres
     ├── RemoteUnfitError             the server is right, but no session can live there
     │   ├── PythonTooOldError
     │   ├── NoRoomError              the disk is full, or there is no place to write to
-    │   └── NoInterpreterError       its sys.executable is no Python
+    │   ├── NoInterpreterError       its sys.executable is no Python
+    │   └── OneShotError             it serves a single connection
     ├── LinkError                    a connection that had worked came to an end
     │   ├── LinkLost                 it broke, or was aborted
     │   ├── NoAnswerError            no reply within the time that was allowed
@@ -241,6 +242,17 @@ class NoInterpreterError(RemoteUnfitError):
             f"The server on {address} runs inside another program: its sys.executable {named}, "
             "so that no process can be started for the cells. Say which Python to use with --python, "
             "or start the server with a plain python3.",
+        )
+
+
+class OneShotError(RemoteUnfitError):
+    """Raised for RPyC's OneShotServer: a session needs two connections, and new ones after the link was lost."""
+
+    def __init__(self, address: object, host: str = "", port: int | None = None) -> None:
+        super().__init__(
+            address,
+            f"The server on {address} is an RPyC OneShotServer: it serves one connection and ends, and a session needs "
+            f"more than one. Start a ThreadedServer instead: {start_command(host, port)}",
         )
 
 

@@ -14,7 +14,7 @@ from tests.kernel.results import Request
 SOON = 3.0
 """Seconds that a loaded machine may take for what is meant to take a few milliseconds."""
 
-PATIENT = 60.0
+PATIENT = 20.0
 
 WAITS = {
     "tight loop": "while True: pass",

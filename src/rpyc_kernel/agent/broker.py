@@ -38,7 +38,8 @@ class Broker:
     def __init__(self, digest: str, archive: bytes, boot: bytes) -> None:
         self._agent = (digest, archive, boot)
         self._door: Optional[Tuple[str, socket.socket]] = None
-        self._pooled = _tune_connection()
+        self._server = _tune_connection()
+        self._pooled = self._server == "ThreadPoolServer"
 
     def call(self, op: str, payload: bytes) -> bytes:
         """Do one operation; payload and answer are packets. An answer with ``error`` says what went wrong."""
@@ -68,6 +69,7 @@ class Broker:
             "user": os.environ.get("USER") or os.environ.get("USERNAME") or "",
             "pid": os.getpid(),
             "fork": hasattr(os, "fork"),
+            "server": self._server,
             "pooled": self._pooled,
         }
 
@@ -121,21 +123,21 @@ def _error(kind: str, text: str) -> bytes:
     return wire.pack({"error": kind, "text": text})
 
 
-def _tune_connection() -> bool:
-    """Set up the RPyC connection that this call came on, and say whether its server has few threads.
+def _tune_connection() -> str:
+    """Set up the RPyC connection that this call came on; returns the class of the server behind it, "" if unknown.
 
     RPyC leaves Nagle's algorithm on (88 ms a request on loopback) and compresses whatever is long, even images. The
     connection is found on the stack: it is calling us. Where it isn't found all works, only slower.
     """
     connection = None
     frame: Optional[FrameType] = sys._getframe(1)
-    pooled = False
+    server = ""
     while frame is not None:
         owner = frame.f_locals.get("self")
         if connection is None and hasattr(owner, "_channel") and hasattr(owner, "serve"):
             connection = owner
-        if type(owner).__name__ == "ThreadPoolServer":
-            pooled = True
+        if type(owner).__name__.endswith("Server"):
+            server = type(owner).__name__
         frame = frame.f_back
     try:
         channel = connection._channel  # type: ignore[union-attr]
@@ -143,4 +145,4 @@ def _tune_connection() -> bool:
         channel.stream.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except (AttributeError, OSError):
         pass
-    return pooled
+    return server

@@ -16,6 +16,7 @@ from rpyc_kernel.errors import (
     DialError,
     LinkError,
     LinkLost,
+    OneShotError,
     ProtocolError,
     RpycKernelError,
     SessionError,
@@ -89,6 +90,8 @@ class Link:
         broker = open_broker(self.address, timeout=DIAL_TIMEOUT, cancel=cancel)
         watch = _Watch(cancel, broker)
         try:
+            if broker.hello.get("server") == "OneShotServer":
+                raise OneShotError(self.address, self.address.host, self.address.port)
             if not attach:
                 answer, _buffers = broker.call("spawn", dict(config, session=self.session), timeout=SPAWN_TIMEOUT)
                 self._record = answer.get("record")
@@ -146,6 +149,8 @@ class Link:
         for thread in self._threads:
             if thread is not threading.current_thread():
                 thread.join(timeout)
+        for broker in brokers:
+            broker.close()
 
     # --- the two threads
 

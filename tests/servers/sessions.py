@@ -1,0 +1,61 @@
+"""A session over a link, without Jupyter: what the kernel does, in a few lines for tests."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from types import TracebackType
+from typing import Any, Self
+
+from rpyc_kernel.agent.wire import Message
+from rpyc_kernel.link.pump import Link
+from rpyc_kernel.transport.address import Address
+
+
+class Session:
+    """Runs cells over a `Link`. A context manager: leaving it ends the session."""
+
+    def __init__(self, address: str, **config: Any) -> None:
+        self.messages: queue.Queue[Message] = queue.Queue()
+        self.statuses: list[Any] = []
+        self.link = Link(
+            Address.parse(address), self.messages.put, lambda status, error: self.statuses.append((status, error))
+        )
+        self.config = {"shell": "plain", **config}
+        self.count = 0
+        self.info: dict[str, Any] = {}
+
+    def __enter__(self) -> Self:
+        self.link.open(self.config, threading.Event())
+        self.info = self.until("session_info", "")[-1].content
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.link.close(end=True)
+
+    def start(self, code: str) -> str:
+        """Submit a cell; returns its ``msg_id``."""
+        self.count += 1
+        msg_id = f"cell-{self.count}"
+        content = {"code": code, "silent": False, "store_history": True, "execution_count": self.count}
+        self.link.submit(Message("execute_request", content, msg_id))
+        return msg_id
+
+    def until(self, msg_type: str, parent: str, timeout: float = 30.0) -> list[Message]:
+        """All messages up to the first of that type for that request."""
+        found = []
+        deadline = time.monotonic() + timeout
+        while True:
+            message = self.messages.get(timeout=max(0.01, deadline - time.monotonic()))
+            found.append(message)
+            if message.type == msg_type and message.parent in (parent, ""):
+                return found
+
+    def run(self, code: str) -> tuple[str, dict[str, Any]]:
+        """Run a cell; returns its output as one text, with the last value, and the content of its reply."""
+        msg_id = self.start(code)
+        messages = self.until("execute_reply", msg_id)
+        text = "".join(m.content["text"] for m in messages if m.type == "stream" and m.parent == msg_id)
+        text += "".join(m.content["data"]["text/plain"] for m in messages if m.type == "execute_result")
+        return text, messages[-1].content
