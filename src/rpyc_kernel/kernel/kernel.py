@@ -18,9 +18,11 @@ from rpyc_kernel.kernel import routing
 from rpyc_kernel.kernel.commands import command_help
 from rpyc_kernel.kernel.exchange import Exchange
 from rpyc_kernel.kernel.machines import Machine, Machines
+from rpyc_kernel.kernel.memory import Memory
 from rpyc_kernel.kernel.publisher import Publisher
 from rpyc_kernel.kernel.while_busy import WhileBusyKernel
 from rpyc_kernel.link.pump import LinkStatus
+from rpyc_kernel.transport.address import Address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,6 +53,7 @@ class RpycKernel(WhileBusyKernel):
         self._count = 1
         self._stops: list[Callable[[], None]] = []  # what the stop button does just now
         self._running_locally = False
+        self._memory = Memory(getattr(self.parent, "abs_connection_file", None))
         self._publisher = Publisher(self.session, self.iopub_socket, self._topic)
         self._exchange = Exchange(self._publisher, self.session, self.stdin_socket)
         self._machines = Machines(self._exchange.on_message, self._on_status)
@@ -157,7 +160,7 @@ class RpycKernel(WhileBusyKernel):
         machine = self._machines.current
         if silent and machine is None:
             return dict(NOTHING)  # start-up cells of a front end open no connection
-        machine = await self._reach(machine)
+        machine = await self._reach(machine, msg_id)
         while machine.news:
             self._say(machine.news.pop(0), msg_id, "stderr")
         content = {
@@ -195,24 +198,35 @@ class RpycKernel(WhileBusyKernel):
             for name in ("cwd", "python", "keep", "env"):
                 if arguments.get(name):
                     config[name] = arguments[name]
-            return await self._blocking(
-                lambda cancel: self._machines.connect(arguments["address"], config, cancel, new=arguments["new"])
-            )
+            return await self._connect(arguments["address"], config, new=arguments["new"])
         if step.name == "disconnect":
+            self._memory.write("", {})
             return await self._blocking(lambda _cancel: self._machines.disconnect(end=arguments["end"]))
         if step.name == "hosts":
             return self._machines.hosts()
         raise CommandError(f"{step.source} is not known.")
 
-    async def _reach(self, machine: Machine | None) -> Machine:
+    async def _connect(self, address: str, config: dict[str, Any], *, new: bool = False) -> str:
+        """Name a machine; from here on cells run there or nowhere, after a restart too.
+
+        Where that fails, they stay with the machine that was named before, if there is one.
+        """
+        checked = str(Address.parse(address))
+        if not (self._memory.read() or {}).get("address"):
+            self._memory.write(checked, config)
+            self._machines.leave_default()
+        line = await self._blocking(lambda cancel: self._machines.connect(checked, config, cancel, new=new))
+        self._memory.write(checked, config)
+        return line
+
+    async def _reach(self, machine: Machine | None, msg_id: str) -> Machine:
         """The machine where the cell runs, connected."""
         if machine is None:
-            if self._machines.named:
+            known = self._memory.read() or ({"address": self.address} if self.address else None)
+            if known and known["address"]:
+                self._say(await self._connect(known["address"], known.get("config") or self._session_config()), msg_id)
+            elif known:
                 raise CommandError('Not connected. $connect("host:port") names the machine on which cells run.')
-            if self.address:
-                config = self._session_config()
-                line = await self._blocking(lambda cancel: self._machines.connect(self.address, config, cancel))
-                self.log.info(line)
             else:
                 await self._blocking(lambda cancel: self._machines.default(self._session_config(), cancel))
             machine = self._machines.current
@@ -356,6 +370,8 @@ class RpycKernel(WhileBusyKernel):
 
     async def do_shutdown(self, restart: bool) -> dict[str, Any]:
         """End the sessions on the other machines, then this process."""
+        if not restart:
+            self._memory.forget()
         await asyncio.to_thread(self._machines.close)
         return dict(super().do_shutdown(restart))
 

@@ -25,6 +25,7 @@ class Machine:
         self.name = name
         self.link = link
         self.info: dict[str, Any] = {}
+        self.default = False  # whether cells run here only because no machine was named
         self.ready = threading.Event()
         self.news: list[str] = []  # what happened while no cell ran, to be told with the next
 
@@ -49,7 +50,6 @@ class Machines:
         on_status: Callable[[Machine, LinkStatus, RpycKernelError | None], None],
     ) -> None:
         self.current: Machine | None = None
-        self.named = False  # whether the notebook has named a machine; then cells run there or nowhere
         self._on_message = on_message
         self._on_status = on_status
         self._machines: dict[str, Machine] = {}
@@ -63,11 +63,13 @@ class Machines:
         """
         address = Address.parse(text)
         name = str(address)
-        self.named = True
+        if address.scheme == "local":
+            address = self._local(cancel)
         known = self._machines.get(name)
         if known and not new:
             if known.link.status is not LinkStatus.CLOSED:
                 known.link.revive(cancel)
+                known.default = False
                 self.current = known
                 return f"Still connected to {known.describe()} (the session is kept; --new starts a fresh one)"
             self._machines.pop(name)
@@ -90,14 +92,26 @@ class Machines:
             except RpycKernelError:
                 pass  # whatever listens there, it is no server for us
             else:
+                machine.default = True
                 self._machines[str(address)] = self.current = machine
                 return
+        address = self._local(cancel)
+        machine = self._open("local:", address, config, cancel, None)
+        machine.default = True
+        self._machines["local:"] = self.current = machine
+
+    def _local(self, cancel: threading.Event) -> Address:
+        """The address of the embedded server, started if it isn't yet."""
         if self._embedded is None:
             embedded = EmbeddedServer()
             embedded.wait(cancel)
             self._embedded = embedded
-        address = Address.parse(f"unix://{self._embedded.path}")
-        self._machines["local:"] = self.current = self._open("local:", address, config, cancel, None)
+        return Address.parse(f"unix://{self._embedded.path}")
+
+    def leave_default(self) -> None:
+        """Cells don't run here any more, unless this machine is named."""
+        if self.current is not None and self.current.default:
+            self.current = None
 
     def _open(
         self, name: str, address: Address, config: dict[str, Any], cancel: threading.Event, left: str | None
@@ -127,8 +141,7 @@ class Machines:
         machine = Machine(name, Link(address, on_message, on_status, session=left))
         machine.link.open(config, cancel, attach=left is not None)
         if left:
-            machine.info = {"python": machine.link.hello.get("python")}
-            return machine
+            machine.link.submit(Message("session_info_request", {}))
         try:
             self._wait_ready(machine, cancel)
         except BaseException:
@@ -154,7 +167,6 @@ class Machines:
         if machine is None:
             return "Not connected to any machine."
         self.current = None
-        self.named = True
         self._machines.pop(machine.name, None)
         machine.link.close(end=end)
         if end:

@@ -263,7 +263,7 @@ class Link:
         answer, _buffers = broker.call("attach", request, timeout=HEARTBEAT)
         self.rtt = time.perf_counter() - started
         with self._changed:
-            self._state.attached(int(answer["epoch"]), int(answer["accepted"]))
+            self._state.attached(int(answer["epoch"]), int(answer["accepted"]), int(answer["acknowledged"]))
 
     def _reconnect(self) -> Broker | None:
         """Try until it works or the link is closed; when patience ends, wait until somebody asks for the link."""

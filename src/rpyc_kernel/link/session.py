@@ -59,10 +59,16 @@ class SessionState:
             self._pending.popleft()
             self._sent = max(0, self._sent - 1)
 
-    def attached(self, epoch: int, accepted: int) -> None:
-        """A new link begins: what the keeper hasn't is sent again."""
+    def attached(self, epoch: int, accepted: int, acknowledged: int = 0) -> None:
+        """A new link begins: what the keeper hasn't is sent again.
+
+        :param acknowledged: up to where the keeper has forgotten its messages, which another client has got
+        """
         if epoch <= self.epoch:
             raise SequenceError(f"epoch {epoch} after {self.epoch}")
+        if self.epoch and acknowledged > self.received:
+            raise SequenceError(f"messages up to {acknowledged} are gone, and {self.received} was the last that came")
+        self.received = max(self.received, acknowledged)
         self.epoch = epoch
         self.accepted(accepted)
         self._sent = 0

@@ -119,6 +119,9 @@ class Sorter:
     def _sort(self, number: int, message: wire.Message) -> None:
         if message.type == "input_reply":
             self._port.answer(message.content)
+        elif message.type == "session_info_request":
+            self.ready.wait()
+            self._port.publish("session_info", _describe(self._cells.shell), kind=frames.URGENT)
         elif message.type in ("complete_request", "inspect_request"):
             self.ready.wait()
             self._introspection.ask(number, message)
