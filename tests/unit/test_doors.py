@@ -6,6 +6,7 @@ import stat
 import struct
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -92,6 +93,19 @@ def test_a_broker_with_another_key_is_refused(listen):
         doors.connect(name, b"x" * 32)
     keeper.join(10.0)
     assert keeper.end is Refused
+
+
+def test_a_broker_looks_who_the_keeper_is(listen, monkeypatch):
+    def refuse(sock):
+        raise OSError("belongs to somebody else")
+
+    listener, name = listen()
+    keeper = Keeper(listener)
+    monkeypatch.setattr(visitor_module, "doors", SimpleNamespace(**dict(vars(doors))))
+    monkeypatch.setattr(doors, "check_peer", refuse)
+    with pytest.raises(OSError, match="somebody else"):
+        doors.connect(name, KEY)
+    keeper.join(10.0)
 
 
 @pytest.mark.parametrize("answer", ["nothing", "noise", "echo"])

@@ -214,6 +214,9 @@ for line in sys.stdin:
     if line.strip() == "shell":  # a child with a child of its own
         child = subprocess.Popen(["sh", "-c", "sleep 60 & echo $!; wait"], stdout=subprocess.PIPE)
         print(child.pid, child.stdout.readline().decode().strip(), flush=True)
+    elif line.strip() == "orphan":  # whose parent has ended
+        print(subprocess.check_output(["sh", "-c", "sleep 60 >&2 & echo $!"], text=True), end="", flush=True)
+        continue
     else:
         child = subprocess.Popen(["sleep", "60"], start_new_session=line.strip() == "away")
         print(child.pid, flush=True)
@@ -223,7 +226,7 @@ for line in sys.stdin:
 
 @pytest.fixture
 def worker():
-    """Starts children when told to: ``child``, ``shell`` or ``away`` (in a session of its own)."""
+    """Starts children when told to: ``child``, ``shell``, ``orphan`` or ``away`` (in a session of its own)."""
     process = subprocess.Popen([sys.executable, "-c", WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     started = []
 
@@ -261,6 +264,16 @@ def test_what_an_earlier_child_starts_now_is_not_the_cells(worker):
     processes.begin()
     processes._begun = 0  # as if it had been started since
     assert set(processes.of_cell()).isdisjoint(earlier)
+
+
+@pytest.mark.needs("linux")
+def test_an_orphan_of_an_earlier_cell_is_not_this_cells(worker):
+    processes = CellProcesses(worker.pid)
+    worker.start("orphan")
+    time.sleep(0.05)
+    processes.begin()
+    mine = worker.start("orphan")
+    assert processes.of_cell() == mine
 
 
 @pytest.mark.needs("linux")

@@ -227,6 +227,8 @@ def test_a_forked_child_prints_like_any_program_and_leaves_the_keeper_alone(pipe
             outlet.write(STDOUT, "from the child, unfinished")
             outlet.send(MESSAGE, 7, b"lost")
             outlet.flush()
+            os.fstat(pipes.writes[0])
+            os.write(saying, b"; it still has the way to the keeper")
         finally:
             os._exit(0)
     pipes.at_fork["after_in_parent"]()

@@ -74,7 +74,7 @@ class Broker:
         }
 
     def _spawn(self, config: Json) -> Json:
-        record = spawn(*self._agent, config)
+        record = records.read(str(config.get("session"))) or spawn(*self._agent, config)  # asked again: the same
         answer = _public(record)
         if not record.get("path"):  # nowhere to write it: the kernel has to remember it
             answer["record"] = record

@@ -21,18 +21,16 @@ if TYPE_CHECKING:
 _MAX_RECORD = 16384
 
 
-def sessions_folder(create: bool = False) -> Optional[str]:
-    """The folder of the records, the first that this user can write; None where there is none."""
-    for folder in private_folders(create):
+def sessions_folders() -> Iterator[str]:
+    """The folders in which records may be kept, best first, made where they are missing."""
+    for folder in private_folders(True):
         path = os.path.join(folder, "sessions")
         try:
-            if create:
-                os.makedirs(path, 0o700, exist_ok=True)
+            os.makedirs(path, 0o700, exist_ok=True)
             if _is_private(os.lstat(path)) and os.access(path, os.W_OK):
-                return path
+                yield path
         except OSError:
             continue
-    return None
 
 
 def write(folder: str, record: Record) -> None:

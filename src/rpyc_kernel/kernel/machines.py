@@ -27,6 +27,7 @@ class Machine:
         self.info: dict[str, Any] = {}
         self.default = False  # whether cells run here only because no machine was named
         self.ready = threading.Event()
+        self.last_words = ""  # what a Python that died at birth had to say
         self.news: list[str] = []  # what happened while no cell ran, to be told with the next
 
     def describe(self) -> str:
@@ -129,6 +130,8 @@ class Machines:
         machine: Machine
 
         def on_message(message: Message) -> None:
+            if message.type == "stream" and not machine.ready.is_set():
+                machine.last_words = str(message.content.get("text", ""))[-500:].strip()
             if message.type == "session_info":
                 machine.info = message.content
                 machine.ready.set()
@@ -156,6 +159,8 @@ class Machines:
             waited += 0.05
             if cancel.is_set():
                 raise DialCancelledError(machine.link.address)
+            if machine.news:
+                raise AgentError(" ".join(filter(None, [machine.news[0], machine.last_words])))
             if machine.link.status is LinkStatus.CLOSED and machine.link.error:
                 raise machine.link.error
             if waited > READY_TIMEOUT:

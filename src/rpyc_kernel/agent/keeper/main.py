@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import socket
 import sys
 import time
 import traceback
@@ -28,39 +29,58 @@ def main(config: Json) -> None:
     if os.fork():
         os._exit(0)  # the broker waits for this one; the keeper is nobody's child
     os.setsid()
+    key = os.urandom(32)
+    record: Json = {
+        "session": config["session"],
+        "name": config.get("name", ""),
+        "version": wire.VERSION,
+        "pid": os.getpid(),
+        "python": platform.python_version(),
+        "started": time.time(),
+        "key": key.hex(),
+    }
     try:
-        folder = records.sessions_folder(create=True)
-        listener, door = doors.listen(folder, config["session"])
-        key = os.urandom(32)
-        record = {
-            "session": config["session"],
-            "name": config.get("name", ""),
-            "version": wire.VERSION,
-            "pid": os.getpid(),
-            "python": platform.python_version(),
-            "started": time.time(),
-            "socket": door,
-            "key": key.hex(),
-        }
-        if folder:
-            config["scratch"] = record["scratch"] = os.path.join(folder, config["session"] + ".d")
-            record["path"] = os.path.join(folder, config["session"] + ".json")
-            records.write(folder, record)
+        listener = _open_door(record)
     except OSError as error:
         _say({"error": "no session can be kept on that machine: %s" % error})
         os._exit(1)
+    config["scratch"] = record.get("scratch")
     _say(record)
     _close_standard_streams()
     try:
         Keeper(listener, key, record, config).run()
     except BaseException:
-        if folder:
-            with open(os.path.join(folder, config["session"] + ".log"), "w") as log:
+        if record.get("path"):
+            with open(record["path"] + ".log", "w") as log:
                 traceback.print_exc(file=log)
         raise
     finally:
         records.forget(record)
         os._exit(0)
+
+
+def _open_door(record: Json) -> socket.socket:
+    """Listen, and leave a record: in the first folder with room for both, else under a name without a file.
+
+    :raises OSError: nowhere
+    """
+    for folder in records.sessions_folders():
+        path = os.path.join(folder, record["session"])
+        try:
+            listener, record["socket"] = doors.listen(folder, record["session"])
+        except OSError:
+            continue
+        record.update(path=path + ".json", scratch=path + ".d")
+        try:
+            records.write(folder, record)
+        except OSError:  # the disk is full
+            listener.close()
+            records.forget(record)
+            del record["path"], record["scratch"]
+            continue
+        return listener
+    listener, record["socket"] = doors.listen(None, record["session"])
+    return listener
 
 
 def _say(answer: Json) -> None:

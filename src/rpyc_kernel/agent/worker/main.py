@@ -154,7 +154,10 @@ def _make_shell(port: Port, config: Json) -> Any:
         else:
             from .shell_ipython import IPythonShell
 
-            return IPythonShell(port, config.get("scratch"))
+            try:
+                return IPythonShell(port, config.get("scratch"))
+            except Exception as error:
+                print("IPython does not start on this machine (%s): the built-in shell runs instead." % error)
     from .shell_plain.shell import PlainShell
 
     return PlainShell(port)
