@@ -12,6 +12,7 @@ from typing import Any
 
 import zmq
 from jupyter_client import BlockingKernelClient
+
 from tests.kernel.results import Comm, Message, Request
 
 WAIT = 30.0
@@ -136,7 +137,7 @@ class Client:
             return False
         for channel, socket in self.sockets.items():
             for _ in range(10_000):
-                identities, raw = self.zmq.session.recv(socket, zmq.NOBLOCK, content=True)
+                _identities, raw = self.zmq.session.recv(socket, zmq.NOBLOCK, content=True)
                 if raw is None:
                     break
                 self._file(channel, raw)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-
 from tests.kernel.client import Client
 from tests.kernel.gates import Gate
 from tests.kernel.kernels import REFERENCE, Kernel

@@ -47,9 +47,7 @@ def private_environment(folder: Path, **more: str) -> dict[str, str]:
     return {name: value for name, value in {**keep, **more}.items() if value}
 
 
-def write_kernelspec(
-    folder: Path, command: list[str] = COMMAND, metadata: dict[str, Any] | None = None
-) -> Path:
+def write_kernelspec(folder: Path, command: list[str] = COMMAND, metadata: dict[str, Any] | None = None) -> Path:
     """A folder of kernelspecs that holds one, named `rpyc`."""
     spec = folder / "kernels" / "rpyc"
     spec.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from tests.servers.rpyc_servers import Server, start_server
 
@@ -46,7 +46,7 @@ class Remote:
         self.options = {"extra_packages": PACKAGES[kind], "cwd": self.work, **server}
         self.server: Server | None = None
 
-    def start(self) -> Remote:
+    def start(self) -> Self:
         self.server = start_server(env=self.env, **self.options)
         return self
 
@@ -93,7 +93,7 @@ class Remote:
             except ProcessLookupError:
                 pass
 
-    def __enter__(self) -> Remote:
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(

@@ -160,3 +160,18 @@ class Request:
         shown = [repr(message)[:400] for message in self.messages[:6]]
         reply = str({k: v for k, v in (self.reply or {}).items() if k != "traceback"}) if self.reply else "no reply"
         return f"<{self.kind} {self.code[:80]!r} -> {reply[:400]}, idle: {self.idle_at is not None}, {shown}>"
+
+
+def refused(cell: Request, *words: str) -> str:
+    """A cell must have been refused with a sentence that has these words, before anything of it ran."""
+    assert cell.status == "error", cell
+    assert cell.error is not None
+    sentence = str(cell.error["evalue"])
+    for word in words:
+        assert word in sentence
+    assert "\n" not in sentence.strip()
+    assert "Traceback" not in cell.traceback
+    assert cell.stdout == cell.stderr == ""
+    assert cell.data is None
+    assert not cell.displays
+    return sentence

@@ -42,7 +42,9 @@ def test_a_task_goes_on_between_cells_and_in_the_next(nb: Client, gate: Gate) ->
     )
     seen = first.stdout.count("tick")
     nb.wait_for(lambda: first.stdout.count("tick") > seen + 2, 5, "ticks while nothing runs")
-    second = nb.start(f"import asyncio, os\nwhile not os.path.exists({str(gate.path)!r}): await asyncio.sleep(0.01)\nprint('2')")
+    second = nb.start(
+        f"import asyncio, os\nwhile not os.path.exists({str(gate.path)!r}): await asyncio.sleep(0.01)\nprint('2')"
+    )
     nb.wait_for(lambda: second.input is not None)
     seen = first.stdout.count("tick")
     nb.wait_for(lambda: first.stdout.count("tick") > seen + 2, 5, "ticks while the next cell runs")
@@ -73,6 +75,7 @@ def test_await_of_nothing_that_can_be_awaited(nb: Client) -> None:
 def test_asyncio_run_in_a_thread(nb: Client) -> None:
     code = (
         "import asyncio, threading\nbox = []\n"
-        "t = threading.Thread(target=lambda: box.append(asyncio.run(asyncio.sleep(0, 'own loop'))))\nt.start(); t.join()\nbox"
+        "t = threading.Thread(target=lambda: box.append(asyncio.run(asyncio.sleep(0, 'own loop'))))\n"
+        "t.start(); t.join()\nbox"
     )
     assert nb.good(code).text == "['own loop']"

@@ -188,7 +188,7 @@ def test_a_full_disk(front: Client) -> None:
     """Either it works from memory, or it says what to do."""
     needs("unshare")
     remote = Remote("bare")
-    remote.options["before"] = filled(str(remote.home), str(remote.tmp), "/var/tmp", "/dev/shm")  # noqa: S108
+    remote.options["before"] = filled(str(remote.home), str(remote.tmp), "/var/tmp", "/dev/shm")
     with remote:
         cell = front.run(f"%connect {remote.address}\n6 * 7", timeout=60)
         if cell.status == "error":

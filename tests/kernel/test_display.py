@@ -27,7 +27,9 @@ def test_display_is_there_without_an_import(nb: Client) -> None:
 
 
 def test_display_of_several_and_raw(show: Client) -> None:
-    cell = show.good("display({'text/plain': 'p', 'text/html': '<i>h</i>'}, raw=True, metadata={'text/html': {'k': 1}})")
+    cell = show.good(
+        "display({'text/plain': 'p', 'text/html': '<i>h</i>'}, raw=True, metadata={'text/html': {'k': 1}})"
+    )
     message = cell.of("display_data")[0]
     assert message.content["data"] == {"text/plain": "p", "text/html": "<i>h</i>"}
     assert message.content["metadata"] == {"text/html": {"k": 1}}

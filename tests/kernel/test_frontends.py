@@ -86,7 +86,8 @@ def test_nbclient_reports_an_error(env: dict[str, str], notebook: Path) -> None:
     content.cells = [content.cells[0], new_code_cell("1/0"), new_code_cell("print('must not run')")]
     nbformat.write(content, notebook)
     program = (
-        "import sys, nbformat; from nbclient import NotebookClient; from nbclient.exceptions import CellExecutionError\n"
+        "import sys, nbformat; from nbclient import NotebookClient\n"
+        "from nbclient.exceptions import CellExecutionError\n"
         "nb = nbformat.read(sys.argv[1], as_version=4)\n"
         "try: NotebookClient(nb, timeout=100).execute()\n"
         "except CellExecutionError as e: print('caught', e.ename, len(nb.cells[2].outputs))"
@@ -110,7 +111,15 @@ def console(env: dict[str, str], tmp_path: Path) -> pexpect.spawn:  # type: igno
     """`jupyter console --kernel rpyc` in a terminal."""
     spawned = pexpect.spawn(
         sys.executable,
-        ["-m", "jupyter", "console", "--kernel", "rpyc", "--simple-prompt", "--ZMQTerminalInteractiveShell.kernel_timeout=60"],
+        [
+            "-m",
+            "jupyter",
+            "console",
+            "--kernel",
+            "rpyc",
+            "--simple-prompt",
+            "--ZMQTerminalInteractiveShell.kernel_timeout=60",
+        ],
         env={**env, "TERM": "dumb", "COLUMNS": "200"},
         encoding="utf-8",
         timeout=30,
@@ -122,7 +131,7 @@ def console(env: dict[str, str], tmp_path: Path) -> pexpect.spawn:  # type: igno
     spawned.close(force=True)
 
 
-def test_jupyter_console(console: "pexpect.spawn[str]", remote: Remote) -> None:  # type: ignore[type-var]
+def test_jupyter_console(console: pexpect.spawn[str], remote: Remote) -> None:  # type: ignore[type-var]
     console.expect(r"In \[1\]: ")
     console.sendline(f'$connect("{remote.address}")')
     console.expect(r"In \[2\]: ")

@@ -44,7 +44,9 @@ def blocked(nb: Client, body: str) -> Request:
 
 
 @pytest.mark.parametrize("wait", WAITS)
-def test_it_ends_whatever_the_cell_waits_for(nb: Client, wait: str, record_property: Callable[[str, object], None]) -> None:
+def test_it_ends_whatever_the_cell_waits_for(
+    nb: Client, wait: str, record_property: Callable[[str, object], None]
+) -> None:
     cell = blocked(nb, WAITS[wait])
     seconds = nb.interrupted(cell, PATIENT)
     record_property("seconds", seconds)
@@ -66,7 +68,9 @@ def test_a_long_call_into_c_ends_after_it(nb: Client) -> None:
 
 
 def test_a_cell_may_catch_it(nb: Client) -> None:
-    cell = nb.start("import time\ntry:\n    print('ready'); time.sleep(60)\nexcept KeyboardInterrupt:\n    print('caught')\n'on'")
+    cell = nb.start(
+        "import time\ntry:\n    print('ready'); time.sleep(60)\nexcept KeyboardInterrupt:\n    print('caught')\n'on'"
+    )
     nb.wait_output(cell, "ready")
     nb.interrupted(cell)
     assert (cell.status, cell.stdout, cell.text) == ("ok", "ready\ncaught\n", "'on'")
@@ -112,7 +116,8 @@ def test_an_interrupt_while_nothing_runs_does_no_harm(nb: Client) -> None:
 
 
 def test_an_interrupt_leaves_background_work_alone(nb: Client) -> None:
-    nb.good(f"{PRELUDE}ticks = 0\nasync def tick():\n    global ticks\n    while True: ticks += 1; await asyncio.sleep(.01)\n"
+    nb.good(f"{PRELUDE}ticks = 0\nasync def tick():\n    global ticks\n"
+            "    while True: ticks += 1; await asyncio.sleep(.01)\n"
             "task = asyncio.create_task(tick()); await asyncio.sleep(0)")  # fmt: skip
     cell = blocked(nb, "await asyncio.sleep(60)")
     nb.interrupted(cell)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import ClassVar
 
 import jupyter_kernel_test
 import pytest
@@ -12,7 +13,9 @@ from tests.kernel.kernels import Kernel
 from tests.kernel.remotes import Remote
 
 NOT_OURS = {"test_history"}
-SUITE = sorted(name for name in dir(jupyter_kernel_test.KernelTests) if name.startswith("test_") and name not in NOT_OURS)
+SUITE = sorted(
+    name for name in dir(jupyter_kernel_test.KernelTests) if name.startswith("test_") and name not in NOT_OURS
+)
 
 
 class Samples(jupyter_kernel_test.KernelTests):
@@ -23,27 +26,29 @@ class Samples(jupyter_kernel_test.KernelTests):
     file_extension = ".py"
     code_hello_world = "print('hello, world')"
     code_stderr = "import sys; print('test', file=sys.stderr)"
-    completion_samples = [
+    completion_samples: ClassVar = [
         {"text": "zi", "matches": {"zip"}},
         {"text": "import itertoo", "matches": {"itertools"}},
     ]
-    complete_code_samples = ["1", "print('hello, world')", "def f(x):\n  return x*2\n\n\n"]
-    incomplete_code_samples = ["print('''hello", "def f(x):\n  x*2"]
-    invalid_code_samples = ["import = 7q"]
+    complete_code_samples: ClassVar = ["1", "print('hello, world')", "def f(x):\n  return x*2\n\n\n"]
+    incomplete_code_samples: ClassVar = ["print('''hello", "def f(x):\n  x*2"]
+    invalid_code_samples: ClassVar = ["import = 7q"]
     code_page_something = "zip?"
     code_generate_error = "raise"
-    code_execute_result = [
+    code_execute_result: ClassVar = [
         {"code": "1+2+3", "result": "6"},
         {"code": "[n*n for n in range(1, 4)]", "result": "[1, 4, 9]"},
     ]
-    code_display_data = [
+    code_display_data: ClassVar = [
         {"code": "display({'text/html': '<b>x</b>'}, raw=True)", "mime": "text/html"},
         {"code": "import json; display({'image/svg+xml': '<svg/>'}, raw=True)", "mime": "image/svg+xml"},
     ]
     code_history_pattern = "1?2*"
     supported_history_operations = ("tail", "search")
     code_inspect_sample = "zip"
-    code_clear_output = "try:\n    clear_output()\nexcept NameError:\n    from IPython.display import clear_output; clear_output()"
+    code_clear_output = (
+        "try:\n    clear_output()\nexcept NameError:\n    from IPython.display import clear_output; clear_output()"
+    )
 
 
 @pytest.fixture(scope="module")

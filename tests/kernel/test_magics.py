@@ -19,7 +19,7 @@ def test_shell_commands_take_python_variables(nb: Client) -> None:
 
 
 def test_shell_commands_give_lines(nb: Client) -> None:
-    assert nb.good("lines = !printf 'a\\nb\\n'\nlist(lines), lines.n").text in ("(['a', 'b'], 'a\\nb')",)
+    assert nb.good("lines = !printf 'a\\nb\\n'\nlist(lines), lines.n").text == "(['a', 'b'], 'a\\nb')"
     assert nb.good("!!printf 'a\\nb\\n'").text == "['a', 'b']"
 
 

@@ -15,14 +15,18 @@ WAY = pytest.mark.parametrize("way", ["fork", "spawn", "forkserver"])
 
 @WAY
 def test_multiprocessing_pools_work(nb: Client, way: str) -> None:
-    code = f"import math, multiprocessing\nwith multiprocessing.get_context({way!r}).Pool(2) as pool:\n    r = pool.map(math.sqrt, [1, 4, 9])\nr"
+    code = (
+        f"import math, multiprocessing\nwith multiprocessing.get_context({way!r}).Pool(2) as pool:\n"
+        "    r = pool.map(math.sqrt, [1, 4, 9])\nr"
+    )
     assert nb.good(code, timeout=60).text == "[1.0, 2.0, 3.0]"
 
 
 @WAY
 def test_a_process_prints_into_the_notebook(nb: Client, way: str) -> None:
     code = (
-        f"import multiprocessing\np = multiprocessing.get_context({way!r}).Process(target=print, args=('from', 'child'))\n"
+        f"import multiprocessing\ncontext = multiprocessing.get_context({way!r})\n"
+        "p = context.Process(target=print, args=('from', 'child'))\n"
         "p.start(); p.join()\nprint('exit', p.exitcode)"
     )
     cell = nb.good(code, timeout=60)
@@ -47,7 +51,10 @@ def test_a_process_pool_executor(nb: Client) -> None:
 
 
 def test_subprocesses(nb: Client) -> None:
-    code = "import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'print(6 * 7)'], capture_output=True, text=True).stdout"
+    code = (
+        "import subprocess, sys\n"
+        "subprocess.run([sys.executable, '-c', 'print(6 * 7)'], capture_output=True, text=True).stdout"
+    )
     assert nb.good(code).text == "'42\\n'"
     asynchronous = (
         "import asyncio\np = await asyncio.create_subprocess_exec('echo', 'async', stdout=asyncio.subprocess.PIPE)\n"
@@ -61,7 +68,8 @@ def test_children_get_the_default_answer_to_signals(nb: Client) -> None:
     code = (
         "import subprocess, sys\n"
         "subprocess.run([sys.executable, '-c', 'import signal; "
-        "print(signal.getsignal(signal.SIGINT) is signal.default_int_handler, signal.pthread_sigmask(signal.SIG_BLOCK, []))'"
+        "print(signal.getsignal(signal.SIGINT) is signal.default_int_handler, "
+        "signal.pthread_sigmask(signal.SIG_BLOCK, []))'"
         "], capture_output=True, text=True).stdout"
     )
     assert nb.good(code).text == "'True set()\\n'"
@@ -133,7 +141,9 @@ def test_logging_shows(nb: Client) -> None:
     assert cell.stderr == "INFO:root:informed\n"
 
 
-@pytest.mark.parametrize("child", ["subprocess.Popen(['sleep', '300'])", "subprocess.Popen(['sleep', '300'], start_new_session=True)"])
+@pytest.mark.parametrize(
+    "child", ["subprocess.Popen(['sleep', '300'])", "subprocess.Popen(['sleep', '300'], start_new_session=True)"]
+)
 def test_a_child_does_not_hold_the_session_open(kernel: Kernel, own_remote: Remote, child: str) -> None:
     """It has the session's pipes; the session ends all the same, and without a wait for it."""
     connect(kernel.first, own_remote)

@@ -28,7 +28,10 @@ def test_any_locale_prints_and_reads_everything(front: Client, remote: Remote, l
         assert front.good("input('é? ')", answers=[text]).text == repr(text)
         assert text in front.good(f"!echo {text}").stdout.splitlines()  # bash may warn of the locale before
         assert front.run(f"raise ValueError({text!r})").error["evalue"] == text  # type: ignore[index]
-        assert front.good(f"# {text}\ndef f(): return {text!r}\nimport inspect; {text!r} in inspect.getsource(f)").text == "True"
+        assert (
+            front.good(f"# {text}\ndef f(): return {text!r}\nimport inspect; {text!r} in inspect.getsource(f)").text
+            == "True"
+        )
 
 
 def test_another_time_zone_is_the_cells(front: Client, remote: Remote) -> None:
@@ -78,7 +81,8 @@ def test_started_in_the_background_of_a_script(kernel: Kernel, remote: Remote, t
         assert cell.stdout == "ready\nfinally\n"
         code = (
             "import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'import signal; "
-            "print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)'], capture_output=True, text=True).stdout"
+            "print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)'"
+            "], capture_output=True, text=True).stdout"
         )
         assert front.good(code).text == "'True\\n'"
         assert "SIGTERM" in str(front.run("import os, signal; os.kill(os.getpid(), 15)").error) or "trap" in before

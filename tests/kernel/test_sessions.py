@@ -66,7 +66,9 @@ def test_many_kernels_at_once(own_remote: Remote) -> None:
         for kernel in kernels:
             kernel.launch()
         notebooks = [kernel.client(90) for kernel in kernels]
-        connects = [each.start(f"%connect {own_remote.address}\nimport os; mine = {i}") for i, each in enumerate(notebooks)]
+        connects = [
+            each.start(f"%connect {own_remote.address}\nimport os; mine = {i}") for i, each in enumerate(notebooks)
+        ]
         for notebook, cell in zip(notebooks, connects, strict=True):
             assert notebook.finish(cell, 90).status == "ok", cell
         cells = [notebook.start("print(mine, os.getpid())") for notebook in notebooks]
@@ -115,7 +117,9 @@ AGENTS_CACHE = re.compile(r"home/\.cache(/rpyc-kernel(/sessions|/agent-[0-9a-f]{
 
 def test_a_shutdown_during_a_cell_ends_it(kernel: Kernel, own_remote: Remote) -> None:
     connect(kernel.first, own_remote)
-    cell = kernel.first.start("import time\nprint('ready')\nwhile True:\n    try: time.sleep(60)\n    except KeyboardInterrupt: pass")
+    cell = kernel.first.start(
+        "import time\nprint('ready')\nwhile True:\n    try: time.sleep(60)\n    except KeyboardInterrupt: pass"
+    )
     kernel.first.wait_output(cell, "ready")
     kernel.shutdown()
     assert wait_until(lambda: not own_remote.processes(), 15), own_remote.processes()

@@ -100,7 +100,9 @@ def test_half_a_character_from_a_descriptor_waits_for_the_other_half(nb: Client,
     assert nb.finish(cell).stdout == "é"
 
 
-@pytest.mark.parametrize("text", ["é漢字😀\u200d\n", "\x00\x01\x1b[31mred\x1b[0m\n", "tab\tformfeed\x0c\r\n", "\u2028\n"])
+@pytest.mark.parametrize(
+    "text", ["é漢字😀\u200d\n", "\x00\x01\x1b[31mred\x1b[0m\n", "tab\tformfeed\x0c\r\n", "\u2028\n"]
+)
 def test_text_arrives_as_it_was_printed(nb: Client, text: str) -> None:
     assert nb.good(f"import sys\nnone = sys.stdout.write({text!r})").stdout == text
 
@@ -139,7 +141,10 @@ def test_many_megabytes_of_a_child(nb: Client) -> None:
 
 
 def test_a_redirected_stream_is_not_shown(nb: Client, tmp_path: Path) -> None:
-    code = "import contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()) as kept: print('unseen')\nkept.getvalue()"
+    code = (
+        "import contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()) as kept: print('unseen')\n"
+        "kept.getvalue()"
+    )
     cell = nb.good(code)
     assert (cell.stdout, cell.text) == ("", "'unseen\\n'")
 

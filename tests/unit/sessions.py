@@ -118,15 +118,15 @@ class Sessions:
                 os.kill(pid, signal.SIGTERM)
         wait_for(lambda: not any(map(runs, self._keepers)))
 
-    def link(self, session):
+    def link(self, session, agent=None):
         """A client that is not attached yet."""
-        broker = Broker(*agent_archive(), BOOT)
+        broker = Broker(*(agent or (*agent_archive(), BOOT)))
         self._brokers.append(broker)
         return Client(broker.call, wire, session)
 
-    def start(self, session="one", **config):
+    def start(self, session="one", agent=None, **config):
         """A client of a new session, whose worker is ready. Has ``keeper`` and ``worker``, pids, and ``record``."""
-        client = self.link(session)
+        client = self.link(session, agent)
         client.record = client.ask("spawn", shell="plain", **config)
         assert "error" not in client.record, client.record
         client.keeper = client.record["pid"]

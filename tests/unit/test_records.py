@@ -1,5 +1,6 @@
 """The records of sessions: found again, believed only if they are ours alone, and gone with their session."""
 
+import errno
 import json
 import os
 import stat
@@ -17,35 +18,44 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
-    return Path(records.sessions_folder(create=True))
+    return Path(next(records.sessions_folders()))
 
 
 def record(session="abc", **more):
     return dict(session=session, key="00", **more)
 
 
-def test_the_folder_is_private_and_made_only_if_wanted(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(
-        records,
-        "private_folders",
-        lambda create, folders=records.private_folders: (
-            each for each in folders(create) if each.startswith(str(tmp_path))
-        ),
-    )
-    assert records.sessions_folder() is None
-    assert list(tmp_path.iterdir()) == []
-    folder = records.sessions_folder(create=True)
-    assert folder == str(tmp_path / "rpyc-kernel" / "sessions") == records.sessions_folder()
-    assert stat.S_IMODE(Path(folder).stat().st_mode) == 0o700
+def test_folders_are_made_private(folder, tmp_path):
+    assert folder == tmp_path / "cache" / "rpyc-kernel" / "sessions"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    second = tmp_path / "home" / ".cache" / "rpyc-kernel" / "sessions"
+    assert [Path(path) for path in records.sessions_folders()][:2] == [folder, second]
 
 
 def test_where_the_first_folder_serves_not_the_next_does(folder, tmp_path):
     folder.chmod(0o777)
-    other = records.sessions_folder(create=True)
+    other = next(records.sessions_folders())
     assert other == str(tmp_path / "home" / ".cache" / "rpyc-kernel" / "sessions")
     records.write(other, record())
     assert records.read("abc") == record()
+
+
+def test_looking_for_a_record_makes_no_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert records.read("abc") is None
+    assert "abc" not in [each["session"] for each in records.every()]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.xfail(reason="records.write leaves its .new file behind")
+def test_what_could_not_be_written_leaves_nothing(folder, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(records.json, "dump", fail)
+    with pytest.raises(OSError, match="No space"):
+        records.write(str(folder), record())
+    assert list(folder.iterdir()) == []
 
 
 def test_a_record_is_found_again_and_only_its_owner_can_read_it(folder):
@@ -105,10 +115,8 @@ def test_a_session_is_named_by_letters_and_digits_alone(folder, tmp_path):
 def test_every_record_is_listed_once(folder, tmp_path):
     for name in ("b", "a"):
         records.write(folder, record(name))
-    (tmp_path / "home").mkdir()
     second = tmp_path / "home" / ".cache" / "rpyc-kernel" / "sessions"
-    second.mkdir(parents=True)
-    second.parent.chmod(0o700)
+    assert str(second) in records.sessions_folders()
     records.write(str(second), record("a"))
     records.write(str(second), record("c"))
     for name in ("a.sock", "b.d", "d.log", "e.json.new"):

@@ -84,15 +84,6 @@ def test_an_archive_that_arrived_damaged():
         spawn(digest, archive[:-1] + b"?", BOOT, {"session": "never"})
 
 
-def test_no_place_for_a_socket_is_told(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    folder = tmp_path / "rpyc-kernel" / "sessions"
-    folder.mkdir(0o700, parents=True)
-    folder.parent.chmod(0o700)
-    (folder / "never.sock").mkdir()
-    assert why_not().startswith("no session can be kept on that machine: ")
-
-
 def test_the_broker_passes_the_reason_on(sessions):
     answer = sessions.link("one").ask("spawn", python="/no/such/python")
     assert (answer["error"], answer["text"][:15]) == ("spawn", "/no/such/python")
@@ -125,33 +116,54 @@ def test_the_record_is_private_and_what_is_told_holds_no_secret(sessions, tmp_pa
         assert {"key", "socket", "path", "scratch"}.isdisjoint(told)
 
 
-@pytest.fixture
-def homeless(monkeypatch):
-    """An agent on a machine where no folder can be written, here and in its keeper."""
+def agent_with(file, text):
+    """The agent with a few lines more at the end of a module, as it is where something doesn't work."""
     sources = json.loads(zlib.decompress(agent_archive()[1]))
-    sources["boot.py"] += "\ndef private_folders(create, shared=True):\n    return iter(())\n"
+    sources[file] += "\n" + text
     archive = zlib.compress(json.dumps(sources).encode())
-    monkeypatch.setattr(records, "private_folders", lambda create, shared=True: iter(()))
     return digest_of(archive), archive, BOOT
 
 
-def test_without_a_folder_the_session_lives_and_the_kernel_remembers_its_record(homeless):
-    brokers = [Broker(*homeless), Broker(*homeless)]
-    try:
-        client = Client(brokers[0].call, wire, "homeless")
-        answer = client.ask("spawn", shell="plain")
-        record = answer["record"]
-        assert record["socket"].startswith("@")
-        client.attach(record=record)
-        assert client.run("a", "print('here')")[0] == "here\n"
-        other = Client(brokers[1].call, wire, "homeless")
-        assert other.ask("attach", acked=0)["error"] == "gone"  # nobody else finds it
-        assert other.attach(record=record)["accepted"] == 1
-        other.ask("terminate")
-        wait_for(lambda: not runs(record["pid"]))
-    finally:
-        for broker in brokers:
-            broker._close()
+NO_FOLDER = "def private_folders(create, shared=True):\n    return iter(())\n"
+FAILS = "def {}(*_args):\n    raise OSError(28, 'No space left on device')\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "text"), [("boot.py", NO_FOLDER), ("records.py", FAILS.format("write"))], ids=["no folder", "full disk"]
+)
+def test_without_a_place_for_files_the_session_lives_and_the_kernel_remembers_its_record(
+    sessions, file, text, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(records, "private_folders", lambda create, shared=True: iter(()))
+    client = sessions.start(f"homeless{os.getpid()}", agent=agent_with(file, text))
+    record = client.record["record"]
+    assert record["socket"].startswith("@")
+    assert client.run("a", "print('here')")[0] == "here\n"
+    other = sessions.link(client.session)
+    assert other.ask("attach", acked=0)["error"] == "gone"  # nobody else finds it
+    assert other.attach(record=record)["accepted"] == 1
+    assert not any(path.is_file() for path in tmp_path.rglob("*"))
+    other.ask("terminate")
+    wait_for(lambda: not runs(client.keeper))
+
+
+def test_where_no_socket_can_be_made_the_reason_is_told():
+    with pytest.raises(SpawnError, match=r"^no session can be kept on that machine: .*No space left on device"):
+        spawn(*agent_with("doors.py", FAILS.format("listen")), {"session": "never"})
+
+
+def test_where_the_first_folder_has_no_room_for_a_socket_the_next_serves(sessions, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "rpyc-kernel").mkdir(0o700)
+    (tmp_path / "rpyc-kernel" / "sessions" / "one.sock").mkdir(0o700, parents=True)
+    client = sessions.start("one")
+    assert client.run("a", "print('here')")[0] == "here\n"
+    assert (tmp_path / "home" / ".cache" / "rpyc-kernel" / "sessions" / "one.json").exists()
+
+
+def test_a_session_that_is_asked_for_again_is_the_same(sessions):
+    client = sessions.start()
+    assert sessions.link(client.session).ask("spawn")["pid"] == client.keeper
 
 
 def test_a_keeper_that_was_killed_is_gone_and_its_record_too(sessions, tmp_path):

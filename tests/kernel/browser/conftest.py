@@ -10,7 +10,7 @@ from tests.needs import needs
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator["Browser"]:  # type: ignore[name-defined]  # noqa: F821
+def browser() -> Iterator[Browser]:  # type: ignore[name-defined]  # noqa: F821
     """Debian's Chromium, driven by Playwright."""
     path = needs("chromium")
     from playwright.sync_api import sync_playwright
@@ -24,7 +24,7 @@ def browser() -> Iterator["Browser"]:  # type: ignore[name-defined]  # noqa: F82
 
 
 @pytest.fixture
-def page(browser: "Browser") -> Iterator["Page"]:  # type: ignore[name-defined]  # noqa: F821
+def page(browser: Browser) -> Iterator[Page]:  # type: ignore[name-defined]  # noqa: F821
     """A window with nothing remembered."""
     context = browser.new_context(viewport={"width": 1200, "height": 1400})
     yield context.new_page()
