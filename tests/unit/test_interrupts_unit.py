@@ -104,7 +104,6 @@ def test_a_request_that_was_interrupted_before_the_signal_came_does_not_begin(in
     assert begin(interrupts, 2)
 
 
-@pytest.mark.xfail(reason="Interrupts.begin: the signal of a press that was seen already counts as another")
 def test_the_signal_of_a_press_that_was_seen_already_does_nothing(interrupts, keeper):
     keeper.name(1)
     assert not begin(interrupts, 1)
@@ -113,13 +112,11 @@ def test_the_signal_of_a_press_that_was_seen_already_does_nothing(interrupts, ke
     assert begin(interrupts, 2)
 
 
-@pytest.mark.xfail(reason="Interrupts._handle marks the interrupt as seen although nobody was there for it")
 def test_a_request_whose_signal_came_before_it_began_does_not_begin(interrupts, keeper):
     assert not interrupted(keeper.interrupt, 1)
     assert not begin(interrupts, 1)
 
 
-@pytest.mark.xfail(reason="Interrupts._handle marks the interrupt as seen although nobody was there for it")
 def test_a_request_that_is_interrupted_while_another_runs_does_not_begin(interrupts, keeper):
     assert begin(interrupts, 1)
     assert not interrupted(keeper.interrupt, 2)

@@ -146,7 +146,6 @@ def test_an_interrupt_ends_the_cell_that_it_names(client):
     assert client.run("b", "print('well')")[0] == "well\n"
 
 
-@pytest.mark.xfail(reason="worker/interrupts.py: the SIGINT marks it as seen, and the request begins all the same")
 def test_an_interrupt_reaches_a_request_that_waits_and_not_the_one_that_runs(client):
     client.submit("a", "print('go')\nline = input()\nprint('not interrupted')")
     client.submit("b", "print('must not run')")
@@ -225,7 +224,6 @@ def test_a_running_cell_keeps_its_session(sessions):
     assert client.printed(client.until("a")) == "done\n"
 
 
-@pytest.mark.xfail(reason="keeper/loop.py, _look_at_clock: what counts is the last request's arrival, not its end")
 def test_a_session_stays_for_a_while_after_its_cell_has_ended(sessions, tmp_path):
     client = sessions.start(keep=1.0)
     client.submit("a", f"import time\ntime.sleep(1.2)\nopen({str(tmp_path / 'done')!r}, 'w')")
@@ -234,7 +232,6 @@ def test_a_session_stays_for_a_while_after_its_cell_has_ended(sessions, tmp_path
     assert client.until("a")[-1].content["status"] == "ok"
 
 
-@pytest.mark.xfail(reason="keeper/loop.py: a pull that has waited for longer than `keep` isn't heard")
 def test_a_session_somebody_pulls_from_stays(sessions):
     client = sessions.start(keep=0.3)
     assert client.pull(wait=0.6) == []
@@ -254,10 +251,6 @@ def test_sessions_share_nothing(sessions):
     assert one.until("a")[-1].content["ename"] == "KeyboardInterrupt"
 
 
-dies = pytest.mark.xfail(reason="keeper/loop.py, _operate: OverflowError and RecursionError end the keeper")
-drops = pytest.mark.xfail(reason="keeper/loop.py, _pull: a time that is no number ends the keeper")
-
-
 @pytest.mark.parametrize(
     ("op", "header"),
     [
@@ -267,10 +260,10 @@ drops = pytest.mark.xfail(reason="keeper/loop.py, _pull: a time that is no numbe
         ("submit", {"n": 1, "type": [], "parent": "a"}),
         ("interrupt", {}),
         ("pull", {"acked": 0, "max_bytes": [], "rtt": 0, "wait": 0}),
-        pytest.param("submit", {"n": float("inf"), "type": "execute_request", "parent": "a"}, marks=dies),
-        pytest.param("attach", {"acked": float("inf")}, marks=dies),
-        pytest.param("pull", {"acked": 0, "max_bytes": 1, "rtt": float("nan"), "wait": 1}, marks=drops),
-        pytest.param("pull", {"acked": 0, "max_bytes": 1, "rtt": 0, "wait": float("nan")}, marks=drops),
+        ("submit", {"n": float("inf"), "type": "execute_request", "parent": "a"}),
+        ("attach", {"acked": float("inf")}),
+        ("pull", {"acked": 0, "max_bytes": 1, "rtt": float("nan"), "wait": 1}),
+        ("pull", {"acked": 0, "max_bytes": 1, "rtt": 0, "wait": float("nan")}),
     ],
 )
 def test_a_request_of_another_form_is_refused_and_the_session_stays(client, op, header):

@@ -47,7 +47,6 @@ def test_looking_for_a_record_makes_no_folder(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.xfail(reason="records.write leaves its .new file behind")
 def test_what_could_not_be_written_leaves_nothing(folder, monkeypatch):
     def fail(*_):
         raise OSError(errno.ENOSPC, "No space left on device")

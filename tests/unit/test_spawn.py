@@ -175,7 +175,6 @@ def test_a_keeper_that_was_killed_is_gone_and_its_record_too(sessions, tmp_path)
     assert list((tmp_path / "rpyc-kernel" / "sessions").iterdir()) == []
 
 
-@pytest.mark.xfail(reason="broker.py, _open: whatever goes wrong at the door, a time-out too, erases the record")
 def test_a_keeper_that_is_slow_to_answer_is_not_forgotten(sessions, monkeypatch):
     client = sessions.start()
     monkeypatch.setattr(broker_module.doors, "SECONDS", 0.2)

@@ -74,11 +74,21 @@ class Broker:
         }
 
     def _spawn(self, config: Json) -> Json:
-        record = records.read(str(config.get("session"))) or spawn(*self._agent, config)  # asked again: the same
+        record = self._asked_again(str(config.get("session"))) or spawn(*self._agent, config)
         answer = _public(record)
         if not record.get("path"):  # nowhere to write it: the kernel has to remember it
             answer["record"] = record
         return answer
+
+    def _asked_again(self, session: str) -> Optional[Json]:
+        """The record of a session that runs already: its answer was lost on the way."""
+        record = records.read(session)
+        if record is not None:
+            try:
+                self._open(session, None).close()
+            except SessionGone:
+                return None
+        return record
 
     def _pass(self, op: str, payload: bytes) -> bytes:
         header, _buffers = wire.unpack(payload)
@@ -105,6 +115,8 @@ class Broker:
             raise SessionGone("there is no session %s on this machine" % session)
         try:
             return doors.connect(record["socket"], bytes.fromhex(record["key"]))
+        except socket.timeout:
+            raise OSError("the session's keeper does not answer") from None
         except (OSError, KeyError, TypeError):
             records.forget(record)
             raise SessionGone("the session's keeper doesn't run any more") from None

@@ -37,9 +37,13 @@ def write(folder: str, record: Record) -> None:
     """Keep a record where brokers look for it. Written whole or not at all."""
     path = os.path.join(folder, record["session"] + ".json")
     fd = os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(fd, "w") as file:
-        json.dump(record, file)
-    os.rename(path + ".new", path)
+    try:
+        with os.fdopen(fd, "w") as file:
+            json.dump(record, file)
+        os.rename(path + ".new", path)
+    except OSError:
+        os.unlink(path + ".new")
+        raise
 
 
 def read(session: str) -> Optional[Record]:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import binascii
 import json
+import operator
 import struct
 
 TYPE_CHECKING = False
@@ -43,7 +44,8 @@ def pack(header: Json, buffers: Sequence[Bytes] = ()) -> bytes:
     try:
         text = _dumps(header).encode("utf-8")
     except (UnicodeEncodeError, TypeError):
-        text = _dumps(clean(header)).encode("utf-8")
+        text = _dumps(clean(header)).encode("utf-8", "backslashreplace")
+    buffers = [buffer if isinstance(buffer, (bytes, bytearray)) else memoryview(buffer).tobytes() for buffer in buffers]
     lengths = struct.pack("!%dI" % len(buffers), *[len(buffer) for buffer in buffers])
     return b"".join((_COUNTS.pack(len(text), len(buffers)), lengths, text, *buffers))
 
@@ -72,7 +74,10 @@ def unpack(packet: Bytes) -> Tuple[Json, List[memoryview]]:
     if not isinstance(header, dict):
         raise WireError("a packet whose header is no JSON object")
     if b"\\ud" in raw or b"\\uD" in raw:
-        header = clean(header)
+        try:
+            header = clean(header)
+        except RecursionError:
+            raise WireError("a packet whose header is nested too deep") from None
     buffers = []
     for length in lengths:
         buffers.append(view[position : position + length])
@@ -90,11 +95,11 @@ def _plain(value: Any) -> Any:
         return binascii.b2a_base64(value, newline=False).decode("ascii")
     if hasattr(value, "isoformat"):
         return value.isoformat()
-    for kind in ("__index__", "__float__"):
-        if hasattr(value, kind):
-            return getattr(value, kind)()
-    if hasattr(value, "__iter__"):
-        return list(value)
+    for convert in (operator.index, list, float):
+        try:
+            return convert(value)
+        except TypeError:
+            continue
     return repr(value)
 
 

@@ -39,6 +39,10 @@ MAX_BYTES = 256 << 10  # of one pull's answer: what a stock server writes fastes
 POLL_FIRST, POLL_LAST = 0.005, 0.2  # seconds between pulls from a server with few threads
 
 
+# what reading an answer raises that isn't what it should be
+MALFORMED = (SequenceError, LookupError, TypeError, ValueError, ArithmeticError, RecursionError)
+
+
 class LinkStatus(Enum):
     """What a link does just now."""
 
@@ -73,6 +77,8 @@ class Link:
         self._state = SessionState()
         self._changed = threading.Condition()  # guards everything below, and the state
         self._cancel = threading.Event()
+        self._client = uuid.uuid4().hex
+        self._attempt_number = 0
         self._interrupts: deque[str] = deque()
         self._record: dict[str, Any] | None = None  # where the other machine has no place to keep it
         self._pulling: Broker | None = None
@@ -163,8 +169,8 @@ class Link:
                 self._end(error)
             except (LinkError, AgentError) as error:
                 self._lose(error)
-            except (SequenceError, wire.WireError, KeyError, TypeError) as error:
-                self._end(ProtocolError(self.address, f"{type(error).__name__}: {error}"))
+            except MALFORMED as error:
+                self._end(self._malformed(error))
             broker.close()
             broker = self._reconnect()
 
@@ -213,6 +219,8 @@ class Link:
             except SessionError as error:
                 if not self._superseded():
                     self._end(error)
+            except MALFORMED as error:
+                self._end(self._malformed(error))
             except (DialError, LinkError, AgentError) as error:
                 if self._sending is not None:
                     self._sending.close()
@@ -259,7 +267,9 @@ class Link:
 
     def _attach(self, broker: Broker) -> None:
         started = time.perf_counter()
-        request = self._with_record({"session": self.session, "acked": self._state.received})
+        self._attempt_number += 1  # one that comes late must not replace a newer one
+        request = {"session": self.session, "acked": self._state.received, "client": self._client}
+        request = self._with_record(dict(request, attempt=self._attempt_number))
         answer, _buffers = broker.call("attach", request, timeout=HEARTBEAT)
         self.rtt = time.perf_counter() - started
         with self._changed:
@@ -288,6 +298,9 @@ class Link:
                 except SessionError as error:
                     self._end(error)
                     return
+                except MALFORMED as error:
+                    self._end(self._malformed(error))
+                    return
                 except RpycKernelError as error:
                     if time.monotonic() > give_up:
                         self._give_up(error)
@@ -301,6 +314,9 @@ class Link:
             broker.close()
             raise
         return broker
+
+    def _malformed(self, error: Exception) -> ProtocolError:
+        return ProtocolError(self.address, f"{type(error).__name__}: {error}")
 
     def _lose(self, error: RpycKernelError) -> None:
         with self._changed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -72,7 +72,9 @@ class SessionState:
         self.epoch = epoch
         self.accepted(accepted)
         self._sent = 0
-        self._next = max(self._next, accepted + 1) if self._pending else accepted + 1
+        numbered = [replace(each, number=number) for number, each in enumerate(self._pending, accepted + 1)]
+        self._pending = deque(numbered)
+        self._next = accepted + 1 + len(numbered)
 
     def abandon(self) -> list[Submission]:
         """Give up what was not accepted; it will not run. Returns it."""
@@ -83,7 +85,7 @@ class SessionState:
 
     def arrived(self, first: int, packets: Sequence[memoryview]) -> Sequence[memoryview]:
         """Of messages numbered from ``first``, those that are new. Raises SequenceError if some were left out."""
-        if first > self.received + 1 and packets:
+        if first > self.received + 1:
             raise SequenceError(f"message {first} came after {self.received}")
         new = packets[max(0, self.received + 1 - first) :]
         self.received = max(self.received, first + len(packets) - 1)

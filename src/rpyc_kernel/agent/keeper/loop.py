@@ -51,6 +51,7 @@ class Keeper:
         self.journal = Journal(config.get("journal_limit", JOURNAL_LIMIT))
         self.requests = Requests()
         self.epoch = 0
+        self.client, self.attempt = "", 0  # whose link it is, and the how many-th
         self.keep = float(config.get("keep", DEFAULT_KEEP))
         self.last_heard = time.monotonic()
         self.last_plain = 0.0
@@ -77,7 +78,10 @@ class Keeper:
     def run(self) -> None:
         """Until the session ends."""
         while not self.ended:
-            for key, events in self.selector.select(self._timeout()):
+            ready = self.selector.select(self._timeout())
+            if self.requests.open or any(visitor.pull for visitor in self.visitors):
+                self.last_heard = time.monotonic()  # it wasn't idle until now
+            for key, events in ready:
                 key.data(events)
             self._hold_or_listen()
             self._answer_pulls()
@@ -117,7 +121,7 @@ class Keeper:
             times.append(self.nap_until)
         if self.ending is not None:
             times.append(self.ending)
-        elif not self.requests.open:
+        elif not self.requests.open and not waiting:
             times.append(self.last_heard + self.keep)
         return max(0.0, min(times) - now)
 
@@ -172,7 +176,7 @@ class Keeper:
             answer = self.operations[header["op"]](visitor, request, payload)
         except Stale:
             answer = {"error": "stale", "text": "another kernel has taken over this session"}
-        except (KeyError, IndexError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
             answer = {"error": "protocol", "text": "%s: %s" % (type(error).__name__, error)}
         if answer is not None:
             visitor.answer(wire.pack(answer))
@@ -185,11 +189,16 @@ class Keeper:
 
     def _attach(self, visitor: Visitor, request: Json, _payload: List[memoryview]) -> Json:
         """A link begins: from here on it alone is served, and what it hasn't got is given out again."""
+        acked = int(request.get("acked", 0))
+        client, attempt = request.get("client", ""), int(request.get("attempt", 0))
+        if client and client == self.client and attempt <= self.attempt:
+            raise Stale  # it was delayed on its way, and a later one has come before it
+        self.client, self.attempt = client, attempt
         self.epoch += 1
         for other in self.visitors:
             if other.pull:
                 other.answer(wire.pack({"error": "stale", "text": "another link has taken over this session"}))
-        self.journal.acknowledge(int(request.get("acked", 0)))
+        self.journal.acknowledge(acked)
         self.journal.rewind()
         self.last_plain = 0.0
         return {
@@ -212,9 +221,11 @@ class Keeper:
 
     def _pull(self, visitor: Visitor, request: Json, _payload: List[memoryview]) -> None:
         self._check_epoch(request)
+        wait, rtt, max_bytes = float(request["wait"]), float(request["rtt"]), int(request["max_bytes"])
+        if not (wait >= 0.0 and rtt >= 0.0):  # NaN would end in select()
+            raise ValueError("a time that is no number")
         self.journal.acknowledge(int(request["acked"]))
-        deadline = time.monotonic() + min(float(request["wait"]), 30.0)
-        visitor.pull = pulls.Pull(deadline, int(request["max_bytes"]), float(request["rtt"]))
+        visitor.pull = pulls.Pull(time.monotonic() + min(wait, 30.0), max_bytes, rtt)
 
     def _answer_pulls(self) -> None:
         now = time.monotonic()

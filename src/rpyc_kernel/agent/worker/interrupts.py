@@ -30,6 +30,7 @@ class Interrupts:
         self._page = page
         self._seen = page.interrupt[0]
         self._running: Dict[int, float] = {}  # request: when it was last interrupted
+        self._early = 0
         self.depth = 0
         self._pending: Optional[int] = None
         #: cancels the awaiting code of a request; set while an event loop runs
@@ -44,8 +45,9 @@ class Interrupts:
         self._running[number] = 0.0
         self._pending = None
         serial, meant = self._page.interrupt
-        if serial != self._seen and meant == number:
+        if meant == number and (serial != self._seen or self._early == number):
             self._seen = serial
+            self._running[number] = time.monotonic()  # the signal may be on its way
             return False
         return True
 
@@ -61,6 +63,7 @@ class Interrupts:
             meant = here
         self._seen = serial
         if meant not in self._running:
+            self._early = meant  # it may still wait for its turn
             return
         if self.depth:
             self._pending = meant

@@ -113,7 +113,11 @@ class Sorter:
                 break
             packet = bytes(received[size : size + length])
             del received[: size + length]
-            self._sort(number, wire.Message.decode(packet))
+            try:
+                message = wire.Message.decode(packet)
+            except wire.WireError:
+                continue
+            self._sort(number, message)
         return True
 
     def _sort(self, number: int, message: wire.Message) -> None:
