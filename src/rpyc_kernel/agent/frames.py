@@ -11,8 +11,11 @@ from __future__ import annotations
 
 import fcntl
 import mmap
+import os
 import struct
 import termios
+import time
+from array import array
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,26 +40,52 @@ STREAMS = {STDOUT: "stdout", STDERR: "stderr"}
 class Page:
     """Memory that the keeper and its worker share: counters of the pipes, and whom an interrupt is meant for."""
 
-    _COUNTERS = struct.Struct("=QQ")
-    _INTERRUPT = struct.Struct("=II")
+    # native, so that each number is written at once
+    _TURN = struct.Struct("@Q")  # odd while the keeper reads a pipe
+    _COUNTERS = struct.Struct("@QQQ")  # turn, and bytes read from either pipe
+    _INTERRUPT = struct.Struct("@II")
     _PARTIAL = struct.Struct("=BII")
-    _INTERRUPT_AT = 16
+    _INTERRUPT_AT = 24
     _PARTIAL_AT = 32
     _TEXT_AT = _PARTIAL_AT + _PARTIAL.size
     PARTIAL_MAX = 2048
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, 4096)
+        self._unread = array("i", [0])
 
     @property
     def counters(self) -> Tuple[int, int]:
-        """How many bytes the keeper has read from each pipe so far."""
-        out, err = self._COUNTERS.unpack_from(self._memory)
+        """How many bytes the keeper has read from each pipe so far; for the keeper, who alone changes them."""
+        _turn, out, err = self._COUNTERS.unpack_from(self._memory)
         return out, err
 
-    @counters.setter
-    def counters(self, value: Tuple[int, int]) -> None:
-        self._COUNTERS.pack_into(self._memory, 0, *value)
+    def read_pipe(self, index: int, fd: int, count: int) -> bytes:
+        """Read from a pipe, and count what came. The worker sees that both are under way, and waits for the end.
+
+        :raises BlockingIOError: there is nothing in it
+        """
+        turn, *counters = self._COUNTERS.unpack_from(self._memory)
+        self._TURN.pack_into(self._memory, 0, turn + 1)
+        try:
+            data = os.read(fd, count)
+            counters[index] += len(data)
+            return data
+        finally:
+            self._COUNTERS.pack_into(self._memory, 0, turn + 1, *counters)
+            self._TURN.pack_into(self._memory, 0, turn + 2)
+
+    def stamps(self, pipes: Tuple[int, int]) -> Tuple[int, int]:
+        """How many bytes others have ever written to each pipe, of which these are the write ends."""
+        memory, counters, unread, ioctl = self._memory, self._COUNTERS, self._unread, fcntl.ioctl
+        while True:
+            turn, out, err = counters.unpack_from(memory)
+            ioctl(pipes[0], termios.FIONREAD, unread)
+            out += unread[0]
+            ioctl(pipes[1], termios.FIONREAD, unread)
+            if not turn & 1 and turn == self._TURN.unpack_from(memory)[0]:
+                return out, err + unread[0]
+            time.sleep(0)  # the keeper is reading just now
 
     @property
     def interrupt(self) -> Tuple[int, int]:

@@ -205,7 +205,7 @@ class Child:
         fd = self.sources[1 + index]
         while count > 0:
             try:
-                data = os.read(fd, min(count, 1 << 16))
+                data = self.page.read_pipe(index, fd, min(count, 1 << 16))
             except BlockingIOError:
                 break
             except OSError as error:
@@ -215,9 +215,6 @@ class Child:
             if not data:
                 break
             count -= len(data)
-            counters = list(self.page.counters)
-            counters[index] += len(data)
-            self.page.counters = (counters[0], counters[1])
             data = self._tails[index] + data
             cut = len(data) - _torn(data)
             self._tails[index] = data[cut:]

@@ -146,10 +146,7 @@ class Outlet:
             rest = rest[cut:]
 
     def _send_frame(self, kind: int, request: int, data: bytes) -> None:
-        page = self._page
-        out, err = page.counters
-        out += frames.bytes_in_pipe(self._pipes[0])
-        err += frames.bytes_in_pipe(self._pipes[1])
+        out, err = self._page.stamps(self._pipes)
         frame = frames.FRAME.pack(kind, request, len(data), out, err) + data
         sent = os.write(self._fd, frame)
         if sent < len(frame):  # a signal came
