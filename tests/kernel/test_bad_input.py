@@ -21,6 +21,13 @@ BOUND = 25.0
 """Seconds within which any of this has to be told."""
 
 
+@pytest.fixture(scope="module")
+def front() -> Iterator[Client]:
+    """One notebook for all of it: it has to stay usable."""
+    with Kernel() as front:
+        yield front
+
+
 def told(cell: Request, *words: str) -> str:
     """The one sentence that a user gets; it must have these words, and nothing of our internals."""
     assert cell.status == "error", cell

@@ -94,6 +94,8 @@ class Link:
         ``agent.keeper.main.main``.
         """
         broker = open_broker(self.address, timeout=DIAL_TIMEOUT, cancel=cancel)
+        second = threading.Thread(target=self._dial_second, name="rpyc-kernel-second", daemon=True)
+        second.start()  # meanwhile
         watch = _Watch(cancel, broker)
         try:
             if broker.hello.get("server") == "OneShotServer":
@@ -104,11 +106,16 @@ class Link:
             self._attach(broker)
         except BaseException as error:
             broker.close()
+            self._cancel.set()
+            second.join(1.0)
+            if self._sending is not None:
+                self._sending.close()
             if cancel.is_set():
                 raise DialCancelledError(self.address) from error
             raise
         finally:
             watch.stop()
+        second.join()
         self.hello = broker.hello
         self._pulling = broker
         self._set_status(LinkStatus.UP)
@@ -116,6 +123,13 @@ class Link:
             thread = threading.Thread(target=work, name=f"rpyc-kernel-{name}", daemon=True)
             self._threads.append(thread)
             thread.start()
+
+    def _dial_second(self) -> None:
+        """The sender's connection; where it fails, the sender tries again."""
+        try:
+            self._sending = open_broker(self.address, timeout=DIAL_TIMEOUT, cancel=self._cancel)
+        except RpycKernelError:
+            self._sending = None
 
     def submit(self, message: wire.Message) -> None:
         """Send a request. It runs once, even if the link breaks meanwhile."""

@@ -1,0 +1,1 @@
+"""RPyC servers of our own."""
