@@ -27,6 +27,7 @@ class Exchange:
         self._stdin_socket = stdin_socket
         self._replies: dict[str, tuple[Machine, asyncio.Future[dict[str, Any]]]] = {}
         self._requesters: dict[str, tuple[dict[str, Any], Any]] = {}  # parent and identity by msg_id, of running cells
+        self._asking = asyncio.Lock()
         self._questions: dict[Any, asyncio.Task[None]] = {}
 
     # --- in the event loop
@@ -40,6 +41,10 @@ class Exchange:
     def end(self, msg_id: str) -> None:
         """A cell has ended: whatever it asked needs no answer any more."""
         self._requesters.pop(msg_id, None)
+        self.stop_asking(msg_id)
+
+    def stop_asking(self, msg_id: str) -> None:
+        """The questions of that cell are not waited for any more: it has ended, or was interrupted."""
         for key in [key for key in self._questions if key[0] == msg_id]:
             self._questions.pop(key).cancel()
 
@@ -75,7 +80,10 @@ class Exchange:
         requester = self._requesters.get(message.parent)
         if requester is None:
             return
-        parent, ident = requester
+        async with self._asking:  # one question at a time, since an answer doesn't say which it is for
+            await self._put_question(machine, message, *requester)
+
+    async def _put_question(self, machine: Machine, message: Message, parent: dict[str, Any], ident: Any) -> None:
         prompt, password = str(message.content.get("prompt", "")), bool(message.content.get("password"))
         value = await stdin.ask(
             self._session, self._stdin_socket, prompt, password=password, parent=parent, ident=ident

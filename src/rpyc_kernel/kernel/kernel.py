@@ -347,6 +347,7 @@ class RpycKernel(WhileBusyKernel):
     def _interrupt_remote(self, machine: Machine, msg_id: str) -> None:
         if machine.link.status is LinkStatus.UP:
             machine.link.interrupt(msg_id)
+            self.io_loop.add_callback(self._exchange.stop_asking, msg_id)
         else:
             error = machine.link.error or CommandError(f"The link to {machine.name} is down.")
             self.io_loop.add_callback(self._exchange.fail, machine, error)

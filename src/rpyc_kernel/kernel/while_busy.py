@@ -2,12 +2,13 @@
 
 ipykernel takes one shell message after the other: completion, inspection and comm messages would wait for the cell to
 end. This is the one place that reaches into its internals (``shell_main``, ``dispatch_shell(…, concurrent=True)`` of
-ipykernel 7.4); ``tests/kernel/test_while_busy.py`` names the version.
+ipykernel 7.4); ``tests/unit/test_ipykernel.py`` names the version.
 """
 
 from __future__ import annotations
 
 import asyncio
+import threading
 from contextvars import copy_context
 from typing import Any
 
@@ -28,8 +29,24 @@ ANSWERED_AT_ONCE = frozenset(
 )
 
 
+class NoSubshells:
+    """Stands for the thread that ipykernel would have for subshells, where it asks whether it is on the main one."""
+
+    parent_thread = threading.main_thread()
+
+    def __bool__(self) -> bool:
+        return False
+
+
 class WhileBusyKernel(IPythonKernel):
-    """An ``IPythonKernel`` that answers `ANSWERED_AT_ONCE` while a cell awaits its reply."""
+    """An ``IPythonKernel`` that answers `ANSWERED_AT_ONCE` while a cell awaits its reply, without subshells."""
+
+    _supports_kernel_subshells = False
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.shell_channel_thread = NoSubshells()
+        self._stopping: asyncio.Task[None] | None = None
 
     async def shell_main(self, subshell_id: str | None, msg: list[Any]) -> None:
         """Handle a shell message, beside the running cell if it is one that may be."""
@@ -46,6 +63,18 @@ class WhileBusyKernel(IPythonKernel):
             if self._main_asyncio_lock.locked():  # the front end saw "idle" for the answer, and would believe it
                 self._publish_status("busy", "shell", parent=cell)
 
+    def _abort_queues(self, subshell_id: str | None = None) -> None:
+        """After an error, abort the cells that wait behind it: those that have come until now."""
+        self._aborting = True
+        self.shell_stream.flush()
+        self._stopping = asyncio.create_task(self._stop_aborting())
+
+    async def _stop_aborting(self) -> None:
+        for _ in range(3):  # what was just received gets into the queue, which is that of the lock
+            await asyncio.sleep(0)
+        async with self._main_asyncio_lock:
+            self._aborting = False
+
     async def _answer(self, msg: list[Any], subshell_id: str | None) -> None:
         """One message between its own ``busy`` and ``idle``, for which a front end waits beside the reply."""
         _idents, frames = self.session.feed_identities(msg, copy=False)
@@ -57,9 +86,7 @@ class WhileBusyKernel(IPythonKernel):
             self._publish_status("idle", "shell", parent=parent)
 
     def _msg_type(self, msg: list[Any]) -> str:
-        """The type of a message whose content is left alone; "" for ipykernel's one-frame message to itself."""
-        if len(msg) == 1:
-            return ""
+        """The type of a message whose content is left alone."""
         try:
             _idents, frames = self.session.feed_identities(msg, copy=False)
             header: dict[str, Any] = self.session.deserialize(frames, content=False, copy=False)["header"]

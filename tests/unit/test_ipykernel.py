@@ -1,0 +1,27 @@
+"""The internals of ipykernel that kernel/while_busy.py relies on, in the version that is installed."""
+
+import inspect
+
+import ipykernel
+from ipykernel.kernelbase import Kernel
+
+
+def test_the_version_is_one_that_was_looked_at():
+    assert ipykernel.version_info[:2] >= (7, 4)
+    assert ipykernel.version_info[0] == 7
+
+
+def test_a_message_can_be_dispatched_beside_a_cell():
+    assert "concurrent" in inspect.signature(Kernel.dispatch_shell).parameters
+    assert list(inspect.signature(Kernel.shell_main).parameters) == ["self", "subshell_id", "msg"]
+    assert "_main_asyncio_lock" in inspect.getsource(Kernel.shell_main)
+
+
+def test_what_is_aborted_is_what_the_flag_says():
+    assert "self._aborting" in inspect.getsource(Kernel.dispatch_shell)
+    assert list(inspect.signature(Kernel._abort_queues).parameters) == ["self", "subshell_id"]
+
+
+def test_the_thread_of_subshells_can_be_left_out():
+    assert "if self.shell_channel_thread:" in inspect.getsource(Kernel.start)
+    assert "_supports_kernel_subshells" in inspect.getsource(Kernel.dispatch_shell)
