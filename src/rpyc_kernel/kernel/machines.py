@@ -56,6 +56,7 @@ class Machines:
         self._machines: dict[str, Machine] = {}
         self._left: dict[str, str] = {}  # sessions that were left to their `keep`, by address
         self._embedded: EmbeddedServer | None = None
+        self._warned = False
 
     def connect(self, text: str, config: dict[str, Any], cancel: threading.Event, *, new: bool = False) -> str:
         """Make the machine at that address the one where cells run. Returns the line that says so.
@@ -80,7 +81,14 @@ class Machines:
         self._left.pop(name, None)
         self._machines[name] = machine
         self.current = machine
-        return f"Connected to {machine.describe()}"
+        return f"Connected to {machine.describe()}" + self._warning(address)
+
+    def _warning(self, address: Address) -> str:
+        """What somebody who opens a stock server to a network should know, told once."""
+        if self._warned or address.scheme != "rpyc" or address.is_loopback:
+            return ""
+        self._warned = True
+        return f"\nMind that whoever reaches {address} can run code there: RPyC's classic server asks for no password."
 
     def default(self, config: dict[str, Any], cancel: threading.Event) -> None:
         """Without a named machine: this one, by the server that this user has started, or by one of our own."""
