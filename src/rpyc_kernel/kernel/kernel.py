@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from traitlets import Dict, Float, Unicode
+from traitlets import Dict, Enum, Float, Unicode
 
 from rpyc_kernel import __version__
 from rpyc_kernel.agent.wire import Message
 from rpyc_kernel.errors import CommandError, DialCancelledError, RpycKernelError
-from rpyc_kernel.kernel import routing
+from rpyc_kernel.kernel import logs, routing
 from rpyc_kernel.kernel.commands import command_help
 from rpyc_kernel.kernel.exchange import Exchange
 from rpyc_kernel.kernel.machines import Machine, Machines
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 DEFAULT_KEEP = 24 * 3600.0  # seconds
 LOOKUP_TIMEOUT = 10.0  # seconds for completion and inspection
@@ -46,10 +48,13 @@ class RpycKernel(WhileBusyKernel):
     cwd = Unicode("", help="The folder on that machine in which cells start.").tag(config=True)
     environment = Dict(help="Environment variables for the Python on that machine.").tag(config=True)
     python = Unicode("", help="The Python on that machine; without it, the one that runs the server.").tag(config=True)
+    log_level = Enum(logs.LEVELS, "WARNING", help="How much our own log tells.").tag(config=True)
+    log_file = Unicode("", help="Where our own log goes instead of the terminal of the server.").tag(config=True)
     remote_shell = Unicode("auto", help="auto, plain or ipython.").tag(config=True)
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        logs.set_up(self.log_level, self.log_file, self.log.handlers)
         self._count = 1
         self._stops: list[Callable[[], None]] = []  # what the stop button does just now
         self._running_locally = False
@@ -160,7 +165,7 @@ class RpycKernel(WhileBusyKernel):
         machine = self._machines.current
         if silent and machine is None:
             return dict(NOTHING)  # start-up cells of a front end open no connection
-        machine = await self._reach(machine, msg_id)
+        machine = await self._reach(machine)
         while machine.news:
             self._say(machine.news.pop(0), msg_id, "stderr")
         content = {
@@ -219,12 +224,12 @@ class RpycKernel(WhileBusyKernel):
         self._memory.write(checked, config)
         return line
 
-    async def _reach(self, machine: Machine | None, msg_id: str) -> Machine:
+    async def _reach(self, machine: Machine | None) -> Machine:
         """The machine where the cell runs, connected."""
         if machine is None:
             known = self._memory.read() or ({"address": self.address} if self.address else None)
             if known and known["address"]:
-                self._say(await self._connect(known["address"], known.get("config") or self._session_config()), msg_id)
+                log.info(await self._connect(known["address"], known.get("config") or self._session_config()))
             elif known:
                 raise CommandError('Not connected. $connect("host:port") names the machine on which cells run.')
             else:
@@ -336,7 +341,7 @@ class RpycKernel(WhileBusyKernel):
         try:
             await self._ask_machine(machine, message)
         except RpycKernelError as error:
-            self.log.info("a %s was not delivered: %s", msg_type, error)
+            log.info("a %s was not delivered: %s", msg_type, error)
 
     # --- interrupt and shutdown
 
@@ -354,7 +359,7 @@ class RpycKernel(WhileBusyKernel):
 
     def _on_status(self, machine: Machine, status: LinkStatus, error: RpycKernelError | None) -> None:
         """A link has changed, on any thread."""
-        self.log.info("%s: %s %s", machine.name, status.value, error or "")
+        log.info("%s: %s %s", machine.name, status.value, error or "")
         self._exchange.on_status(machine, status, error)
 
     def _on_sigint(self, signum: int, frame: Any) -> None:
