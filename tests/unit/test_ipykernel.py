@@ -18,10 +18,11 @@ def test_a_message_can_be_dispatched_beside_a_cell():
 
 
 def test_what_is_aborted_is_what_the_flag_says():
-    assert "self._aborting" in inspect.getsource(Kernel.dispatch_shell)
+    assert "aborting = self._aborting" in inspect.getsource(Kernel.dispatch_shell)
     assert list(inspect.signature(Kernel._abort_queues).parameters) == ["self", "subshell_id"]
 
 
 def test_the_thread_of_subshells_can_be_left_out():
     assert "if self.shell_channel_thread:" in inspect.getsource(Kernel.start)
+    assert "self.shell_stream.on_recv(" in inspect.getsource(Kernel.start)
     assert "_supports_kernel_subshells" in inspect.getsource(Kernel.dispatch_shell)

@@ -26,6 +26,7 @@ class RpycKernelApp(IPKernelApp):
     flags = kernel_flags
     classes = [RpycKernel, *IPKernelApp.classes]  # noqa: RUF012 - traitlets reads it from the class
     kernel_class = Type(RpycKernel, klass="ipykernel.kernelbase.Kernel", help="The kernel to run.").tag(config=True)
+
     def init_control(self, context: Any) -> None:
         """As ipykernel's, without the thread for subshells, which would only hand each message on."""
         super().init_control(context)

@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
-import threading
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 from traitlets import Dict, Enum, Float, Unicode
 
@@ -21,14 +18,10 @@ from rpyc_kernel.kernel.exchange import Exchange
 from rpyc_kernel.kernel.machines import Machine, Machines
 from rpyc_kernel.kernel.memory import Memory
 from rpyc_kernel.kernel.publisher import Publisher
-from rpyc_kernel.kernel.while_busy import WhileBusyKernel
+from rpyc_kernel.kernel.stop_button import StoppableKernel
 from rpyc_kernel.link.pump import LinkStatus
 from rpyc_kernel.transport.address import Address
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 DEFAULT_KEEP = 24 * 3600.0  # seconds
@@ -37,7 +30,7 @@ EXECUTE_SLEEP = 0.0005  # seconds, ipykernel's default
 NOTHING = {"status": "ok", "payload": [], "user_expressions": {}}
 
 
-class RpycKernel(WhileBusyKernel):
+class RpycKernel(StoppableKernel):
     """An IPython kernel whose cells run on another machine, unless they are marked as local."""
 
     implementation = "rpyc-kernel"
@@ -56,8 +49,6 @@ class RpycKernel(WhileBusyKernel):
         super().__init__(**kwargs)
         logs.set_up(self.log_level, self.log_file, self.log.handlers)
         self._count = 1
-        self._stops: list[Callable[[], None]] = []  # what the stop button does just now
-        self._running_locally = False
         self._memory = Memory(getattr(self.parent, "abs_connection_file", None))
         self._publisher = Publisher(self.session, self.iopub_socket, self._topic)
         self._exchange = Exchange(self._publisher, self.session, self.stdin_socket)
@@ -183,16 +174,12 @@ class RpycKernel(WhileBusyKernel):
     ) -> dict[str, Any]:
         shell = self.shell  # its displayhook counts from execution_count or from one less, by IPython's version
         shell.execution_count = self._count + shell.execution_count - shell.displayhook.prompt_count
-        self._running_locally = True
         self._execute_sleep = EXECUTE_SLEEP
-        try:
-            with self._stoppable(lambda: os.kill(os.getpid(), signal.SIGINT)):
-                reply: dict[str, Any] = await super().do_execute(
-                    code, silent, store_history=False, user_expressions=user_expressions, allow_stdin=allow_stdin
-                )
-            return reply
-        finally:
-            self._running_locally = False
+        with self._local_cell():
+            reply: dict[str, Any] = await super().do_execute(
+                code, silent, store_history=False, user_expressions=user_expressions, allow_stdin=allow_stdin
+            )
+        return reply
 
     async def _run_command(self, step: routing.Command) -> str:
         arguments = step.arguments
@@ -250,25 +237,10 @@ class RpycKernel(WhileBusyKernel):
         config.update({name: value for name, value in (("cwd", self.cwd), ("python", self.python)) if value})
         return config
 
-    async def _blocking(self, work: Callable[[threading.Event], T]) -> T:
-        """Do something that blocks on a thread of its own; the stop button sets its *cancel*."""
-        cancel = threading.Event()
-        with self._stoppable(cancel.set):
-            return await asyncio.to_thread(work, cancel)
-
     async def _ask_machine(self, machine: Machine, message: Message) -> dict[str, Any]:
         """A request that the stop button reaches."""
         with self._stoppable(lambda: self._interrupt_remote(machine, message.parent)):
             return await self._exchange.request(machine, message)
-
-    @contextmanager
-    def _stoppable(self, stop: Callable[[], None]) -> Iterator[None]:
-        """Within it the stop button calls *stop*."""
-        self._stops.append(stop)
-        try:
-            yield
-        finally:
-            self._stops.remove(stop)
 
     def _say(self, text: str, msg_id: str, name: str = "stdout") -> None:
         self._publisher.send("stream", {"name": name, "text": text + "\n"}, msg_id)
@@ -343,11 +315,7 @@ class RpycKernel(WhileBusyKernel):
         except RpycKernelError as error:
             log.info("a %s was not delivered: %s", msg_type, error)
 
-    # --- interrupt and shutdown
-
-    def pre_handler_hook(self) -> None:
-        """SIGINT (Ctrl-C where the kernel runs in a terminal) is the stop button too."""
-        self.saved_sigint_handler = signal.signal(signal.SIGINT, self._on_sigint)
+    # --- links, interrupt and shutdown
 
     def _interrupt_remote(self, machine: Machine, msg_id: str) -> None:
         if machine.link.status is LinkStatus.UP:
@@ -361,18 +329,6 @@ class RpycKernel(WhileBusyKernel):
         """A link has changed, on any thread."""
         log.info("%s: %s %s", machine.name, status.value, error or "")
         self._exchange.on_status(machine, status, error)
-
-    def _on_sigint(self, signum: int, frame: Any) -> None:
-        if self._running_locally or not self._stops:
-            signal.default_int_handler(signum, frame)
-        for stop in list(self._stops):
-            stop()
-
-    async def interrupt_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
-        """The stop button: for whatever the running cell does just now."""
-        for stop in list(self._stops):
-            stop()
-        self.session.send(stream, "interrupt_reply", {"status": "ok"}, parent, ident=ident)
 
     async def do_shutdown(self, restart: bool) -> dict[str, Any]:
         """End the sessions on the other machines, then this process."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.agent.wire import Message
 from rpyc_kernel.errors import AgentError, DialCancelledError, RpycKernelError, SessionGoneError
-from rpyc_kernel.link.pump import Link, LinkStatus
 from rpyc_kernel.kernel.embedded import EmbeddedServer, belongs_to_me
+from rpyc_kernel.link.pump import Link, LinkStatus
 from rpyc_kernel.transport.address import Address
 
 if TYPE_CHECKING:

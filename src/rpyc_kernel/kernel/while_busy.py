@@ -38,6 +38,14 @@ class NoSubshells:
         return False
 
 
+class Numbered(list[Any]):
+    """The frames of a message, which was the *number*-th to come."""
+
+    def __init__(self, number: int, frames: list[Any]) -> None:
+        super().__init__(frames)
+        self.number = number
+
+
 class WhileBusyKernel(IPythonKernel):
     """An ``IPythonKernel`` that answers `ANSWERED_AT_ONCE` while a cell awaits its reply, without subshells."""
 
@@ -46,7 +54,8 @@ class WhileBusyKernel(IPythonKernel):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.shell_channel_thread = NoSubshells()
-        self._stopping: asyncio.Task[None] | None = None
+        self._arrived = 0
+        self._abort_until = 0
 
     async def shell_main(self, subshell_id: str | None, msg: list[Any]) -> None:
         """Handle a shell message, beside the running cell if it is one that may be."""
@@ -63,17 +72,29 @@ class WhileBusyKernel(IPythonKernel):
             if self._main_asyncio_lock.locked():  # the front end saw "idle" for the answer, and would believe it
                 self._publish_status("busy", "shell", parent=cell)
 
-    def _abort_queues(self, subshell_id: str | None = None) -> None:
-        """After an error, abort the cells that wait behind it: those that have come until now."""
-        self._aborting = True
-        self.shell_stream.flush()
-        self._stopping = asyncio.create_task(self._stop_aborting())
+    def start(self) -> None:
+        """As ipykernel, but number the messages as they come."""
+        super().start()
+        context = copy_context()
 
-    async def _stop_aborting(self) -> None:
-        for _ in range(3):  # what was just received gets into the queue, which is that of the lock
-            await asyncio.sleep(0)
-        async with self._main_asyncio_lock:
-            self._aborting = False
+        def receive(frames: list[Any]) -> asyncio.Task[None]:
+            self._arrived += 1
+            return asyncio.create_task(self.shell_main(None, Numbered(self._arrived, frames)), context=context)
+
+        self.shell_stream.on_recv(receive, copy=False)
+
+    def _abort_queues(self, subshell_id: str | None = None) -> None:
+        """After an error, abort the cells that have come until now, and none that comes as an answer to it."""
+        self.shell_stream.flush()
+        self._abort_until = self._arrived
+
+    async def dispatch_shell(
+        self, msg: list[Any], /, subshell_id: str | None = None, *, concurrent: bool = False
+    ) -> None:
+        """Handle a message, whose turn it is."""
+        if not concurrent:
+            self._aborting = isinstance(msg, Numbered) and msg.number <= self._abort_until
+        await super().dispatch_shell(msg, subshell_id, concurrent=concurrent)
 
     async def _answer(self, msg: list[Any], subshell_id: str | None) -> None:
         """One message between its own ``busy`` and ``idle``, for which a front end waits beside the reply."""

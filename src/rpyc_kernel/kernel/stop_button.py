@@ -1,0 +1,67 @@
+"""The stop button: Jupyter's ``interrupt_request``, or Ctrl-C where the kernel runs in a terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from rpyc_kernel.kernel.while_busy import WhileBusyKernel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
+
+
+class StoppableKernel(WhileBusyKernel):
+    """Knows how whatever runs just now is stopped: the local cell, the remote one, a widget's callback, connecting."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._stops: list[Callable[[], None]] = []
+        self._running_locally = False
+
+    @contextmanager
+    def _stoppable(self, stop: Callable[[], None]) -> Iterator[None]:
+        """Within it the stop button calls *stop*, on the control thread."""
+        self._stops.append(stop)
+        try:
+            yield
+        finally:
+            self._stops.remove(stop)
+
+    @contextmanager
+    def _local_cell(self) -> Iterator[None]:
+        """Within it the local IPython runs code, which KeyboardInterrupt stops."""
+        self._running_locally = True
+        try:
+            with self._stoppable(lambda: os.kill(os.getpid(), signal.SIGINT)):
+                yield
+        finally:
+            self._running_locally = False
+
+    async def _blocking(self, work: Callable[[threading.Event], T]) -> T:
+        """Do something that blocks on a thread of its own; the stop button sets its *cancel*."""
+        cancel = threading.Event()
+        with self._stoppable(cancel.set):
+            return await asyncio.to_thread(work, cancel)
+
+    def pre_handler_hook(self) -> None:
+        """As ipykernel, which makes SIGINT a KeyboardInterrupt while a request is handled."""
+        self.saved_sigint_handler = signal.signal(signal.SIGINT, self._on_sigint)
+
+    def _on_sigint(self, signum: int, frame: Any) -> None:
+        if self._running_locally or not self._stops:
+            signal.default_int_handler(signum, frame)
+        for stop in list(self._stops):
+            stop()
+
+    async def interrupt_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+        """Stop whatever runs; where nothing does, it does no harm."""
+        for stop in list(self._stops):
+            stop()
+        self.session.send(stream, "interrupt_reply", {"status": "ok"}, parent, ident=ident)
