@@ -1,4 +1,8 @@
-"""What tests of the kernel are given: a remote with IPython and one without, and notebooks on them."""
+"""What tests of the kernel are given: a remote with IPython and one without, and notebooks on them.
+
+Two variables change what runs: RPYC_KERNEL_TESTS_FULL=1 takes the large numbers (a million prints, more random cells),
+RPYC_KERNEL_TESTS_REFERENCE=1 runs the same tests on a local ipykernel, to see whether they ask for what notebooks do.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +26,7 @@ def remote(request: pytest.FixtureRequest) -> Iterator[Remote]:
     server = Remote(request.param)
     if REFERENCE:
         yield server
+        server.__exit__(None, None, None)
         return
     with server:
         yield server

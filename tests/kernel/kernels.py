@@ -19,7 +19,9 @@ from jupyter_client.kernelspec import KernelSpecManager
 
 from tests.kernel.client import WAIT, Client
 
-SOURCE = Path(__file__).resolve().parents[2] / "src"
+# Where the tests' own rpyc_kernel is: the kernels run the same one.
+_found = importlib.util.find_spec("rpyc_kernel")
+SOURCE = Path(_found.origin).parents[1] if _found and _found.origin else Path(__file__).resolve().parents[2] / "src"
 
 # `RPYC_KERNEL_TESTS_REFERENCE=1` runs the tests on a local ipykernel: whether a test asks for what notebooks do.
 REFERENCE = bool(os.environ.get("RPYC_KERNEL_TESTS_REFERENCE"))
@@ -41,8 +43,7 @@ def private_environment(folder: Path, **more: str) -> dict[str, str]:
     for name, part in homes.items():
         (folder / part).mkdir(exist_ok=True, mode=0o700)
         keep[name] = str(folder / part)
-    if importlib.util.find_spec("rpyc_kernel") is None:
-        keep["PYTHONPATH"] = str(SOURCE)
+    keep["PYTHONPATH"] = str(SOURCE)
     keep.update({"JUPYTER_PLATFORM_DIRS": "1", "RK_WHERE": "here", "PYDEVD_DISABLE_FILE_VALIDATION": "1"})
     return {name: value for name, value in {**keep, **more}.items() if value}
 

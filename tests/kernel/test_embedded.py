@@ -57,7 +57,7 @@ def test_a_server_on_the_usual_port_is_found() -> None:
         python = remote.python
     code = STOCK_LINE.format(port=18812)
     wait = "import socket,time\nwhile socket.socket().connect_ex(('127.0.0.1', 18812)): time.sleep(.02)"
-    before = f'RK_WHERE=usual "{python}" -c "{code}" </dev/null >/dev/null 2>&1 & "{python}" -c "{wait}";'
+    before = f'(RK_WHERE=usual "{python}" -c "{code}" </dev/null >/dev/null 2>&1 &); "{python}" -c "{wait}";'
     with alone(before) as front:
         assert front.good("import os\nos.environ['RK_WHERE']").text == "'usual'"
     for pid in processes_with("RK_WHERE", "usual"):

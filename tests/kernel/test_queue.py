@@ -16,6 +16,13 @@ def test_cells_behind_an_error_are_aborted(nb: Client, gate: Gate) -> None:
     assert nb.good("'on again'").text == "'on again'"
 
 
+def test_a_cell_sent_after_the_end_of_a_failed_one_runs(nb: Client) -> None:
+    """What aborts the queue must be over when the failed cell is idle."""
+    for i in range(100):
+        assert nb.run("1/0").status == "error"
+        assert nb.good(f"{i}").text == str(i)
+
+
 def test_aborted_cells_are_not_counted(nb: Client, gate: Gate) -> None:
     failing = nb.start(f"{gate.wait}1/0")
     waiting = nb.start("1")

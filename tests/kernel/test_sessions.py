@@ -112,7 +112,7 @@ def test_a_shutdown_leaves_no_process_and_no_file(kernel: Kernel, own_remote: Re
     assert left == set()
 
 
-AGENTS_CACHE = re.compile(r"home/\.cache(/rpyc-kernel(/sessions|/agent-[0-9a-f]{64})?)?")
+AGENTS_CACHE = re.compile(r"home/\.cache(/rpyc-kernel(/sessions|/(agent|code)-[0-9a-f]{64}[\w.-]*)?)?")
 
 
 def test_a_shutdown_during_a_cell_ends_it(kernel: Kernel, own_remote: Remote) -> None:

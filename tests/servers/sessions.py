@@ -31,7 +31,9 @@ class Session:
         self.info = self.until("session_info", "")[-1].content
         return self
 
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.link.close(end=True)
 
     def start(self, code: str) -> str:

@@ -1,11 +1,13 @@
 """The first of the agent on the other machine: its cache, what it believes, and that it brings the rest to life."""
 
+import gc
 import inspect
 import json
 import os
 import stat
 import subprocess
 import sys
+import time
 import zlib
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,9 +18,6 @@ from rpyc_kernel.agent import boot
 from rpyc_kernel.transport.bootstrap import agent_archive
 from tests.needs import needs
 from tests.unit.sessions import BOOT, Client
-
-ARCHIVE = b"an archive"
-DIGEST = boot.digest_of(ARCHIVE)
 
 
 @pytest.fixture(autouse=True)
@@ -35,47 +34,70 @@ def archive_of(**modules):
     """An archive of modules, those of a wing included: ``wing__one`` is ``wing/one.py``."""
     sources = {"__init__.py": "", "wing/__init__.py": ""}
     sources.update({name.replace("__", "/") + ".py": text for name, text in modules.items()})
-    archive = zlib.compress(json.dumps(sources).encode())
-    return boot.digest_of(archive), archive
+    text = json.dumps(sources).encode()
+    return boot.digest_of(text), zlib.compress(text)
+
+
+DIGEST, ARCHIVE = archive_of(one="value = 1")
+AGENT = boot.Agent(DIGEST, ARCHIVE)
+
+
+def cached():
+    found = boot.cached(DIGEST)
+    return found and found.packed
 
 
 # --- the cache
 
 
 def test_what_is_kept_is_found_again(cache):
-    assert boot.cached(DIGEST) is None
-    boot.keep(DIGEST, ARCHIVE)
-    assert boot.cached(DIGEST) == ARCHIVE
+    assert cached() is None
+    boot.keep(AGENT)
+    assert cached() == ARCHIVE
     assert stat.S_IMODE(cache.stat().st_mode) == 0o700
     assert [path.name for path in cache.iterdir()] == ["agent-" + DIGEST]
 
 
 def test_what_was_changed_in_the_cache_is_not_believed(cache):
-    boot.keep(DIGEST, ARCHIVE)
+    boot.keep(AGENT)
     (cache / ("agent-" + DIGEST)).write_bytes(b"something else")
-    assert boot.cached(DIGEST) is None
+    assert cached() is None
+
+
+def test_what_was_not_used_for_a_month_is_removed(cache):
+    boot.keep(AGENT)
+    for name in ("agent-old", "code-old", "agent-new", "another-old"):
+        (cache / name).touch()
+        if name.endswith("old"):
+            os.utime(cache / name, (0, time.time() - 31 * boot.DAY))
+    os.utime(cache / ("agent-" + DIGEST), (0, time.time() - 31 * boot.DAY))
+    assert cached() == ARCHIVE  # which is a use
+    boot.keep(boot.Agent(*archive_of(one="value = 2")))
+    assert {path.name for path in cache.iterdir()} >= {"agent-new", "another-old", "agent-" + DIGEST}
+    assert not (cache / "agent-old").exists()
+    assert not (cache / "code-old").exists()
 
 
 def test_where_the_first_folder_cannot_be_written_the_next_serves(tmp_path, monkeypatch):
     (tmp_path / "cache").write_text("a file where a folder should be")
-    boot.keep(DIGEST, ARCHIVE)
+    boot.keep(AGENT)
     assert (tmp_path / "home" / ".cache" / "rpyc-kernel" / ("agent-" + DIGEST)).exists()
-    assert boot.cached(DIGEST) == ARCHIVE
+    assert cached() == ARCHIVE
 
 
 def test_with_nowhere_to_write_nothing_is_kept_and_nothing_raised(tmp_path):
     (tmp_path / "cache").write_text("")
     (tmp_path / "home").write_text("")
-    boot.keep(DIGEST, ARCHIVE)
-    assert boot.cached(DIGEST) is None
+    boot.keep(AGENT)
+    assert cached() is None
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o750, 0o701])
 def test_a_folder_that_others_may_enter_is_not_used(cache, mode):
-    boot.keep(DIGEST, ARCHIVE)
+    boot.keep(AGENT)
     cache.chmod(mode)
     assert str(cache) not in boot.private_folders(False)
-    assert boot.cached(DIGEST) is None
+    assert cached() is None
 
 
 def test_a_link_is_not_followed(cache, tmp_path):
@@ -114,7 +136,7 @@ def test_a_folder_that_is_not_absolute_is_not_used(variable, monkeypatch, tmp_pa
 def mounted():
     """Mounts archives, which are gone after the test."""
     path, modules = list(sys.meta_path), set(sys.modules)
-    yield boot.mount
+    yield lambda digest, archive: boot.mount(boot.Agent(digest, archive))
     sys.meta_path[:] = path
     for name in set(sys.modules) - modules:
         del sys.modules[name]
@@ -152,7 +174,77 @@ def test_an_archive_is_mounted_once(mounted):
 def test_an_archive_that_unpacks_to_too_much_is_refused(mounted, monkeypatch):
     monkeypatch.setattr(boot, "MAX_ARCHIVE", 1000)
     with pytest.raises(ValueError, match=r"."):
-        mounted(*archive_of(one="#" * 2000))
+        boot.load("one", mounted(*archive_of(one="#" * 2000)))
+
+
+# --- its code
+
+
+@pytest.fixture
+def code(cache):
+    """The path of the code that a keeper has put into the cache."""
+    boot.Agent(DIGEST, ARCHIVE).load_code()
+    return next(cache.glob("code-*"))
+
+
+def values(agent):
+    scope = {}
+    exec(agent.code("one.py"), scope)
+    return scope["value"]
+
+
+@pytest.mark.needs("posix")
+def test_code_is_compiled_once(cache, code, monkeypatch):
+    assert stat.S_IMODE(code.parent.stat().st_mode) == 0o700
+    monkeypatch.setattr(os, "fork", None)
+    agent = boot.Agent(DIGEST, b"not needed")
+    agent.load_code()
+    assert values(agent) == 1
+    assert agent.has("wing/__init__.py")
+    assert not agent.has("two.py")
+    assert agent.code("one.py").co_filename == "<rpyc-kernel agent>/one.py"
+
+
+@pytest.mark.needs("posix")
+@pytest.mark.parametrize("damage", [b"", b"x", b"x" * 36, bytes(8), None])
+def test_code_that_is_damaged_is_not_used_and_made_again(code, damage):
+    whole = code.read_bytes()
+    code.write_bytes(whole[:-1] if damage is None else damage)
+    agent = boot.Agent(DIGEST, ARCHIVE)
+    agent.load_code()
+    assert values(agent) == 1
+    assert code.read_bytes() == whole
+
+
+@pytest.mark.needs("posix")
+def test_the_code_of_a_folder_that_others_may_enter_is_not_used(cache, code):
+    cache.chmod(0o755)
+    assert boot.cached_code(DIGEST) is None
+
+
+@pytest.mark.needs("posix")
+@pytest.mark.parametrize("what", ["cache_tag", "hexversion"])
+def test_the_code_of_another_python_is_not_used(code, what, monkeypatch):
+    monkeypatch.setattr(sys, "implementation", SimpleNamespace(**{"cache_tag": "", "hexversion": 1, what: 0}))
+    assert boot.cached_code(DIGEST) is None
+
+
+@pytest.mark.needs("posix")
+def test_with_nowhere_to_write_code_comes_from_memory(tmp_path):
+    (tmp_path / "cache").write_text("")
+    (tmp_path / "home").write_text("")
+    agent = boot.Agent(DIGEST, ARCHIVE)
+    agent.load_code()
+    assert values(agent) == 1
+
+
+@pytest.mark.needs("posix")
+def test_an_agent_that_is_not_what_it_is_called_is_not_compiled(cache):
+    agent = boot.Agent("0" * 64, ARCHIVE)
+    agent.load_code()
+    with pytest.raises(ValueError, match="damaged"):
+        agent.code("one.py")
+    assert not cache.exists()
 
 
 # --- the broker's beginning
@@ -168,29 +260,48 @@ class Broker:
 
 def test_the_agent_is_asked_for_once_and_then_cached(mounted):
     digest, archive = archive_of(broker=ECHO)
-    call = boot.open_broker(digest, b"source")
-    assert call("hello", b"") == b""
-    assert call("agent", archive) == b"ok"
-    answer = repr(("hello", b"1", (digest, archive, b"source"))).encode()
-    assert call("hello", b"1") == answer
-    assert boot.open_broker(digest, b"source")("hello", b"1") == answer
+    call, answer = boot.open_broker(digest, b"source")
+    assert answer == b""
+    hello = repr(("hello", b"", (digest, archive, b"source"))).encode()
+    assert call("agent", archive) == hello
+    assert call("hello", b"") == hello
+    del sys.modules[boot.PREFIX + digest[:16]]  # as in another server
+    call, answer = boot.open_broker(digest, b"source")
+    assert answer == call("hello", b"") == hello
+
+
+def test_a_second_connection_finds_the_agent_also_where_there_is_no_cache(mounted, tmp_path):
+    (tmp_path / "cache").write_text("")
+    (tmp_path / "home").write_text("")
+    digest, archive = archive_of(broker=ECHO)
+    call, answer = boot.open_broker(digest, b"source")
+    assert answer == b""
+    assert boot.open_broker(digest, b"source")[1] == b""
+    hello = call("agent", archive)
+    assert boot.open_broker(digest, b"source")[1] == hello
 
 
 def test_another_agent_than_the_one_named_is_refused_and_not_kept(mounted, cache):
     digest, archive = archive_of(broker=ECHO)
-    call = boot.open_broker(digest, b"source")
+    call, answer = boot.open_broker(digest, b"source")
+    assert answer == b""
     with pytest.raises(ValueError, match="damaged"):
-        call("agent", archive + b"?")
+        call("agent", archive_of(broker=ECHO + "#")[1])
+    with pytest.raises(ValueError, match="damaged"):
+        call("agent", b"?" + archive)
     assert not cache.exists()
-    assert call("hello", b"") == b""
+    assert boot.open_broker(digest, b"source")[1] == b""
 
 
 def test_a_keeper_does_not_run_what_is_not_what_it_is_called():
     _digest, archive = archive_of(keeper__main="")
     lines = iter([b"0" * 64 + b"\n", b"%d 2\n" % len(archive)])
     stream = SimpleNamespace(readline=lambda: next(lines), read=lambda size: archive if size > 2 else b"{}")
-    with pytest.raises(SystemExit, match="damaged"):
-        boot.start_keeper(stream)
+    try:
+        with pytest.raises(ValueError, match="damaged"):
+            boot.start_keeper(stream)
+    finally:
+        gc.enable()
 
 
 # --- the whole of it on every Python that this machine has
@@ -204,9 +315,10 @@ with open(boot, "rb") as file:
 with open(archive, "rb") as file:
     archive = file.read()
 exec(compile(source, "<rpyc-kernel boot>", "exec"), scope)
-call = scope["open_broker"](digest, source)
-assert call("hello", b"") == b""
-assert call("agent", archive) == b"ok"
+call, answer = scope["open_broker"](digest, source)
+assert answer == b""
+answer = call("agent", archive)
+assert answer == call("hello", b"") == scope["open_broker"](digest, source)[1]
 wire = sys.modules[scope["PREFIX"] + digest[:16] + ".wire"]
 client = Client(call, wire, "old")
 record = client.ask("spawn", shell="plain", keep=60)

@@ -1,5 +1,6 @@
 """The socket between broker and keeper: it stands in a private place, and who doesn't know the key isn't let in."""
 
+import hmac
 import os
 import socket
 import stat
@@ -15,6 +16,11 @@ from rpyc_kernel.agent.keeper import visitor as visitor_module
 from rpyc_kernel.agent.keeper.visitor import Refused, Visitor
 
 KEY = b"k" * 32
+
+
+def test_the_proof_is_an_hmac():
+    for key in (b"", b"key", KEY, bytes(range(64))):
+        assert doors.proof(key, b"broker", b"nonce") == hmac.digest(key, b"brokernonce", "sha256")
 
 
 @pytest.fixture

@@ -88,29 +88,58 @@ def in_a_child(function):
     os.waitpid(pid, 0)
 
 
+def read(page, index, data):
+    """The keeper reads this from a pipe."""
+    reader, writer = os.pipe()
+    try:
+        os.write(writer, data)
+        assert page.read_pipe(index, reader, 100) == data
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
 @pytest.mark.needs("posix")
 def test_the_page_is_shared_with_a_fork_and_survives_it():
     page = Page()
 
     def work():
-        if page.counters == (2**40, 7) and page.interrupt == (3, 4):
+        if page.counters == (3, 7) and page.interrupt == (3, 4):
             page.hold_partial(frames.STDERR, 9, b"half a line")
 
-    page.counters = (2**40, 7)
+    read(page, 0, b"123")
+    read(page, 1, b"1234567")
     page.interrupt = (3, 4)
     in_a_child(work)
     assert page.partial == (frames.STDERR, 9, b"half a line")
 
 
+@pytest.mark.needs("posix")
+def test_a_pipe_without_anything_in_it_is_told_and_not_counted():
+    page = Page()
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    with pytest.raises(BlockingIOError):
+        page.read_pipe(0, reader, 100)
+    assert page.counters == (0, 0)
+    assert page.stamps((writer, writer)) == (0, 0)
+    os.close(reader)
+    os.close(writer)
+
+
 def test_the_parts_of_the_page_do_not_overlap():
     page = Page()
     text = b"x" * Page.PARTIAL_MAX
-    page.counters, page.interrupt = (2**64 - 1, 2**64 - 1), (2**32 - 1, 2**32 - 1)
+    page.interrupt = (2**32 - 1, 2**32 - 1)
     page.hold_partial(255, 2**32 - 1, text)
-    assert page.counters == (2**64 - 1, 2**64 - 1)
+    assert page.counters == (0, 0)
+    for index in (0, 1):
+        read(page, index, b"12345")
+    assert page.counters == (5, 5)
     assert page.interrupt == (2**32 - 1, 2**32 - 1)
     assert page.partial == (255, 2**32 - 1, text)
-    page.counters, page.interrupt = (0, 0), (0, 0)
+    page.interrupt = (0, 0)
+    assert page.counters == (5, 5)
     assert page.partial == (255, 2**32 - 1, text)
 
 

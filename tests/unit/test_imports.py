@@ -25,6 +25,7 @@ ALLOWED = {
     "agent": set(),
 }
 JUPYTER = {"IPython", "comm", "ipykernel", "jupyter_client", "jupyter_core", "tornado", "traitlets", "zmq"}
+STDLIB = {*sys.stdlib_module_names, "_sha2"}  # of any Python, not only of this one
 # What each part may import of other people's packages.
 THIRD_PARTY = {
     "__main__": JUPYTER,
@@ -72,7 +73,7 @@ def wrong(path):
     for line, name in imported(path):
         top, _, rest = name.partition(".")
         if top != "rpyc_kernel":
-            if top not in sys.stdlib_module_names and top not in THIRD_PARTY.get(part, ()):
+            if top not in STDLIB and top not in THIRD_PARTY.get(part, ()):
                 yield line, name
             continue
         other = rest.partition(".")[0]

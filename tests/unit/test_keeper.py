@@ -3,12 +3,13 @@
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from rpyc_kernel.agent import doors, wire
-from tests.unit.sessions import Sessions, runs, wait_for
+from tests.unit.sessions import SOON, Sessions, runs, wait_for
 
 pytestmark = pytest.mark.needs("linux")
 
@@ -168,12 +169,13 @@ def test_a_worker_that_dies_is_reported_after_all_it_has_printed(client, last_wo
     code = "import os\nprint('x' * 100_000)\nos.write(1, b'raw ')\nprint('half a line', end='')\n"
     client.submit("a", code + last_words)
     client.submit("b", "print('os' in globals())")
-    messages = client.until("a")
+    everything = client.until("b")
+    messages = [each for each in everything if each.parent == "a"]
     assert client.printed(messages) == "x" * 100_000 + "\nraw half a line"
     reply = messages[-1].content
     assert (reply["status"], reply["ename"], reply["evalue"]) == ("error", "WorkerDied", text)
     assert reply["end"] == dict(end, text=text)
-    messages = client.until("b")  # it was waiting, and runs in a new worker
+    messages = [each for each in everything if each.parent == "b"]  # it was waiting, and runs in a new worker
     assert client.printed(messages) == "False\n"
     assert messages[-1].content["status"] == "ok"
 
@@ -210,6 +212,29 @@ def test_a_keeper_that_is_ended_takes_its_worker_along(client, number):
     wait_for(lambda: not runs(client.worker))
     assert client.ask("status")["error"] == "gone"
     assert client.ask("status")["error"] == "gone"
+
+
+def session_of(pid):
+    """Its session, if it runs."""
+    try:
+        return os.getsid(pid) if runs(pid) else None
+    except ProcessLookupError:
+        return None
+
+
+def test_a_keeper_that_is_ended_answers_nothing_more_and_starts_no_worker(client):
+    """All comes at once: it was stopped, as a busy machine might do."""
+    os.kill(client.keeper, signal.SIGSTOP)
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(client.ask, "status")
+        time.sleep(0.1)
+        os.kill(client.worker, signal.SIGKILL)
+        os.kill(client.keeper, signal.SIGTERM)
+        os.kill(client.keeper, signal.SIGCONT)
+        assert answer.result(SOON)["error"] == "gone"
+    wait_for(lambda: not runs(client.keeper))
+    pids = [int(path.name) for path in Path("/proc").glob("[0-9]*")]
+    assert [pid for pid in pids if session_of(pid) == client.keeper] == []
 
 
 def test_an_idle_session_that_nobody_wants_ends_by_itself(sessions):

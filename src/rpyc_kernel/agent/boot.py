@@ -1,30 +1,48 @@
 """The first of the agent to arrive on the other machine: it loads the rest. Complete in itself.
 
-The kernel has the RPyC server evaluate this file's text. It then asks by the SHA-256 of the archive: where a private
+The kernel has the RPyC server evaluate this file's text. It then asks by the SHA-256 of the agent: where a private
 cache has it, nothing more is sent; else the kernel sends it once. What is loaded was checked against that hash, in
-memory, at every start; a cache that cannot be written only means that it is sent again.
+memory; a cache that cannot be written only means that it is sent again.
 
-The archive is a zlib-compressed JSON object: module path (``worker/main.py``) to source. It is mounted as a package
-whose name holds the hash, so that agents of several versions can live in one server.
+The agent is a JSON object, module path (``worker/main.py``) to source, whose text the hash is of. It travels and is
+kept compressed by zlib. It is mounted as a package whose name holds the hash, so that agents of several versions can
+live in one server.
+
+Beside it the cache keeps its modules compiled, for each Python on which a keeper has run: a board would compile them
+for a second or more in each session.
 """
 
 from __future__ import annotations
 
-import hashlib
+import gc
 import json
+import marshal
 import os
 import stat
+import struct
 import sys
-import zlib
+import time
+from binascii import crc32
 from importlib.machinery import ModuleSpec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from hashlib import sha256
     from types import ModuleType
-    from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional
+    from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional, Tuple
+else:
+    try:
+        from _sha2 import sha256  # hashlib would load OpenSSL, which costs each keeper half a MiB
+    except ImportError:
+        try:
+            from _sha256 import sha256  # before Python 3.12
+        except ImportError:
+            from hashlib import sha256
 
 MAX_ARCHIVE = 16 << 20  # bytes, unpacked
 PREFIX = "_rpyc_kernel_agent_"
+ORIGIN = "<rpyc-kernel agent>/"
+DAY = 24 * 3600.0  # seconds
 
 
 def private_folders(create: bool, shared: bool = True) -> Iterator[str]:
@@ -64,47 +82,212 @@ def _make(folder: str) -> None:
         os.mkdir(folder, 0o700)
 
 
-def digest_of(archive: bytes) -> str:
-    """The name of an archive: the hexadecimal SHA-256 of its bytes."""
-    return hashlib.sha256(archive).hexdigest()
-
-
-def cached(digest: str) -> Optional[bytes]:
-    """The archive of that name from the cache, checked, or None."""
+def _read(name: str) -> Iterator[BinaryIO]:
+    """The file of that name in the cache, from each of its places."""
     for folder in private_folders(False, shared=False):
         try:
-            with open(os.path.join(folder, "agent-%s" % digest), "rb") as file:
-                archive = file.read(MAX_ARCHIVE)
+            with open(os.path.join(folder, name), "rb") as file:
+                if os.fstat(file.fileno()).st_mtime < time.time() - DAY:
+                    os.utime(file.name)
+                yield file
         except OSError:
             continue
-        if digest_of(archive) == digest:
-            return archive
-    return None
 
 
-def keep(digest: str, archive: bytes) -> None:
-    """Put an archive into the cache, if there is a place for it, and remove those not used for a month."""
+def _write(name: str, data: bytes) -> bool:
+    """Put something into the cache, if there is a place for it, and remove what was not used for a month."""
     for folder in private_folders(True, shared=False):
-        path = os.path.join(folder, "agent-%s" % digest)
+        path = os.path.join(folder, name)
         part = "%s.%d" % (path, os.getpid())
         try:
             with open(part, "wb") as file:
-                file.write(archive)
+                file.write(data)
             os.replace(part, path)
-            return
+            _tidy(folder)
+            return True
         except OSError:
             try:
                 os.unlink(part)
             except OSError:
                 pass
+    return False
+
+
+def _tidy(folder: str) -> None:
+    for name in os.listdir(folder):
+        path = os.path.join(folder, name)
+        if name.startswith(("agent-", "code-")) and os.lstat(path).st_mtime < time.time() - 30 * DAY:
+            os.unlink(path)
+
+
+def hash_of(data: bytes) -> bytes:
+    """The SHA-256 of these bytes."""
+    return sha256(data).digest()
+
+
+def digest_of(data: bytes) -> str:
+    """The same in hexadecimal."""
+    return sha256(data).hexdigest()
+
+
+class Agent:
+    """The agent of that name: packed, its sources once they are needed, and its code.
+
+    :param packed: as it travels
+    """
+
+    def __init__(self, digest: str, packed: bytes) -> None:
+        self.digest = digest
+        self.packed = packed
+        self.package = PREFIX + digest[:16]
+        self._sources: Optional[Dict[str, str]] = None
+        self._code: Optional[Code] = None
+
+    @property
+    def sources(self) -> Dict[str, str]:
+        """Source by path.
+
+        :raises ValueError: this is not the agent of that name
+        """
+        if self._sources is None:
+            self._sources = json.loads(self._unpacked().decode("utf-8"))
+        return self._sources
+
+    def _unpacked(self) -> bytes:
+        import zlib  # late: a keeper whose code is cached doesn't need it
+
+        try:
+            text = zlib.decompressobj().decompress(self.packed, MAX_ARCHIVE)
+        except zlib.error:
+            text = b""
+        if digest_of(text) != self.digest:
+            raise ValueError("the agent arrived damaged")
+        return text
+
+    def has(self, path: str) -> bool:
+        """Whether there is such a module."""
+        return path in (self._code.starts if self._code else self.sources)
+
+    def code(self, path: str) -> Any:
+        """The code of a module."""
+        if self._code:
+            return self._code.find(path)
+        return compile(self.sources[path], ORIGIN + path, "exec", dont_inherit=True)
+
+    def load_code(self) -> None:
+        """Have all code at hand: from the cache, or else compiled in a process that ends, and cached.
+
+        In this process, compiling would leave some MiB that are never given back.
+        """
+        self._code = cached_code(self.digest)
+        if self._code:
+            return
+        reader, writer = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.close(reader)
+                data = Code.compile(self.sources)
+                if not _write(_code_name(self.digest), data):
+                    with open(writer, "wb") as pipe:
+                        pipe.write(data)
+            finally:
+                os._exit(0)
+        os.close(writer)
+        with open(reader, "rb") as pipe:
+            data = pipe.read()
+        os.waitpid(pid, 0)
+        self._code = Code.load(data) if data else cached_code(self.digest)
+
+
+class Code:
+    """The compiled modules in one piece, from which each is made when it is asked for.
+
+    :param starts: where in ``data`` the code of each module begins
+    """
+
+    _HEAD = struct.Struct("!II")
+
+    def __init__(self, starts: Dict[str, int], data: memoryview) -> None:
+        self.starts = starts
+        self._data = data
+
+    @classmethod
+    def compile(cls, sources: Dict[str, str]) -> bytes:
+        """All modules in the form in which they are kept: CRC-32 of the rest, length of the table, table, code."""
+        starts: Dict[str, int] = {}
+        pieces: List[bytes] = []
+        end = 0
+        for path, source in sources.items():
+            pieces.append(marshal.dumps(compile(source, ORIGIN + path, "exec", dont_inherit=True)))
+            starts[path] = end
+            end += len(pieces[-1])
+        table = marshal.dumps(starts)
+        rest = b"".join((table, *pieces))
+        return cls._HEAD.pack(crc32(rest), len(table)) + rest
+
+    @classmethod
+    def load(cls, data: Any) -> Optional[Code]:
+        """The same read again; None if it is damaged, which would crash the interpreter."""
+        if len(data) <= cls._HEAD.size:
+            return None
+        check, length = cls._HEAD.unpack_from(data)
+        rest = memoryview(data)[cls._HEAD.size :]
+        if crc32(rest) != check:
+            return None
+        return cls(marshal.loads(rest[:length]), rest[length:])  # noqa: S302 - see `cached_code`
+
+    def find(self, path: str) -> Any:
+        """The code of a module."""
+        return marshal.loads(self._data[self.starts[path] :])  # noqa: S302 - see `cached_code`
+
+
+def cached(digest: str) -> Optional[Agent]:
+    """The agent of that name from the cache, checked, or None."""
+    for file in _read("agent-%s" % digest):
+        agent = Agent(digest, file.read())
+        try:
+            if agent.sources:
+                return agent
+        except ValueError:
+            continue
+    return None
+
+
+def keep(agent: Agent) -> None:
+    """Put it into the cache."""
+    _write("agent-%s" % agent.digest, agent.packed)
+
+
+def cached_code(digest: str) -> Optional[Code]:
+    """What this very Python has compiled of the agent of that name, from the cache, or None.
+
+    This name can't prove what is in the file, as an agent's does. It is believed because nobody but this user can
+    write into that folder, as Python believes its ``__pycache__``; the checksum only shows that it is whole.
+    """
+    import mmap  # late: Windows, where no keeper runs, needs none of this
+
+    for file in _read(_code_name(digest)):
+        try:
+            code = Code.load(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))  # memory that sessions share
+        except (OSError, ValueError):  # a file system that can't do this, or it is empty
+            continue
+        if code:
+            return code
+    return None
+
+
+def _code_name(digest: str) -> str:
+    python = sys.implementation
+    return "code-%s-%s-%x-%d" % (digest, python.cache_tag, python.hexversion, sys.flags.optimize)
 
 
 class Importer:
     """Imports the agent's modules from memory, under one package name."""
 
-    def __init__(self, package: str, sources: Dict[str, str]) -> None:
-        self.package = package
-        self.sources = sources
+    def __init__(self, agent: Agent) -> None:
+        self.agent = agent
+        self.package = agent.package
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Optional[ModuleSpec]:
         """The module of that name, if it is one of ours."""
@@ -112,9 +295,8 @@ class Importer:
             return None
         base = name[len(self.package) + 1 :].replace(".", "/")
         for file, is_package in ((base + "/__init__.py" if base else "__init__.py", True), (base + ".py", False)):
-            if file in self.sources:
-                origin = "<rpyc-kernel agent>/" + file
-                spec = ModuleSpec(name, self, origin=origin, is_package=is_package)  # type: ignore[arg-type]
+            if self.agent.has(file):
+                spec = ModuleSpec(name, self, origin=ORIGIN + file, is_package=is_package)  # type: ignore[arg-type]
                 spec.has_location = False
                 return spec
         return None
@@ -123,25 +305,31 @@ class Importer:
         """An ordinary module."""
 
     def exec_module(self, module: ModuleType) -> None:
-        """Run its source in it."""
-        origin = str(module.__spec__.origin) if module.__spec__ else ""
-        source = self.sources[origin.partition("/")[2]]
-        exec(compile(source, origin, "exec", dont_inherit=True), module.__dict__)
+        """Run its code in it."""
+        exec(self.agent.code(_path_of(module.__spec__)), module.__dict__)
 
     def get_source(self, name: str) -> str:
         """Its source, for tracebacks."""
         spec = self.find_spec(name)
-        return self.sources[str(spec.origin).partition("/")[2]] if spec else ""
+        return self.agent.sources[_path_of(spec)] if spec else ""
 
 
-def mount(digest: str, archive: bytes) -> str:
-    """Make the archive's modules importable; returns the name of their package."""
-    package = PREFIX + digest[:16]
-    if package not in sys.modules:
-        unpacker = zlib.decompressobj()
-        text = unpacker.decompress(archive, MAX_ARCHIVE)
-        sys.meta_path.append(Importer(package, json.loads(text.decode("utf-8"))))
-    return package
+def _path_of(spec: Optional[ModuleSpec]) -> str:
+    return str(spec.origin)[len(ORIGIN) :] if spec else ""
+
+
+def mount(agent: Agent) -> str:
+    """Make its modules importable; returns the name of their package."""
+    if agent.package not in sys.modules:
+        sys.meta_path.append(Importer(agent))
+    return agent.package
+
+
+def mounted(digest: str) -> Optional[Agent]:
+    """The agent of that name, if an earlier connection has mounted it here."""
+    loader = getattr(sys.modules.get(PREFIX + digest[:16]), "__loader__", None)
+    agent: Optional[Agent] = getattr(loader, "agent", None)
+    return agent if agent and agent.digest == digest else None
 
 
 def load(name: str, package: str) -> Any:
@@ -150,39 +338,37 @@ def load(name: str, package: str) -> Any:
     return sys.modules[package + "." + name]
 
 
-def open_broker(digest: str, source: bytes) -> Callable[[str, bytes], bytes]:
-    """The one function that the kernel calls: ``call(op, payload) -> bytes``, of a broker for this connection.
+def open_broker(digest: str, source: bytes) -> Tuple[Callable[[str, bytes], bytes], bytes]:
+    """The one function that the kernel calls, ``call(op, payload) -> bytes``, of a broker for this connection.
 
-    It answers ``b""`` as long as it hasn't the agent; op ``agent`` brings it.
+    Beside it its answer to op ``hello``, or ``b""`` as long as there is no agent here: op ``agent`` brings it, and is
+    answered like ``hello``.
     """
     brokers: List[Any] = []
 
-    def start(archive: bytes) -> None:
-        broker = load("broker", mount(digest, archive))
-        brokers.append(broker.Broker(digest, archive, source))
+    def start(agent: Agent) -> bytes:
+        broker = load("broker", mount(agent))
+        brokers.append(broker.Broker(digest, agent.packed, source))
+        return call("hello", b"")
 
     def call(op: str, payload: bytes) -> bytes:
-        if not brokers:
-            if op == "agent":
-                if digest_of(payload) != digest:
-                    raise ValueError("the agent arrived damaged")
-                keep(digest, payload)
-                start(payload)
-                return b"ok"
-            archive = cached(digest)
-            if archive is None:
-                return b""
-            start(archive)
+        if op == "agent":
+            agent = Agent(digest, payload)
+            if agent.sources:
+                keep(agent)
+            return start(agent)
         return bytes(brokers[0].call(op, payload))
 
-    return call
+    found = mounted(digest) or cached(digest)
+    return call, start(found) if found else b""
 
 
 def start_keeper(stream: BinaryIO) -> None:
-    """The keeper's process begins here; ``stream`` gives the archive and the session's configuration (JSON)."""
+    """The keeper's process begins here; ``stream`` gives the agent and the session's configuration (JSON)."""
+    gc.disable()  # until all is imported: nothing of that is garbage
     digest = stream.readline().decode("ascii").strip()
     sizes = [int(size) for size in stream.readline().split()]
-    archive, config = (stream.read(size) for size in sizes)
-    if digest_of(archive) != digest:
-        raise SystemExit("the agent arrived damaged")
-    load("keeper.main", mount(digest, archive)).main(json.loads(config.decode("utf-8")))
+    packed, config = (stream.read(size) for size in sizes)
+    agent = Agent(digest, packed)
+    agent.load_code()
+    load("keeper.main", mount(agent)).main(json.loads(config.decode("utf-8")))

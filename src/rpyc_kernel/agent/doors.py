@@ -7,23 +7,29 @@ tells it, before a byte is believed.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import os
 import socket
 import struct
 import sys
 
 from . import frames
+from .boot import hash_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from hmac import compare_digest
     from typing import Optional, Tuple
+else:
+    try:
+        from _operator import _compare_digest as compare_digest  # hmac would load OpenSSL, see boot.py
+    except ImportError:
+        from hmac import compare_digest
 
 NONCE = 16  #: bytes
 PROOF = 32
 _PATH_MAX = 100  # of 108 bytes, or 104 on some systems
 SECONDS = 10.0  #: for a handshake
+_BLOCK = 64  # bytes of which SHA-256 takes in one after the other
 
 
 def listen(folder: Optional[str], session: str) -> Tuple[socket.socket, str]:
@@ -72,7 +78,7 @@ def connect(name: str, key: bytes) -> socket.socket:
         mine = os.urandom(NONCE)
         theirs = read_exactly(sock, NONCE)
         sock.sendall(proof(key, b"broker", theirs) + mine)
-        if not hmac.compare_digest(read_exactly(sock, PROOF), proof(key, b"keeper", mine)):
+        if not proves(read_exactly(sock, PROOF), key, b"keeper", mine):
             raise OSError("what listens there is not this session's keeper")
         check_peer(sock)
     except BaseException:
@@ -84,7 +90,19 @@ def connect(name: str, key: bytes) -> socket.socket:
 
 def proof(key: bytes, who: bytes, nonce: bytes) -> bytes:
     """What only somebody who knows the key can answer to the nonce."""
-    return hmac.new(key, who + nonce, hashlib.sha256).digest()
+    return hmac_sha256(key, who + nonce)
+
+
+def proves(answer: bytes, key: bytes, who: bytes, nonce: bytes) -> bool:
+    """Whether it is the `proof`; takes as long for every wrong one."""
+    return compare_digest(answer, proof(key, who, nonce))
+
+
+def hmac_sha256(key: bytes, message: bytes) -> bytes:
+    """HMAC (RFC 2104) of the message with a key of at most 64 bytes."""
+    key = key.ljust(_BLOCK, b"\0")
+    inner = hash_of(bytes(byte ^ 0x36 for byte in key) + message)
+    return hash_of(bytes(byte ^ 0x5C for byte in key) + inner)
 
 
 def check_peer(sock: socket.socket) -> None:

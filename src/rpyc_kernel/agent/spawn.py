@@ -18,6 +18,9 @@ STARTER = (
 SECONDS = 60.0  #: until a keeper has answered; boards are slow
 
 
+WHICH = "Say which Python to use there with %connect ADDRESS --python PATH"
+
+
 class SpawnError(Exception):
     """No keeper could be started; the text says why, in a sentence for the user."""
 
@@ -30,7 +33,7 @@ def spawn(digest: str, archive: bytes, boot: bytes, config: Dict[str, Any]) -> D
     """
     python = config.get("python") or sys.executable
     if not python:
-        raise SpawnError("the server runs in a program that doesn't know its own Python (sys.executable is empty)")
+        raise SpawnError("the server runs in a program whose sys.executable is empty. " + WHICH)
     environment = dict(os.environ, **config.get("env", {}))
     text = json.dumps(config).encode("utf-8")
     head = b"%d\n%s%s\n%d %d\n" % (len(boot), boot, digest.encode("ascii"), len(archive), len(text))
@@ -71,12 +74,12 @@ def _record(python: str, output: bytes, errors: bytes, code: Optional[int]) -> D
         pass
     said = errors.decode("utf-8", "replace").strip().splitlines()
     raise SpawnError(
-        "%s was started for the session and ended with exit code %s%s. Is it a Python? "
-        "Name one with: %%connect ADDRESS --python PATH" % (python, code, ": " + said[-1] if said else "")
+        "%s was started for the session and ended with exit code %s%s. Is it a Python? %s"
+        % (python, code, ": " + said[-1] if said else "", WHICH)
     )
 
 
 def _why_not_started(python: str, cwd: Optional[str], error: Exception) -> str:
     if cwd and not os.path.isdir(cwd):
         return "there is no folder %s on that machine" % cwd
-    return "%s can't be started there: %s" % (python, getattr(error, "strerror", None) or error)
+    return "%s can't be started there: %s. %s" % (python, getattr(error, "strerror", None) or error, WHICH)

@@ -124,6 +124,9 @@ class RpycKernel(StoppableKernel):
         try:
             steps = routing.route(code)
             for index, step in enumerate(steps):
+                if self._pressed:
+                    reply = self._publisher.error("KeyboardInterrupt", "stopped before this part of the cell", msg_id)
+                    break
                 expressions = user_expressions if index == len(steps) - 1 else None
                 reply = await self._run_step(step, msg_id, silent, store_history, expressions or {}, allow_stdin)
                 if reply["status"] != "ok":

@@ -24,6 +24,16 @@ class StoppableKernel(WhileBusyKernel):
         super().__init__(**kwargs)
         self._stops: list[Callable[[], None]] = []
         self._running_locally = False
+        self._pressed = False  # since the running cell was taken
+
+    async def execute_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+        """A cell, which may be stopped from here on, before its code runs anywhere."""
+        self._pressed = False
+        with self._stoppable(self._note):
+            await super().execute_request(stream, ident, parent)
+
+    def _note(self) -> None:
+        self._pressed = True
 
     @contextmanager
     def _stoppable(self, stop: Callable[[], None]) -> Iterator[None]:
@@ -48,6 +58,8 @@ class StoppableKernel(WhileBusyKernel):
         """Do something that blocks on a thread of its own; the stop button sets its *cancel*."""
         cancel = threading.Event()
         with self._stoppable(cancel.set):
+            if self._pressed:
+                cancel.set()
             return await asyncio.to_thread(work, cancel)
 
     def pre_handler_hook(self) -> None:

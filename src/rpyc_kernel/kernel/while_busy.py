@@ -55,14 +55,18 @@ class WhileBusyKernel(IPythonKernel):
         super().__init__(**kwargs)
         self.shell_channel_thread = NoSubshells()
         self._arrived = 0
+        self._on_their_way = 0  # answers whose task has not begun
         self._abort_until = 0
 
     async def shell_main(self, subshell_id: str | None, msg: list[Any]) -> None:
         """Handle a shell message, beside the running cell if it is one that may be."""
         if not (self._main_asyncio_lock.locked() and self._msg_type(msg) in ANSWERED_AT_ONCE):
+            while self._on_their_way:  # noqa: ASYNC110 - what came before must not come after; a turn or two
+                await asyncio.sleep(0)
             await super().shell_main(subshell_id, msg)
             return
         cell, ident = self.get_parent("shell"), self._get_shell_context_var(self._shell_parent_ident)
+        self._on_their_way += 1
         answer = asyncio.create_task(self._answer(msg, subshell_id), context=copy_context())
         try:
             await asyncio.sleep(0)  # the task has set the parent to its own; the cell's is the one that counts
@@ -98,6 +102,7 @@ class WhileBusyKernel(IPythonKernel):
 
     async def _answer(self, msg: list[Any], subshell_id: str | None) -> None:
         """One message between its own ``busy`` and ``idle``, for which a front end waits beside the reply."""
+        self._on_their_way -= 1
         _idents, frames = self.session.feed_identities(msg, copy=False)
         parent = self.session.deserialize(frames, content=False, copy=False)
         self._publish_status("busy", "shell", parent=parent)

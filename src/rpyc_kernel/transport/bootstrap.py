@@ -1,7 +1,7 @@
 """Ships the agent over a fresh RPyC connection, and gives its broker to whoever wants to talk to it.
 
-What happens over there is written in ``agent/boot.py``. Round trips: one for the service, one for the boot text, one
-for the first question; one more where the machine has no copy of this agent yet.
+What happens over there is written in ``agent/boot.py``. Round trips: one for the service, one for the boot text and
+the first question; one more where the machine has no copy of this agent yet.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from rpyc_kernel.errors import (
     SessionGoneError,
     TakenOverError,
 )
-from rpyc_kernel.transport.connection import Connection, RemoteRef
+from rpyc_kernel.transport.connection import Connection, RemoteRef, Reply
 from rpyc_kernel.transport.deadline import Deadline
 from rpyc_kernel.transport.dial import dial, explain_refusal
 from rpyc_kernel.transport.dialect import HANDLE_CALLATTR
@@ -42,12 +42,18 @@ HELLO_TIMEOUT = 60.0  # seconds; a small board compiles the broker in that time
 
 
 @functools.cache
-def agent_archive() -> tuple[str, bytes]:
-    """The agent as one archive, and its SHA-256 in hexadecimal. Its form is told in ``agent/boot.py``."""
+def agent_text() -> tuple[str, bytes]:
+    """The agent's name, the SHA-256 of its text in hexadecimal, and the text. Its form is told in ``agent/boot.py``."""
     sources: dict[str, str] = {}
     _collect(resources.files("rpyc_kernel.agent"), "", sources)
-    archive = zlib.compress(json.dumps(sources, sort_keys=True).encode(), 9)
-    return hashlib.sha256(archive).hexdigest(), archive
+    text = json.dumps(sources, sort_keys=True).encode()
+    return hashlib.sha256(text).hexdigest(), text
+
+
+def agent_archive() -> tuple[str, bytes]:
+    """The agent's name, and the agent as it travels."""
+    digest, text = agent_text()
+    return digest, zlib.compress(text)
 
 
 def _collect(folder: Traversable, prefix: str, sources: dict[str, str]) -> None:
@@ -108,17 +114,13 @@ class Broker:
             return TakenOverError(self.address)
         return AgentError(f"On {self.address}: {text}.")
 
-    def start(self, deadline: Deadline) -> None:
-        """Bring the agent if it isn't there, and fill :attr:`hello`."""
-
-        def ask(op: str, payload: bytes) -> object:
-            return self.connection.receive_until(self.connection.send_call(self._function, op, payload), deadline)
-
-        answer = ask("hello", wire.pack({}))
+    def start(self, answer: bytes, deadline: Deadline) -> None:
+        """Fill :attr:`hello` with what the boot text gave, and bring the agent if it has found none."""
+        found: Reply = answer
         if answer == b"":
-            ask("agent", agent_archive()[1])
-            answer = ask("hello", wire.pack({}))
-        self.hello, _buffers = self._read(answer)
+            ticket = self.connection.send_call(self._function, "agent", agent_archive()[1])
+            found = self.connection.receive_until(ticket, deadline)
+        self.hello, _buffers = self._read(found)
 
     def abort(self, reason: str = "it was given up here") -> None:
         """End whatever the owning thread waits for, from any thread."""
@@ -137,16 +139,17 @@ def open_broker(address: Address, *, timeout: float = 10.0, cancel: threading.Ev
     connection = dial(address, timeout=timeout, cancel=cancel)
     try:
         deadline = Deadline(HELLO_TIMEOUT, cancel)
-        broker = Broker(connection, _evaluate(connection, deadline))
-        broker.start(deadline)
+        function, answer = _evaluate(connection, deadline)
+        broker = Broker(connection, function)
+        broker.start(answer, deadline)
     except BaseException:
         connection.close()
         raise
     return broker
 
 
-def _evaluate(connection: Connection, deadline: Deadline) -> RemoteRef:
-    digest, _archive = agent_archive()
+def _evaluate(connection: Connection, deadline: Deadline) -> tuple[RemoteRef, bytes]:
+    digest, _text = agent_text()
     source = resources.files("rpyc_kernel.agent").joinpath("boot.py").read_text(encoding="utf-8")
     text = _START.format(source=source, digest=digest)
     try:
@@ -156,6 +159,7 @@ def _evaluate(connection: Connection, deadline: Deadline) -> RemoteRef:
         raise explain_refusal(error, connection) from None
     if isinstance(found, str):
         raise PythonTooOldError(connection.address, found[:40])
-    if not isinstance(found, RemoteRef):
-        raise ProtocolError(connection.address, "the boot text gave something else than a function")
-    return found
+    match found:
+        case (RemoteRef() as function, bytes() as answer):
+            return function, answer
+    raise ProtocolError(connection.address, "the boot text gave something else than a function and its answer")

@@ -131,6 +131,20 @@ class Notebook:
         """A button of the toolbar."""
         self.page.locator(f'[data-command="{command}"]:visible').first.click()
 
+    def drag(self, thing: Locator, right: int) -> None:
+        """Drag something to the right by so many pixels, once the page has stopped scrolling."""
+        thing.scroll_into_view_if_needed()
+        before, box = None, thing.bounding_box()
+        while box != before:
+            self.page.wait_for_timeout(200)
+            before, box = box, thing.bounding_box()
+        assert box is not None
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        self.page.mouse.move(x, y)
+        self.page.mouse.down()
+        self.page.mouse.move(x + right, y, steps=6)
+        self.page.mouse.up()
+
     def accept(self) -> None:
         """The dialog's default button."""
         self.page.locator(".jp-Dialog .jp-mod-accept").click()
@@ -168,14 +182,11 @@ def story(notebook: Notebook, address: str, widgets: bool) -> None:
         cell = notebook.run("import ipywidgets\ns = ipywidgets.IntSlider(value=3)\ns")
         handle = cell.locator(".noUi-handle")
         expect(handle).to_be_visible(timeout=SLOW)
-        readout = cell.locator(".widget-readout")
-        for value in (4, 5, 6, 7):
-            while int(readout.inner_text()) < value:  # the page may take the focus elsewhere just before the key
-                handle.press("ArrowRight")
-                page.wait_for_timeout(50)
-        expect(readout).to_have_text("7")
+        notebook.drag(handle, 60)
+        moved = cell.locator(".widget-readout").inner_text()
+        assert int(moved) > 3
         cell = notebook.run("s.value")
-        expect(notebook.output(cell).last).to_have_text("7")
+        expect(notebook.output(cell).last).to_have_text(moved)
         cell = notebook.run("s.value = 50")
         expect(page.locator(".widget-readout")).to_have_text("50")
 

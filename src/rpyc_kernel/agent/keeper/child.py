@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import locale
 import os
 import signal
 import socket
@@ -300,5 +299,7 @@ def _utf8(data: bytes) -> Bytes:
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:
+        import locale  # late, since few programs write anything else
+
         return data.decode(locale.getpreferredencoding(False), "replace").encode("utf-8", "replace")
     return data

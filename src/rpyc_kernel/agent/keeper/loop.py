@@ -82,7 +82,8 @@ class Keeper:
             if self.requests.open or any(visitor.pull for visitor in self.visitors):
                 self.last_heard = time.monotonic()  # it wasn't idle until now
             for key, events in ready:
-                key.data(events)
+                if not self.ended:  # by a signal that came in between
+                    key.data(events)
             self._hold_or_listen()
             self._answer_pulls()
             self._look_at_clock()
@@ -278,7 +279,7 @@ class Keeper:
             visitor.socket.close()
         self.visitors.clear()
         self.journal.entries.clear()
-        from ..worker.main import main  # late: the keeper itself needs none of it
+        from ..worker.main import main
 
         main(sock, outgoing, pipes, page, self.config)
 
@@ -334,7 +335,7 @@ class Keeper:
         self._watch_child()
         self.child.kill()  # what else was in its group
         self.child.close()
-        if self.ending is not None:
+        if self.ended or self.ending is not None:
             self.ended = True
             return
         self._report_death(status)

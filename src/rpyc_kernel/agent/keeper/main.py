@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
-import platform
 import socket
 import sys
 import time
-import traceback
+from importlib.machinery import PathFinder
 
 from .. import doors, records, wire
 from .loop import Keeper
@@ -35,7 +35,7 @@ def main(config: Json) -> None:
         "name": config.get("name", ""),
         "version": wire.VERSION,
         "pid": os.getpid(),
-        "python": platform.python_version(),
+        "python": sys.version.split()[0],
         "started": time.time(),
         "key": key.hex(),
     }
@@ -48,9 +48,14 @@ def main(config: Json) -> None:
     _say(record)
     _close_standard_streams()
     try:
-        Keeper(listener, key, record, config).run()
+        _import_worker(config)
+        keeper = Keeper(listener, key, record, config)
+        gc.enable()
+        keeper.run()
     except BaseException:
         if record.get("path"):
+            import traceback
+
             with open(record["path"] + ".log", "w") as log:
                 traceback.print_exc(file=log)
         raise
@@ -81,6 +86,20 @@ def _open_door(record: Json) -> socket.socket:
         return listener
     listener, record["socket"] = doors.listen(None, record["session"])
     return listener
+
+
+def _import_worker(config: Json) -> None:
+    """Import what a worker will need before it is forked: so there is one copy of it, and the next one starts faster.
+
+    The collector leaves it alone then: by its marks it would write to all of it, and so make two copies again.
+    """
+    if config.get("shell", "auto") == "plain" or not PathFinder.find_spec("IPython"):
+        from ..worker.shell_plain import shell  # noqa: F401
+    else:
+        from ..worker import shell_ipython  # noqa: F401
+    from ..worker import main  # noqa: F401
+
+    gc.freeze()
 
 
 def _say(answer: Json) -> None:

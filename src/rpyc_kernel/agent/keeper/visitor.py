@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import os
 
 from .. import doors, frames
@@ -58,7 +57,7 @@ class Visitor:
             if len(self._greeting) < doors.PROOF + doors.NONCE:
                 return []
             theirs = bytes(self._greeting[: doors.PROOF])
-            if not hmac.compare_digest(theirs, doors.proof(self._key, b"broker", self._nonce)):
+            if not doors.proves(theirs, self._key, b"broker", self._nonce):
                 raise Refused
             end = doors.PROOF + doors.NONCE
             self._write(doors.proof(self._key, b"keeper", bytes(self._greeting[doors.PROOF : end])))

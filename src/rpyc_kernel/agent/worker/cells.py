@@ -16,7 +16,7 @@ from .attribution import current
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
-    from typing import Any, Coroutine, Deque, Dict, Generator, Optional
+    from typing import Any, Callable, Coroutine, Deque, Dict, Generator, Optional
 
     from ..wire import Json, Message
     from .interrupts import Interrupts
@@ -38,8 +38,14 @@ class Job:
 class Interruptible:
     """Awaits a coroutine, into which `interrupt` throws KeyboardInterrupt where it waits."""
 
-    def __init__(self, coroutine: Coroutine[Any, Any, Any], task: Optional[asyncio.Task[Any]]) -> None:
+    def __init__(
+        self,
+        coroutine: Coroutine[Any, Any, Any],
+        task: Optional[asyncio.Task[Any]],
+        was_interrupted: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._coroutine = coroutine
+        self._was_interrupted = was_interrupted
         self._task = task
         self._interrupted = False
 
@@ -52,6 +58,8 @@ class Interruptible:
     def __await__(self) -> Generator[Any, Any, Any]:
         error: Optional[BaseException] = None
         while True:
+            if error is None and self._was_interrupted():
+                error = KeyboardInterrupt()
             try:
                 waited = self._coroutine.send(None) if error is None else self._coroutine.throw(error)
             except StopIteration as stop:
@@ -75,6 +83,7 @@ class Cells:
     def __init__(self, port: Port, interrupts: Interrupts) -> None:
         self.port = port
         self.interrupts = interrupts
+        interrupts.machinery = globals()
         self.shell: Any = None
         self.comms: Any = None
         self.loop: Optional[asyncio.AbstractEventLoop] = None
@@ -231,7 +240,8 @@ class Cells:
             import asyncio
 
             task = asyncio.current_task()
-        awaiting = self._awaiting[number] = Interruptible(coroutine, task)
+        awaiting = Interruptible(coroutine, task, lambda: self.interrupts.take(number))
+        self._awaiting[number] = awaiting
         try:
             return dict(await awaiting)
         finally:

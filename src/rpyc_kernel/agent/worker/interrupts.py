@@ -13,7 +13,8 @@ from .attribution import current
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Dict, Optional
+    from types import FrameType
+    from typing import Any, Callable, Dict, Optional
 
     from ..frames import Page
 
@@ -33,6 +34,8 @@ class Interrupts:
         self._early = 0
         self.depth = 0
         self._pending: Optional[int] = None
+        #: the globals of the code that drives cells, in which KeyboardInterrupt is not raised
+        self.machinery: Optional[Dict[str, Any]] = None
         #: cancels the awaiting code of a request; set while an event loop runs
         self.cancel: Optional[Callable[[int], None]] = None
 
@@ -56,7 +59,7 @@ class Interrupts:
         self._running.pop(number, None)
         self._pending = None
 
-    def _handle(self, _signum: int, _frame: object) -> None:
+    def _handle(self, _signum: int, frame: Optional[FrameType]) -> None:
         serial, meant = self._page.interrupt
         here = current.get()
         if serial == self._seen:  # not ours: the user's code has sent it
@@ -64,11 +67,26 @@ class Interrupts:
         self._seen = serial
         if meant not in self._running:
             self._early = meant  # it may still wait for its turn
-            return
-        if self.depth:
+        elif frame is not None and frame.f_globals is self.machinery:
+            self._between(meant)
+        elif self.depth:
             self._pending = meant
         else:
             self._deliver(meant, here)
+
+    def _between(self, meant: int) -> None:
+        """The main thread was in the machinery that drives the cell's code, where an exception would lose the cell."""
+        if self.cancel is not None:
+            self.cancel(meant)
+        else:
+            self._pending = meant
+
+    def take(self, number: int) -> bool:
+        """Whether the request was interrupted just before its code runs (again)."""
+        taken = self._pending == number
+        if taken:
+            self._pending = None
+        return taken
 
     def check(self) -> None:
         """After C code that had SIGINT ignored: was there one meanwhile?
@@ -91,9 +109,10 @@ class Interrupts:
 
     def _deliver(self, meant: int, here: int) -> None:
         now = time.monotonic()
-        if now - self._running[meant] < REPEAT:
+        last = self._running[meant]
+        if now - last < REPEAT:
             return
         self._running[meant] = now
-        if meant == here or self.cancel is None:
+        if meant == here or self.cancel is None or last:  # the second press: something else may hold up the loop
             raise KeyboardInterrupt
         self.cancel(meant)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import gc
 import os
 import select
 import signal
@@ -16,6 +17,7 @@ from .cells import Cells, Job
 from .comms import Comms
 from .interrupts import Interrupts
 from .introspect import Introspection
+from .on_import import when_imported
 from .outlet import PARTIAL_SECONDS, Outlet
 from .port import Port
 from .standin import KernelStandIn
@@ -37,6 +39,7 @@ def main(sock: socket.socket, outgoing: int, pipes: Tuple[int, int], page: frame
     :param config: the session's, see `keeper.main.main`
     """
     os.setpgid(0, 0)
+    gc.disable()  # until the shell is there: importing IPython makes no garbage, and looking for it takes 6 ms of 60
     nothing = os.open(os.devnull, os.O_RDONLY)
     for fd, target in ((nothing, 0), (pipes[0], 1), (pipes[1], 2)):
         os.dup2(fd, target)
@@ -62,6 +65,8 @@ def main(sock: socket.socket, outgoing: int, pipes: Tuple[int, int], page: frame
     cells.comms = comms
     port.publish("session_info", _describe(shell), kind=frames.URGENT)
     sorter.ready.set()
+    gc.freeze()  # or the first cell would wait for a look at all that was made here
+    gc.enable()
     cells.run()
     _leave()
 
@@ -178,10 +183,11 @@ def _replace_input(port: Port) -> None:
         """Ask the front end for a line that it doesn't show."""
         return port.input(prompt, password=True)
 
-    import getpass
+    def replace_getpass(getpass: Any) -> None:
+        getpass.getpass = ask_secretly
 
     builtins.input = ask
-    getpass.getpass = ask_secretly
+    when_imported("getpass", replace_getpass)
 
 
 def _show_crashes() -> None:

@@ -8,6 +8,7 @@ import os
 import sys
 
 from .. import frames
+from .on_import import when_imported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,9 +111,7 @@ def mind_children(outlet: Outlet, interrupts: Interrupts) -> None:
 
     And ``os.system`` ignores SIGINT while its child runs, so that a loop of such calls could not be stopped.
     """
-    import subprocess
-
-    system, start = os.system, subprocess.Popen.__init__
+    system = os.system
 
     @functools.wraps(system)
     def system_flushing(command: Any) -> int:
@@ -121,10 +120,15 @@ def mind_children(outlet: Outlet, interrupts: Interrupts) -> None:
         interrupts.check()
         return status
 
-    @functools.wraps(start)
-    def start_flushing(*args: Any, **kwargs: Any) -> None:
-        outlet.flush()
-        start(*args, **kwargs)
+    def mind_subprocess(subprocess: Any) -> None:
+        start = subprocess.Popen.__init__
+
+        @functools.wraps(start)
+        def start_flushing(*args: Any, **kwargs: Any) -> None:
+            outlet.flush()
+            start(*args, **kwargs)
+
+        subprocess.Popen.__init__ = start_flushing
 
     os.system = system_flushing
-    subprocess.Popen.__init__ = start_flushing  # type: ignore[method-assign]
+    when_imported("subprocess", mind_subprocess)

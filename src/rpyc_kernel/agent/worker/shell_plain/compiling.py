@@ -59,7 +59,8 @@ class Compiler:
             tries += 1
             name = "<%s (%d)>" % (label, tries)
         self.sources[name] = source
-        linecache.cache[name] = (len(source), None, source.splitlines(True), name)
+        whole = source if source.endswith("\n") else source + "\n"  # as linecache has it of files
+        linecache.cache[name] = (len(source), None, whole.splitlines(True), name)
         return name
 
     def forget(self, name: str) -> None:
