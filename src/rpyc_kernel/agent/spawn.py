@@ -54,7 +54,7 @@ def spawn(digest: str, archive: bytes, boot: bytes, config: Dict[str, Any]) -> D
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
-        raise SpawnError("%s was started for the session and did not answer within %d s" % (python, SECONDS)) from None
+        raise SpawnError("%s was started for the session and did not answer within %g s" % (python, SECONDS)) from None
     finally:
         for stream in (process.stdin, process.stdout, process.stderr):
             if stream:
