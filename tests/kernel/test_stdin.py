@@ -1,5 +1,7 @@
 """`input()` and `getpass`: asked of the front end that sent the cell, answered, interrupted, refused."""
 
+import textwrap
+
 import pytest
 
 from tests.kernel.client import Client
@@ -98,3 +100,22 @@ def test_the_question_goes_to_the_front_end_that_asked(nb: Client, nb_kernel: Ke
         assert shown == ["'to the second'"], "every front end sees every output"
     finally:
         nb_kernel.dismiss(other)
+
+
+def test_a_thread_that_asks_after_its_cell_has_ended_is_told_so(nb: Client) -> None:
+    """Nobody would see the question; it must not wait for ever."""
+    code = """
+    import threading, time
+    go, told = threading.Event(), []
+    def late():
+        go.wait(20)
+        try:
+            input("anybody?")
+        except RuntimeError as error:
+            told.append(str(error))
+    thread = threading.Thread(target=late)
+    thread.start()
+    """
+    nb.good(textwrap.dedent(code), answers=[])
+    nb.good("go.set(); thread.join(20)", answers=[])
+    assert "its cell has ended" in str(nb.good("told").text)

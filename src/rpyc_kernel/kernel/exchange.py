@@ -78,7 +78,9 @@ class Exchange:
 
     async def _answer_question(self, machine: Machine, message: Message) -> None:
         requester = self._requesters.get(message.parent)
-        if requester is None:
+        if requester is None:  # a thread of a cell that has ended
+            reply = {"serial": message.content.get("serial"), "error": "its cell has ended, so nobody can be asked"}
+            machine.link.submit(Message("input_reply", reply, message.parent))
             return
         async with self._asking:  # one question at a time, since an answer doesn't say which it is for
             await self._put_question(machine, message, *requester)

@@ -31,7 +31,7 @@ class Port:
         self.parents: Dict[int, str] = {}
         self.allow_stdin = False
         self._asked = 0
-        self._answers: Dict[int, queue.SimpleQueue[str]] = {}
+        self._answers: Dict[int, queue.SimpleQueue[Json]] = {}
 
     @property
     def request(self) -> int:
@@ -74,7 +74,10 @@ class Port:
         try:
             content: Dict[str, Any] = {"prompt": str(prompt), "password": password, "serial": serial}
             self.publish("input_request", content, kind=frames.URGENT)
-            return answers.get()
+            answer = answers.get()
+            if "error" in answer:
+                raise StdinNotImplementedError("input() was called, but %s." % answer["error"])
+            return str(answer.get("value", ""))
         finally:
             del self._answers[serial]
 
@@ -82,4 +85,4 @@ class Port:
         """An ``input_reply`` has come (on the sorter's thread)."""
         answers = self._answers.get(content.get("serial", 0))
         if answers is not None:
-            answers.put(str(content.get("value", "")))
+            answers.put(content)
