@@ -19,6 +19,7 @@ from array import array
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import socket
     from typing import List, Tuple
 
 FRAME = struct.Struct("<BIIQQ")
@@ -116,6 +117,34 @@ class Page:
 def bytes_in_pipe(fd: int) -> int:
     """How many bytes wait in a pipe, seen from either end."""
     return _INT.unpack(fcntl.ioctl(fd, termios.FIONREAD, b"\0\0\0\0"))[0]  # type: ignore[no-any-return]
+
+
+class Outgoing:
+    """What a socket that doesn't block has not taken yet."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._waiting = bytearray()
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def write(self, *pieces: bytes) -> None:
+        """Send, as much as the socket takes now."""
+        for piece in pieces:
+            self._waiting += piece
+        self.flush()
+
+    def flush(self) -> None:
+        """Send more, since the socket can be written. Where the other side has gone, nothing is left to send."""
+        try:
+            while self._waiting:
+                sent = self._socket.send(memoryview(self._waiting)[: 1 << 20])
+                del self._waiting[:sent]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._waiting.clear()
 
 
 class LengthFrames:

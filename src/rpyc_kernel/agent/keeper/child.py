@@ -39,7 +39,6 @@ class Child:
         self.requests = requests
         self.page = frames.Page()
         self._received = bytearray()
-        self._outgoing = bytearray()
         self._tails = [b"", b""]  # characters of which a pipe has given only the first bytes
         self._serial = 0
         self.flood = 0  # how many frames of text the last read ended with
@@ -67,6 +66,7 @@ class Child:
         except OSError:
             pass
         self.socket.setblocking(False)
+        self.outgoing = frames.Outgoing(self.socket)
         for fd in self.sources:
             os.set_blocking(fd, False)
         self._processes = CellProcesses(self.pid)
@@ -74,29 +74,11 @@ class Child:
     # to the worker
 
     def send(self, number: int, packet: bytes) -> None:
-        """Hand it a request; what its socket doesn't take now goes with `flush`."""
+        """Hand it a request, as far as its socket takes it now."""
         request = self.requests.open.get(number)
         if request and request.type == EXECUTE and self.requests.cell is None:
             self._processes.begin()  # now, since once it runs it may have started some itself
-        self._outgoing += frames.REQUEST.pack(number, len(packet))
-        self._outgoing += packet
-        self.flush()
-
-    @property
-    def unsent(self) -> bool:
-        """Whether `flush` has something to do once the socket can be written."""
-        return bool(self._outgoing)
-
-    def flush(self) -> None:
-        """Write as much as the socket takes."""
-        try:
-            while self._outgoing:
-                sent = self.socket.send(memoryview(self._outgoing)[: 1 << 20])
-                del self._outgoing[:sent]
-        except BlockingIOError:
-            pass
-        except OSError:  # it has died; waitpid will say so
-            self._outgoing.clear()
+        self.outgoing.write(frames.REQUEST.pack(number, len(packet)), packet)
 
     def interrupt(self, number: int) -> None:
         """SIGINT for one request: to the worker, and to the processes which its cell has started."""
@@ -238,7 +220,6 @@ class Child:
             pid, status = self.pid, 0
         if pid == 0:
             return None
-        self._outgoing.clear()
         limit, self.journal.limit = self.journal.limit, 1 << 62  # the rest is at most what the buffers held
         self.read()
         self.journal.limit = limit

@@ -151,7 +151,7 @@ class Keeper:
 
     def _serve(self, visitor: Visitor, events: int) -> None:
         if events & selectors.EVENT_WRITE:
-            visitor.flush()
+            visitor.outgoing.flush()
         if events & selectors.EVENT_READ:
             try:
                 for packet in visitor.receive():
@@ -161,7 +161,7 @@ class Keeper:
                 self.selector.unregister(visitor.socket)
                 visitor.socket.close()
                 return
-        self._watch(visitor.socket, visitor.unsent)
+        self._watch(visitor.socket, bool(visitor.outgoing))
 
     def _watch(self, sock: socket.socket, also_write: bool) -> None:
         wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if also_write else 0)
@@ -238,7 +238,7 @@ class Keeper:
                 self.last_plain = now
             first, packets = self.journal.take(pull.max_bytes)
             visitor.answer(wire.pack({"first": first, "epoch": self.epoch}, packets))
-            self._watch(visitor.socket, visitor.unsent)
+            self._watch(visitor.socket, bool(visitor.outgoing))
 
     def _interrupt(self, visitor: Visitor, request: Json, _payload: List[memoryview]) -> Json:
         self._check_epoch(request)
@@ -285,7 +285,7 @@ class Keeper:
 
     def _on_child(self, events: int) -> None:
         if events & selectors.EVENT_WRITE:
-            self.child.flush()
+            self.child.outgoing.flush()
             self._watch_child()
         if self.listening_to_child and not self.nap_until:
             self._read_child()
@@ -309,7 +309,7 @@ class Keeper:
         """Let the selector look at what we want of the worker now."""
         listening = self.listening_to_child and not self.nap_until and not self.child.gone
         reading = selectors.EVENT_READ if listening else 0
-        writing = selectors.EVENT_WRITE if self.child.unsent else 0
+        writing = selectors.EVENT_WRITE if self.child.outgoing else 0
         watched = [(self.child.socket.fileno(), writing), *[(fd, reading) for fd in self.child.sources]]
         for fileobj, wanted in watched:
             known = self.selector.get_map().get(fileobj)

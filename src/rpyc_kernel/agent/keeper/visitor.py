@@ -24,6 +24,7 @@ class Visitor:
     """A connection from a broker.
 
     :ivar pull: the pull it waits for, if it does
+    :ivar outgoing: what it has not taken yet
     """
 
     def __init__(self, sock: socket.socket, key: bytes) -> None:
@@ -32,11 +33,11 @@ class Visitor:
         self._key = key
         self._frames = frames.LengthFrames(MAX_PACKET)
         self._greeting: Optional[bytearray] = bytearray()
-        self._outgoing = bytearray()
+        self.outgoing = frames.Outgoing(sock)
         self._nonce = os.urandom(doors.NONCE)
         sock.setblocking(False)
         doors.check_peer(sock)
-        self._write(self._nonce)
+        self.outgoing.write(self._nonce)
 
     def receive(self) -> List[bytes]:
         """The packets that have come.
@@ -60,7 +61,7 @@ class Visitor:
             if not doors.proves(theirs, self._key, b"broker", self._nonce):
                 raise Refused
             end = doors.PROOF + doors.NONCE
-            self._write(doors.proof(self._key, b"keeper", bytes(self._greeting[doors.PROOF : end])))
+            self.outgoing.write(doors.proof(self._key, b"keeper", bytes(self._greeting[doors.PROOF : end])))
             data = bytes(self._greeting[end:])
             self._greeting = None
         try:
@@ -71,24 +72,4 @@ class Visitor:
     def answer(self, packet: bytes) -> None:
         """Send one packet, as far as the socket takes it now."""
         self.pull = None
-        self._write(frames.LENGTH.pack(len(packet)) + packet)
-
-    def _write(self, data: bytes) -> None:
-        self._outgoing += data
-        self.flush()
-
-    @property
-    def unsent(self) -> bool:
-        """Whether `flush` has something to do once the socket can be written."""
-        return bool(self._outgoing)
-
-    def flush(self) -> None:
-        """Write as much as the socket takes."""
-        try:
-            while self._outgoing:
-                sent = self.socket.send(memoryview(self._outgoing)[: 1 << 20])
-                del self._outgoing[:sent]
-        except BlockingIOError:
-            pass
-        except OSError:  # it has gone; the next receive will say so
-            self._outgoing.clear()
+        self.outgoing.write(frames.LENGTH.pack(len(packet)), packet)

@@ -24,6 +24,27 @@ PARTIAL_SECONDS = 0.05
 PIECE = 1 << 16  #: bytes of text in one frame
 
 
+class Whole:
+    """Within it nothing else is sent, and the main thread, which creates it, is not interrupted."""
+
+    __slots__ = ("lock", "_interrupts", "_main")
+
+    def __init__(self, interrupts: Interrupts) -> None:
+        self.lock = threading.RLock()
+        self._interrupts = interrupts
+        self._main = threading.get_ident()
+
+    def __enter__(self) -> None:
+        if threading.get_ident() == self._main:
+            self._interrupts.depth += 1
+        self.lock.acquire()
+
+    def __exit__(self, *exc: object) -> None:
+        self.lock.release()
+        if threading.get_ident() == self._main:
+            self._interrupts.leave()
+
+
 class Outlet:
     """Sends frames from any thread.
 
@@ -36,9 +57,7 @@ class Outlet:
         self._fd = fd
         self._pipes = pipes
         self._page = page
-        self._interrupts = interrupts
-        self._lock = threading.RLock()
-        self._main = threading.get_ident()
+        self._whole = Whole(interrupts)
         self._partial = b""
         self._partial_kind = 0
         self._partial_request = 0
@@ -47,7 +66,7 @@ class Outlet:
         self.forked = False
         self.cell = 0
         os.register_at_fork(
-            before=self._before_fork, after_in_parent=self._lock.release, after_in_child=self._after_fork_in_child
+            before=self._before_fork, after_in_parent=self._whole.lock.release, after_in_child=self._after_fork_in_child
         )
 
     def write(self, kind: int, text: str) -> None:
@@ -57,63 +76,40 @@ class Outlet:
             _write_all(kind, data)
             return
         request = current.get() or self.cell
-        main = threading.get_ident() == self._main
-        if main:
-            self._interrupts.depth += 1
-        try:
-            with self._lock:
-                partial = self._partial
+        with self._whole:
+            partial = self._partial
+            if partial:
+                if self._partial_kind == kind and self._partial_request == request:
+                    data = partial + data
+                else:
+                    self._send_partial()
+                    partial = b""
+            if "\n" in text or len(data) > frames.Page.PARTIAL_MAX:
+                self._send_text(kind, request, data)
                 if partial:
-                    if self._partial_kind == kind and self._partial_request == request:
-                        data = partial + data
-                    else:
-                        self._send_partial()
-                        partial = b""
-                if "\n" in text or len(data) > frames.Page.PARTIAL_MAX:
-                    self._send_text(kind, request, data)
-                    if partial:
-                        self._partial = b""
-                        self._page.drop_partial()
-                elif data:
-                    self._partial, self._partial_kind, self._partial_request = data, kind, request
-                    self._page.hold_partial(kind, request, data)
-                    if not self._armed:
-                        self._armed = True
-                        os.write(self._alarm[1], b"!")
-        finally:
-            if main:
-                self._interrupts.leave()
+                    self._partial = b""
+                    self._page.drop_partial()
+            elif data:
+                self._partial, self._partial_kind, self._partial_request = data, kind, request
+                self._page.hold_partial(kind, request, data)
+                if not self._armed:
+                    self._armed = True
+                    os.write(self._alarm[1], b"!")
 
     def send(self, kind: int, request: int, data: bytes) -> None:
-        """A finished message, after whatever was written before it. The main thread can't be interrupted within it."""
-        if self.forked:
-            return
-        main = threading.get_ident() == self._main
-        if main:
-            self._interrupts.depth += 1
-        try:
-            with self._lock:
+        """A finished message, after whatever was written before it."""
+        if not self.forked:
+            with self._whole:
                 if self._partial:
                     self._send_partial()
                 self._send_frame(kind, request, data)
-        finally:
-            if main:
-                self._interrupts.leave()
 
     def flush(self) -> None:
         """Send an unfinished line as it is."""
-        if not self._partial or self.forked:
-            return
-        main = threading.get_ident() == self._main
-        if main:
-            self._interrupts.depth += 1
-        try:
-            with self._lock:
+        if self._partial and not self.forked:
+            with self._whole:
                 if self._partial:
                     self._send_partial()
-        finally:
-            if main:
-                self._interrupts.leave()
 
     # the alarm that ends the wait of an unfinished line
 
@@ -156,11 +152,10 @@ class Outlet:
 
     def _before_fork(self) -> None:
         self.flush()
-        self._lock.acquire()
+        self._whole.lock.acquire()
 
     def _after_fork_in_child(self) -> None:
         """A child writes to the pipes, like any program; the way to the keeper is its parent's."""
-        self._lock = threading.RLock()
         self.forked = True
         self._partial = b""
         os.close(self._fd)
