@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from IPython.core.inputtransformer2 import TransformerManager
 
 from rpyc_kernel import errors
-from rpyc_kernel.kernel import routing
+from rpyc_kernel.kernel import scanner
 from rpyc_kernel.kernel.commands import COMMANDS, CommandSpec, Kind, Option, Positional
 from rpyc_kernel.kernel.routing import Command, Local, Remote, complete_command, route, strip_commands
 
@@ -116,7 +116,7 @@ def test_lines_begin_where_tokenize_says(module):
             if fresh:
                 begins.append(token.start[0])
             fresh = token.type == tokenize.NEWLINE
-    lines = routing._logical_lines(text)
+    lines = scanner.logical_lines(text)
     ours = [text.count("\n", 0, line.start) + 1 for line in lines if text[line.content] not in "#\n"]
     assert ours == begins
 

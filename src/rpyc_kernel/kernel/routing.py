@@ -2,17 +2,12 @@
 
 Commands stand at the top of a cell, among blank lines and comments; what follows runs on the other machine. One
 further down is refused with a sentence before anything runs, for half of that cell would run elsewhere than it reads.
-
-A cell need not be Python (``!ls``, ``%timeit``, ``obj?``, ``%%bash``), so neither `ast` nor `tokenize` can say where a
-line begins. A small scanner does: it knows strings, brackets, comments, continuations and IPython's escaped lines, and
-recovers at the next line from whatever it doesn't. It takes an f-string to end at its next quote, as Python 3.11 does.
 """
 
 from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..errors import CommandError
@@ -27,6 +22,7 @@ from .commands import (
     unknown_command,
     usage,
 )
+from .scanner import NEWLINE, NOT_CODE, Line, closing, logical_lines, tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,117 +67,14 @@ class Completion:
     end: int
 
 
-# ---- the scanner
-
-_NEWLINE = re.compile(r"\r\n|\r|\n")
-_TOKEN = re.compile(
-    r"""
-      (?P<triple> \"{3} | '{3})
-    | (?P<quote> ["'])
-    | (?P<comment> \#[^\r\n]*)
-    | (?P<continuation> \\(?:\r\n|\r|\n))
-    | (?P<newline> \r\n|\r|\n)
-    | (?P<open> [(\[{])
-    | (?P<close> [)\]}])
-    | (?P<escape> !(?!=) | (?<![=<>!])=[ \t]*%(?=\w))  # x = !ls (   and   x = %env (   are IPython's to the line's end
-    """,
-    re.VERBOSE,
-)
-_STRING_END = {
-    '"""': re.compile(r'\\.|"""', re.DOTALL),
-    "'''": re.compile(r"\\.|'''", re.DOTALL),
-    '"': re.compile(r'\\(?:\r\n|.)|["\r\n]', re.DOTALL),
-    "'": re.compile(r"\\(?:\r\n|.)|['\r\n]", re.DOTALL),
-}
-_BLANKS = frozenset(" \t\f")
-_NOT_CODE = frozenset(("", "\r", "\n", "#"))  # what a blank line or a comment begins with
-_LINE_ESCAPES = frozenset("%!?,;/")  # what begins a line that IPython reads by itself, quotes and brackets and all
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """A logical line: ``text[start:end]`` with its newline, its first character that is no blank at `content`."""
-
-    start: int
-    content: int
-    end: int
-
-
-def _logical_lines(text: str) -> Iterator[_Line]:
-    start = 0
-    while start < len(text):
-        content = start
-        while text[content : content + 1] in _BLANKS:
-            content += 1
-        end = _line_end(text, content)
-        yield _Line(start, content, end)
-        start = end
-
-
-def _line_end(text: str, position: int) -> int:
-    if text[position : position + 1] in _LINE_ESCAPES:
-        return _escaped_line_end(text, position)
-    depth = 0
-    for kind, _, end in _tokens(text, position):
-        if kind == "open":
-            depth += 1
-        elif kind == "close":
-            depth = max(depth - 1, 0)
-        elif kind == "newline" and not depth:
-            return end
-        elif kind == "escape" and not depth:
-            return _escaped_line_end(text, end)
-    return len(text)
-
-
-def _escaped_line_end(text: str, position: int) -> int:
-    """Only a backslash at its very end continues a line that IPython reads by itself."""
-    while newline := _NEWLINE.search(text, position):
-        if text[newline.start() - 1] != "\\":
-            return newline.end()
-        position = newline.end()
-    return len(text)
-
-
-def _tokens(text: str, position: int) -> Iterator[tuple[str, int, int]]:
-    """What matters for where lines end, as (kind, start, end). A string is one token, "string" or "unclosed"."""
-    while match := _TOKEN.search(text, position):
-        kind, position = match.lastgroup or "", match.end()
-        if kind in ("triple", "quote"):
-            kind, position = _string_end(text, position, match[0])
-        yield kind, match.start(), position
-
-
-def _string_end(text: str, position: int, quote: str) -> tuple[str, int]:
-    for match in _STRING_END[quote].finditer(text, position):
-        if match[0] == quote:
-            return "string", match.end()
-        if match[0] in "\r\n":  # a short string ends with its line, closed or not
-            return "unclosed", match.start()
-    return "unclosed", len(text)
-
-
-def _closing(text: str, position: int) -> int | None:
-    """Behind the bracket that closes the one at `position`."""
-    depth = 0
-    for kind, _, end in _tokens(text, position):
-        depth += (kind == "open") - (kind == "close")
-        if not depth:
-            return end
-    return None
-
-
-# ---- a cell
-
-
 @dataclass(slots=True)
 class _Cell:
     """A cell, read: the steps at its top, and `rest`, the cell without them, which begins with code at `first`."""
 
     steps: list[Step]
     rest: str
-    first: _Line | None = None
-    body: tuple[CommandSpec, Arguments, _Line] | None = None  # of our %%magic, which takes the rest
+    first: Line | None = None
+    body: tuple[CommandSpec, Arguments, Line] | None = None  # of our %%magic, which takes the rest
     closed: bool = False  # nothing behind it counts: %%local?
 
 
@@ -233,9 +126,9 @@ def _read(cell: str) -> _Cell:
     read = _Cell([], cell)
     if not _mentions_commands(cell):
         return read
-    taken: list[_Line] = []
-    for line in _logical_lines(cell):
-        if cell[line.content : line.content + 1] in _NOT_CODE:
+    taken: list[Line] = []
+    for line in logical_lines(cell):
+        if cell[line.content : line.content + 1] in NOT_CODE:
             continue
         head = _head(cell, line.content)
         if head:
@@ -256,7 +149,7 @@ def _read(cell: str) -> _Cell:
     return read
 
 
-def _refuse_misplaced(cell: str, head: re.Match[str], line: _Line, read: _Cell) -> None:
+def _refuse_misplaced(cell: str, head: re.Match[str], line: Line, read: _Cell) -> None:
     if read.first or read.body:
         raise CommandError(
             f"Line {_line_number(cell, line.start)}: {head['written']} stands below other code. Commands stand at the "
@@ -267,7 +160,7 @@ def _refuse_misplaced(cell: str, head: re.Match[str], line: _Line, read: _Cell) 
         raise CommandError(f"Line {number}: {head['written']} is indented. Begin its line with it.")
 
 
-def _take(cell: str, head: re.Match[str], line: _Line, read: _Cell) -> None:
+def _take(cell: str, head: re.Match[str], line: Line, read: _Cell) -> None:
     """Add the command that begins with `head` to what was `read`."""
     spec, source, number = COMMANDS[head["name"]], cell[line.start : line.end].rstrip(), _line_number(cell, line.start)
     try:
@@ -303,7 +196,7 @@ def _parse(head: re.Match[str], rest: str) -> Arguments | None:
         parenthesis = re.match(r"[ \t]*\(", rest)
         if not parenthesis:
             raise CommandError(f"{written} takes parentheses: {usage(spec, written)}")
-        closed = _closing(rest, parenthesis.end() - 1)
+        closed = closing(rest, parenthesis.end() - 1)
         if closed is None:
             raise _UnclosedError(f"{written}(… is not closed. A quote or a parenthesis is missing.")
         behind = rest[closed:].strip().removeprefix(";").lstrip()
@@ -332,12 +225,12 @@ def _mentions_commands(cell: str) -> bool:
     return re.search(rf"[$%](?:{names})\b|(?:^|[\r\n])\$\w+[ \t]*\(", cell) is not None
 
 
-def _without(cell: str, taken: list[_Line], first: _Line | None) -> str:
+def _without(cell: str, taken: list[Line], first: Line | None) -> str:
     if first and cell.startswith("%%", first.start):
         return cell[first.start :]
     pieces, position = [], 0
     for line in taken:
-        pieces += [cell[position : line.start], *_NEWLINE.findall(cell, line.start, line.end)]
+        pieces += [cell[position : line.start], *NEWLINE.findall(cell, line.start, line.end)]
         position = line.end
     return _padded("".join(pieces) + cell[position:])
 
@@ -351,7 +244,7 @@ def _padded(code: str) -> str:
 
 
 def _line_number(text: str, position: int) -> int:
-    return len(_NEWLINE.findall(text, 0, position)) + 1
+    return len(NEWLINE.findall(text, 0, position)) + 1
 
 
 # ---- completion
@@ -360,12 +253,12 @@ def _line_number(text: str, position: int) -> int:
 def complete_command(text: str, cursor: int) -> Completion | None:
     """Names of commands at the beginning of a line, and their options; None where no command can stand."""
     text_before = text[:cursor]
-    line = _Line(0, 0, 0)
-    for line in _logical_lines(text_before):
+    line = Line(0, 0, 0)
+    for line in logical_lines(text_before):
         if line.end == len(text_before):
             break
         head = _head(text_before, line.content)
-        if text_before[line.content : line.content + 1] not in _NOT_CODE and (head is None or head["prefix"] == "%%"):
+        if text_before[line.content : line.content + 1] not in NOT_CODE and (head is None or head["prefix"] == "%%"):
             return None
     if line.content > line.start or line.end < len(text_before):
         return None
@@ -402,7 +295,7 @@ def _word_in_magic(rest: str) -> str | None:
 
 def _word_in_call(rest: str) -> str | None:
     depth, last, end = 0, "", 0
-    for kind, _, token_end in _tokens(rest, 0):
+    for kind, _, token_end in tokens(rest, 0):
         last, end = kind, token_end
         depth += (kind == "open") - (kind == "close")
         if not depth:

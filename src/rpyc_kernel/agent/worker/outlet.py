@@ -27,7 +27,7 @@ PIECE = 1 << 16  #: bytes of text in one frame
 class Whole:
     """Within it nothing else is sent, and the main thread, which creates it, is not interrupted."""
 
-    __slots__ = ("lock", "_interrupts", "_main")
+    __slots__ = ("_interrupts", "_main", "lock")
 
     def __init__(self, interrupts: Interrupts) -> None:
         self.lock = threading.RLock()
