@@ -212,3 +212,12 @@ def test_a_signal_to_the_kernel_is_an_interrupt_too(fresh: Client) -> None:
     pid = int(str(fresh.good("%%local\nimport os\nos.getpid()").text))
     os.kill(pid, signal.SIGINT)
     assert fresh.good("'still here'").text == "'still here'"
+
+
+@pytest.mark.parametrize("wait", ["async loop", "await", "tight loop"])
+def test_no_interrupt_is_lost(nb: Client, wait: str) -> None:
+    """An exception in the wrong place, between two steps of a cell, would lose the cell; it hit 1 of 40."""
+    for _ in range(40):
+        cell = blocked(nb, WAITS[wait])
+        assert nb.interrupted(cell, PATIENT) < SOON
+        assert cell.error is not None

@@ -84,6 +84,7 @@ class Cells:
         self.port = port
         self.interrupts = interrupts
         interrupts.machinery = globals()
+        interrupts.driving = frozenset((Interruptible.__await__.__code__, Cells._run.__code__))
         self.shell: Any = None
         self.comms: Any = None
         self.loop: Optional[asyncio.AbstractEventLoop] = None
@@ -220,7 +221,9 @@ class Cells:
         except Exception as error:
             content = _failed_reply(self.port, error)
         finally:
+            self.interrupts.depth += 1  # what comes now must not tear the end of the request
             self.interrupts.end(number)
+            self.interrupts.depth -= 1
             current.reset(token)
         self.port.reply(number, msg_type, content)
 

@@ -7,14 +7,15 @@ before it began finds its name there when it begins.
 from __future__ import annotations
 
 import signal
+import sys
 import time
 
 from .attribution import current
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import FrameType
-    from typing import Any, Callable, Dict, Optional
+    from types import CodeType, FrameType
+    from typing import Any, Callable, Dict, FrozenSet, Optional
 
     from ..frames import Page
 
@@ -34,8 +35,9 @@ class Interrupts:
         self._early = 0
         self.depth = 0
         self._pending: Optional[int] = None
-        #: the globals of the code that drives cells, in which KeyboardInterrupt is not raised
+        #: the globals of the code that drives cells, in which KeyboardInterrupt is not raised, and its functions
         self.machinery: Optional[Dict[str, Any]] = None
+        self.driving: FrozenSet[CodeType] = frozenset()
         #: cancels the awaiting code of a request; set while an event loop runs
         self.cancel: Optional[Callable[[int], None]] = None
 
@@ -61,25 +63,15 @@ class Interrupts:
 
     def _handle(self, _signum: int, frame: Optional[FrameType]) -> None:
         serial, meant = self._page.interrupt
-        here = current.get()
         if serial == self._seen:  # not ours: the user's code has sent it
-            meant = here
+            meant = current.get()
         self._seen = serial
         if meant not in self._running:
             self._early = meant  # it may still wait for its turn
-        elif frame is not None and frame.f_globals is self.machinery:
-            self._between(meant)
         elif self.depth:
             self._pending = meant
         else:
-            self._deliver(meant, here)
-
-    def _between(self, meant: int) -> None:
-        """The main thread was in the machinery that drives the cell's code, where an exception would lose the cell."""
-        if self.cancel is not None:
-            self.cancel(meant)
-        else:
-            self._pending = meant
+            self._deliver(meant, frame)
 
     def take(self, number: int) -> bool:
         """Whether the request was interrupted just before its code runs (again)."""
@@ -94,7 +86,7 @@ class Interrupts:
         :raises KeyboardInterrupt: there was
         """
         if self._page.interrupt[0] != self._seen:
-            self._handle(0, None)
+            self._handle(0, sys._getframe(1))
 
     def leave(self) -> None:
         """The main thread may be interrupted again.
@@ -105,14 +97,39 @@ class Interrupts:
         if self._pending is not None and not self.depth:
             meant, self._pending = self._pending, None
             if meant in self._running:
-                self._deliver(meant, current.get())
+                self._deliver(meant, sys._getframe(1))
 
-    def _deliver(self, meant: int, here: int) -> None:
+    def _deliver(self, meant: int, frame: Optional[FrameType]) -> None:
         now = time.monotonic()
         last = self._running[meant]
         if now - last < REPEAT:
             return
         self._running[meant] = now
-        if meant == here or self.cancel is None or last:  # the second press: something else may hold up the loop
+        if self.cancel is None:
+            if frame is not None and frame.f_globals is self.machinery:
+                self._pending = meant  # just before the code of the cell, or just after
+            else:
+                raise KeyboardInterrupt
+        elif (meant == current.get() and self._drives(frame)) or (last and _is_users(frame)):  # the second press: some task holds up the loop
             raise KeyboardInterrupt
-        self.cancel(meant)
+        else:
+            self.cancel(meant)
+
+    def _drives(self, frame: Optional[FrameType]) -> bool:
+        """Whether that frame belongs to the code of a cell or callback that is being driven.
+
+        The event loop's own code runs in the context of the cell too, right behind a step of it; an exception there
+        would lose the next step, and the cell would never end.
+        """
+        if frame is not None and frame.f_globals is self.machinery:
+            return False
+        while frame is not None:
+            if frame.f_code in self.driving:
+                return True
+            frame = frame.f_back
+        return False
+
+
+def _is_users(frame: Optional[FrameType]) -> bool:
+    name = frame.f_globals.get("__name__", "") if frame is not None else ""
+    return not name.startswith(("asyncio", "selectors"))
