@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from ipykernel.kernelapp import IPKernelApp, kernel_aliases, kernel_flags
 from traitlets import Type
+from traitlets.utils import filefind
 
 from rpyc_kernel.kernel.kernel import RpycKernel
 
@@ -26,6 +27,21 @@ class RpycKernelApp(IPKernelApp):
     flags = kernel_flags
     classes = [RpycKernel, *IPKernelApp.classes]  # noqa: RUF012 - traitlets reads it from the class
     kernel_class = Type(RpycKernel, klass="ipykernel.kernelbase.Kernel", help="The kernel to run.").tag(config=True)
+
+    def init_connection_file(self) -> None:
+        """As ipykernel's; a file that is no connection file is told in a line instead of a traceback."""
+        try:
+            found = filefind(str(self.connection_file), [".", self.connection_dir])
+        except OSError:
+            pass  # it is to be made
+        else:
+            self.connection_file = found
+            try:
+                self.load_connection_file()
+            except Exception as error:  # noqa: BLE001 - whatever it makes of that text
+                reason = " ".join(str(error).split())
+                sys.exit(f"rpyc-kernel cannot start: {found} is no connection file ({reason}).")
+        super().init_connection_file()
 
     def init_control(self, context: Any) -> None:
         """As ipykernel's, without the thread for subshells, which would only hand each message on."""

@@ -110,7 +110,9 @@ class Interrupts:
                 self._pending = meant  # just before the code of the cell, or just after
             else:
                 raise KeyboardInterrupt
-        elif (meant == current.get() and self._drives(frame)) or (last and _is_users(frame)):  # the second press: some task holds up the loop
+        elif (meant == current.get() and self._drives(frame)) or (
+            last and _is_users(frame)
+        ):  # the second press: some task holds up the loop
             raise KeyboardInterrupt
         else:
             self.cancel(meant)
