@@ -48,6 +48,7 @@ class RpycKernelApp(IPKernelApp):
         super().init_control(context)
         self.shell_channel_thread = None
 
+    connection_file: Any
     subcommands: ClassVar[dict[str, Any]] = {}
 
 

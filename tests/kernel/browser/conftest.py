@@ -9,7 +9,7 @@ import pytest
 from tests.needs import needs
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it is open, Playwright keeps an event loop running in this thread
 def browser() -> Iterator[Browser]:  # type: ignore[name-defined]  # noqa: F821
     """Debian's Chromium, driven by Playwright."""
     path = needs("chromium")

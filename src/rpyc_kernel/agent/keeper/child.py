@@ -84,7 +84,8 @@ class Child:
         """SIGINT for one request: to the worker, and to the processes which its cell has started."""
         self._serial += 1
         self.page.interrupt = (self._serial, number)
-        for pid in [*self._processes.of_cell(), self.pid]:
+        started = self._processes.of_cell()
+        for pid in [self.pid, *started]:  # the worker first, or it might take its child's end for a normal one
             _kill(pid, signal.SIGINT)
 
     def end_input(self) -> None:

@@ -110,12 +110,12 @@ class Interrupts:
                 self._pending = meant  # just before the code of the cell, or just after
             else:
                 raise KeyboardInterrupt
-        elif (meant == current.get() and self._drives(frame)) or (
-            last and _is_users(frame)
-        ):  # the second press: some task holds up the loop
+            return
+        runs = meant == current.get() and self._drives(frame)
+        held_up = bool(last) and _is_users(frame)  # it is the second press: some task holds up the loop
+        if runs or held_up:
             raise KeyboardInterrupt
-        else:
-            self.cancel(meant)
+        self.cancel(meant)
 
     def _drives(self, frame: Optional[FrameType]) -> bool:
         """Whether that frame belongs to the code of a cell or callback that is being driven.
