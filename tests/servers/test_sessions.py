@@ -132,3 +132,12 @@ def test_cwd_env_and_python_of_a_session(tmp_path: os.PathLike[str]) -> None:
             link = Link(Address.parse(server.address), lambda message: None, lambda status, error: None)
             with pytest.raises(RpycKernelError, match=sentence):
                 link.open({"shell": "plain", **config}, threading.Event())
+
+
+def test_a_session_with_keep_0_ends_with_the_link_and_not_before() -> None:
+    with start_server() as server:
+        session = Session(server.address, keep=0).__enter__()
+        assert session.run("import time; time.sleep(2.5)\n1")[0] == "1"
+        assert not gone(session.info["pid"], timeout=2.5)
+        session.link.close(end=False)
+        assert gone(session.info["pid"], timeout=8)

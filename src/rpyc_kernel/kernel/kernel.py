@@ -191,7 +191,7 @@ class RpycKernel(StoppableKernel):
         if step.name == "connect":
             config = self._session_config()
             for name in ("cwd", "python", "keep", "env"):
-                if arguments.get(name):
+                if arguments.get(name) not in (None, "", {}):
                     config[name] = arguments[name]
             return await self._connect(arguments["address"], config, new=arguments["new"])
         if step.name == "disconnect":

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 JOURNAL_LIMIT = 8 << 20  #: bytes; above, the worker is held back
 DEFAULT_KEEP = 24 * 3600.0  #: seconds that an idle session stays without a kernel
+MIN_KEEP = 2.0  #: seconds between two pulls of a living kernel, at the most; so long lasts a session with keep=0
+FIRST_KEEP = 60.0  #: seconds until the kernel that has started it must have attached
 NAP = 0.002  #: seconds between two looks at a worker that prints a lot
 FLOOD = 6  #: frames of text at once that are a lot
 FAREWELL = 1.0  #: seconds that an idle worker has for its atexit functions
@@ -123,8 +125,12 @@ class Keeper:
         if self.ending is not None:
             times.append(self.ending)
         elif not self.requests.open and not waiting:
-            times.append(self.last_heard + self.keep)
+            times.append(self._idle_until())
         return max(0.0, min(times) - now)
+
+    def _idle_until(self) -> float:
+        """When the session ends if it stays idle and nobody comes."""
+        return self.last_heard + max(self.keep, MIN_KEEP if self.epoch else FIRST_KEEP)
 
     def _look_at_clock(self) -> None:
         now = time.monotonic()
@@ -135,7 +141,7 @@ class Keeper:
         if self.ending is not None and now >= self.ending:
             self.child.kill()
         idle = self.ending is None and not self.requests.open
-        if idle and not any(visitor.pull for visitor in self.visitors) and now >= self.last_heard + self.keep:
+        if idle and not any(visitor.pull for visitor in self.visitors) and now >= self._idle_until():
             self._say_farewell()
 
     # brokers
