@@ -140,4 +140,4 @@ def test_a_session_with_keep_0_ends_with_the_link_and_not_before() -> None:
         assert session.run("import time; time.sleep(2.5)\n1")[0] == "1"
         assert not gone(session.info["pid"], timeout=2.5)
         session.link.close(end=False)
-        assert gone(session.info["pid"], timeout=8)
+        assert gone(session.info["pid"], timeout=20)  # the pulls that wait there are answered first
