@@ -28,6 +28,7 @@ class Exchange:
         self._replies: dict[str, tuple[Machine, asyncio.Future[dict[str, Any]]]] = {}
         self._requesters: dict[str, tuple[dict[str, Any], Any]] = {}  # parent and identity by msg_id, of running cells
         self._asking = asyncio.Lock()
+        self._told: dict[str, Machine] = {}  # the cells that were told of a lost link
         self._questions: dict[Any, asyncio.Task[None]] = {}
 
     # --- in the event loop
@@ -65,6 +66,24 @@ class Exchange:
         for owner, future in list(self._replies.values()):
             if owner is machine and not future.done():
                 future.set_exception(error)
+
+    def _tell_link(self, machine: Machine, status: LinkStatus) -> None:
+        """One quiet line in each cell that runs over a link, updated in place."""
+        if status is LinkStatus.LOST:
+            waiting = [key for key, (owner, _future) in self._replies.items() if owner is machine]
+            for key in waiting:
+                msg_type, _, msg_id = key.partition(":")
+                if msg_type == "execute_reply" and msg_id not in self._told:
+                    self._told[msg_id] = machine
+                    self._show_link("display_data", msg_id, f"link to {machine.name} lost, reconnecting…")
+        else:
+            for msg_id in [msg_id for msg_id, owner in self._told.items() if owner is machine]:
+                del self._told[msg_id]
+                self._show_link("update_display_data", msg_id, f"link to {machine.name} was lost, and is back")
+
+    def _show_link(self, msg_type: str, msg_id: str, text: str) -> None:
+        content = {"data": {"text/plain": text}, "metadata": {}, "transient": {"display_id": f"link-{msg_id}"}}
+        self._publisher.send(msg_type, content, msg_id)
 
     def _resolve(self, key: str, content: dict[str, Any]) -> None:
         _machine, future = self._replies.get(key, (None, None))
@@ -114,7 +133,11 @@ class Exchange:
 
     def on_status(self, machine: Machine, status: LinkStatus, error: RpycKernelError | None) -> None:
         """A link has changed."""
-        if status in (LinkStatus.DOWN, LinkStatus.CLOSED) and error is not None and self.loop is not None:
+        if self.loop is None:
+            return
+        if status in (LinkStatus.LOST, LinkStatus.UP):
+            self.loop.call_soon_threadsafe(self._tell_link, machine, status)
+        if status in (LinkStatus.DOWN, LinkStatus.CLOSED) and error is not None:
             self.loop.call_soon_threadsafe(self.fail, machine, error)
 
 
