@@ -221,3 +221,22 @@ def test_no_interrupt_is_lost(nb: Client, wait: str) -> None:
         cell = blocked(nb, WAITS[wait])
         assert nb.interrupted(cell, PATIENT) < SOON
         assert cell.error is not None
+
+
+def test_an_interrupt_that_python_swallows_is_repeated(nb: Client) -> None:
+    """A KeyboardInterrupt in a finalizer goes nowhere but into a message."""
+    code = """
+class Slow:
+    def __del__(self):
+        print("deleting")
+        for i in range(10**8): pass
+slow = Slow()
+del slow
+print("after")
+while True: pass
+"""
+    cell = nb.start(code)
+    nb.wait_output(cell, "deleting")
+    assert nb.interrupted(cell) < SOON
+    assert cell.error is not None
+    assert cell.error["ename"] == "KeyboardInterrupt"

@@ -1,5 +1,6 @@
 """Programs started from cells: `!`, `!!`, `%%bash`, `%pip`."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -114,10 +115,12 @@ def interrupted(session, code, after=0.4):
 
     timer = threading.Timer(after, press)
     timer.start()
+    gc.disable()  # in a callback of the collector, such as hypothesis has one, KeyboardInterrupt would be swallowed
     try:
         reply = session.run(code)
         return reply, time.monotonic() - pressed[0]
     finally:
+        gc.enable()
         timer.cancel()
         timer.join()
         signal.signal(signal.SIGINT, kept)

@@ -6,8 +6,10 @@ before it began finds its name there when it begins.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import threading
 import time
 
 from .attribution import current
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from ..frames import Page
 
+AGAIN = 0.02  #: seconds after which an interrupt that was swallowed is repeated
 REPEAT = 0.5  #: seconds in which a second interrupt of one request is the same press
 
 
@@ -44,6 +47,23 @@ class Interrupts:
     def install(self) -> None:
         """Take over SIGINT; at the start of each cell again, since debuggers leave handlers of their own."""
         signal.signal(signal.SIGINT, self._handle)
+
+    def insist(self) -> None:
+        """Where Python swallows a KeyboardInterrupt, in a finalizer or a callback of the collector, press again."""
+        hook = getattr(sys, "unraisablehook", None)  # from Python 3.8 on
+        if hook is None:
+            return
+
+        def press_again(unraisable: Any) -> None:
+            if unraisable.exc_type is KeyboardInterrupt:
+                self._running.update(dict.fromkeys(self._running, 0.0))
+                timer = threading.Timer(AGAIN, os.kill, (os.getpid(), signal.SIGINT))
+                timer.daemon = True
+                timer.start()
+            else:
+                hook(unraisable)
+
+        sys.unraisablehook = press_again
 
     def begin(self, number: int) -> bool:
         """The request begins; False if it was interrupted already and must not run."""

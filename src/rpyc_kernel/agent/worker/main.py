@@ -46,6 +46,7 @@ def main(sock: socket.socket, outgoing: int, pipes: Tuple[int, int], page: frame
     os.close(nothing)
     interrupts = Interrupts(page)
     interrupts.install()
+    interrupts.insist()
     outlet = Outlet(outgoing, pipes, page, interrupts)
     output.install(outlet)
     output.mind_children(outlet, interrupts)
