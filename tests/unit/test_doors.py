@@ -230,12 +230,12 @@ def test_a_visitor_that_reads_slowly_holds_nobody_up(pair):
     visitor.pull = object()
     visitor.answer(long)
     assert visitor.pull is None
-    assert visitor.unsent
+    assert visitor.outgoing
     reader = []
     thread = threading.Thread(target=lambda: reader.append(doors.read_packet(other)), daemon=True)
     thread.start()
-    while visitor.unsent:
-        visitor.flush()
+    while visitor.outgoing:
+        visitor.outgoing.flush()
     thread.join(10.0)
     assert reader == [long]
 
@@ -246,4 +246,4 @@ def test_a_visitor_that_goes_is_noticed(pair):
     with pytest.raises(EOFError):
         visitor.receive()
     visitor.answer(b"too late")
-    assert not visitor.unsent
+    assert not visitor.outgoing
