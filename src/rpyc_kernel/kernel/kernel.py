@@ -281,8 +281,8 @@ class RpycKernel(StoppableKernel):
             return None
         msg_id = self._publisher.remember(self.get_parent("shell"))
         try:
-            asked = self._exchange.request(machine, Message(msg_type, content, msg_id))
-            return await asyncio.wait_for(asked, LOOKUP_TIMEOUT)
+            async with asyncio.timeout(LOOKUP_TIMEOUT):
+                return await self._exchange.request(machine, Message(msg_type, content, msg_id))
         except (TimeoutError, RpycKernelError):
             return None
 
