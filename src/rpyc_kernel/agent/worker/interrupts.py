@@ -126,7 +126,7 @@ class Interrupts:
             return
         self._running[meant] = now
         if self.cancel is None:
-            if frame is not None and frame.f_globals is self.machinery:
+            if self._is_machinery(frame):
                 self._pending = meant  # just before the code of the cell, or just after
             else:
                 raise KeyboardInterrupt
@@ -137,13 +137,16 @@ class Interrupts:
             raise KeyboardInterrupt
         self.cancel(meant)
 
+    def _is_machinery(self, frame: Optional[FrameType]) -> bool:
+        return frame is not None and (frame.f_globals is self.machinery or frame.f_globals is globals())
+
     def _drives(self, frame: Optional[FrameType]) -> bool:
         """Whether that frame belongs to the code of a cell or callback that is being driven.
 
         The event loop's own code runs in the context of the cell too, right behind a step of it; an exception there
         would lose the next step, and the cell would never end.
         """
-        if frame is not None and frame.f_globals is self.machinery:
+        if self._is_machinery(frame):
             return False
         while frame is not None:
             if frame.f_code in self.driving:

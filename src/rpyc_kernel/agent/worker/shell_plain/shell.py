@@ -103,9 +103,13 @@ class PlainShell:
                         "user_expressions": self._user_expressions(user_expressions or {}),
                         "payload": self.payload,
                     }
+            except GeneratorExit:  # nobody waits for this cell any more
+                raise
             except BaseException as raised:
                 error = raised
             return self._failed(error, count)
+        except GeneratorExit:
+            raise
         except BaseException as raised:
             # the second interrupt, while the first was being reported
             return self._reply({"ename": type(raised).__name__, "evalue": "", "traceback": []}, count)
