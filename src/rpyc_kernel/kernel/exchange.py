@@ -25,7 +25,8 @@ class Exchange:
         self._publisher = publisher
         self._session = session
         self._stdin_socket = stdin_socket
-        self._replies: dict[str, tuple[Machine, asyncio.Future[dict[str, Any]]]] = {}
+        # by the type of the reply and the msg_id of its request
+        self._replies: dict[tuple[str, str], tuple[Machine, asyncio.Future[dict[str, Any]]]] = {}
         self._requesters: dict[str, tuple[dict[str, Any], Any]] = {}  # parent and identity by msg_id, of running cells
         self._asking = asyncio.Lock()
         self._told: dict[str, Machine] = {}  # the cells that were told of a lost link
@@ -51,7 +52,7 @@ class Exchange:
 
     async def request(self, machine: Machine, message: Message) -> dict[str, Any]:
         """Send a request and wait for the content of its reply. Raises the error for which none will come."""
-        key = f"{reply_type(message.type)}:{message.parent}"
+        key = reply_type(message.type), message.parent
         future = asyncio.get_running_loop().create_future()
         self._replies[key] = machine, future
         try:
@@ -71,8 +72,7 @@ class Exchange:
         """One quiet line in each cell that runs over a link, updated in place."""
         if status is LinkStatus.LOST:
             waiting = [key for key, (owner, _future) in self._replies.items() if owner is machine]
-            for key in waiting:
-                msg_type, _, msg_id = key.partition(":")
+            for msg_type, msg_id in waiting:
                 if msg_type == "execute_reply" and msg_id not in self._told:
                     self._told[msg_id] = machine
                     self._show_link("display_data", msg_id, f"link to {machine.name} lost, reconnecting…")
@@ -85,7 +85,7 @@ class Exchange:
         content = {"data": {"text/plain": text}, "metadata": {}, "transient": {"display_id": f"link-{msg_id}"}}
         self._publisher.send(msg_type, content, msg_id)
 
-    def _resolve(self, key: str, content: dict[str, Any]) -> None:
+    def _resolve(self, key: tuple[str, str], content: dict[str, Any]) -> None:
         _machine, future = self._replies.get(key, (None, None))
         if future is not None and not future.done():
             content.setdefault("status", "ok")
@@ -127,7 +127,7 @@ class Exchange:
                 end = content.get("end")
                 text = _obituary(machine, end if isinstance(end, dict) else {})
                 content = self._publisher.error("WorkerDied", text, message.parent)
-            self.loop.call_soon_threadsafe(self._resolve, f"{message.type}:{message.parent}", content)
+            self.loop.call_soon_threadsafe(self._resolve, (message.type, message.parent), content)
         else:
             self._publisher.publish(message)
 

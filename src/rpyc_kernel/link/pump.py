@@ -96,7 +96,7 @@ class Link:
         broker = open_broker(self.address, timeout=DIAL_TIMEOUT, cancel=cancel)
         second = threading.Thread(target=self._dial_second, name="rpyc-kernel-second", daemon=True)
         second.start()  # meanwhile
-        watch = _Watch(cancel, broker)
+        broker.connection.cancel = cancel
         try:
             if broker.hello.get("server") == "OneShotServer":
                 raise OneShotError(self.address, self.address.host, self.address.port)
@@ -113,8 +113,7 @@ class Link:
             if cancel.is_set():
                 raise DialCancelledError(self.address) from error
             raise
-        finally:
-            watch.stop()
+        broker.connection.cancel = None
         second.join()
         self.hello = broker.hello
         self._pulling = broker
@@ -368,24 +367,3 @@ class Link:
             pass
         finally:
             done.set()
-
-
-class _Watch:
-    """Aborts a broker's calls when *cancel* is set."""
-
-    def __init__(self, cancel: threading.Event, broker: Broker) -> None:
-        self._stopped = False
-        self._cancel = cancel
-        self._broker = broker
-        self._thread = threading.Thread(target=self._run, name="rpyc-kernel-cancel", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        while not self._stopped:
-            if self._cancel.wait(0.05):
-                self._broker.abort()
-                return
-
-    def stop(self) -> None:
-        """The calls are over."""
-        self._stopped = True

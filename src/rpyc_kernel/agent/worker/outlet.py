@@ -143,10 +143,7 @@ class Outlet:
 
     def _send_frame(self, kind: int, request: int, data: bytes) -> None:
         out, err = self._page.stamps(self._pipes)
-        frame = frames.FRAME.pack(kind, request, len(data), out, err) + data
-        sent = os.write(self._fd, frame)
-        if sent < len(frame):  # a signal came
-            _write_all(self._fd, frame[sent:])
+        _write_all(self._fd, frames.FRAME.pack(kind, request, len(data), out, err) + data)
 
     # fork
 
@@ -162,5 +159,6 @@ class Outlet:
 
 
 def _write_all(fd: int, data: bytes) -> None:
+    """Write all of it; a signal may come in between."""
     while data:
         data = data[os.write(fd, data) :]
