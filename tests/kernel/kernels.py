@@ -17,7 +17,7 @@ from typing import Any
 from jupyter_client import KernelManager
 from jupyter_client.kernelspec import KernelSpecManager
 
-from tests.kernel.client import WAIT, Client
+from tests.kernel.client import WAIT, Client, NotSeen
 
 # Where the tests' own rpyc_kernel is: the kernels run the same one.
 _found = importlib.util.find_spec("rpyc_kernel")
@@ -91,6 +91,15 @@ class Kernel:
         return self._clients[0]
 
     def start(self, timeout: float = WAIT) -> Client:
+        self.launch()
+        try:
+            return self.client(timeout)
+        except NotSeen:
+            if self.alive() or b"Address already in use" not in self.log.read_bytes():
+                raise
+        # Somebody took one of its ports before it could. Jupyter starts such a kernel again with other ones too.
+        self._clients.pop().close()
+        self.manager.cleanup_random_ports()
         self.launch()
         return self.client(timeout)
 

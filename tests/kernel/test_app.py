@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from jupyter_client.connect import write_connection_file
 
 from tests.kernel.conftest import connect
 from tests.kernel.kernels import COMMAND, Kernel, private_environment, write_kernelspec
@@ -126,6 +127,16 @@ def test_a_connection_file_that_is_none_is_one_line(env: dict[str, str], tmp_pat
     lines = [line for line in done.stderr.splitlines() if line.strip()]
     assert len(lines) == 1, done.stderr
     assert str(path) in lines[0]
+
+
+def test_a_port_that_is_taken_is_one_line_and_the_end(env: dict[str, str], tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        file = tmp_path / "kernel.json"
+        write_connection_file(str(file), iopub_port=taken.getsockname()[1])
+        done = out("-f", str(file), env=env)
+    assert done.returncode == 1
+    assert "rpyc-kernel cannot start: ZMQError: Address already in use" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("option", ["--RpycKernel.keep=soon", "--RpycKernel.no_such_option=1", "--no-such-flag"])

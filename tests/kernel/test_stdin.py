@@ -3,6 +3,7 @@
 import textwrap
 
 import pytest
+import zmq
 
 from tests.kernel.client import Client
 from tests.kernel.kernels import Kernel
@@ -119,3 +120,17 @@ def test_a_thread_that_asks_after_its_cell_has_ended_is_told_so(nb: Client) -> N
     nb.good(textwrap.dedent(code), answers=[])
     nb.good("go.set(); thread.join(20)", answers=[])
     assert "its cell has ended" in str(nb.good("told").text)
+
+
+def test_a_front_end_whose_stdin_is_not_connected_yet_is_asked_once_it_is(nb: Client) -> None:
+    """ZeroMQ connects each channel by itself, and its ROUTER drops what is for somebody who isn't there."""
+    stdin = nb.sockets["stdin"]
+    address = stdin.getsockopt(zmq.LAST_ENDPOINT)
+    stdin.disconnect(address)
+    try:
+        cell = nb.start("'got ' + input('late? ')", answers=["it"])
+        nb.drain(0.5)
+        assert not cell.inputs
+    finally:
+        stdin.connect(address)
+    assert nb.finish(cell).text == "'got it'"

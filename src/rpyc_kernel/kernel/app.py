@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any, ClassVar
 
+import zmq
 from ipykernel.kernelapp import IPKernelApp, kernel_aliases, kernel_flags
 from traitlets import Type
 from traitlets.utils import filefind
@@ -57,7 +59,7 @@ def main() -> None:
     try:
         app = RpycKernelApp.instance()
         app.initialize()
-    except (OSError, ValueError, KeyError) as error:
-        print(f"rpyc-kernel cannot start: {type(error).__name__}: {error}", file=sys.__stderr__)
-        raise SystemExit(1) from None
+    except (OSError, ValueError, KeyError, zmq.ZMQError) as error:
+        print(f"rpyc-kernel cannot start: {type(error).__name__}: {error}", file=sys.__stderr__, flush=True)
+        os._exit(1)  # some of its threads and sockets may have begun, and would wait for each other
     app.start()
