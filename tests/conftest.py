@@ -1,10 +1,21 @@
-"""For all tests: what a test needs of the machine, and folders of its own for Jupyter and IPython."""
+"""For all tests: what a test needs of the machine, folders of its own for Jupyter and IPython, and nothing left."""
 
 from __future__ import annotations
 
 import pytest
 
+from tests.leftovers import Leftovers
 from tests.needs import needs
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_left():
+    """After all tests: no process, socket or folder of ours. What was left is listed as an error of the last test."""
+    leftovers = Leftovers()
+    yield
+    found = leftovers.found()
+    if found:
+        pytest.fail("the tests have left behind:\n" + "\n".join(found), pytrace=False)
 
 
 def pytest_runtest_setup(item):

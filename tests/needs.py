@@ -13,6 +13,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from functools import lru_cache
 from pathlib import Path
 
@@ -24,8 +25,9 @@ REQUIRED = frozenset(filter(None, re.split(r"[,\s]+", os.environ.get("RPYC_KERNE
 def needs(*names: str) -> str:
     """Skip the running test, or fail it, if one of `names` isn't here; return the path of the last of them.
 
-    `names` are ``"chromium"``, ``"sshd"``, ``"ip"`` (and being allowed to make network namespaces), ``"ipv6"``,
-    ``"linux"``, ``"posix"``, ``"python3.7"`` and so on, or any program's own name.
+    `names` are ``"chromium"``, ``"sshd"``, ``"ip"`` (and being allowed to make network namespaces), ``"tun"`` (and
+    being allowed to use it), ``"tmpfs"`` (and being allowed to mount one), ``"ipv6"``, ``"linux"``, ``"posix"``,
+    ``"python3.7"`` and so on, or any program's own name.
     """
     path = ""
     for name in names:
@@ -49,6 +51,10 @@ def find(name: str) -> str:
         return _program("sshd")  # it insists on being started by its absolute path
     if name == "ip":
         return _namespaces()
+    if name == "tun":
+        return "/dev/net/tun" if os.access("/dev/net/tun", os.R_OK | os.W_OK) and find("ip") else ""
+    if name == "tmpfs":
+        return _mounts()
     if name == "ipv6":
         return "::1" if _listens_on_ipv6() else ""
     if name == "linux":
@@ -85,6 +91,17 @@ def _namespaces() -> str:
         return ""
     subprocess.run([ip, "netns", "del", name], capture_output=True)
     return ip
+
+
+def _mounts() -> str:
+    mount, umount = _program("mount"), _program("umount")
+    if not mount or not umount:
+        return ""
+    with tempfile.TemporaryDirectory() as folder:
+        if subprocess.run([mount, "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True).returncode:
+            return ""
+        subprocess.run([umount, folder], capture_output=True)
+    return mount
 
 
 def _listens_on_ipv6() -> bool:

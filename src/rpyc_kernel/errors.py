@@ -27,12 +27,15 @@ A message is made for the person at the notebook: what happened, to which addres
     │   └── OneShotError             it serves a single connection
     ├── LinkError                    a connection that had worked came to an end
     │   ├── LinkLost                 it broke, or was aborted
+    │   ├── WaitingStoppedError      the user pressed stop instead of waiting for it
+    │   ├── WithdrawnError           what the user stopped was not even sent
     │   ├── NoAnswerError            no reply within the time that was allowed
     │   └── ProtocolError            what came is not RPyC, or not what was asked for
     │       └── FrameTooLargeError
     ├── SessionError                 the link is right, the session isn't
     │   ├── SessionGoneError
-    │   └── TakenOverError
+    │   ├── TakenOverError
+    │   └── SessionVersionError
     ├── RemoteError                  an exception in the server's Python, told through RPyC
     └── AgentError                   a sentence of our agent on the other machine
 """
@@ -271,6 +274,25 @@ class LinkLost(LinkError):
         super().__init__(address, f"The connection to {address} was lost: {reason}.")
 
 
+class WaitingStoppedError(LinkError):
+    """Raised when the user pressed stop while the link was down. *reason*: why the last attempt failed."""
+
+    def __init__(self, address: object, reason: str = "") -> None:
+        why = f" The last attempt to reconnect failed: {reason}" if reason else ""
+        super().__init__(
+            address,
+            f"You stopped waiting for {address}.{why} What runs there goes on, and what it gives out is kept; "
+            "the next cell tries again.",
+        )
+
+
+class WithdrawnError(LinkError):
+    """Raised when the user stops a cell that could not be sent yet."""
+
+    def __init__(self, address: object) -> None:
+        super().__init__(address, f"stopped before it was sent to {address}, whose link is down. It has not run.")
+
+
 class NoAnswerError(LinkError):
     """Raised when no reply came within *seconds*. The request may still be running, its reply can still be received."""
 
@@ -324,11 +346,32 @@ class SessionGoneError(SessionError):
 
 
 class TakenOverError(SessionError):
-    """Raised when another kernel attached to the session: only the newest one is served."""
+    """Raised when another kernel attached to the session: only the newest one is served.
 
-    def __init__(self, address: object) -> None:
+    *by*: who did, for people; *at*: when, as this machine's local time, like ``"14:03"``; *name*: the session's.
+    """
+
+    def __init__(self, address: object, by: str = "", at: str = "", name: str = "") -> None:
+        self.by = by
+        self.at = at
+        who = f"by {by}" if by else "by another notebook"
+        when = f" at {at}" if at else ""
         super().__init__(
-            address, f'Another notebook took the session on {address} over. $connect("{address}") takes it back.'
+            address,
+            f"The session on {address} was taken over {who}{when}. %attach {name or 'NAME'} takes it back, "
+            f'$connect("{address}") starts another.',
+        )
+
+
+class SessionVersionError(SessionError):
+    """Raised when the session is newer than this kernel. *agent*: the version of rpyc-kernel that has started it."""
+
+    def __init__(self, address: object, agent: str, ours: str) -> None:
+        which = f"rpyc-kernel {agent}" if agent else "a newer rpyc-kernel"
+        super().__init__(
+            address,
+            f"The session on {address} was started by {which}, which this one ({ours}) does not understand. "
+            f"Use that version or a newer one here: python -m pip install 'rpyc-kernel>={agent or ours}'",
         )
 
 

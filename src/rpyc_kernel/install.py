@@ -55,9 +55,9 @@ class _Parser(argparse.ArgumentParser):
         raise _RefusalError(f"{message[:1].upper()}{message[1:]}; --help lists the options.")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(prog: str) -> argparse.ArgumentParser:
     parser = _Parser(
-        prog="python -m rpyc_kernel.install",
+        prog=prog,
         description="Put the kernel into Jupyter's list, started by this Python, or take it away.",
         allow_abbrev=False,
     )
@@ -84,11 +84,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, prog: str = "python -m rpyc_kernel.install") -> int:
     """Do what the command line says and return the exit code: 0, 1 (it failed) or 2 (it can't be asked for)."""
     try:
         with warnings.catch_warnings(action="ignore"):  # IPython's, of a home that can't be written to
-            _run(_parser().parse_args(argv))
+            _run(_parser(prog).parse_args(argv))
     except _RefusalError as refusal:
         _say(str(refusal), sys.stderr)
         return refusal.status

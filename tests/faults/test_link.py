@@ -1,50 +1,120 @@
-"""The server behind a running cell goes, and comes back: nothing that the cell gives out is lost."""
+"""The link under a running cell breaks in every way: the cell shows what it shows without, once and in order."""
 
 from __future__ import annotations
 
-from tests.kernel.kernels import Kernel
-from tests.servers.rpyc_servers import start_server
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
-LINES = 60
-CODE = f"""
-import sys, time
-for i in range({LINES}):
-    print("line", i)
-    print("noise", i, file=sys.stderr)
-    time.sleep(0.05)
-"last"
-"""
+import pytest
 
-
-def test_a_server_that_is_killed_and_started_again() -> None:
-    with Kernel() as client:
-        with start_server() as first:
-            client.good(f"%connect {first.address}\nkept = 1")
-            cell = client.start(CODE)
-            client.wait_output(cell, "line 5\n")
-            port = first.port
-            first.kill()
-            client.wait_for(lambda: cell.displays, 10, "the line that says so")
-        with start_server(port=port):
-            client.finish(cell, 60)
-            assert cell.status == "ok"
-            assert cell.stdout == "".join(f"line {i}\n" for i in range(LINES))
-            assert cell.stderr == "".join(f"noise {i}\n" for i in range(LINES))
-            assert cell.text == "'last'"
-            assert "lost, reconnecting" in cell.displays[0]["text/plain"]
-            updates = [message.content["data"]["text/plain"] for message in cell.of("update_display_data")]
-            assert updates == [f"link to 127.0.0.1:{port} was lost, and is back"]
-            assert client.good("kept").text == "1"
+from tests.faults.clock import Clock
+from tests.faults.compare import link_lines
+from tests.faults.cuts import lives
+from tests.faults.notebooks import Notebook, counting
+from tests.faults.proxy import FIN, RST, How, Proxy
+from tests.kernel.remotes import Remote, wait_until
+from tests.kernel.results import Request
 
 
-def test_a_server_that_does_not_come_back_is_told_and_the_notebook_goes_on() -> None:
-    with Kernel() as client:
-        with start_server() as first:
-            client.good(f"%connect {first.address}")
-            cell = client.start("import time\nprint('on')\ntime.sleep(600)")
-            client.wait_output(cell, "on")
-            first.kill()
-            client.interrupted(cell)
-        assert cell.status == "error"
-        with start_server() as second:
-            assert client.good(f"%connect {second.address}\n1 + 1").text == "2"
+@pytest.fixture
+def proxy(remote: Remote) -> Iterator[Proxy]:
+    with Proxy(remote.port) as each:
+        yield each
+
+
+@pytest.fixture
+def survives(notebook: Notebook, proxy: Proxy, remote: Remote) -> Callable[..., Request]:
+    """`Notebook.survives` through the proxy."""
+
+    def run(code: str, fault: Callable[[Request], None], **kw: float) -> Request:
+        return notebook.survives(proxy.address, remote.address, code, fault, **kw)
+
+    return run
+
+
+def told_once(cell: Request, address: str) -> None:
+    """One quiet line, updated in place."""
+    kinds = [kind for kind, _text in link_lines(cell)]
+    assert kinds[:1] == ["display_data"]
+    assert set(kinds[1:]) == {"update_display_data"}
+    texts = [text for _kind, text in link_lines(cell)]
+    assert texts[0] == f"link to {address} lost, reconnecting…"
+    assert texts[-1] == f"link to {address} was lost, and is back"
+
+
+@pytest.mark.parametrize("how", [RST, FIN])
+def test_a_cut(survives: Callable[..., Request], clock: Clock, proxy: Proxy, how: How) -> None:
+    cell = survives(counting(60, pause=clock(1)), lambda _cell: proxy.cut(how))
+    told_once(cell, proxy.address)
+
+
+def test_a_blackhole(survives: Callable[..., Request], clock: Clock, proxy: Proxy, notebook: Notebook) -> None:
+    """Nothing is lost of what was on its way, and the deadline notices: TCP itself would take a quarter of an hour."""
+
+    def fault(cell: Request) -> None:
+        proxy.blackhole()
+        notebook.client.wait_for(lambda: link_lines(cell), clock.patience(15), "the line about the link")
+        clock.sleep(5)
+        proxy.heal()
+
+    cell = survives(counting(60, pause=clock(1)), fault)
+    told_once(cell, proxy.address)
+
+
+def test_a_stall_of_40_seconds(survives: Callable[..., Request], clock: Clock, proxy: Proxy) -> None:
+    cell = survives(counting(60, pause=clock(1)), lambda _cell: proxy.stall(clock(40)), seconds=80)
+    told_once(cell, proxy.address)
+
+
+def test_a_server_that_refuses_for_20_seconds(survives: Callable[..., Request], clock: Clock, proxy: Proxy) -> None:
+    cell = survives(counting(60, pause=clock(1)), lambda _cell: proxy.refuse(clock(20)), seconds=80)
+    told_once(cell, proxy.address)
+
+
+def test_one_byte_at_a_time(survives: Callable[..., Request], clock: Clock, proxy: Proxy) -> None:
+    proxy.bytewise = True
+    survives(counting(clock.number(1000), every=20), lambda _cell: None, seconds=200)
+
+
+def test_cuts_at_random_bytes(survives: Callable[..., Request], clock: Clock, proxy: Proxy, rng: random.Random) -> None:
+    cuts = clock.number(100)
+
+    def fault(_cell: Request) -> None:
+        proxy.lives = lives(rng, cuts, lambda: proxy.cuts >= cuts)
+        proxy.cut()
+
+    survives(counting(clock.number(20_000), every=20, together=10, pause=clock(0.2)), fault, seconds=200)
+    assert proxy.cuts > 1
+
+
+def test_fifty_cuts_in_a_cell_of_many_lines(
+    survives: Callable[..., Request],
+    clock: Clock,
+    proxy: Proxy,
+    notebook: Notebook,
+    remote: Remote,
+    rng: random.Random,
+    tmp_path: Path,
+) -> None:
+    """Each once some more has come, while the cell goes on printing."""
+    lines, cuts, shows = clock.number(50_000), 50, 250
+    made = tmp_path / "cuts"  # has a byte for each; the cell gets no more than two parts ahead of them
+    wait = f"while os.path.getsize({str(made)!r}) + 2 < i // {lines // cuts}: time.sleep(0.001)"
+    code = counting(lines, every=lines // shows, together=20, pause=clock(0.1), also=wait)
+    made.write_bytes(bytes(cuts))
+    notebook.undisturbed(remote.address, code)
+    made.write_bytes(b"")
+
+    def fault(cell: Request) -> None:
+        for number in range(cuts):
+            wanted = max(len(cell.displays) + 1, number * shows // cuts)
+            notebook.client.wait_for(lambda wanted=wanted: len(cell.displays) >= wanted or cell.done, what="more")
+            assert not cell.done, f"the cell had ended before cut {number}"
+            wait_until(lambda: proxy.connections)
+            proxy.cut(rng.choice([RST, FIN]))
+            made.write_bytes(bytes(number + 1))
+
+    cell = survives(code, fault, seconds=200)
+    assert proxy.cuts >= cuts
+    told_once(cell, proxy.address)

@@ -216,8 +216,9 @@ def test_disconnect_end_ends_the_session(front: Client, own_remote: Remote) -> N
     front.good(f"%connect {own_remote.address}\n1")
 
 
-def test_once_a_machine_was_named_cells_run_there_or_nowhere(kernel: Kernel) -> None:
+def test_once_a_machine_was_named_cells_run_there_or_nowhere(new_kernel: Callable[..., Kernel]) -> None:
     """Not on this machine, when that one is gone: also after a restart."""
+    kernel = new_kernel("--RpycKernel.heartbeat=2")
     with Remote("bare") as remote:
         connect(kernel.first, remote)
         remote.stop()

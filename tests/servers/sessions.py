@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from rpyc_kernel.agent.wire import Message
-from rpyc_kernel.link.pump import Link
+from rpyc_kernel.link.link import Link
 from rpyc_kernel.transport.address import Address
 
 
@@ -20,7 +20,9 @@ class Session:
         self.messages: queue.Queue[Message] = queue.Queue()
         self.statuses: list[Any] = []
         self.link = Link(
-            Address.parse(address), self.messages.put, lambda status, error: self.statuses.append((status, error))
+            Address.parse(address),
+            lambda message, _backlog: self.messages.put(message),
+            lambda status, error: self.statuses.append((status, error)),
         )
         self.config = {"shell": "plain", **config}
         self.count = 0
@@ -59,5 +61,7 @@ class Session:
         msg_id = self.start(code)
         messages = self.until("execute_reply", msg_id)
         text = "".join(m.content["text"] for m in messages if m.type == "stream" and m.parent == msg_id)
-        text += "".join(m.content["data"]["text/plain"] for m in messages if m.type == "execute_result")
+        text += "".join(
+            m.content["data"]["text/plain"] for m in messages if m.type == "execute_result" and m.parent == msg_id
+        )
         return text, messages[-1].content

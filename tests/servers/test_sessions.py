@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rpyc_kernel.errors import RpycKernelError
-from rpyc_kernel.link.pump import Link
+from rpyc_kernel.link.link import Link
 from rpyc_kernel.transport.address import Address
 from tests.servers.rpyc_servers import VERSIONS, start_server
 from tests.servers.sessions import Session

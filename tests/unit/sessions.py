@@ -78,6 +78,10 @@ class Client:
     def interrupt(self, parent):
         return self.ask("interrupt", epoch=self.epoch, parent=parent)["delivered"]
 
+    def leave(self):
+        """The link breaks."""
+        self.call.__self__._close()
+
     @staticmethod
     def printed(messages, name="stdout"):
         return "".join(

@@ -8,21 +8,11 @@ from hypothesis import strategies as st
 
 from rpyc_kernel import errors
 from rpyc_kernel.kernel import commands
-from rpyc_kernel.kernel.commands import (
-    COMMANDS,
-    CommandSpec,
-    Kind,
-    Option,
-    Positional,
-    command_help,
-    parse_call,
-    parse_duration,
-    parse_magic,
-    split_words,
-)
+from rpyc_kernel.kernel.commands import COMMANDS, CommandSpec, Kind, Option, Positional, command_help
+from rpyc_kernel.kernel.parsing import parse_call, parse_duration, parse_magic, split_words
 
 CONNECT = COMMANDS["connect"]
-NOTHING = {"address": "pi", "new": False, "cwd": None, "env": {}, "python": None, "keep": None}
+NOTHING = {"address": "pi", "new": False, "cwd": None, "env": {}, "python": None, "keep": None, "name": None}
 
 
 def test_connect_defaults():
@@ -37,11 +27,13 @@ def test_both_spellings_agree_on_all_options():
         "env": {"A": "1", "B": "x=y"},
         "python": "/usr/bin/python3.9",
         "keep": 7200.0,
+        "name": "a walk",
     }
-    magic = ' 10.0.0.5:18812 --new --cwd "/srv/my data" --env A=1 --env=B=x=y --python /usr/bin/python3.9 --keep 2h # x'
+    magic = ' 10.0.0.5:18812 --new --cwd "/srv/my data" --env A=1 --env=B=x=y --python /usr/bin/python3.9 --keep 2h'
+    magic += " --name 'a walk' # x"
     assert parse_magic(CONNECT, magic) == everything
     call = """$connect("10.0.0.5:18812", new=True, cwd='/srv/my data', env={"A": "1", "B": "x=y"},
-        python="/usr/bin/python3.9", keep="2h")"""
+        python="/usr/bin/python3.9", keep="2h", name="a walk")"""
     assert parse_call(CONNECT, call) == everything
 
 
@@ -240,8 +232,10 @@ def test_help_names_every_spelling_and_option(spec):
 
 def test_help_of_connect_shows_how_to_write_it():
     lines = command_help("connect").splitlines()
-    assert lines[0] == ('$connect("ADDRESS", new=True, cwd="DIR", env={"K": "V"}, python="PATH", keep="TIME")')
-    assert lines[1] == "%connect ADDRESS [--new] [--cwd DIR] [--env K=V]… [--python PATH] [--keep TIME]"
+    assert lines[0] == (
+        '$connect("ADDRESS", new=True, cwd="DIR", env={"K": "V"}, python="PATH", keep="TIME", name="NAME")'
+    )
+    assert lines[1] == "%connect ADDRESS [--new] [--cwd DIR] [--env K=V]… [--python PATH] [--keep TIME] [--name NAME]"
 
 
 def test_help_of_nothing():

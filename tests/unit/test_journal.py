@@ -1,10 +1,21 @@
-"""The journal: numbers, joining of text, giving out, acknowledging, giving out again."""
+"""The journal: numbers, joining of text, giving out, acknowledging, giving out again; and its bounds."""
+
+import errno
+import os
+import re
+import tempfile
+from pathlib import Path
+from unittest import mock
 
 import pytest
-from hypothesis import given
+from hypothesis import settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from rpyc_kernel.agent.keeper.journal import CHUNK, OVERHEAD, Journal
+from rpyc_kernel.agent.keeper.entries import OVERHEAD
+from rpyc_kernel.agent.keeper.journal import Journal, open_journal
+from rpyc_kernel.agent.keeper.spill import Spill
+from rpyc_kernel.agent.keeper.tail import CHUNK
 from rpyc_kernel.agent.wire import Message
 
 EVERYTHING = 1 << 40
@@ -96,9 +107,9 @@ def test_acknowledging_frees(journal):
     assert journal.size == 8 + 8 + 2 * OVERHEAD
     journal.take(EVERYTHING)
     journal.acknowledge(1)
-    assert (journal.size, len(journal.entries), journal.acknowledged) == (8 + OVERHEAD, 1, 1)
+    assert (journal.size, journal.unread, journal.acknowledged) == (8 + OVERHEAD, 1, 1)
     journal.acknowledge(2)
-    assert (journal.size, len(journal.entries), journal.acknowledged) == (0, 0, 2)
+    assert (journal.size, journal.unread, journal.acknowledged) == (0, 0, 2)
 
 
 def test_what_was_not_given_out_cannot_be_acknowledged(journal):
@@ -116,7 +127,7 @@ def test_an_old_acknowledgement_changes_nothing(journal):
     journal.acknowledge(2)
     journal.acknowledge(1)
     journal.acknowledge(-5)
-    assert (journal.acknowledged, len(journal.entries)) == (2, 1)
+    assert (journal.acknowledged, journal.unread) == (2, 1)
 
 
 def test_after_a_rewind_a_number_stands_for_the_same_message(journal):
@@ -156,36 +167,400 @@ def test_nothing_is_journalled_for_no_text(journal):
     assert journal.unsent == 0
 
 
-actions = st.lists(
-    st.one_of(
-        st.tuples(
-            st.just("text"), st.sampled_from(["stdout", "stderr"]), st.sampled_from("ab"), st.text("xä€", max_size=5)
-        ),
-        st.tuples(st.just("packet"), st.booleans()),
-        st.tuples(st.just("take"), st.integers(0, 300)),
-        st.tuples(st.just("acknowledge"), st.integers(0, 3)),
-        st.tuples(st.just("rewind")),
-    ),
-    max_size=40,
-)
+# while nobody listens
 
 
-@given(actions)
-def test_its_counts_are_those_of_its_entries(steps):
-    journal = Journal(1000)
-    for kind, *rest in steps:
-        if kind == "text":
-            journal.add_text(rest[0], rest[1], rest[2].encode())
-        elif kind == "packet":
-            journal.add_packet(b"packet", rest[0])
-        elif kind == "acknowledge":
-            journal.acknowledge(journal.acknowledged + rest[0])
-        else:
-            getattr(journal, kind)(*rest)
-        entries = list(journal.entries)
-        unsent = entries[journal.sent :]
-        assert journal.size == sum(len(entry.data) + OVERHEAD for entry in entries)
-        assert journal.unsent == len(unsent)
-        assert journal.urgent == sum(entry.urgent for entry in unsent)
+def display(parent, serial, size=0):
+    return Message("display_data", {"serial": serial, "data": "x" * size}, parent).encode()
+
+
+def update(display_id, serial, size=0):
+    content = {"serial": serial, "data": "x" * size, "transient": {"display_id": display_id}}
+    return Message("update_display_data", content, "a").encode()
+
+
+def all_of(journal):
+    """Everything that is given out, acknowledged as it comes."""
+    messages = []
+    while True:
+        first, packets = journal.take(1000)
+        if not packets:
+            return messages
+        messages += [Message.decode(packet) for packet in packets]
+        journal.acknowledge(first + len(packets) - 1)
+
+
+def serials(messages):
+    return [each.content["serial"] for each in messages if each.type != "stream"]
+
+
+DROPPED = re.compile(r"\[([\d,]+) lines? \(([\d,]+) bytes\) dropped here: [^\n]*\]\n")
+
+
+def counts(text):
+    """How many lines and bytes the markers in a text stand for, and how many markers there are."""
+    found = [[int(number.replace(",", "")) for number in each] for each in DROPPED.findall(text)]
+    return sum(lines for lines, _ in found), sum(size for _, size in found), len(found)
+
+
+def unheard(memory=100_000, folder=None, cap=0, limit=EVERYTHING):
+    journal = Journal(limit, memory, Spill(folder, cap, 0))
+    journal.listening = False
+    return journal
+
+
+def lines(first, last):
+    return "".join(f"line {number}\n" for number in range(first, last))
+
+
+@pytest.mark.parametrize("cap", [0, 200_000])
+def test_the_oldest_text_is_dropped_and_counted(tmp_path, cap):
+    journal = unheard(folder=str(tmp_path), cap=cap)
+    whole = lines(0, 200_000)
+    for start in range(0, 200_000, 50):
+        journal.add_text("stdout", "a", lines(start, start + 50).encode())
+        assert journal.in_memory < 110_000 + CHUNK
+        assert journal.spill.on_disk <= cap
+        assert not journal.full
+    text = "".join(each.content["text"] for each in all_of(journal))
+    marker = DROPPED.match(text)
+    tail = text[marker.end() :]
+    assert whole.endswith(tail)
+    assert len(tail) >= 75_000 - CHUNK + cap * 3 // 4
+    dropped = whole[: len(whole) - len(tail)]
+    assert counts(text) == (dropped.count("\n"), len(dropped), 1)
+    assert journal.spill.on_disk == 0
+
+
+def test_while_somebody_listens_nothing_is_dropped(tmp_path):
+    journal = unheard(folder=str(tmp_path), cap=100_000, limit=50_000)
+    journal.listening = True
+    for number in range(3000):
+        journal.add_text("stdout", "a", b"x" * 100)
+        journal.add_packet(update("d", number), False)
+    assert journal.full
+    assert journal.unread == 6000
+    assert journal.spill.on_disk == 0
+
+
+def test_what_waits_is_put_where_there_is_room_once_nobody_listens(tmp_path):
+    journal = unheard(folder=str(tmp_path), cap=1_000_000)
+    journal.listening = True
+    for number in range(300):
+        journal.add_packet(display("a", number, 1000), False)
+    assert journal.spill.on_disk == 0
+    journal.listening = False
+    assert journal.in_memory < 100_000
+    assert serials(all_of(journal)) == list(range(300))
+
+
+def test_only_text_is_dropped(tmp_path):
+    journal = unheard(folder=str(tmp_path), cap=50_000)
+    for number in range(60):
+        journal.add_text("stdout", "a", b"a line of the cell\n" * 500)
+        journal.add_packet(display("a", number, 1000), number % 2 == 0)
+    messages = all_of(journal)
+    assert serials(messages) == list(range(60))
+    gone, _size, markers = counts("".join(each.content["text"] for each in messages if each.type == "stream"))
+    kept = sum(each.content["text"].count("a line of the cell") for each in messages if each.type == "stream")
+    assert (gone + kept, gone > 20_000, markers <= 60) == (30_000, True, True)
+
+
+def test_when_others_take_the_disk_not_all_is_dropped_at_once(tmp_path):
+    journal = unheard(folder=str(tmp_path), cap=10_000_000)
+    for _ in range(1000):
+        journal.add_text("stdout", "a", b"a line of the cell\n" * 100)
+    spilled = journal.spill.on_disk
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with mock.patch("rpyc_kernel.agent.keeper.segment.os.pwrite", side_effect=full):
+        for _ in range(12):
+            journal.add_text("stdout", "a", b"a line of the cell\n" * 100)
+    assert spilled - 700_000 < journal.spill.on_disk < spilled  # a segment
+    assert journal.in_memory < 100_000
+    text = "".join(each.content["text"] for each in all_of(journal))
+    assert counts(text)[0] + text.count("a line of the cell") == 101_200
+
+
+@pytest.mark.parametrize("cap", [0, 200_000])
+def test_the_worker_waits_when_nothing_can_be_dropped(tmp_path, cap):
+    journal = unheard(folder=str(tmp_path), cap=cap)
+    number = 0
+    while not journal.full:
+        journal.add_packet(display("a", number, 1000), False)
+        number += 1
+    assert 100_000 + cap * 3 // 4 < number * (len(display("a", 0, 1000)) + OVERHEAD) < 120_000 + cap * 1.3
+    journal.add_text("stdout", "a", b"what was in the pipe\n" * 100)
+    assert journal.full
+    messages = all_of(journal)
+    assert serials(messages) == list(range(number))
+    assert messages[-1].content["text"].startswith("what was in the pipe")
+    assert not journal.full
+
+
+def test_a_message_above_all_limits_is_kept_and_the_text_before_it_too(tmp_path):
+    journal = unheard(folder=str(tmp_path), cap=200_000)
+    journal.add_text("stdout", "a", b"before\n" * 1000)
+    journal.add_packet(display("a", 0, 500_000), False)
+    assert journal.full
+    text, shown = all_of(journal)
+    assert text.content["text"] == "before\n" * 1000
+    assert len(shown.content["data"]) == 500_000
+
+
+def test_the_markers_of_a_run_are_one_for_each_stream_of_each_cell():
+    journal = unheard()
+    for _ in range(2000):
+        for name, parent in [("stdout", "a"), ("stderr", "a"), ("stdout", "b")]:
+            journal.add_text(name, parent, b"a line that is dropped\n")
+    messages = all_of(journal)
+    first = [(each.content["name"], each.parent) for each in messages[:3]]
+    assert first == [("stdout", "a"), ("stderr", "a"), ("stdout", "b")]
+    assert [counts(each.content["text"])[2] for each in messages[:4]] == [1, 1, 1, 0]
+    for name, parent in first:
+        text = "".join(
+            each.content["text"] for each in messages if (each.content["name"], each.parent) == (name, parent)
+        )
+        assert counts(text)[0] + text.count("a line that") == 2000
+
+
+def test_of_one_display_only_the_newest_update_is_kept(tmp_path):
+    journal = unheard(folder=str(tmp_path), cap=200_000)
+    for number in range(5000):
+        journal.add_packet(update(f"display {number % 3}", number, 1000), False)
+        assert journal.unread <= 3
+    journal.add_packet(display("a", 5000), False)
+    assert serials(all_of(journal)) == [4997, 4998, 4999, 5000]
+    assert journal.spill.on_disk == 0
+
+
+def test_an_update_on_the_disk_is_replaced_too(tmp_path):
+    journal = unheard(folder=str(tmp_path), cap=1_000_000)
+    journal.add_packet(update("one", 0), False)
+    for number in range(1, 200):
+        journal.add_packet(display("a", number, 1000), False)
+    before = journal.unread
+    journal.add_packet(update("one", 200), False)
+    assert journal.unread == before
+    assert serials(all_of(journal)) == list(range(1, 201))
+
+
+def test_an_update_that_was_given_out_stays():
+    journal = unheard()
+    journal.add_packet(update("one", 0), False)
+    before = journal.take(1)
+    journal.rewind()
+    journal.add_packet(update("one", 1), False)
+    journal.add_packet(update("one", 2), False)
+    assert journal.take(1) == before
+    assert serials(map(Message.decode, journal.take(EVERYTHING)[1])) == [2]
+
+
+def test_many_displays_are_not_all_tracked(tmp_path, monkeypatch):
+    monkeypatch.setattr("rpyc_kernel.agent.keeper.journal.TRACKED", 10)
+    journal = unheard(folder=str(tmp_path), cap=10_000_000)
+    for number in range(1000):
+        journal.add_packet(update(f"display {number}", number, 1000), False)
+    for number in range(1000, 2000):
+        journal.add_packet(update(f"display {1999 - number}", number, 1000), False)
+    assert sum(len(segment._updates) for segment in journal.spill._segments) <= 10
+    assert serials(all_of(journal)) == [*range(990), *range(1000, 2000)]
+
+
+def test_no_more_than_a_window_is_given_out_without_an_acknowledgement(monkeypatch):
+    monkeypatch.setattr("rpyc_kernel.agent.keeper.journal.WINDOW", 5000)
+    journal = Journal(EVERYTHING)
+    for number in range(20):
+        journal.add_packet(display("a", number, 1000), False)
+    first, packets = journal.take(EVERYTHING)
+    assert (first, len(packets)) == (1, 5)
+    assert journal.take(EVERYTHING) == (6, [])
+    journal.acknowledge(2)
+    assert len(journal.take(EVERYTHING)[1]) == 2
+
+
+def test_its_limits_are_those_of_the_session(tmp_path):
+    journal = open_journal({"scratch": str(tmp_path / "scratch")})
+    assert (journal.limit, journal.memory, journal.spill.cap) == (8 << 20, 32 << 20, 256 << 20)
+    assert not journal.listening
+    assert not (tmp_path / "scratch").exists()
+    assert open_journal({"scratch": None}).spill.cap == 0
+
+
+class Bounded(RuleBasedStateMachine):
+    """A journal with tiny limits, against a plain list of what was written."""
+
+    memory, cap = 5000, 20_000
+
+    def __init__(self):
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.journal = Journal(4000, self.memory, Spill(str(Path(self.folder.name) / "spill"), self.cap, 0))
+        self.written = []  # (kind, parent, text or serial)
+        self.given = {}  # by number, what it was first
+        self.got = []  # in order, as the client has it
+        self.acked = self.sent = 0
+        self.serial = 0
+
+    @rule(listening=st.booleans())
+    def listen(self, listening):
+        self.journal.listening = listening
+
+    @precondition(lambda self: not self.journal.full)
+    @rule(
+        name=st.sampled_from(["stdout", "stderr"]),
+        parent=st.sampled_from("ab"),
+        word=st.text("xä\n", max_size=9),
+        times=st.sampled_from([1, 10, 200]),
+    )
+    def print_text(self, name, parent, word, times):
+        text = word * times
+        self.journal.add_text(name, parent, text.encode())
+        self.written += [(name, parent, text)] if text else []
+
+    @precondition(lambda self: not self.journal.full)
+    @rule(size=st.sampled_from([0, 300, 3000]), urgent=st.booleans())
+    def show(self, size, urgent):
+        self.serial += 1
+        self.journal.add_packet(display("a", self.serial, size), urgent)
+        self.written.append(("display", "a", self.serial))
+
+    @precondition(lambda self: not self.journal.full)
+    @rule(display_id=st.sampled_from("pq"), size=st.sampled_from([0, 300, 3000]))
+    def update(self, display_id, size):
+        self.serial += 1
+        self.journal.add_packet(update(display_id, self.serial, size), False)
+        self.written.append((display_id, "a", self.serial))
+
+    @rule(max_bytes=st.integers(0, 5000))
+    def take(self, max_bytes):
+        last = self.journal.last
+        first, packets = self.journal.take(max_bytes)
+        assert first == self.sent + 1
+        for number, packet in enumerate(packets, first):
+            message = Message.decode(packet)
+            assert self.given.setdefault(number, bytes(packet)) == bytes(packet), "a number stands for one message"
+            assert number <= last
+            if number == len(self.got) + 1:
+                self.got.append(message)
+        self.sent += len(packets)
+
+    @rule(data=st.data())
+    def acknowledge(self, data):
+        self.acked = max(self.acked, data.draw(st.integers(0, self.sent)))
+        self.journal.acknowledge(self.acked)
+
+    @rule()
+    def rewind(self):
+        self.journal.rewind()
+        self.sent = self.acked
+
+    @invariant()
+    def it_counts_right(self):
+        journal = self.journal
+        seen = list(journal.look(0))
+        assert [number for number, _entry in seen] == list(range(self.acked + 1, journal.last + 1))
+        assert journal.unread == len(seen)
+        assert journal.unread_bytes == sum(len(entry.data) for _number, entry in seen)
+        assert journal.size == journal.unread_bytes + OVERHEAD * len(seen)
+        unsent = [entry for number, entry in seen if number > self.sent]
+        assert (journal.unsent, journal.urgent) == (len(unsent), sum(entry.urgent for entry in unsent))
         assert journal.unsent_bytes == sum(len(entry.data) for entry in unsent)
-        assert journal.full == (journal.size >= 1000)
+        middle = self.acked + journal.unread // 2
+        assert [number for number, _entry in journal.look(middle)] == [n for n, _entry in seen if n >= middle]
+        assert journal.spill.on_disk <= self.cap
+
+    def teardown(self):
+        self.journal.rewind()
+        self.sent = self.acked
+        while self.journal.unsent:
+            self.take(1000)
+            self.journal.acknowledge(self.sent)
+            self.acked = self.sent
+        assert (self.journal.size, self.journal.in_memory, self.journal.spill.on_disk) == (0, 0, 0)
+        self.journal.close()
+        self.folder.cleanup()
+        fits(self.written, self.got)
+
+
+def fits(written, got):
+    """What came is what was written, but for the text that markers count and for updates that newer ones replaced."""
+    # displays, in order, and of the updates the newest
+    shown = [each.content["serial"] for each in got if each.type != "stream"]
+    assert shown == sorted(shown)
+    assert {serial for kind, _, serial in written if kind == "display"} <= set(shown)
+    for display_id in "pq":
+        serials = [serial for kind, _, serial in written if kind == display_id]
+        assert not serials or serials[-1] in shown
+    # the text of each stream of each cell between two displays
+    for key in [(name, parent) for name in ("stdout", "stderr") for parent in "ab"]:
+        before, after = [""], [""]
+        for kind, parent, text in written:
+            if kind == "display" or (kind in "pq" and text in shown):
+                before.append("")
+            elif (kind, parent) == key:
+                before[-1] += text
+        for each in got:
+            if each.type != "stream":
+                after.append("")
+            elif (each.content["name"], each.parent) == key:
+                after[-1] += each.content["text"]
+        assert len(before) == len(after)
+        for whole, rest in zip(before, after, strict=True):
+            matches(whole, rest)
+
+
+def matches(whole, rest):
+    """The text with some parts replaced by markers: the kept parts are searched for from the end."""
+    parts = DROPPED.split(rest)
+    kept, dropped = parts[::3], [int(size.replace(",", "")) for size in parts[2::3]]
+    numbers = [int(number.replace(",", "")) for number in parts[1::3]]
+    assert whole.endswith(kept[-1])
+    position = 0
+    data = whole.encode()
+    for text, size, count in zip(kept, [*dropped, 0], [*numbers, 0], strict=True):
+        piece = text.encode()
+        assert data[position : position + len(piece)] == piece
+        position += len(piece)
+        assert data[position : position + size].count(b"\n") == count
+        position += size
+    assert position == len(data)
+
+
+class WithoutDisk(Bounded):
+    cap = 0
+
+
+class OnABadDisk(Bounded):
+    """Writes fail, some of them after a part."""
+
+    def __init__(self):
+        super().__init__()
+        self.left = EVERYTHING
+        self.pwrite = os.pwrite
+        self.patch = mock.patch("rpyc_kernel.agent.keeper.segment.os.pwrite", self.write)
+        self.patch.start()
+
+    def write(self, fd, data, place):
+        done = self.pwrite(fd, data[: self.left], place) if self.left else 0
+        self.left -= done
+        if not done:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return done
+
+    @rule(left=st.sampled_from([0, 100, 3000, EVERYTHING]))
+    def fill_disk(self, left):
+        self.left = left
+
+    def teardown(self):
+        try:
+            super().teardown()
+        finally:
+            self.patch.stop()
+
+
+TestBounded = Bounded.TestCase
+TestBounded.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestOnABadDisk = OnABadDisk.TestCase
+TestOnABadDisk.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestWithoutDisk = WithoutDisk.TestCase
+TestWithoutDisk.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)

@@ -109,7 +109,7 @@ def test_an_attached_link_learns_what_was_accepted_and_what_runs(client, session
     client.until("b", "input_request")
     again = sessions.link(client.session)
     answer = again.attach()
-    assert (answer["accepted"], answer["open"]) == (2, ["b"])
+    assert (answer["accepted"], answer["open"]) == (2, [["execute_request", "b"]])
     assert client.ask("status")["busy"] is True
 
 
@@ -145,6 +145,19 @@ def test_an_interrupt_ends_the_cell_that_it_names(client):
     assert client.until("a")[-1].content["ename"] == "KeyboardInterrupt"
     assert not client.interrupt("a")  # it has ended
     assert client.run("b", "print('well')")[0] == "well\n"
+
+
+def test_a_full_journal_holds_nobody_back_once_the_link_has_gone(sessions, tmp_path):
+    client = sessions.start("held", journal_limit=100_000)
+    client.submit("a", f"for _ in range(2000): print('x' * 999)\nopen({str(tmp_path / 'done')!r}, 'w')")
+    client.until("a", "stream")
+    time.sleep(0.3)
+    assert not (tmp_path / "done").exists()
+    client.leave()
+    wait_for((tmp_path / "done").exists)
+    client.attach()
+    client.until("a")
+    assert client.printed(client.messages) == ("x" * 999 + "\n") * 2000
 
 
 def test_an_interrupt_reaches_a_request_that_waits_and_not_the_one_that_runs(client):
@@ -239,6 +252,7 @@ def test_a_keeper_that_is_ended_answers_nothing_more_and_starts_no_worker(client
 
 def test_an_idle_session_that_nobody_wants_ends_by_itself(sessions):
     client = sessions.start(keep=0.2)
+    client.leave()
     wait_for(lambda: not runs(client.keeper) and not runs(client.worker))
 
 

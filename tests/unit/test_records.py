@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,12 @@ def folder(tmp_path, monkeypatch):
 
 
 def record(session="abc", **more):
-    return dict(session=session, key="00", **more)
+    return dict({"session": session, "key": "00", "socket": "@abc"}, **more)
+
+
+def in_folder(folder, found):
+    """A record as it is read again: with the path that it was found under."""
+    return dict(found, path=str(Path(folder) / f"{found['session']}.json"))
 
 
 def test_folders_are_made_private(folder, tmp_path):
@@ -37,7 +43,7 @@ def test_where_the_first_folder_serves_not_the_next_does(folder, tmp_path):
     other = next(records.sessions_folders())
     assert other == str(tmp_path / "home" / ".cache" / "rpyc-kernel" / "sessions")
     records.write(other, record())
-    assert records.read("abc") == record()
+    assert records.read("abc") == in_folder(other, record())
 
 
 def test_looking_for_a_record_makes_no_folder(tmp_path, monkeypatch):
@@ -59,7 +65,7 @@ def test_what_could_not_be_written_leaves_nothing(folder, monkeypatch):
 
 def test_a_record_is_found_again_and_only_its_owner_can_read_it(folder):
     records.write(folder, record(name="ä"))
-    assert records.read("abc") == record(name="ä")
+    assert records.read("abc") == in_folder(folder, record(name="ä"))
     assert records.read("abcd") is None
     assert [path.name for path in folder.iterdir()] == ["abc.json"]
     assert stat.S_IMODE((folder / "abc.json").stat().st_mode) == 0o600
@@ -68,7 +74,7 @@ def test_a_record_is_found_again_and_only_its_owner_can_read_it(folder):
 def test_writing_again_replaces(folder):
     records.write(folder, record(name="x" * 500))
     records.write(folder, record())
-    assert records.read("abc") == record()
+    assert records.read("abc") == in_folder(folder, record())
 
 
 def test_a_record_that_others_can_write_is_not_believed(folder):
@@ -82,7 +88,7 @@ def test_a_record_that_others_can_write_is_not_believed(folder):
 def test_a_record_of_another_user_is_not_believed(folder, monkeypatch):
     records.write(folder, record())
     monkeypatch.setattr(records, "private_folders", lambda create: iter([str(folder.parent)]))
-    assert records.read("abc") == record()
+    assert records.read("abc") == in_folder(folder, record())
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
     assert records.read("abc") is None
 
@@ -91,6 +97,48 @@ def test_a_link_is_not_followed(folder, tmp_path):
     records.write(str(tmp_path), record())
     (folder / "abc.json").symlink_to(tmp_path / "abc.json")
     assert records.read("abc") is None
+
+
+def test_nobody_waits_at_a_pipe(folder):
+    os.mkfifo(folder / "abc.json", 0o600)
+    assert records.read("abc") is None
+    assert "abc" not in [each["session"] for each in records.every()]
+
+
+@pytest.mark.parametrize("how", ["writable", "link", "file"])
+def test_a_folder_that_somebody_else_may_have_filled_is_not_believed(folder, tmp_path, how):
+    records.write(folder, record())
+    if how == "writable":
+        folder.chmod(0o770)
+    else:
+        folder.rename(tmp_path / "elsewhere")
+        if how == "link":
+            folder.symlink_to(tmp_path / "elsewhere")
+        else:
+            folder.write_text("no folder")
+    assert records.read("abc") is None
+    assert "abc" not in [each["session"] for each in records.every()]
+    assert str(folder) not in records.sessions_folders()
+
+
+def test_of_hostile_records_the_good_one_is_listed_and_nothing_of_another_type_is_told(folder):
+    records.write(folder, record("good", name="mine", started=5, secret="x", pid=7))
+    deep = "[" * 8000 + "]" * 8000
+    for session, text in {
+        "deep": deep,
+        "key": json.dumps(record("key", key=5)),
+        "hex": json.dumps(record("hex", key="xyz")),
+        "socket": json.dumps(record("socket", socket=["/etc"])),
+        "nokey": '{"session": "nokey", "socket": "@a"}',
+        "bytes": "\udcff\udcfe",
+        "number": '{"session": ' + "9" * 9000 + "}",
+    }.items():
+        (folder / f"{session}.json").write_bytes(text.encode(errors="surrogateescape"))
+        (folder / f"{session}.json").chmod(0o600)
+    odd = record("odd", name=["x"], version="1", agent=None, pid="7", python={}, started="now")
+    records.write(folder, odd)
+    found = {each["session"]: records.public(each) for each in records.every() if each["key"] == "00"}
+    assert found == {"good": {"session": "good", "name": "mine", "started": 5.0, "pid": 7}, "odd": {"session": "odd"}}
 
 
 @pytest.mark.parametrize(
@@ -125,20 +173,63 @@ def test_every_record_is_listed_once(folder, tmp_path):
 
 
 def test_forgetting_leaves_nothing(folder):
-    paths = {name: str(folder / f"abc{name}") for name in (".json", ".sock", ".d")}
-    kept = record(path=paths[".json"], socket=paths[".sock"], scratch=paths[".d"])
-    records.write(folder, kept)
+    records.write(folder, record())
     (folder / "abc.d" / "inner").mkdir(parents=True)
     (folder / "abc.sock").touch()
     records.write(folder, record("other"))
+    kept = records.read("abc")
     records.forget(kept)
     assert [path.name for path in folder.iterdir()] == ["other.json"]
     records.forget(kept)  # it may have gone already
 
 
-def test_forgetting_touches_no_name_that_is_no_path(folder, tmp_path, monkeypatch):
+def test_forgetting_touches_nothing_that_a_record_names(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in ("@rpyc-kernel-abc", "127.0.0.1:99"):
-        (tmp_path / name).touch()
-        records.forget(record(socket=name))
-        assert (tmp_path / name).exists()
+    (tmp_path / "dear").mkdir()
+    for name in ("@rpyc-kernel-abc", "127.0.0.1:99", str(tmp_path / "file")):
+        Path(name).touch()
+        records.write(folder, record(socket=name, scratch=str(tmp_path / "dear"), path=str(tmp_path / "file")))
+        records.forget(records.read("abc"))
+        assert Path(name).exists()
+        records.forget(record(socket=name))  # one that was never written
+        assert Path(name).exists()
+    assert (tmp_path / "dear").exists()
+    assert list(folder.iterdir()) == []
+
+
+def test_a_folder_that_is_a_link_is_not_emptied(folder, tmp_path):
+    (tmp_path / "dear").mkdir()
+    (tmp_path / "dear" / "file").touch()
+    (folder / "abc.d").symlink_to(tmp_path / "dear")
+    records.write(folder, record())
+    records.forget(records.read("abc"))
+    assert (tmp_path / "dear" / "file").exists()
+
+
+def aged(path, seconds):
+    then = time.time() - seconds
+    os.utime(path, (then, then), follow_symlinks=False)
+
+
+def test_a_week_later_what_a_crash_has_left_goes(folder):
+    week = 7 * 24 * 3600
+    records.write(folder, record())
+    for name in ("abc.json.log", "old.json.log", "new.json.log", "old.sock", "old.json.new"):
+        (folder / name).touch()
+        aged(folder / name, week - 100 if name.startswith("new") else week + 100)
+    (folder / "old.d").mkdir()
+    aged(folder / "old.d", week + 100)
+    records.tidy()
+    assert sorted(path.name for path in folder.iterdir()) == ["abc.json", "abc.json.log", "new.json.log"]
+
+
+def test_a_clock_that_was_set_meanwhile_makes_nothing_old(folder, monkeypatch):
+    log = folder / "abc.json.log"
+    log.touch()
+    os.utime(log, (60.0, 60.0))  # in 1970
+    records.tidy()
+    assert log.exists()
+    aged(log, 0)
+    monkeypatch.setattr(records.time, "time", lambda: 60.0)
+    records.tidy()
+    assert log.exists()

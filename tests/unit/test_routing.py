@@ -21,7 +21,7 @@ from rpyc_kernel.kernel import scanner
 from rpyc_kernel.kernel.commands import COMMANDS, CommandSpec, Kind, Option, Positional
 from rpyc_kernel.kernel.routing import Command, Local, Remote, complete_command, route, strip_commands
 
-PI = {"address": "pi", "new": False, "cwd": None, "env": {}, "python": None, "keep": None}
+PI = {"address": "pi", "new": False, "cwd": None, "env": {}, "python": None, "keep": None, "name": None}
 
 
 def connect(line=1, source='$connect("pi")', **changed):
@@ -46,8 +46,8 @@ FOREIGN = [
     "obj?",
     "?obj",
     "%%bash\necho hi",
-    "%sessions",
-    "%attach pi",
+    "%session",
+    "%attached pi",
     "%connection pi",
     "%connect.x y",
     "%load_ext rich",
@@ -402,17 +402,33 @@ def test_completeness_as_ipython_sees_it(cell, status):
     [
         ("$con|", ["$connect("]),
         ("$con|(", ["$connect"]),
-        ("$|", ["$connect(", "$exec(", "$disconnect()", "$hosts()"]),
-        ("%|", ["%connect", "%%local", "%disconnect", "%hosts"]),
+        (
+            "$|",
+            [
+                "$connect(",
+                "$exec(",
+                "$disconnect()",
+                "$hosts()",
+                "$sessions(",
+                "$attach(",
+                "$replay(",
+                "$ping()",
+                "$restart()",
+            ],
+        ),
+        (
+            "%|",
+            ["%connect", "%%local", "%disconnect", "%hosts", "%sessions", "%attach", "%replay", "%ping", "%restart"],
+        ),
         ("%%|", ["%%local"]),
         ("# c\n$connect('pi')\n%ho|\nx", ["%hosts"]),
-        ("%connect pi --|", ["--new", "--cwd", "--env", "--python", "--keep", "--help"]),
-        ("%connect pi --n|", ["--new"]),
-        ("%connect pi \\\n --n|", ["--new"]),
+        ("%connect pi --|", ["--new", "--cwd", "--env", "--python", "--keep", "--name", "--help"]),
+        ("%connect pi --n|", ["--new", "--name"]),
+        ("%connect pi \\\n --n|", ["--new", "--name"]),
         ("%disconnect -|", ["--end", "--help"]),
         ("$connect('pi', k|)", ["keep="]),
         ("$connect('pi',\n    k|", ["keep="]),
-        ("$connect('pi', |", ["new=", "cwd=", "env=", "python=", "keep="]),
+        ("$connect('pi', |", ["new=", "cwd=", "env=", "python=", "keep=", "name="]),
         ("$disconnect(|", ["end="]),
     ],
 )
@@ -453,8 +469,8 @@ def test_a_cell_magic_of_the_table_gets_the_rest_of_its_cell(monkeypatch):
 
 def test_a_line_magic_of_the_table(monkeypatch):
     spec = CommandSpec(
-        "ping", ("%", "$"), "Times the link.", options=(Option("for", Kind.DURATION, "how long", "TIME"),)
+        "tick", ("%", "$"), "Times the link.", options=(Option("for", Kind.DURATION, "how long", "TIME"),)
     )
-    assert route("%ping --for 2s") == [Remote("%ping --for 2s", 1)]
-    monkeypatch.setitem(COMMANDS, "ping", spec)
-    assert route("%ping --for 2s\nx") == [Command("ping", {"for": 2.0}, 1, "%ping --for 2s"), Remote("#\nx", 2)]
+    assert route("%tick --for 2s") == [Remote("%tick --for 2s", 1)]
+    monkeypatch.setitem(COMMANDS, "tick", spec)
+    assert route("%tick --for 2s\nx") == [Command("tick", {"for": 2.0}, 1, "%tick --for 2s"), Remote("#\nx", 2)]

@@ -100,6 +100,70 @@ def test_what_is_submitted_after_giving_up_and_before_the_new_link(state):
     assert submit(state, "e")[0].number == 3
 
 
+def test_what_was_never_sent_can_be_taken_back(state):
+    submit(state, "a", "b", "c", "b")
+    state.sent()
+    assert state.withdraw("b")
+    assert not state.withdraw("b")
+    assert send_all(state) == [(2, "c")]
+    assert submit(state, "d")[0].number == 3
+
+
+def test_what_was_sent_on_an_earlier_link_cannot_be_taken_back(state):
+    submit(state, "a", "b")
+    state.sent()
+    state.attached(2, 0)
+    assert not state.withdraw("a"), "its acknowledgement may be lost, and it runs"
+    assert state.withdraw("b")
+    assert send_all(state) == [(1, "a")]
+
+
+def test_what_was_accepted_needs_no_taking_back(state):
+    submit(state, "a", "b")
+    send_all(state)
+    state.accepted(1)
+    assert not state.withdraw("a")
+    state.attached(2, 2)
+    submit(state, "c")
+    assert state.withdraw("c")
+
+
+def test_an_interrupt_waits_until_its_request_is_there(state):
+    """Sent before it, it would mean nothing, and the request would run."""
+    submit(state, "a", "b")
+    state.sent()
+    state.accepted(1)
+    state.interrupt("b")
+    assert state.next_interrupt() is None
+    state.interrupt("a")
+    state.interrupt("a")
+    assert state.next_interrupt() == "a"
+    state.interrupted("a")
+    assert state.next_interrupt() is None
+    state.sent()
+    state.attached(2, 1)
+    assert state.next_interrupt() is None
+    state.accepted(2)
+    assert state.next_interrupt() == "b"
+
+
+def test_after_giving_up_an_interrupt_is_still_delivered(state):
+    """Whoever pressed stop twice wants the cell to stop; that its acknowledgement was lost changes nothing."""
+    submit(state, "a")
+    state.interrupt("a")
+    state.abandon()
+    assert state.next_interrupt() == "a"
+
+
+def test_the_backlog_is_what_waited_when_the_link_began(state):
+    assert state.backlog == 0
+    state.attached(2, 0, last=7)
+    assert (state.received, state.backlog) == (0, 7)
+    other = SessionState()
+    other.attached(3, 0, acknowledged=3, last=7)
+    assert (other.received, other.backlog) == (3, 7)
+
+
 def test_messages_that_came_before_are_left_out(state):
     assert state.arrived(1, [b"1", b"2"]) == [b"1", b"2"]
     assert state.arrived(1, [b"1", b"2", b"3"]) == [b"3"]
@@ -278,7 +342,7 @@ class Link(RuleBasedStateMachine):
             self.a_pull_is_answered()
         assert joined(self.received) == joined(self.written)
         self.keeper.pull(self.state.epoch, self.state.received, 0)
-        assert not self.keeper.journal.entries, "what was received is still kept"
+        assert not self.keeper.journal.unread, "what was received is still kept"
 
 
 def joined(messages):  # texts of one stream and cell as one: where they are cut is nobody's business

@@ -2,11 +2,13 @@
 
 import json
 import os
+import socket
 import stat
 import sys
 import time
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -178,7 +180,8 @@ def test_a_keeper_that_was_killed_is_gone_and_its_record_too(sessions, tmp_path)
     wait_for(lambda: not runs(client.keeper))
     assert client.ask("status")["error"] == "gone"  # by the door that was open
     assert client.ask("status")["error"] == "gone"  # by a new one
-    assert list((tmp_path / "rpyc-kernel" / "sessions").iterdir()) == []
+    left = (tmp_path / "rpyc-kernel" / "sessions").iterdir()
+    assert [path.name for path in left] == ["one.json.log"]  # for whoever wonders
 
 
 def test_a_keeper_that_is_slow_to_answer_is_not_forgotten(sessions, monkeypatch):
@@ -191,6 +194,40 @@ def test_a_keeper_that_is_slow_to_answer_is_not_forgotten(sessions, monkeypatch)
     finally:
         os.kill(client.keeper, 18)  # SIGCONT
     assert other.ask("status").get("unread") is not None
+
+
+class Connection:
+    """Has the attributes of RPyC's, by which the broker finds its socket."""
+
+    def __init__(self, sock):
+        self._channel = SimpleNamespace(compress=True, stream=SimpleNamespace(sock=sock))
+
+    def serve(self):
+        return Broker(*agent_archive(), BOOT)
+
+
+def test_the_server_notices_a_link_that_is_dead():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        ours = socket.create_connection(listener.getsockname())
+        theirs, _address = listener.accept()
+    with ours, theirs:
+        connection = Connection(theirs)
+        connection.serve()
+
+        def option(name):
+            level = socket.SOL_SOCKET if name.startswith("SO") else socket.IPPROTO_TCP
+            return theirs.getsockopt(level, getattr(socket, name))
+
+        assert option("SO_KEEPALIVE") == option("TCP_NODELAY") == 1
+        assert [option("TCP_KEEP" + name) for name in ("IDLE", "INTVL", "CNT")] == [15, 5, 3]
+        assert option("TCP_USER_TIMEOUT") == 120_000
+        assert connection._channel.compress is False
+
+
+def test_a_unix_socket_has_no_such_options():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        assert Connection(theirs).serve()._server == ""
 
 
 class ThreadPoolServer:

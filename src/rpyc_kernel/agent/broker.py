@@ -8,20 +8,29 @@ from __future__ import annotations
 
 import os
 import platform
+import select
 import socket
 import sys
+import time
 
-from . import doors, records, wire
+from . import doors, records, survival, wire
 from .spawn import SpawnError, spawn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
-    from typing import Any, Dict, Optional, Tuple
+    from typing import Any, Dict, List, Optional, Tuple
 
     Json = Dict[str, Any]
 
 POLLING_WAIT = 0.05  #: seconds that a pull may wait in a server whose threads are few
+PAUSES = (0.02, 0.1, 0.3)  #: seconds after a keeper has closed a connection at once, as it does just when it is killed
+LOOK = 1.0  #: seconds that a keeper has to tell its status for the list of sessions
+
+# So that a link that is gone is noticed here too: when idle, after 30 s without a sign of life; with something under
+# way, after two minutes instead of TCP's fifteen. Linux counts a reader that takes nothing for so long as gone as well.
+KEEPALIVE = (("SO_KEEPALIVE", 1), ("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
+USER_TIMEOUT = 120_000  #: milliseconds
 
 
 class SessionGone(Exception):
@@ -38,7 +47,7 @@ class Broker:
     def __init__(self, digest: str, archive: bytes, boot: bytes) -> None:
         self._agent = (digest, archive, boot)
         self._door: Optional[Tuple[str, socket.socket]] = None
-        self._server = _tune_connection()
+        self._server, self._kernel = _tune_connection()
         self._pooled = self._server == "ThreadPoolServer"
 
     def call(self, op: str, payload: bytes) -> bytes:
@@ -49,7 +58,7 @@ class Broker:
             if op == "spawn":
                 return wire.pack(self._spawn(wire.unpack(payload)[0]))
             if op == "list":
-                return wire.pack({"sessions": [_public(record) for record in records.every()]})
+                return wire.pack({"sessions": _every_session()})
             return self._pass(op, payload)
         except SessionGone as error:
             return _error("gone", str(error))
@@ -71,11 +80,12 @@ class Broker:
             "fork": hasattr(os, "fork"),
             "server": self._server,
             "pooled": self._pooled,
+            "warnings": survival.warnings(),
         }
 
     def _spawn(self, config: Json) -> Json:
         record = self._asked_again(str(config.get("session"))) or spawn(*self._agent, config)
-        answer = _public(record)
+        answer = records.public(record)
         if not record.get("path"):  # nowhere to write it: the kernel has to remember it
             answer["record"] = record
         return answer
@@ -102,24 +112,30 @@ class Broker:
             self._close()
             self._door = (session, self._open(session, header.get("record")))
         try:
-            sock = self._door[1]
-            doors.send_packet(sock, wire.pack({"op": op}, [payload]))
-            return doors.read_packet(sock)
+            return _ask(self._door[1], op, payload, self._kernel if op == "pull" else None)
         except OSError:
             self._close()
-            raise SessionGone("the session's keeper doesn't run any more") from None
+            self._open(session, header.get("record")).close()  # tells whether it is gone
+            raise OSError("the connection to the session's keeper broke") from None
 
     def _open(self, session: str, given: Any) -> socket.socket:
         record = given if isinstance(given, dict) else records.read(session)
         if record is None:
             raise SessionGone("there is no session %s on this machine" % session)
-        try:
-            return doors.connect(record["socket"], bytes.fromhex(record["key"]))
-        except socket.timeout:
-            raise OSError("the session's keeper does not answer") from None
-        except (OSError, KeyError, TypeError):
-            records.forget(record)
-            raise SessionGone("the session's keeper doesn't run any more") from None
+        for pause in PAUSES:
+            try:
+                return doors.connect(record["socket"], bytes.fromhex(record["key"]))
+            except doors.NobodyError:
+                if record is not given:
+                    records.forget(record)
+                raise SessionGone("the session's keeper doesn't run any more") from None
+            except socket.timeout:
+                break
+            except OSError:
+                time.sleep(pause)
+            except (LookupError, TypeError, AttributeError):
+                raise ValueError("a record of another form") from None
+        raise OSError("the session's keeper does not answer")
 
     def _close(self) -> None:
         if self._door is not None:
@@ -127,16 +143,68 @@ class Broker:
             self._door = None
 
 
-def _public(record: Json) -> Json:
-    return {key: value for key, value in record.items() if key not in ("key", "socket", "path", "scratch")}
+def _ask(sock: socket.socket, op: str, payload: bytes, kernel: Optional[socket.socket] = None) -> bytes:
+    doors.send_packet(sock, wire.pack({"op": op}, [payload]))
+    if kernel is not None:
+        _wait_beside(sock, kernel)
+    return doors.read_packet(sock)
+
+
+def _wait_beside(sock: socket.socket, kernel: socket.socket) -> None:
+    """Wait for the keeper's answer; a kernel that goes meanwhile is noticed at once (where the system tells).
+
+    :raises OSError: it has gone, so that the keeper should know
+    """
+    if not hasattr(select, "POLLRDHUP"):
+        return
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    poll.register(kernel, select.POLLRDHUP)
+    if sock.fileno() not in dict(poll.poll()):
+        raise OSError("the kernel has gone")
+
+
+def _every_session() -> List[Json]:
+    """What there is to know of each session of this user; what dead ones have left is removed."""
+    import threading  # late, and in a server that has threads
+
+    records.tidy()
+    found: List[Tuple[Json, Json]] = [(record, {"answers": False}) for record in records.every()]
+    threads = [threading.Thread(target=_look_at, args=each, daemon=True) for each in found]
+    deadline = time.monotonic() + LOOK
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    told = [(records.public(record), dict(status)) for record, status in found]
+    return [dict(status, **record) for record, status in told if "gone" not in status]
+
+
+def _look_at(record: Json, status: Json) -> None:
+    """Ask a keeper, or find that it is gone."""
+    try:
+        sock = doors.connect(record["socket"], bytes.fromhex(record["key"]), LOOK)
+        try:
+            sock.settimeout(LOOK)
+            answer = wire.unpack(_ask(sock, "status", wire.pack({"session": record["session"]})))[0]
+        finally:
+            sock.close()
+        status.update(answer, answers="error" not in answer)
+    except doors.NobodyError:
+        status["gone"] = True
+        records.forget(record)
+    except (OSError, ValueError):
+        pass  # it is stopped, or very busy
 
 
 def _error(kind: str, text: str) -> bytes:
     return wire.pack({"error": kind, "text": text})
 
 
-def _tune_connection() -> str:
-    """Set up the RPyC connection that this call came on; returns the class of the server behind it, "" if unknown.
+def _tune_connection() -> Tuple[str, Optional[socket.socket]]:
+    """Set up the RPyC connection that this call came on.
+
+    Returns the class of the server behind it, "" if unknown, and its socket.
 
     RPyC leaves Nagle's algorithm on (88 ms a request on loopback) and compresses whatever is long, even images. The
     connection is found on the stack: it is calling us. Where it isn't found all works, only slower.
@@ -151,10 +219,16 @@ def _tune_connection() -> str:
         if type(owner).__name__.endswith("Server"):
             server = type(owner).__name__
         frame = frame.f_back
+    sock: Optional[socket.socket] = None
     try:
         channel = connection._channel  # type: ignore[union-attr]
         channel.compress = False
-        channel.stream.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock = channel.stream.sock
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for name, value in (*KEEPALIVE, ("TCP_USER_TIMEOUT", USER_TIMEOUT)):
+            level = socket.SOL_SOCKET if name.startswith("SO_") else socket.IPPROTO_TCP
+            if hasattr(socket, name):
+                sock.setsockopt(level, getattr(socket, name), value)
     except (AttributeError, OSError):
         pass
-    return server
+    return server, sock

@@ -32,6 +32,10 @@ SECONDS = 10.0  #: for a handshake
 _BLOCK = 64  # bytes of which SHA-256 takes in one after the other
 
 
+class NobodyError(OSError):
+    """Nobody listens there, or somebody else does: the keeper is gone."""
+
+
 def listen(folder: Optional[str], session: str) -> Tuple[socket.socket, str]:
     """A listening socket, and the name under which `connect` finds it."""
     if not hasattr(socket, "AF_UNIX"):
@@ -54,37 +58,47 @@ def listen(folder: Optional[str], session: str) -> Tuple[socket.socket, str]:
     return listener, name
 
 
-def connect(name: str, key: bytes) -> socket.socket:
+def connect(name: str, key: bytes, seconds: Optional[float] = None) -> socket.socket:
     """A connection to the keeper that listens under ``name``, which has proved that it knows the key.
 
-    :raises OSError: it doesn't answer, or is somebody else
+    :param seconds: for each step of the handshake, since a keeper may be stopped; `SECONDS` where it isn't said
+    :raises NobodyError: it is gone
+    :raises OSError: it doesn't answer
     """
-    if name.startswith("127.0.0.1:"):
-        sock = socket.create_connection(("127.0.0.1", int(name.rpartition(":")[2])), SECONDS)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    else:
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        sock.settimeout(SECONDS)
-        try:
-            if name.startswith("@"):
-                sock.connect("\0" + name[1:])
-            else:
-                with _Short(name) as path:
-                    sock.connect(path)
-        except BaseException:
-            sock.close()
-            raise
+    try:
+        sock = _connect(name, SECONDS if seconds is None else seconds)
+    except (ConnectionRefusedError, FileNotFoundError) as error:
+        raise NobodyError("nobody listens at %s" % name) from error
     try:
         mine = os.urandom(NONCE)
         theirs = read_exactly(sock, NONCE)
         sock.sendall(proof(key, b"broker", theirs) + mine)
         if not proves(read_exactly(sock, PROOF), key, b"keeper", mine):
-            raise OSError("what listens there is not this session's keeper")
+            raise NobodyError("what listens there is not this session's keeper")
         check_peer(sock)
     except BaseException:
         sock.close()
         raise
     sock.settimeout(None)
+    return sock
+
+
+def _connect(name: str, seconds: float) -> socket.socket:
+    if name.startswith("127.0.0.1:"):
+        sock = socket.create_connection(("127.0.0.1", int(name.rpartition(":")[2])), seconds)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return sock
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(seconds)
+        if name.startswith("@"):
+            sock.connect("\0" + name[1:])
+        else:
+            with _Short(name) as path:
+                sock.connect(path)
+    except BaseException:
+        sock.close()
+        raise
     return sock
 
 

@@ -1,7 +1,10 @@
 """The private folder of this user on this machine, and the records of sessions in it.
 
 A record is what a broker needs to find a keeper: where its socket is, and the key by which the two know each other.
-It is believed only if this user owns it and nobody else can write it.
+It is believed only if this user owns it and its folder, and nobody else can write to either.
+
+A session ``abc`` has ``abc.json``, its record; ``abc.sock``; ``abc.d``, a folder for whatever it needs; and
+``abc.json.log``, see `keeper.log`. What is removed is found by these names, never by what a record says.
 """
 
 from __future__ import annotations
@@ -9,25 +12,35 @@ from __future__ import annotations
 import json
 import os
 import stat
+import time
 
 from .boot import private_folders
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterator, Optional
+    from typing import Any, Dict, Iterator, Optional, Set
 
     Record = Dict[str, Any]
 
-_MAX_RECORD = 16384
+RECORD = ".json"
+LOG = ".json.log"
+_MAX_RECORD = 16384  # bytes
+_MAX_RECORDS = 1000
+_WEEK = 7 * 24 * 3600.0  # seconds
+_CLOCK_IS_SET = 1577836800.0  # 2020: a board without a battery clock starts in 1970
+# what is told to the kernel, and of what type it has to be; a record may be an older agent's or a newer one's
+_PUBLIC = {"session": str, "name": str, "version": int, "agent": str, "pid": int, "python": str, "started": float}
 
 
-def sessions_folders() -> Iterator[str]:
-    """The folders in which records may be kept, best first, made where they are missing."""
-    for folder in private_folders(True):
+def sessions_folders(create: bool = True) -> Iterator[str]:
+    """The folders in which records may be kept, best first, with ``create`` made where they are missing."""
+    for folder in private_folders(create):
         path = os.path.join(folder, "sessions")
         try:
-            os.makedirs(path, 0o700, exist_ok=True)
-            if _is_private(os.lstat(path)) and os.access(path, os.W_OK):
+            if create:
+                os.makedirs(path, 0o700, exist_ok=True)
+            status = os.lstat(path)
+            if stat.S_ISDIR(status.st_mode) and _is_private(status) and os.access(path, os.W_OK):
                 yield path
         except OSError:
             continue
@@ -35,7 +48,7 @@ def sessions_folders() -> Iterator[str]:
 
 def write(folder: str, record: Record) -> None:
     """Keep a record where brokers look for it. Written whole or not at all."""
-    path = os.path.join(folder, record["session"] + ".json")
+    path = os.path.join(folder, record["session"] + RECORD)
     fd = os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         with os.fdopen(fd, "w") as file:
@@ -50,50 +63,113 @@ def read(session: str) -> Optional[Record]:
     """The record of a session, if there is one that can be believed."""
     if not session.isalnum():
         return None
-    for folder in private_folders(False):
-        path = os.path.join(folder, "sessions", session + ".json")
+    for folder in sessions_folders(create=False):
+        path = os.path.join(folder, session + RECORD)
         try:
-            fd = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
-            with os.fdopen(fd) as file:
-                if _is_private(os.fstat(fd)):
-                    record = json.loads(file.read(_MAX_RECORD))
-                    if isinstance(record, dict) and record.get("session") == session:
-                        return record
-        except (OSError, ValueError):
+            record = _load(path)
+        except (OSError, ValueError, RecursionError):
             continue
+        if isinstance(record, dict) and record.get("session") == session and _is_complete(record):
+            return dict(record, path=path)
     return None
+
+
+def _load(path: str) -> Any:
+    # neither a link nor a pipe, at which one might wait for ever
+    fd = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    with os.fdopen(fd, "rb") as file:
+        status = os.fstat(fd)
+        if not (stat.S_ISREG(status.st_mode) and _is_private(status)):
+            return None
+        return json.loads(file.read(_MAX_RECORD).decode("utf-8"))
+
+
+def _is_complete(record: Record) -> bool:
+    try:
+        return bool(bytes.fromhex(record["key"])) and isinstance(record["socket"], str)
+    except (LookupError, TypeError, ValueError):
+        return False
 
 
 def every() -> Iterator[Record]:
     """All records that can be believed."""
-    seen = set()
-    for folder in private_folders(False):
+    seen: Set[str] = set()
+    for folder in sessions_folders(create=False):
         try:
-            names = sorted(os.listdir(os.path.join(folder, "sessions")))
+            names = sorted(os.listdir(folder))
         except OSError:
             continue
         for name in names:
             session, _dot, ending = name.partition(".")
-            if ending == "json" and session not in seen:
+            if "." + ending == RECORD and session not in seen and len(seen) < _MAX_RECORDS:
                 seen.add(session)
                 record = read(session)
                 if record:
                     yield record
 
 
+def public(record: Record) -> Record:
+    """What may be told of a session, without its secrets."""
+    told = {}
+    for name, kind in _PUBLIC.items():
+        value = record.get(name)
+        if kind is float and isinstance(value, int):
+            value = float(value)
+        if isinstance(value, kind):
+            told[name] = value
+    return told
+
+
 def forget(record: Record) -> None:
-    """Remove a record, its socket, and the session's scratch folder."""
-    scratch = record.get("scratch")
-    if scratch and os.path.isdir(scratch):
+    """Remove a record, the session's socket and its folder."""
+    path = record.get("path")
+    if not path:
+        return  # it was never written
+    stem = path[: -len(RECORD)]
+    _remove_folder(stem + ".d")
+    for name in (path, stem + ".sock"):
+        _remove(name)
+
+
+def tidy() -> None:
+    """Remove what sessions that crashed have left, a week later: their logs, and what has no record."""
+    for folder in sessions_folders(create=False):
+        try:
+            names = os.listdir(folder)
+        except OSError:
+            continue
+        for name in names:
+            if name.partition(".")[0] + RECORD not in names:
+                _remove_if_old(os.path.join(folder, name))
+
+
+def _remove_if_old(path: str) -> None:
+    now = time.time()
+    try:
+        status = os.lstat(path)
+        if status.st_mtime < _CLOCK_IS_SET <= now:
+            os.utime(path)  # from a time when the clock wasn't set: its week begins now
+        elif now - status.st_mtime > _WEEK:
+            if stat.S_ISDIR(status.st_mode):
+                _remove_folder(path)
+            else:
+                os.unlink(path)
+    except (OSError, OverflowError):
+        pass
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        pass
+
+
+def _remove_folder(path: str) -> None:
+    if os.path.isdir(path):
         import shutil
 
-        shutil.rmtree(scratch, ignore_errors=True)
-    for path in (record.get("path"), record.get("socket")):
-        if path and os.path.isabs(path):
-            try:
-                os.unlink(path)
-            except OSError:
-                pass
+        shutil.rmtree(path, ignore_errors=True)  # does nothing to a link
 
 
 def _is_private(status: os.stat_result) -> bool:

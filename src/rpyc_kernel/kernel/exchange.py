@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.agent.wire import Message, reply_type
 from rpyc_kernel.kernel import stdin
-from rpyc_kernel.link.pump import LinkStatus
+from rpyc_kernel.link.session import LinkStatus
 
 if TYPE_CHECKING:
     from rpyc_kernel.errors import RpycKernelError
-    from rpyc_kernel.kernel.machines import Machine
+    from rpyc_kernel.kernel.machine import Machine
     from rpyc_kernel.kernel.publisher import Publisher
 
 OBITUARY = "The Python on {name} {how}. Its variables are lost; the next cell runs in a fresh one."
@@ -29,7 +29,8 @@ class Exchange:
         self._replies: dict[tuple[str, str], tuple[Machine, asyncio.Future[dict[str, Any]]]] = {}
         self._requesters: dict[str, tuple[dict[str, Any], Any]] = {}  # parent and identity by msg_id, of running cells
         self._asking = asyncio.Lock()
-        self._told: dict[str, Machine] = {}  # the cells that were told of a lost link
+        self._told: dict[str, Machine] = {}  # the cells whose line tells of a link that is lost just now
+        self._lines: set[str] = set()  # those that have such a line
         self._questions: dict[Any, asyncio.Task[None]] = {}
 
     # --- in the event loop
@@ -43,11 +44,12 @@ class Exchange:
     def end(self, msg_id: str) -> None:
         """A cell has ended: whatever it asked needs no answer any more."""
         self._requesters.pop(msg_id, None)
+        self._lines.discard(msg_id)
         self.stop_asking(msg_id)
 
     def stop_asking(self, msg_id: str) -> None:
         """The questions of that cell are not waited for any more: it has ended, or was interrupted."""
-        for key in [key for key in self._questions if key[0] == msg_id]:
+        for key in [key for key in self._questions if msg_id in key[:2]]:
             self._questions.pop(key).cancel()
 
     async def request(self, machine: Machine, message: Message) -> dict[str, Any]:
@@ -56,7 +58,22 @@ class Exchange:
         future = asyncio.get_running_loop().create_future()
         self._replies[key] = machine, future
         try:
-            machine.link.submit(message)
+            machine.ask(message)
+            if machine.link.status is LinkStatus.LOST:
+                self._tell_link(machine, LinkStatus.LOST)
+            content: dict[str, Any] = await future
+            return content
+        finally:
+            self._replies.pop(key, None)
+
+    async def outcome(self, machine: Machine, msg_id: str) -> dict[str, Any]:
+        """The reply to a cell of another notebook, which runs in a session that was taken over."""
+        if msg_id in machine.replies:
+            return machine.replies.pop(msg_id)
+        key = "execute_reply", msg_id
+        future = asyncio.get_running_loop().create_future()
+        self._replies[key] = machine, future
+        try:
             content: dict[str, Any] = await future
             return content
         finally:
@@ -68,35 +85,64 @@ class Exchange:
             if owner is machine and not future.done():
                 future.set_exception(error)
 
+    def fail_one(self, msg_id: str, error: Exception) -> None:
+        """Whoever waits for the reply to that request gets the error instead."""
+        for (_msg_type, key), (_machine, future) in list(self._replies.items()):
+            if key == msg_id and not future.done():
+                future.set_exception(error)
+
+    def warn(self, machine: Machine, msg_id: str, text: str) -> None:
+        """Tell something in the cell that shows that request."""
+        self._publisher.send("stream", {"name": "stderr", "text": text}, machine.shown_by(msg_id))
+
     def _tell_link(self, machine: Machine, status: LinkStatus) -> None:
-        """One quiet line in each cell that runs over a link, updated in place."""
+        """One quiet line in each cell that waits for a link, updated in place."""
         if status is LinkStatus.LOST:
             waiting = [key for key, (owner, _future) in self._replies.items() if owner is machine]
             for msg_type, msg_id in waiting:
-                if msg_type == "execute_reply" and msg_id not in self._told:
-                    self._told[msg_id] = machine
-                    self._show_link("display_data", msg_id, f"link to {machine.name} lost, reconnecting…")
-        else:
-            for msg_id in [msg_id for msg_id, owner in self._told.items() if owner is machine]:
-                del self._told[msg_id]
-                self._show_link("update_display_data", msg_id, f"link to {machine.name} was lost, and is back")
+                cell = machine.shown_by(msg_id)
+                if msg_type == "execute_reply" and cell not in self._told:
+                    self.show_link(machine, cell, f"link to {machine.name} lost, reconnecting…")
+            return
+        text = "was lost, and is back" if status is LinkStatus.UP else "lost"
+        for msg_id in [msg_id for msg_id, owner in self._told.items() if owner is machine]:
+            self.show_link(machine, msg_id, f"link to {machine.name} {text}")
+            del self._told[msg_id]
 
-    def _show_link(self, msg_type: str, msg_id: str, text: str) -> None:
+    def show_link(self, machine: Machine, msg_id: str, text: str) -> None:
+        """Say how the link is, in the one line of the cell that shows that request, until `_tell_link` changes it."""
+        cell = machine.shown_by(msg_id)
+        self._told[cell] = machine
+        self.show_line(cell, text)
+
+    def show_line(self, msg_id: str, text: str) -> None:
+        """Say how a link is, in that cell's one line."""
+        msg_type = "update_display_data" if msg_id in self._lines else "display_data"
+        self._lines.add(msg_id)
         content = {"data": {"text/plain": text}, "metadata": {}, "transient": {"display_id": f"link-{msg_id}"}}
         self._publisher.send(msg_type, content, msg_id)
 
     def _resolve(self, key: tuple[str, str], content: dict[str, Any]) -> None:
         _machine, future = self._replies.get(key, (None, None))
+        content.setdefault("status", "ok")
         if future is not None and not future.done():
-            content.setdefault("status", "ok")
             future.set_result(content)
+
+    def _resolve_foreign(self, machine: Machine, msg_id: str, content: dict[str, Any]) -> None:
+        """A cell of another notebook has ended, for which `outcome` asks, now or later."""
+        content.setdefault("status", "ok")
+        if ("execute_reply", msg_id) in self._replies:
+            self._resolve(("execute_reply", msg_id), content)
+        elif msg_id in machine.foreign_cells:
+            machine.replies[msg_id] = content
 
     def _ask(self, machine: Machine, message: Message) -> None:
         task = asyncio.get_running_loop().create_task(self._answer_question(machine, message))
-        self._questions[message.parent, message.content.get("serial")] = task
+        cell = machine.shown_by(message.parent)
+        self._questions[message.parent, cell, message.content.get("serial")] = task
 
     async def _answer_question(self, machine: Machine, message: Message) -> None:
-        requester = self._requesters.get(message.parent)
+        requester = self._requesters.get(machine.shown_by(message.parent))
         if requester is None:  # a thread of a cell that has ended
             reply = {"serial": message.content.get("serial"), "error": "its cell has ended, so nobody can be asked"}
             machine.link.submit(Message("input_reply", reply, message.parent))
@@ -114,29 +160,37 @@ class Exchange:
 
     # --- on the links' threads
 
-    def on_message(self, machine: Machine, message: Message) -> None:
+    def on_message(self, machine: Machine, message: Message, backlog: bool) -> None:
         """Whatever comes from a machine: output is published at once, the rest goes into the event loop."""
         assert self.loop is not None
         if message.type == "input_request":
             self.loop.call_soon_threadsafe(self._ask, machine, message)
         elif message.type == "worker_died":
-            machine.news.append(_obituary(machine, message.content))
+            if not message.content.get("restart"):  # whoever has restarted it knows
+                machine.news.append(_obituary(machine, message.content))
         elif message.type.endswith("_reply"):
-            content = message.content
-            if content.get("ename") == "WorkerDied" and message.type == "execute_reply":
-                end = content.get("end")
-                text = _obituary(machine, end if isinstance(end, dict) else {})
-                content = self._publisher.error("WorkerDied", text, message.parent)
-            self.loop.call_soon_threadsafe(self._resolve, (message.type, message.parent), content)
+            self._on_reply(machine, message)
         else:
-            self._publisher.publish(message)
+            message.parent = machine.shown_by(message.parent)
+            self._publisher.publish(message, machine.link.cancel if backlog else None)
+
+    def _on_reply(self, machine: Machine, message: Message) -> None:
+        assert self.loop is not None
+        content, cell = message.content, machine.shown_by(message.parent)
+        if content.get("ename") == "WorkerDied" and message.type == "execute_reply":
+            end = content.get("end")
+            text = _obituary(machine, end if isinstance(end, dict) else {})
+            content = self._publisher.error("WorkerDied", text, cell)
+        if cell == message.parent:
+            self.loop.call_soon_threadsafe(self._resolve, (message.type, message.parent), content)
+        elif message.type == "execute_reply":
+            self.loop.call_soon_threadsafe(self._resolve_foreign, machine, message.parent, content)
 
     def on_status(self, machine: Machine, status: LinkStatus, error: RpycKernelError | None) -> None:
         """A link has changed."""
         if self.loop is None:
             return
-        if status in (LinkStatus.LOST, LinkStatus.UP):
-            self.loop.call_soon_threadsafe(self._tell_link, machine, status)
+        self.loop.call_soon_threadsafe(self._tell_link, machine, status)
         if status in (LinkStatus.DOWN, LinkStatus.CLOSED) and error is not None:
             self.loop.call_soon_threadsafe(self.fail, machine, error)
 

@@ -1,41 +1,88 @@
-"""Which machine the notebook has named, kept beside the connection file, so that a restarted kernel goes there too."""
+"""What a restarted kernel has to know of the one before: a small file beside the connection file."""
 
 from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 SUFFIX = ".rpyc-kernel"
 
 
+@dataclass
+class Known:
+    """What the kernel before knew.
+
+    :ivar named: whether a machine was ever named; from then on cells run there or nowhere
+    :ivar address: of the machine, "" after ``%disconnect``
+    :ivar config: how sessions are to begin there
+    :ivar session: the one that it had, which a kernel that comes after a crash takes up again
+    :ivar missed: address and id of sessions that should have ended and could not be reached
+    """
+
+    named: bool = False
+    address: str = ""
+    config: dict[str, Any] = field(default_factory=dict)
+    session: str = ""
+    missed: list[list[str]] = field(default_factory=list)
+
+
 class Memory:
-    """One small file of mode 0600; without a place for it (*connection_file* is None), nothing is remembered."""
+    """One small file of mode 0600; without a place for it (*connection_file* is None), nothing outlives the process."""
 
     def __init__(self, connection_file: str | None) -> None:
         self._path = Path(connection_file + SUFFIX) if connection_file else None
+        self.known = self._read()
 
-    def read(self) -> dict[str, Any] | None:
-        """What was written last: ``address`` ("" after ``%disconnect``) and ``config``; None if nothing was."""
+    def _read(self) -> Known:
         if self._path is None:
-            return None
+            return Known()
         try:
-            known = json.loads(self._path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        return known if isinstance(known, dict) and isinstance(known.get("address"), str) else None
+            found = json.loads(self._path.read_text(encoding="utf-8"))
+            known = Known(**found)
+        except (OSError, ValueError, TypeError):
+            return Known()
+        expected = Known()
+        right = all(type(value) is type(getattr(expected, name)) for name, value in vars(known).items())
+        return known if right else expected
 
-    def write(self, address: str, config: dict[str, Any]) -> None:
-        """Remember the machine that was named."""
+    def write(self) -> None:
+        """Keep what is known now."""
         if self._path is None:
             return
         try:
             fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(fd, "w", encoding="utf-8") as file:
-                json.dump({"address": address, "config": config}, file)
+                json.dump(asdict(self.known), file)
         except OSError:
             pass  # a restart will ask for the machine again
+
+    def name(self, address: str, config: dict[str, Any]) -> None:
+        """The user has named a machine, or none with "": a restarted kernel goes there too."""
+        self.known.named, self.known.address, self.known.config = True, address, config
+        self.known.session = ""
+        self.write()
+
+    def hold(self, address: str, session: str) -> None:
+        """That session is where cells run now."""
+        if (self.known.address, self.known.session) != (address, session):
+            self.known.address, self.known.session = address, session
+            self.write()
+
+    def restarted(self, missed: list[tuple[str, str]]) -> None:
+        """The user restarts the kernel: the next one begins a fresh session, and ends those that were missed."""
+        self.known.session = ""
+        self.known.missed += [list(pair) for pair in missed]
+        if not self.known.named:
+            self.known.address = ""
+        self.write()
+
+    def ended(self, session: str) -> None:
+        """One that was missed has ended now."""
+        self.known.missed = [pair for pair in self.known.missed if pair[-1] != session]
+        self.write()
 
     def forget(self) -> None:
         """The kernel ends for good."""

@@ -6,8 +6,12 @@ Only the message types that a worker may send pass; the rest of a message is wha
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
+
+from rpyc_kernel.kernel.pacing import Pacing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,19 +20,8 @@ if TYPE_CHECKING:
 
     from rpyc_kernel.agent.wire import Message
 
-OUTPUTS = frozenset(
-    {
-        "stream",
-        "display_data",
-        "update_display_data",
-        "execute_result",
-        "error",
-        "clear_output",
-        "comm_open",
-        "comm_msg",
-        "comm_close",
-    }
-)
+SHOWN = frozenset({"stream", "display_data", "update_display_data", "execute_result", "error", "clear_output"})
+OUTPUTS = SHOWN | {"comm_open", "comm_msg", "comm_close"}
 REMEMBERED = 4096  # requests whose header is known after their end: what they started may print for long
 
 log = logging.getLogger(__name__)
@@ -37,12 +30,16 @@ log = logging.getLogger(__name__)
 class Publisher:
     """Knows the requests by their ``msg_id``, and the comms by their ids. `publish` is for any thread."""
 
-    def __init__(self, session: Session, iopub_socket: Any, topic: Callable[[str], bytes]) -> None:
+    def __init__(
+        self, session: Session, iopub_socket: Any, topic: Callable[[str], bytes], *, paced: bool = True
+    ) -> None:
         self._session = session
         self._iopub = iopub_socket
         self._topic = topic
         self._parents: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self.comms: dict[str, str] = {}  # target name by comm_id
+        self._pacing = Pacing() if paced else None
+        self._paced = threading.Lock()  # guards it
 
     def remember(self, parent: dict[str, Any]) -> str:
         """Know a request from now on; returns its ``msg_id``."""
@@ -53,8 +50,11 @@ class Publisher:
             self._parents.popitem(last=False)
         return msg_id
 
-    def publish(self, message: Message) -> None:
-        """Send a message of another machine to IOPub, if it is one that a worker may send."""
+    def publish(self, message: Message, paced_until: threading.Event | None = None) -> None:
+        """Send a message of another machine to IOPub, if it is one that a worker may send.
+
+        *paced_until*: it belongs to a backlog, which waits so that the front end can take it, until that is set.
+        """
         if message.type not in OUTPUTS:
             log.warning("a %r message came from the other machine and was dropped", message.type[:100])
             return
@@ -63,7 +63,21 @@ class Publisher:
             self.comms[str(comm_id)] = str(message.content.get("target_name", ""))
         elif message.type == "comm_close":
             self.comms.pop(str(comm_id), None)
+        self._pace(message, paced_until)
         self.send(message.type, message.content, message.parent, message.metadata, message.buffers)
+
+    def _pace(self, message: Message, until: threading.Event | None) -> None:
+        while self._pacing is not None:
+            with self._paced:
+                now = time.monotonic()
+                delay = 0.0
+                if until is not None and not until.is_set():
+                    delay = self._pacing.delay(now, message.type, message.content)
+                if delay <= 0:
+                    self._pacing.published(now, message.type, message.content, live=until is None)
+                    return
+            assert until is not None
+            until.wait(delay)
 
     def send(
         self, msg_type: str, content: dict[str, Any], parent: str, metadata: Any = None, buffers: Any = None

@@ -15,13 +15,11 @@ from .commands import (
     COMMANDS,
     Arguments,
     CommandSpec,
-    parse_call,
-    parse_magic,
     spelled,
-    split_words,
     unknown_command,
     usage,
 )
+from .parsing import parse_call, parse_magic, split_words
 from .scanner import NEWLINE, NOT_CODE, Line, closing, logical_lines, tokens
 
 

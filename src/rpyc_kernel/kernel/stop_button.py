@@ -9,6 +9,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from rpyc_kernel.errors import DialCancelledError
 from rpyc_kernel.kernel.while_busy import WhileBusyKernel
 
 if TYPE_CHECKING:
@@ -29,14 +30,14 @@ class StoppableKernel(WhileBusyKernel):
     async def execute_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """A cell, which may be stopped from here on, before its code runs anywhere."""
         self._pressed = False
-        with self._stoppable(self._note):
+        with self.stoppable(self._note):
             await super().execute_request(stream, ident, parent)
 
     def _note(self) -> None:
         self._pressed = True
 
     @contextmanager
-    def _stoppable(self, stop: Callable[[], None]) -> Iterator[None]:
+    def stoppable(self, stop: Callable[[], None]) -> Iterator[None]:
         """Within it the stop button calls *stop*, on the control thread."""
         self._stops.append(stop)
         try:
@@ -49,18 +50,23 @@ class StoppableKernel(WhileBusyKernel):
         """Within it the local IPython runs code, which KeyboardInterrupt stops."""
         self._running_locally = True
         try:
-            with self._stoppable(lambda: os.kill(os.getpid(), signal.SIGINT)):
+            with self.stoppable(lambda: os.kill(os.getpid(), signal.SIGINT)):
                 yield
         finally:
             self._running_locally = False
 
-    async def _blocking(self, work: Callable[[threading.Event], T]) -> T:
+    async def blocking(self, work: Callable[[threading.Event], T]) -> T:
         """Do something that blocks on a thread of its own; the stop button sets its *cancel*."""
         cancel = threading.Event()
-        with self._stoppable(cancel.set):
+        with self.stoppable(cancel.set):
             if self._pressed:
                 cancel.set()
             return await asyncio.to_thread(work, cancel)
+
+    async def pause(self, seconds: float, address: str) -> None:
+        """Wait before that address is dialled again. Raises DialCancelledError if stop is pressed."""
+        if await self.blocking(lambda cancel: cancel.wait(seconds)):
+            raise DialCancelledError(address)
 
     def pre_handler_hook(self) -> None:
         """As ipykernel, which makes SIGINT a KeyboardInterrupt while a request is handled."""

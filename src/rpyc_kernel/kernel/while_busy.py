@@ -28,6 +28,8 @@ ANSWERED_AT_ONCE = frozenset(
     }
 )
 
+MAX_COMMAND = 1000  # bytes of a cell's content that may be such a command
+
 
 class NoSubshells:
     """Stands for the thread that ipykernel would have for subshells, where it asks whether it is on the main one."""
@@ -60,7 +62,7 @@ class WhileBusyKernel(IPythonKernel):
 
     async def shell_main(self, subshell_id: str | None, msg: list[Any]) -> None:
         """Handle a shell message, beside the running cell if it is one that may be."""
-        if not (self._main_asyncio_lock.locked() and self._msg_type(msg) in ANSWERED_AT_ONCE):
+        if not (self._main_asyncio_lock.locked() and self._is_for_now(msg)):
             while self._on_their_way:  # noqa: ASYNC110 - what came before must not come after; a turn or two
                 await asyncio.sleep(0)
             await super().shell_main(subshell_id, msg)
@@ -111,11 +113,17 @@ class WhileBusyKernel(IPythonKernel):
         finally:
             self._publish_status("idle", "shell", parent=parent)
 
-    def _msg_type(self, msg: list[Any]) -> str:
-        """The type of a message whose content is left alone."""
+    def _is_for_now(self, msg: list[Any]) -> bool:
+        """Whether a message is answered while a cell runs; of most, the content is left alone."""
         try:
             _idents, frames = self.session.feed_identities(msg, copy=False)
-            header: dict[str, Any] = self.session.deserialize(frames, content=False, copy=False)["header"]
+            message: dict[str, Any] = self.session.deserialize(frames, content=False, copy=False)
+            if message["header"]["msg_type"] == "execute_request" and len(message["content"]) < MAX_COMMAND:
+                return self.runs_beside(str(self.session.unpack(message["content"]).get("code", "")))
         except Exception:  # noqa: BLE001 - dispatch_shell reports it
-            return ""
-        return str(header.get("msg_type", ""))
+            return False
+        return message["header"]["msg_type"] in ANSWERED_AT_ONCE
+
+    def runs_beside(self, code: str) -> bool:
+        """Whether a cell is one that must not wait for the running one."""
+        return False

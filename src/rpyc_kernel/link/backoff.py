@@ -9,13 +9,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FIRST = 0.1  # seconds
+OFTEN = 0.8  # between attempts in the first `SOON`: most links are back by then, and whoever waits sees it at once
+SOON = 30.0
 LAST = 10.0
 
 
-def delays(first: float = FIRST, last: float = LAST) -> Iterator[float]:
-    """Seconds before each attempt: none, then doubling up to *last*, each jittered by a half."""
+def delays(first: float = FIRST, often: float = OFTEN, soon: float = SOON, last: float = LAST) -> Iterator[float]:
+    """Seconds before each attempt: none, then doubling up to *often*, after *soon* up to *last*, jittered by a half."""
     yield 0.0
-    delay = first
+    delay, waited = first, 0.0
     while True:
         yield delay * random.uniform(0.5, 1.0)  # noqa: S311 - nothing secret
-        delay = min(delay * 2, last)
+        waited += delay
+        delay = min(delay * 2, often if waited < soon else last)

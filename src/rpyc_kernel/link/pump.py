@@ -1,369 +1,205 @@
-"""Two threads that carry a session's messages: one pulls, one submits, each on an RPyC connection of its own."""
+"""The two threads of a link: one pulls messages, one sends requests, each on an RPyC connection of its own."""
 
 from __future__ import annotations
 
 import threading
-import time
-import uuid
 from collections import deque
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.agent import wire
-from rpyc_kernel.errors import (
-    AgentError,
-    DialCancelledError,
-    DialError,
-    LinkError,
-    LinkLost,
-    OneShotError,
-    ProtocolError,
-    RpycKernelError,
-    SessionError,
-)
-from rpyc_kernel.link.backoff import delays
-from rpyc_kernel.link.session import SequenceError, SessionState
+from rpyc_kernel.errors import AgentError, LinkError, RpycKernelError, SessionError
+from rpyc_kernel.link.session import LinkStatus, SequenceError
 from rpyc_kernel.transport.bootstrap import Broker, open_broker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from rpyc_kernel.link.link import Link, Question
 
-    from rpyc_kernel.transport.address import Address
-
-DIAL_TIMEOUT = 10.0  # seconds for one attempt
-SPAWN_TIMEOUT = 90.0
-WAIT = 5.0  # seconds that a pull waits when there is nothing to give; its empty answer is the heartbeat
-HEARTBEAT = 15.0  # seconds without an answer, after which the link counts as dead
-PATIENCE = 15.0  # seconds of attempts to reconnect, before those who wait are told
 MAX_BYTES = 256 << 10  # of one pull's answer: what a stock server writes fastest
+WAIT = 5.0  # seconds that a pull waits when there is nothing to give; its empty answer is the heartbeat
 POLL_FIRST, POLL_LAST = 0.005, 0.2  # seconds between pulls from a server with few threads
-
+DIAL_TIMEOUT = 10.0  # seconds for one attempt
+AGAIN = 0.1  # seconds until the sender dials again
 
 # what reading an answer raises that isn't what it should be
 MALFORMED = (SequenceError, LookupError, TypeError, ValueError, ArithmeticError, RecursionError)
 
 
-class LinkStatus(Enum):
-    """What a link does just now."""
+class Puller(threading.Thread):
+    """Pulls messages, and reconnects when the link breaks: it decides what becomes of the link.
 
-    UP = "connected"
-    LOST = "reconnecting"
-    DOWN = "not connected"
-    CLOSED = "closed"
-
-
-class Link:
-    """One session on one machine.
-
-    *on_message* gets every message once and in order, on the puller's thread. *on_status* gets each change of the
-    status with the error behind it, if there is one, on any thread.
+    :ivar delivered: the number of the last message that was given to ``on_message``
+    :ivar catching_up: whether what comes had been waiting there, or came while that was shown
     """
 
-    def __init__(
-        self,
-        address: Address,
-        on_message: Callable[[wire.Message], None],
-        on_status: Callable[[LinkStatus, RpycKernelError | None], None],
-        session: str | None = None,
-    ) -> None:
-        self.address = address
-        self.session = session or uuid.uuid4().hex
-        self.status = LinkStatus.DOWN
-        self.error: RpycKernelError | None = None
-        self.hello: dict[str, Any] = {}
-        self.rtt = 0.0  # seconds
-        self._on_message = on_message
-        self._on_status = on_status
-        self._state = SessionState()
-        self._changed = threading.Condition()  # guards everything below, and the state
-        self._cancel = threading.Event()
-        self._client = uuid.uuid4().hex
-        self._attempt_number = 0
-        self._interrupts: deque[str] = deque()
-        self._record: dict[str, Any] | None = None  # where the other machine has no place to keep it
-        self._pulling: Broker | None = None
-        self._sending: Broker | None = None
-        self._threads: list[threading.Thread] = []
+    def __init__(self, link: Link) -> None:
+        super().__init__(name="rpyc-kernel-puller", daemon=True)
+        self._link = link
+        self.delivered = 0
+        self.catching_up = False
 
-    # --- for the kernel, from its own threads
-
-    def open(self, config: dict[str, Any], cancel: threading.Event, *, attach: bool = False) -> None:
-        """Connect, start a session (or with *attach* find ours again), and begin to carry messages.
-
-        Blocks; *cancel* ends it. Raises a RpycKernelError, and then nothing has changed. *config*: see
-        ``agent.keeper.main.main``.
-        """
-        broker = open_broker(self.address, timeout=DIAL_TIMEOUT, cancel=cancel)
-        second = threading.Thread(target=self._dial_second, name="rpyc-kernel-second", daemon=True)
-        second.start()  # meanwhile
-        broker.connection.cancel = cancel
-        try:
-            if broker.hello.get("server") == "OneShotServer":
-                raise OneShotError(self.address, self.address.host, self.address.port)
-            if not attach:
-                answer, _buffers = broker.call("spawn", dict(config, session=self.session), timeout=SPAWN_TIMEOUT)
-                self._record = answer.get("record")
-            self._attach(broker)
-        except BaseException as error:
-            broker.close()
-            self._cancel.set()
-            second.join(1.0)
-            if self._sending is not None:
-                self._sending.close()
-            if cancel.is_set():
-                raise DialCancelledError(self.address) from error
-            raise
-        broker.connection.cancel = None
-        second.join()
-        self.hello = broker.hello
-        self._pulling = broker
-        self._set_status(LinkStatus.UP)
-        for work, name in ((self._pull_forever, "puller"), (self._send_forever, "sender")):
-            thread = threading.Thread(target=work, name=f"rpyc-kernel-{name}", daemon=True)
-            self._threads.append(thread)
-            thread.start()
-
-    def _dial_second(self) -> None:
-        """The sender's connection; where it fails, the sender tries again."""
-        try:
-            self._sending = open_broker(self.address, timeout=DIAL_TIMEOUT, cancel=self._cancel)
-        except RpycKernelError:
-            self._sending = None
-
-    def submit(self, message: wire.Message) -> None:
-        """Send a request. It runs once, even if the link breaks meanwhile."""
-        packet = message.encode()
-        with self._changed:
-            self._state.submit(message.type, message.parent, packet)
-            self._changed.notify_all()
-
-    def interrupt(self, parent: str) -> None:
-        """SIGINT for the request with that ``msg_id``."""
-        with self._changed:
-            self._interrupts.append(parent)
-            self._changed.notify_all()
-
-    def revive(self, cancel: threading.Event) -> None:
-        """Wait until the link is up. Raises the error for which it isn't, after another attempt. *cancel* ends it."""
-        with self._changed:
-            if self.status is LinkStatus.DOWN:
-                self._set_status(LinkStatus.LOST)
-            while self.status is LinkStatus.LOST and not cancel.is_set():
-                self._changed.wait(0.1)
-            if self.status is not LinkStatus.UP:
-                raise self.error or DialCancelledError(self.address)
-
-    def close(self, *, end: bool, timeout: float = 3.0) -> None:
-        """Stop, and *end* the session too if that can be done within *timeout* seconds."""
-        if end and self.status is LinkStatus.UP:
-            done = threading.Event()
-            threading.Thread(target=self._terminate, args=(done,), daemon=True).start()
-            done.wait(timeout)
-        with self._changed:
-            self._set_status(LinkStatus.CLOSED)
-            self._cancel.set()
-            brokers = [broker for broker in (self._pulling, self._sending) if broker]
-        for broker in brokers:
-            broker.abort()
-        for thread in self._threads:
-            if thread is not threading.current_thread():
-                thread.join(timeout)
-        for broker in brokers:
-            broker.close()
-
-    # --- the two threads
-
-    def _pull_forever(self) -> None:
-        broker = self._pulling
+    def run(self) -> None:
+        """Until the link is closed."""
+        link = self._link
+        broker = link.pulling
         while broker is not None:
             try:
-                self._pull(broker)
-            except SessionError as error:
-                self._end(error)
+                if broker.hello.get("pooled"):
+                    self._poll(broker)
+                else:
+                    self._pull(broker)
+            except (SessionError, *MALFORMED) as error:
+                link.end(error)
             except (LinkError, AgentError) as error:
-                self._lose(error)
-            except MALFORMED as error:
-                self._end(self._malformed(error))
+                link.lose(error)
             broker.close()
-            broker = self._reconnect()
+            broker = link.reconnect()
 
     def _pull(self, broker: Broker) -> None:
-        if broker.hello.get("pooled"):
-            self._poll(broker)
-            return
+        wait = min(WAIT, self._link.heartbeat / 3)
         tickets: deque[int] = deque()
-        while self.status is LinkStatus.UP:
+        while self._link.status is LinkStatus.UP:
             while len(tickets) < 2:
-                tickets.append(broker.send("pull", self._pull_request(WAIT)))
-            self._arrived(*broker.receive(tickets.popleft(), HEARTBEAT))
+                tickets.append(broker.send("pull", self._request(wait)))
+            self._arrived(*broker.receive(tickets.popleft(), self._link.heartbeat))
 
     def _poll(self, broker: Broker) -> None:
         """Pull without waiting over there: a waiting pull would hold one of that server's few threads."""
-        delay = POLL_FIRST
-        while self.status is LinkStatus.UP:
-            header, packets = broker.call("pull", self._pull_request(0.0), timeout=HEARTBEAT)
+        link, delay = self._link, POLL_FIRST
+        while link.status is LinkStatus.UP:
+            header, packets = broker.call("pull", self._request(0.0), timeout=link.heartbeat)
             self._arrived(header, packets)
             delay = POLL_FIRST if packets else min(delay * 1.3, POLL_LAST)
-            with self._changed:
-                working = self._state.next_unsent() is not None or bool(self._interrupts)
-                if working or (not packets and self._changed.wait(delay)):
+            with link.changed:
+                if link.state.next_unsent() is not None or (not packets and link.changed.wait(delay)):
                     delay = POLL_FIRST
 
-    def _pull_request(self, wait: float) -> dict[str, Any]:
-        state = self._state
-        request = {"session": self.session, "epoch": state.epoch, "acked": state.received}
-        return self._with_record(dict(request, rtt=self.rtt, max_bytes=MAX_BYTES, wait=wait))
+    def _request(self, wait: float) -> dict[str, Any]:
+        request = {"acked": self._link.state.received, "rtt": self._link.rtt, "max_bytes": MAX_BYTES, "wait": wait}
+        return self._link.with_session(request)
 
     def _arrived(self, header: dict[str, Any], packets: list[memoryview]) -> None:
-        for packet in self._state.arrived(int(header["first"]), packets):
-            self._on_message(wire.Message.decode(packet))
+        link, state = self._link, self._link.state
+        new = state.arrived(int(header["first"]), packets)
+        for number, packet in enumerate(new, state.received - len(new) + 1):
+            link.on_message(wire.Message.decode(packet), self.catching_up)
+            self.delivered = number
+        if state.received >= state.backlog and sum(map(len, packets)) < MAX_BYTES:
+            self.catching_up = False
 
-    def _send_forever(self) -> None:
+
+class Sender(threading.Thread):
+    """Sends requests, interrupts, and what else is asked of the session."""
+
+    def __init__(self, link: Link) -> None:
+        super().__init__(name="rpyc-kernel-sender", daemon=True)
+        self._link = link
+        self._epoch = 0  # of the request that is under way
+        self._failures = 0  # to dial, in a row
+        self._question: Question | None = None  # that is under way
+
+    def run(self) -> None:
+        """Until the link is closed."""
+        link = self._link
+        broker = self._dial()  # the link needs this connection too; where it fails, it is tried again below
         while True:
-            with self._changed:
-                while self.status is not LinkStatus.CLOSED and not self._has_work():
-                    self._changed.wait()
-                if self.status is LinkStatus.CLOSED:
-                    return
+            with link.changed:
+                link.changed.wait_for(lambda: link.status is LinkStatus.CLOSED or self._has_work())
+                closed, following = link.status is LinkStatus.CLOSED, link.sending
+            if broker is not None and broker is not following:
+                broker.close()  # the puller has given it up while nothing was to be sent
+            if closed:
+                return
+            broker = following or self._dial()
+            if broker is None:
+                continue
             try:
-                if self._sending is None:
-                    self._sending = open_broker(self.address, timeout=DIAL_TIMEOUT, cancel=self._cancel)
-                self._send(self._sending)
-            except SessionError as error:
+                self._send(broker)
+            except (SessionError, *MALFORMED) as error:
+                self._fail(error)
                 if not self._superseded():
-                    self._end(error)
-            except MALFORMED as error:
-                self._end(self._malformed(error))
-            except (DialError, LinkError, AgentError) as error:
-                if self._sending is not None:
-                    self._sending.close()
-                    self._sending = None
-                if self._pulling is not None:  # the puller reconnects; it decides what becomes of the link
-                    self._pulling.abort(str(error))
-                with self._changed:
-                    self._changed.wait(0.1)
+                    link.end(error)
+            except (LinkError, AgentError) as error:
+                self._fail(error)
+                self._drop(broker, str(error))
+
+    def _dial(self) -> Broker | None:
+        link = self._link
+        try:
+            broker = open_broker(link.address, timeout=DIAL_TIMEOUT, cancel=link.cancel)
+        except (RpycKernelError, *MALFORMED) as error:
+            with link.changed:
+                if link.status is LinkStatus.UP and self._failures * AGAIN > link.heartbeat and link.pulling:
+                    link.pulling.abort(str(error))  # one way only is no link
+                self._failures = self._failures + 1 if link.status is LinkStatus.UP else 0
+                link.changed.wait_for(lambda: link.status is LinkStatus.CLOSED, AGAIN)
+            return None
+        with link.changed:
+            self._failures = 0
+            link.sending = broker
+        if link.status is LinkStatus.CLOSED:
+            broker.close()
+        return broker
+
+    def _drop(self, broker: Broker, reason: str) -> None:
+        """This connection is gone, and so probably the other one: the puller finds out, and reconnects."""
+        link = self._link
+        broker.close()
+        with link.changed:
+            if link.sending is broker:  # else the puller knows already
+                link.sending = None
+                if link.status is LinkStatus.UP and link.pulling is not None:
+                    link.pulling.abort(reason)
+                    link.changed.wait_for(lambda: link.status is not LinkStatus.UP, AGAIN)
 
     def _has_work(self) -> bool:
-        if self.status is not LinkStatus.UP:
+        link = self._link
+        if link.status is not LinkStatus.UP:
             return False
-        return self._sending is None or bool(self._interrupts) or self._state.next_unsent() is not None
+        waiting = link.state.next_interrupt() is not None or link.state.next_unsent() is not None
+        return link.sending is None or bool(link.questions) or waiting
 
     def _superseded(self) -> bool:
         """Whether a stale epoch was our own, from before a reconnection."""
-        with self._changed:
-            return self.status is LinkStatus.LOST
+        with self._link.changed:
+            return self._link.status is LinkStatus.LOST or self._link.state.epoch != self._epoch
+
+    def _fail(self, error: Exception) -> None:
+        question, self._question = self._question, None
+        if question is not None:
+            question.answer.set_exception(error)
 
     def _send(self, broker: Broker) -> None:
+        """Until nothing is left to send, or the link is not up any more."""
+        link, state = self._link, self._link.state
         while True:
-            with self._changed:
-                if self.status is not LinkStatus.UP:
+            with link.changed:
+                if link.status is not LinkStatus.UP or broker is not link.sending:
                     return
-                interrupt = self._interrupts.popleft() if self._interrupts else None
-                submission = None if interrupt is not None else self._state.next_unsent()
-                request: dict[str, Any] = {"session": self.session, "epoch": self._state.epoch}
-                if submission is not None:
-                    self._state.sent()
+                self._epoch = state.epoch
+                interrupt = state.next_interrupt()
+                submission = None
+                if interrupt is None and link.questions:
+                    self._question = link.questions.popleft()
+                elif interrupt is None and (submission := state.next_unsent()) is not None:
+                    state.sent()
             if interrupt is not None:
-                broker.call("interrupt", self._with_record(dict(request, parent=interrupt)), timeout=HEARTBEAT)
+                broker.call("interrupt", link.with_session({"parent": interrupt}), timeout=link.heartbeat)
+                with link.changed:
+                    state.interrupted(interrupt)
+            elif self._question is not None:
+                self._ask(broker, self._question)
             elif submission is not None:
-                request.update(n=submission.number, type=submission.type, parent=submission.parent)
-                answer, _buffers = broker.call("submit", self._with_record(request), [submission.packet], HEARTBEAT)
-                with self._changed:
-                    self._state.accepted(int(answer["accepted"]))
+                request = {"n": submission.number, "type": submission.type, "parent": submission.parent}
+                answer = broker.call("submit", link.with_session(request), [submission.packet], link.heartbeat)
+                with link.changed:
+                    state.accepted(int(answer[0]["accepted"]))
             else:
                 return
 
-    # --- how a link begins, breaks and comes back
-
-    def _with_record(self, request: dict[str, Any]) -> dict[str, Any]:
-        return dict(request, record=self._record) if self._record else request
-
-    def _attach(self, broker: Broker) -> None:
-        started = time.perf_counter()
-        self._attempt_number += 1  # one that comes late must not replace a newer one
-        request = {"session": self.session, "acked": self._state.received, "client": self._client}
-        request = self._with_record(dict(request, attempt=self._attempt_number))
-        answer, _buffers = broker.call("attach", request, timeout=HEARTBEAT)
-        self.rtt = time.perf_counter() - started
-        with self._changed:
-            self._state.attached(int(answer["epoch"]), int(answer["accepted"]), int(answer["acknowledged"]))
-
-    def _reconnect(self) -> Broker | None:
-        """Try until it works or the link is closed; when patience ends, wait until somebody asks for the link."""
-        broker = next(self._attempts(), None)
-        if broker is not None:
-            with self._changed:
-                self._pulling = broker
-                self._set_status(LinkStatus.UP)
-        return broker
-
-    def _attempts(self) -> Iterator[Broker]:
-        while True:
-            with self._changed:
-                while self.status is LinkStatus.DOWN:
-                    self._changed.wait()
-            give_up = time.monotonic() + PATIENCE
-            for delay in delays():
-                if self.status is LinkStatus.CLOSED or self._cancel.wait(delay):
-                    return
-                try:
-                    yield self._attempt()
-                except SessionError as error:
-                    self._end(error)
-                    return
-                except MALFORMED as error:
-                    self._end(self._malformed(error))
-                    return
-                except RpycKernelError as error:
-                    if time.monotonic() > give_up:
-                        self._give_up(error)
-                        break
-
-    def _attempt(self) -> Broker:
-        broker = open_broker(self.address, timeout=DIAL_TIMEOUT, cancel=self._cancel)
+    def _ask(self, broker: Broker, question: Question) -> None:
         try:
-            self._attach(broker)
-        except BaseException:
-            broker.close()
-            raise
-        return broker
-
-    def _malformed(self, error: Exception) -> ProtocolError:
-        return ProtocolError(self.address, f"{type(error).__name__}: {error}")
-
-    def _lose(self, error: RpycKernelError) -> None:
-        with self._changed:
-            if self.status is LinkStatus.UP:
-                self._set_status(LinkStatus.LOST, error)
-
-    def _give_up(self, error: RpycKernelError) -> None:
-        with self._changed:
-            self._state.abandon()
-            self._interrupts.clear()
-            self._set_status(LinkStatus.DOWN, LinkLost(self.address, f"it does not come back. {error}"))
-
-    def _end(self, error: RpycKernelError) -> None:
-        with self._changed:
-            self._cancel.set()
-            self._set_status(LinkStatus.CLOSED, error)
-
-    def _set_status(self, status: LinkStatus, error: RpycKernelError | None = None) -> None:
-        with self._changed:
-            if self.status in (status, LinkStatus.CLOSED):
-                return
-            self.status = status
-            self.error = error
-            self._changed.notify_all()
-        self._on_status(status, error)
-
-    def _terminate(self, done: threading.Event) -> None:
-        try:
-            broker = open_broker(self.address, timeout=2.0)
-            try:
-                broker.call("terminate", self._with_record({"session": self.session}), timeout=2.0)
-            finally:
-                broker.close()
-        except RpycKernelError:
-            pass
-        finally:
-            done.set()
+            answer = broker.call(question.op, self._link.with_session(question.header), timeout=self._link.heartbeat)
+            question.answer.set_result(answer)
+        except AgentError as error:  # that was refused; the link is as good as before
+            question.answer.set_exception(error)
+        self._question = None

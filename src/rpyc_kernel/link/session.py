@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+class LinkStatus(Enum):
+    """What a link does just now."""
+
+    UP = "connected"
+    LOST = "reconnecting"
+    DOWN = "not connected"
+    CLOSED = "closed"
 
 
 class SequenceError(Exception):
@@ -28,15 +38,21 @@ class SessionState:
     """Cursor, epoch, and what is unacknowledged.
 
     :ivar received: the sequence number of the last message that came
+    :ivar backlog: the number of the last message that had been waiting when the link began
     :ivar epoch: of the link; every attach raises it, and an older client is told so
     """
 
     def __init__(self) -> None:
         self.received = 0
+        self.backlog = 0
         self.epoch = 0
         self._next = 1
         self._pending: deque[Submission] = deque()  # neither accepted nor given up
         self._sent = 0  # how many of them were sent on this link
+        self._tried = 0  # how many of them were sent on any link
+        self._interrupts: deque[str] = deque()
+
+    # --- requests
 
     def submit(self, msg_type: str, parent: str, packet: bytes) -> Submission:
         """Number a request."""
@@ -52,36 +68,72 @@ class SessionState:
     def sent(self) -> None:
         """That one was sent."""
         self._sent += 1
+        self._tried = max(self._tried, self._sent)
 
     def accepted(self, number: int) -> None:
         """The keeper has everything up to ``number``."""
         while self._pending and self._pending[0].number <= number:
             self._pending.popleft()
             self._sent = max(0, self._sent - 1)
+            self._tried = max(0, self._tried - 1)
 
-    def attached(self, epoch: int, accepted: int, acknowledged: int = 0) -> None:
+    def withdraw(self, parent: str) -> bool:
+        """Take back the requests with that ``msg_id`` that were never sent; whether there were any."""
+        tried = list(self._pending)[: self._tried]
+        untried = list(self._pending)[self._tried :]
+        left = [each for each in untried if each.parent != parent]
+        if len(left) == len(untried):
+            return False
+        self._next = untried[0].number
+        self._pending = deque(tried)
+        for each in left:
+            self.submit(each.type, each.parent, each.packet)
+        return True
+
+    def abandon(self) -> list[Submission]:
+        """Give up what was not accepted: it is not sent again. Returns it."""
+        abandoned = list(self._pending)
+        self._pending.clear()
+        self._sent = self._tried = 0
+        return abandoned
+
+    # --- interrupts
+
+    def interrupt(self, parent: str) -> None:
+        """The request with that ``msg_id`` is to be interrupted."""
+        if parent not in self._interrupts:
+            self._interrupts.append(parent)
+
+    def next_interrupt(self) -> str | None:
+        """The oldest interrupt that may be sent: its request must be over there, since it means no later one."""
+        pending = {each.parent for each in self._pending}
+        return next((parent for parent in self._interrupts if parent not in pending), None)
+
+    def interrupted(self, parent: str) -> None:
+        """That interrupt was delivered, or came too late."""
+        if parent in self._interrupts:
+            self._interrupts.remove(parent)
+
+    # --- links and messages
+
+    def attached(self, epoch: int, accepted: int, acknowledged: int = 0, last: int = 0) -> None:
         """A new link begins: what the keeper hasn't is sent again.
 
         :param acknowledged: up to where the keeper has forgotten its messages, which another client has got
+        :param last: the number of the newest message that waits there
         """
         if epoch <= self.epoch:
             raise SequenceError(f"epoch {epoch} after {self.epoch}")
         if self.epoch and acknowledged > self.received:
             raise SequenceError(f"messages up to {acknowledged} are gone, and {self.received} was the last that came")
         self.received = max(self.received, acknowledged)
+        self.backlog = last
         self.epoch = epoch
         self.accepted(accepted)
         self._sent = 0
         numbered = [replace(each, number=number) for number, each in enumerate(self._pending, accepted + 1)]
         self._pending = deque(numbered)
         self._next = accepted + 1 + len(numbered)
-
-    def abandon(self) -> list[Submission]:
-        """Give up what was not accepted; it will not run. Returns it."""
-        abandoned = list(self._pending)
-        self._pending.clear()
-        self._sent = 0
-        return abandoned
 
     def arrived(self, first: int, packets: Sequence[memoryview]) -> Sequence[memoryview]:
         """Of messages numbered from ``first``, those that are new. Raises SequenceError if some were left out."""

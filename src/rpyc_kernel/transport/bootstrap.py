@@ -6,6 +6,7 @@ the first question; one more where the machine has no copy of this agent yet.
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import hashlib
 import json
@@ -13,13 +14,16 @@ import zlib
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from rpyc_kernel import __version__
 from rpyc_kernel.agent import wire
 from rpyc_kernel.errors import (
     AgentError,
+    LinkLost,
     ProtocolError,
     PythonTooOldError,
     RemoteError,
     SessionGoneError,
+    SessionVersionError,
     TakenOverError,
 )
 from rpyc_kernel.transport.connection import Connection, RemoteRef, Reply
@@ -38,6 +42,8 @@ if TYPE_CHECKING:
 _START = """((lambda source, digest, scope: eval(compile(source, '<rpyc-kernel boot>', 'exec'), scope) or
  scope['open_broker'](digest, source.encode()))({source!r}, {digest!r}, {{'__name__': 'rpyc_kernel_boot'}})
  if __import__('sys').version_info >= (3, 7) else __import__('sys').version.split()[0])"""
+A_DAY = 86400.0  # seconds
+MAX_AGO = 1000 * A_DAY
 HELLO_TIMEOUT = 60.0  # seconds; a small board compiles the broker in that time
 
 
@@ -83,7 +89,7 @@ class Broker:
     ) -> tuple[dict[str, Any], list[memoryview]]:
         """Do *op* over there and return the answer.
 
-        Raises SessionGoneError, TakenOverError or AgentError where the answer says so, and what the connection raises.
+        Raises a SessionError or AgentError where the answer says so, and what the connection raises.
         """
         return self.receive(self.send(op, header, buffers), timeout)
 
@@ -110,8 +116,12 @@ class Broker:
         text = str(answer.get("text", ""))[:2000]
         if answer["error"] == "gone":
             return SessionGoneError(self.address)
+        if answer["error"] == "stale" and "by" not in answer:
+            return LinkLost(self.address, "a newer link of this notebook took its place")
         if answer["error"] == "stale":
-            return TakenOverError(self.address)
+            return TakenOverError(self.address, printable(answer["by"]), _clock(answer.get("ago")))
+        if answer["error"] == "version":
+            return SessionVersionError(self.address, printable(answer.get("agent", "")), __version__)
         return AgentError(f"On {self.address}: {text}.")
 
     def start(self, answer: bytes, deadline: Deadline) -> None:
@@ -129,6 +139,19 @@ class Broker:
     def close(self) -> None:
         """Close the connection without asking the server."""
         self.connection.close()
+
+
+def printable(text: object, most: int = 100) -> str:
+    """What the other machine calls something, fit for a sentence: one line of printable characters, not too long."""
+    return "".join(char for char in str(text)[:most] if char.isprintable())
+
+
+def _clock(ago: object) -> str:
+    """When that was, so many seconds *ago*, by this machine's clock: the other one may be in 1970."""
+    if not isinstance(ago, int | float) or not 0 <= ago < MAX_AGO:
+        return ""
+    then = dt.datetime.now() - dt.timedelta(seconds=ago)  # noqa: DTZ005 - for whoever sits here
+    return then.strftime("%H:%M" if ago < A_DAY / 2 else "%Y-%m-%d %H:%M")
 
 
 def open_broker(address: Address, *, timeout: float = 10.0, cancel: threading.Event | None = None) -> Broker:

@@ -39,3 +39,23 @@ def test_a_reloaded_page_goes_on_with_its_session(page: Page, remote: Remote) ->
         notebook.wait_for_kernel()
         cell = notebook.run("kept")
         expect(notebook.output(cell).last).to_have_text("'kept'")
+
+
+def test_a_page_that_is_reloaded_in_the_middle_of_a_cell_sees_it_again_by_replay(page: Page, remote: Remote) -> None:
+    """JupyterLab shows nothing for that cell; another one does."""
+    from tests.kernel.browser.pages import NAME, TOKEN, JupyterServer, Notebook, expect
+
+    with JupyterServer("jupyterlab") as server:
+        notebook = Notebook(page)
+        page.goto(f"{server.url}/lab?token={TOKEN}")
+        page.locator(f'.jp-LauncherCard[data-category="Notebook"][title*="{NAME}"]').click()
+        notebook.wait_for_kernel()
+        notebook.run(f'$connect("{remote.address}")')
+        page.evaluate("jupyterapp.commands.execute('docmanager:save')")
+        cell = notebook.start("import time\nfor i in range(30): print('line', i); time.sleep(.1)\n'the value'")
+        expect(notebook.output(cell).first).to_contain_text("line 3")
+        page.reload()
+        notebook.wait_for_kernel()
+        again = notebook.run("%replay")
+        expect(notebook.output(again).first).to_contain_text("line 29")
+        expect(notebook.output(again).last).to_have_text("'the value'")

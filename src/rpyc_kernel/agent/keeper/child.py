@@ -16,7 +16,7 @@ from .requests import EXECUTE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List, Optional, Tuple
+    from typing import Callable, List, Optional, Tuple
 
     from ..wire import Bytes
     from .journal import Journal
@@ -106,22 +106,24 @@ class Child:
 
     # from the worker
 
-    def read(self) -> None:
-        """Journal frames and foreign bytes, in the order in which they were written.
+    def read(self, to_the_end: bool = False) -> None:
+        """Journal frames and foreign bytes, in the order in which they were written, until the journal is full.
 
         What waited in the pipes *before* the frames were read goes after them, since frames carry stamps and foreign
         bytes don't.
+
+        :param to_the_end: all there is, however full the journal
         """
         self.flood = 0
         known = self.page.counters
         ends = [known[index] + frames.bytes_in_pipe(self.sources[1 + index]) for index in (0, 1)]
-        if self.read_frames():
+        if self._read_frames(to_the_end):
             for index in (0, 1):
                 self._read_pipe(index, ends[index] - self.page.counters[index])
 
-    def read_frames(self) -> bool:
+    def _read_frames(self, to_the_end: bool) -> bool:
         """Take frames until there are no more; False if the journal became full before."""
-        while not self.journal.full:
+        while to_the_end or not self.journal.full:
             try:
                 data = os.read(self.sources[0], RECEIVE)
             except BlockingIOError:
@@ -176,6 +178,9 @@ class Child:
         self.ready = True
         if kind == frames.BEGUN:
             self.requests.begin(number)
+            request = self.requests.open.get(number)
+            if request is not None and request.execution_count:
+                self.journal.retention.begin(request.parent, request.execution_count)
             return
         if kind == frames.ENDED:
             self._flush_tails()
@@ -221,9 +226,7 @@ class Child:
             pid, status = self.pid, 0
         if pid == 0:
             return None
-        limit, self.journal.limit = self.journal.limit, 1 << 62  # the rest is at most what the buffers held
-        self.read()
-        self.journal.limit = limit
+        self.read(to_the_end=True)  # at most what the buffers held
         self._flush_tails()
         kind, number, text = self.page.partial
         if kind in frames.STREAMS:
@@ -235,19 +238,6 @@ class Child:
         self.socket.close()
         for fd in self.sources:
             os.close(fd)
-
-
-def describe_end(status: int) -> Dict[str, Any]:
-    """How a process ended, from waitpid's status: ``{"signal": name}`` or ``{"code": int}``, and a ``text``."""
-    if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        try:
-            name = signal.Signals(number).name
-        except ValueError:
-            name = "signal %d" % number
-        return {"signal": name, "text": "was ended by signal %d (%s)" % (number, name)}
-    code = os.WEXITSTATUS(status)
-    return {"code": code, "text": "ended with exit code %d" % code}
 
 
 def _enlarge(fd: int) -> None:

@@ -11,7 +11,9 @@ import time
 from importlib.machinery import PathFinder
 
 from .. import doors, records, wire
+from .log import Log
 from .loop import Keeper
+from .watcher import Watcher
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +26,8 @@ def main(config: Json) -> None:
     """Become the keeper of a new session and tell the broker, on stdout, its record (or ``{"error": text}``).
 
     :param config: ``session`` (its name on this machine, chosen by the kernel), ``name`` (for people), ``shell``
-        (``auto``, ``plain`` or ``ipython``), ``keep`` (seconds an idle session stays without a kernel)
+        (``auto``, ``plain`` or ``ipython``), ``keep`` (seconds an idle session stays without a kernel), ``agent`` (the
+        version of the kernel's distribution, for people)
     """
     if os.fork():
         os._exit(0)  # the broker waits for this one; the keeper is nobody's child
@@ -34,6 +37,7 @@ def main(config: Json) -> None:
         "session": config["session"],
         "name": config.get("name", ""),
         "version": wire.VERSION,
+        "agent": config.get("agent", ""),
         "pid": os.getpid(),
         "python": sys.version.split()[0],
         "started": time.time(),
@@ -47,17 +51,18 @@ def main(config: Json) -> None:
     config["scratch"] = record.get("scratch")
     _say(record)
     _close_standard_streams()
+    log = Log(record["path"] + ".log" if record.get("path") else None)
+    log.write("keeper %d of session %s, Python %s" % (record["pid"], record["session"], record["python"]))
+    watcher = Watcher()
     try:
         _import_worker(config)
-        keeper = Keeper(listener, key, record, config)
+        keeper = Keeper(listener, key, config, log, watcher)
         gc.enable()
         keeper.run()
+        log.write("the session ends: %s" % keeper.why)
+        log.remove()
     except BaseException:
-        if record.get("path"):
-            import traceback
-
-            with open(record["path"] + ".log", "w") as log:
-                traceback.print_exc(file=log)
+        log.write_exception()
         raise
     finally:
         records.forget(record)

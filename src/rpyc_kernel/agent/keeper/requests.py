@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, List, Optional
+    from typing import Any, Dict, List, Optional
 
 EXECUTE = "execute_request"
 REMEMBERED = 4096  #: requests whose msg_id is known after their end
@@ -13,13 +13,14 @@ REMEMBERED = 4096  #: requests whose msg_id is known after their end
 class Request:
     """One request on its way through the worker."""
 
-    __slots__ = ("begun", "number", "packet", "parent", "type")
+    __slots__ = ("begun", "execution_count", "number", "packet", "parent", "type")
 
     def __init__(self, number: int, type: str, parent: str, packet: bytes) -> None:
         self.number = number  # the client's, strictly increasing
         self.type = type  # msg_type
         self.parent = parent  # msg_id
         self.packet = packet  # the message
+        self.execution_count = 0  # of a cell that counts
         self.begun = False  # whether its code started to run
 
 
@@ -28,10 +29,12 @@ class Requests:
 
     :ivar accepted: the number of the last one taken
     :ivar open: those without a reply, by number
+    :ivar execution_count: of the last cell that counts
     """
 
     def __init__(self) -> None:
         self.accepted = 0
+        self.execution_count = 0
         self.open: Dict[int, Request] = {}
         self.last_cell: Optional[Request] = None
         self._parents: Dict[int, str] = {}  # of all requests lately, since what they started may print for long
@@ -54,6 +57,15 @@ class Requests:
         if answered:
             self.open[number] = request
         return request
+
+    def count(self, request: Request, content: Dict[str, Any]) -> None:
+        """A cell was taken, with that content: note its execution count, if it has one."""
+        if content.get("silent") or not content.get("store_history", True):
+            return
+        count = content.get("execution_count")
+        if type(count) is not int or count <= 0:
+            count = self.execution_count + 1  # as the shell counts
+        self.execution_count = request.execution_count = count
 
     def parent_of(self, number: int) -> str:
         """The msg_id of a request, also after its end; of the last cell where it is too long ago."""

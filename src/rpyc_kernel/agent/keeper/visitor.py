@@ -23,12 +23,14 @@ class Refused(Exception):
 class Visitor:
     """A connection from a broker.
 
+    :ivar epoch: of the link that came by it last
     :ivar pull: the pull it waits for, if it does
     :ivar outgoing: what it has not taken yet
     """
 
     def __init__(self, sock: socket.socket, key: bytes) -> None:
         self.socket = sock
+        self.epoch = 0
         self.pull: Optional[Pull] = None
         self._key = key
         self._frames = frames.LengthFrames(MAX_PACKET)

@@ -1,0 +1,61 @@
+"""How much room this machine has, in memory and on a disk."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional
+
+MARGIN = 64 << 20  #: bytes that stay free, or
+MARGIN_PART = 20  #: the whole divided by this, if that is more
+
+
+def memory_bytes() -> int:
+    """The memory of the machine; very much if that can't be learned."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (OSError, ValueError):
+        return 1 << 40
+
+
+def give_back_memory() -> None:
+    """Let the system have what was freed; of memory that was cut into small pieces glibc keeps nearly all."""
+    try:
+        import ctypes  # late: it costs 0.4 MiB
+
+        ctypes.CDLL(None).malloc_trim(0)
+    except (ImportError, OSError, AttributeError):
+        pass
+
+
+def spare_bytes(folder: str, margin: Optional[int] = None) -> int:
+    """How many bytes may be written there: what is free less a margin; for a disk in memory, of the memory too."""
+    disk = os.statvfs(folder)
+    spare = _less(disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize, margin)
+    if sys.platform == "linux":
+        try:
+            if _is_in_memory(os.stat(folder).st_dev):
+                with open("/proc/meminfo") as file:
+                    sizes = {line.split(":")[0]: int(line.split()[1]) << 10 for line in file}
+                spare = min(spare, _less(sizes["MemAvailable"], sizes["MemTotal"], margin))
+        except (OSError, ValueError, LookupError):
+            pass
+    return spare
+
+
+def _less(free: int, whole: int, margin: Optional[int]) -> int:
+    return free - (max(MARGIN, whole // MARGIN_PART) if margin is None else margin)
+
+
+def _is_in_memory(device: int) -> bool:
+    """Whether files there take memory, see mountinfo in man 5 proc."""
+    number = "%d:%d" % (os.major(device), os.minor(device))
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as file:
+        for line in file:
+            left, _dash, right = line.partition(" - ")
+            if left.split()[2] == number:
+                return right.split()[0] in ("tmpfs", "ramfs")
+    return False

@@ -1,0 +1,1 @@
+"""The command ``rpyc-kernel``, one file for each of its subcommands."""

@@ -1,0 +1,78 @@
+"""``rpyc-kernel``: what can be done from a terminal, without a notebook.
+
+A command exits with 0, with 1 if it failed, and with 2 if it was written wrongly. What went wrong is one sentence on
+stderr, never a traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+from rpyc_kernel import __version__
+from rpyc_kernel.cli import install, sessions
+from rpyc_kernel.cli.terminal import say
+from rpyc_kernel.errors import AddressError, RpycKernelError
+from rpyc_kernel.link.catalog import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LONGEST = 2000  # characters of a sentence; some repeat what another machine says
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+
+class _WrongError(Exception):
+    """The command line is written wrongly. The text is the sentence that says how."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise _WrongError(f"{message[:1].upper()}{message[1:]}; {self.prog} --help says how to write it.")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="rpyc-kernel", description="Jupyter cells that run on another machine's Python.", allow_abbrev=False
+    )
+    parser.add_argument("--version", action="version", version=f"rpyc-kernel {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in (sessions, install):
+        command.declare(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do what the command line says and return the exit code."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    try:
+        if argv[:1] == ["install"]:  # it reads its own options
+            return install.run(argv[1:])
+        options = _parser().parse_args(argv)
+        code: int = options.run(options)
+        sys.stdout.flush()
+    except (_WrongError, AddressError) as error:
+        return _complain(str(error), 2)
+    except RpycKernelError as error:
+        return _complain(str(error), 1)
+    except BrokenPipeError:  # whoever reads our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        return _complain(f"{error.strerror or error}.", 1)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - a bug of ours; a traceback helps nobody who reads it in a terminal
+        return _complain(f"Something went wrong that should not have: {type(error).__name__}: {error}", 1)
+    return code
+
+
+def _complain(sentence: str, code: int) -> int:
+    say(plain(sentence, LONGEST), error=True)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

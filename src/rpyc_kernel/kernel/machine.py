@@ -1,0 +1,132 @@
+"""One machine of a notebook: its session, and what comes from it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+from rpyc_kernel.agent.wire import Message
+from rpyc_kernel.errors import AgentError, DialCancelledError, RpycKernelError
+from rpyc_kernel.link.link import Link
+from rpyc_kernel.link.session import LinkStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rpyc_kernel.transport.address import Address
+
+READY_TIMEOUT = 60.0  # seconds for a worker to import its shell; boards are slow
+BUSY_TIMEOUT = 2.0  # seconds for a session that was taken over to say where it is; its backlog comes first
+ANNOUNCE_TIMEOUT = 5.0  # seconds
+REMEMBERED = 4096  # requests
+LOOK = 0.05  # seconds between two looks at whether something has come
+
+
+class Machine:
+    """One machine with its link, and what its worker says of itself.
+
+    :ivar default: whether cells run here only because no machine was named
+    :ivar kept: whether the user has said how long the session outlives the notebook
+    :ivar used: whether a cell of this notebook has run there
+    :ivar foster: the ``msg_id`` of the cell that took the session over, and shows what no request of ours asked for
+    :ivar news: what happened while no cell ran, to be told with the next
+    """
+
+    def __init__(
+        self,
+        name: str,
+        address: Address,
+        on_message: Callable[[Machine, Message, bool], None],
+        on_status: Callable[[Machine, LinkStatus, RpycKernelError | None], None],
+        session: str | None,
+        **link_options: Any,
+    ) -> None:
+        self.name = name
+        self.info: dict[str, Any] = {}
+        self.default = self.kept = self.used = False
+        self.foster = ""
+        self.news: list[str] = []
+        self.replies: dict[str, dict[str, Any]] = {}  # to cells of other notebooks, by their msg_id
+        self._asked: OrderedDict[str, None] = OrderedDict()  # the msg_ids of our requests on this link
+        self._ready = threading.Event()
+        self.announced = threading.Event()  # the cell has said what it is that follows
+        self._last_words = ""  # what a Python that died at birth had to say
+        self._on_message = on_message
+        self.link = Link(
+            address,
+            self._take,
+            lambda status, error: on_status(self, status, error),
+            session,
+            **link_options,
+        )
+
+    def describe(self) -> str:
+        """One line: machine, Python, shell, folder."""
+        host = str(self.link.hello.get("host", ""))
+        where = f"{host} ({self.name})" if host and host != self.name else self.name
+        if not self.info:
+            return where
+        shell = "" if self.info.get("shell", "plain") == "plain" else f", {self.info['shell']}"
+        return f"{where}: Python {self.info.get('python', '?')}{shell}, {self.info.get('cwd', '?')}"
+
+    @property
+    def title(self) -> str:
+        """What people call the session."""
+        return self.link.title or self.link.session[:8]
+
+    @property
+    def foreign_cells(self) -> list[str]:
+        """The cells of other notebooks that had no reply yet when the session was taken over, in their order."""
+        found = self.link.attached.get("open")
+        pairs = [pair for pair in found if isinstance(pair, list) and len(pair) == 2] if isinstance(found, list) else []
+        return [str(msg_id) for msg_type, msg_id in pairs if msg_type == "execute_request"]
+
+    def ask(self, message: Message) -> None:
+        """Send a request of ours there."""
+        self._asked[message.parent] = None
+        if len(self._asked) > REMEMBERED:
+            self._asked.popitem(last=False)
+        self.link.submit(message)
+
+    def shown_by(self, msg_id: str) -> str:
+        """The cell that shows what belongs to a request: its own, or the one that took the session over."""
+        return self.foster if self.foster and msg_id not in self._asked else msg_id
+
+    def open(self, config: dict[str, Any], cancel: threading.Event, *, attach: bool = False) -> None:
+        """Start a session there, or with *attach* take over the one that was named. Raises a RpycKernelError."""
+        self.link.open(config, cancel, attach=attach)
+        if attach:
+            self.link.submit(Message("session_info_request", {}))
+        try:
+            self._wait_ready(cancel, must=not attach)
+        except BaseException:
+            self.announced.set()
+            self.link.close(end=not attach)
+            raise
+
+    def _take(self, message: Message, backlog: bool) -> None:
+        if message.type == "stream" and not self._ready.is_set():
+            self._last_words = str(message.content.get("text", ""))[-500:].strip()
+        if message.type == "session_info":
+            self.info = message.content
+            self._ready.set()
+        else:
+            if self.foster and backlog:
+                self.announced.wait(ANNOUNCE_TIMEOUT)
+            self._on_message(self, message, backlog)
+
+    def _wait_ready(self, cancel: threading.Event, *, must: bool) -> None:
+        started = time.monotonic()
+        while not self._ready.wait(LOOK):
+            if cancel.is_set():
+                raise DialCancelledError(self.link.address)
+            if self.link.status is LinkStatus.CLOSED and self.link.error:
+                raise self.link.error
+            if not must and (self.link.behind or time.monotonic() - started > BUSY_TIMEOUT):
+                return
+            if must and self.news:
+                raise AgentError(" ".join(filter(None, [self.news[0], self._last_words])))
+            if time.monotonic() - started > READY_TIMEOUT:
+                raise AgentError(f"The Python on {self.name} did not get ready within {READY_TIMEOUT:g} s.")

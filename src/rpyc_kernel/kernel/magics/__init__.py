@@ -1,0 +1,31 @@
+"""What the commands of `commands.COMMANDS` do, a family in a file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rpyc_kernel.errors import CommandError
+from rpyc_kernel.kernel.cell import Cell
+from rpyc_kernel.kernel.commands import command_help
+from rpyc_kernel.kernel.magics import connections, sessions
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from rpyc_kernel.kernel.kernel import RpycKernel
+    from rpyc_kernel.kernel.routing import Command
+
+    Doing = Callable[[RpycKernel, dict[str, Any], Cell], Awaitable[dict[str, Any]]]
+
+DOINGS: dict[str, Doing] = {**connections.DOINGS, **sessions.DOINGS}
+"""By a command's name: does it, and returns the content of the reply of that part of the cell."""
+
+
+async def run(kernel: RpycKernel, step: Command, cell: Cell) -> dict[str, Any]:
+    """Do what a command says. Raises a RpycKernelError."""
+    if step.name == "help":
+        return kernel.said(command_help(step.arguments["command"]), cell)
+    doing = DOINGS.get(step.name)
+    if doing is None:
+        raise CommandError(f"{step.source} is not known.")
+    return await doing(kernel, step.arguments, cell)

@@ -1,0 +1,134 @@
+"""``%sessions``, ``%attach``, ``%replay``, ``%ping`` and ``%restart``: sessions that outlive the notebook."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from rpyc_kernel import __version__
+from rpyc_kernel.agent.wire import Message
+from rpyc_kernel.errors import CommandError, SessionVersionError
+from rpyc_kernel.kernel.publisher import SHOWN
+from rpyc_kernel.link import catalog
+from rpyc_kernel.link.session import LinkStatus
+
+if TYPE_CHECKING:
+    from rpyc_kernel.kernel.cell import Cell
+    from rpyc_kernel.kernel.kernel import RpycKernel
+    from rpyc_kernel.kernel.machine import Machine
+
+REPLAYED = 1  # cells, where no number is given: the last one
+PAGE = 256 << 10  # bytes of one answer
+
+
+async def sessions(kernel: RpycKernel, arguments: dict[str, Any], cell: Cell) -> dict[str, Any]:
+    """List the sessions on a machine, or end one."""
+    where = await _where(kernel, arguments["address"], "%sessions")
+    found = await kernel.blocking(
+        lambda cancel: catalog.sessions(kernel.machines.address_of(where, cancel), cancel=cancel)
+    )
+    if not arguments["end"]:
+        return kernel.said(catalog.table(found, kernel.machines.sessions), cell)
+    entry = catalog.choose(found, arguments["end"])
+    await kernel.blocking(lambda cancel: catalog.end(kernel.machines.address_of(where, cancel), entry, cancel=cancel))
+    return kernel.said(f"The session {entry.name} on {where} has ended.", cell)
+
+
+async def attach(kernel: RpycKernel, arguments: dict[str, Any], cell: Cell) -> dict[str, Any]:
+    """Take over a session, and show what it gave out meanwhile."""
+    where = await _where(kernel, arguments["address"], "%attach NAME")
+    found = await kernel.blocking(
+        lambda cancel: catalog.sessions(kernel.machines.address_of(where, cancel), cancel=cancel)
+    )
+    entry = catalog.choose(found, arguments["name"])
+    if entry.session in kernel.machines.sessions and (machine := kernel.machines.current):
+        if machine.link.session == entry.session:
+            return kernel.said(f"This notebook has the session {entry.name} already.", cell)
+    if entry.newer:
+        raise SessionVersionError(where, entry.agent, __version__)
+    machine = await kernel.blocking(lambda cancel: kernel.machines.attach(where, entry, cell.msg_id, cancel))
+    kernel.say(f"Attached to {entry.name} on {machine.describe()}{_how_it_is(entry)}", cell)
+    machine.announced.set()
+    return await kernel.whereabouts.attach(where, kernel.session_config(), machine, cell)
+
+
+def _how_it_is(entry: catalog.SessionEntry) -> str:
+    parts = []
+    if entry.held:
+        parts.append(f"taken over from {entry.holder or 'another notebook'}")
+    if entry.unread:
+        parts.append("what nobody has seen yet follows")
+    if entry.busy:
+        parts.append("a cell runs there: this one goes on until it has ended")
+    return " (" + "; ".join(parts) + ")" if parts else ""
+
+
+async def replay(kernel: RpycKernel, arguments: dict[str, Any], cell: Cell) -> dict[str, Any]:
+    """Show again what cells have given out."""
+    machine = await _connected(kernel, cell)
+    number = arguments["cell"]
+    wanted: dict[str, Any] = {"cells": REPLAYED}
+    if number is not None:
+        if not (number.isascii() and number.isdigit()):
+            raise CommandError(f"%replay takes the number of a cell, like %replay 7, not {catalog.plain(number)}.")
+        wanted = {"cell": int(number)}
+    place, shown = 0, 0
+    while True:
+        request = {**wanted, "from": place, "max_bytes": PAGE}
+        answer, packets = await kernel.blocking(
+            lambda _cancel, request=request: machine.link.ask("replay", request, machine.link.heartbeat)  # type: ignore[misc]
+        )
+        for packet in packets:
+            message = Message.decode(packet)
+            message.parent = cell.msg_id
+            if message.type in SHOWN:
+                shown += 1
+                await kernel.blocking(lambda cancel, message=message: kernel.publisher.publish(message, cancel))  # type: ignore[misc]
+        following = answer.get("next")
+        if not isinstance(following, int) or following <= place:
+            break
+        place = following
+    if not answer.get("found"):
+        which = f"cell {number}" if number is not None else "any cell"
+        raise CommandError(f"What {which} gave out is not kept on {machine.name} any more, or it never ran there.")
+    return kernel.said("It gave out nothing.", cell) if not shown else kernel.said("", cell)
+
+
+async def ping(kernel: RpycKernel, _arguments: dict[str, Any], cell: Cell) -> dict[str, Any]:
+    """How the link, the machine and the session are."""
+    machine = await _connected(kernel, cell)
+    started = time.perf_counter()
+    status, _buffers = await kernel.blocking(lambda _cancel: machine.link.ask("status", {}, machine.link.heartbeat))
+    trip = time.perf_counter() - started
+    entry = catalog.read({**status, "session": machine.link.session, "name": machine.title})
+    assert entry is not None
+    load = "load not known" if entry.load is None else "load " + " ".join(f"{number:.2f}" for number in entry.load)
+    age = "" if entry.age is None else f", {catalog.duration(entry.age)} old"
+    return kernel.said(f"{machine.name}: round trip {trip * 1000:.1f} ms, {load}, session {entry.name}{age}", cell)
+
+
+async def restart(kernel: RpycKernel, _arguments: dict[str, Any], cell: Cell) -> dict[str, Any]:
+    """End the Python there, whatever it does, and go on with a fresh one on the same connection."""
+    machine = await _connected(kernel, cell)
+    await kernel.blocking(lambda _cancel: machine.link.ask("restart", {}, machine.link.heartbeat))
+    return kernel.said(f"A fresh Python runs on {machine.name}; the variables of the one before are gone.", cell)
+
+
+async def _where(kernel: RpycKernel, address: str | None, shown: str) -> str:
+    """The machine that is meant: the one that was named in the command, else the notebook's."""
+    current = kernel.machines.current
+    known = kernel.memory.known.address or kernel.address
+    where = address or (current.name if current is not None else known)
+    if not where:
+        raise CommandError(f"Not connected. Say which machine is meant: {shown} ADDRESS")
+    return where
+
+
+async def _connected(kernel: RpycKernel, cell: Cell) -> Machine:
+    machine = await kernel.whereabouts.reach(cell)
+    if machine.link.status is LinkStatus.LOST:
+        await kernel.blocking(machine.link.wait_up)
+    return machine
+
+
+DOINGS = {"sessions": sessions, "attach": attach, "replay": replay, "ping": ping, "restart": restart}

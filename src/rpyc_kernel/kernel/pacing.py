@@ -1,0 +1,101 @@
+"""How fast a backlog may be published so that a Jupyter server passes all of it on to the page.
+
+A Jupyter server drops what comes too fast, for good: by default what is above 1,000 messages or 1 MB of ``stream``
+text a second (``iopub_msg_rate_limit`` and ``iopub_data_rate_limit``, counted over the ``rate_limit_window`` of 3 s;
+``_limit_rate`` in ``jupyter_server.services.kernels.connection.channels``). Of ``stream`` messages it counts every
+byte of header, parent, metadata and content as JSON; any other message is one message and no bytes, so that a picture
+of 8 MB waits for nothing. ``status``, ``execute_input`` and ``comm_open`` aren't counted.
+
+It counts in the window before the moment at which *it* handles a message. A server that was busy for a while handles
+what we sent in a longer time within a shorter one, so that ours is longer than its window by as long as it may be busy.
+We use up the window at once and then wait until it has passed: a hundred thousand lines take one pause of 4.5 s, and
+what was missed in a short outage takes none. A steady pace (a token bucket) that leaves a busy server the same time
+would need 6.6 s for those lines, and would slow down the short ones too.
+
+Plain arithmetic: the time is given, and who asks does the waiting.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+WINDOW = 3.0  # seconds, the server's default
+BUSY = 1.5  # seconds that the server may be busy with something else
+MESSAGES = 2900  # in a window; the server drops what is above 3,000
+BYTES = 2_900_000  # and above 3,000,000
+# ZMQ queues 1,000 messages for a reader that is slow, and drops the rest without a word.
+BURST = 500
+BURST_WINDOW = 0.5  # seconds
+
+OVERHEAD = 700  # bytes of a message beside its text; 470 with the headers of JupyterLab
+GRAIN = 0.02  # seconds; what was published within it is remembered as one
+UNCOUNTED = frozenset({"status", "execute_input", "comm_open"})
+
+
+def stream_bytes(text: str) -> int:
+    """Bytes that a server counts for the ``stream`` message with that text: the text in JSON, and the headers."""
+    return len(json.dumps(text, ensure_ascii=False).encode("utf-8", "replace")) + OVERHEAD
+
+
+def roughly(text: str) -> int:
+    """The same without looking for what JSON escapes, a hundred times as fast: enough for live output."""
+    return len(text.encode("utf-8", "replace")) * 21 // 20 + OVERHEAD
+
+
+class Pacing:
+    """What was published lately, and hence when the next message of a backlog may be.
+
+    Times are seconds of any clock that only goes forward. Used under a lock if from several threads.
+    """
+
+    def __init__(self) -> None:
+        self._lately: deque[tuple[float, int, int]] = deque()  # when, messages, bytes; the oldest first
+
+    def published(self, now: float, msg_type: str, content: dict[str, Any], *, live: bool = False) -> None:
+        """Count a message that goes out now. Live output counts too, since the server can't tell the two apart."""
+        if msg_type in UNCOUNTED:
+            return
+        size = (roughly if live else stream_bytes)(str(content.get("text", ""))) if msg_type == "stream" else 0
+        messages = 1
+        if self._lately and now - self._lately[-1][0] < GRAIN:
+            # One moment, that of the first; the last of them is at most a GRAIN younger, which is waited for as well.
+            at, earlier, bytes_before = self._lately.pop()
+            self._lately.append((at, messages + earlier, size + bytes_before))
+        else:
+            self._lately.append((now, messages, size))
+        while now - self._lately[0][0] > WINDOW + BUSY + GRAIN:
+            self._lately.popleft()
+
+    def delay(self, now: float, msg_type: str, content: dict[str, Any]) -> float:
+        """Seconds until that message of a backlog may go out; 0 for at once. Ask again when they are over.
+
+        A message of more than a window's bytes waits for an empty one.
+        """
+        if msg_type in UNCOUNTED or not self._lately:
+            return 0.0
+        room = max(0, BYTES - stream_bytes(str(content.get("text", "")))) if msg_type == "stream" else None
+        return max(
+            self._until_room(now, BURST_WINDOW, BURST - 1, None),
+            self._until_room(now, WINDOW + BUSY, MESSAGES - 1, room),
+        )
+
+    def _until_room(self, now: float, span: float, messages: int, room: int | None) -> float:
+        """Seconds until what went out in the last *span* is at most that many messages, and bytes if *room* says."""
+        for at, sent, size in self._newest_first(now - span - GRAIN):
+            if sent > messages or (room is not None and size > room):
+                return at + span + GRAIN - now
+        return 0.0
+
+    def _newest_first(self, since: float) -> Iterator[tuple[float, int, int]]:
+        """For each moment since then, what has gone out from it on: messages and bytes."""
+        messages = size = 0
+        for at, more_messages, more_size in reversed(self._lately):
+            if at <= since:
+                return
+            messages, size = messages + more_messages, size + more_size
+            yield at, messages, size

@@ -1,0 +1,150 @@
+"""Where a cell runs: on the machine that the notebook has named, found again, waited for, or the default."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from rpyc_kernel.errors import CommandError, DialCancelledError, DialError, LinkError, SessionError
+from rpyc_kernel.kernel.cell import NOTHING, Cell
+from rpyc_kernel.link.backoff import delays
+from rpyc_kernel.link.session import LinkStatus
+from rpyc_kernel.transport.address import Address
+
+if TYPE_CHECKING:
+    from rpyc_kernel.kernel.kernel import RpycKernel
+    from rpyc_kernel.kernel.machine import Machine
+
+PATIENCE = 1.5  # heartbeats that a cell of a restarted kernel waits for its machine
+LOOK = 0.02  # seconds between two looks at whether a backlog was shown
+MAX_COUNT = 10**9
+
+log = logging.getLogger(__name__)
+
+
+class Whereabouts:
+    """Decides for a kernel which machine its cells run on, and remembers that for the kernel that comes after it."""
+
+    def __init__(self, kernel: RpycKernel) -> None:
+        self._kernel = kernel
+        self._machines = kernel.machines
+        self._memory = kernel.memory
+
+    async def reach(self, cell: Cell) -> Machine:
+        """The machine where the cell runs. Where its link is down, the cell waits for it like one that runs there."""
+        machine = self._machines.current
+        if machine is None:
+            return await self._reach_known(cell)
+        if machine.link.status is LinkStatus.CLOSED:
+            error = machine.link.error
+            raise error or CommandError(f'The session is closed. $connect("{machine.name}") starts another.')
+        machine.link.revive()
+        return machine
+
+    async def connect(self, address: str, config: dict[str, Any], *, new: bool = False) -> str:
+        """Name a machine; from here on cells run there or nowhere, after a restart too. Returns the line that says so.
+
+        Where that fails, they stay with the machine that was named before, if there is one.
+        """
+        checked = str(Address.parse(address))
+        if not self._memory.known.address or not self._memory.known.named:
+            self._memory.name(checked, config)
+            self._machines.leave_default()
+        line = await self._kernel.blocking(lambda cancel: self._machines.connect(checked, config, cancel, new=new))
+        self._memory.name(checked, config)
+        self._hold()
+        return line
+
+    async def attach(self, address: str, config: dict[str, Any], machine: Machine, cell: Cell) -> dict[str, Any]:
+        """A session was taken over: the notebook is there now. Returns the content of the reply of what ran there."""
+        self._memory.name(address, config)
+        self._hold()
+        return await self._catch_up(machine, cell)
+
+    def _hold(self) -> Machine:
+        machine = self._machines.current
+        assert machine is not None
+        self._memory.hold(machine.name, machine.link.session)
+        return machine
+
+    async def _reach_known(self, cell: Cell) -> Machine:
+        """What this notebook has named before the kernel was restarted, or the kernel's option, or the default."""
+        known, kernel = self._memory.known, self._kernel
+        if not (known.session and await self._find_again(cell)):
+            address = known.address or ("" if known.named else kernel.address)
+            if address and known.session and not known.named:
+                address = ""  # it was the default
+            if address:
+                await self._connect_patiently(cell, address, known.config or kernel.session_config())
+            elif known.named:
+                raise CommandError('Not connected. $connect("host:port") names the machine on which cells run.')
+            else:
+                await kernel.blocking(lambda cancel: self._machines.default(kernel.session_config(), cancel))
+        return self._hold()
+
+    async def _find_again(self, cell: Cell) -> bool:
+        """After a crash of the kernel, its own session; whether that is still there."""
+        known, kernel = self._memory.known, self._kernel
+        config = known.config or kernel.session_config()
+        try:
+            machine = await kernel.blocking(
+                lambda cancel: self._machines.find_again(known.address, config, known.session, cell.msg_id, cancel)
+            )
+        except SessionError as error:
+            kernel.say(f"The kernel has ended unexpectedly. {error}", cell, "stderr")
+            return False
+        machine.default = not known.named
+        kernel.say(f"The kernel has ended unexpectedly. Its session on {machine.name} was found again.", cell, "stderr")
+        machine.announced.set()
+        await self._catch_up(machine, cell)
+        return True
+
+    async def _catch_up(self, machine: Machine, cell: Cell) -> dict[str, Any]:
+        """Show what a session gave out while nobody was connected, and wait for the cells that run there.
+
+        Returns the content of the last one's reply. The session's own count goes on.
+        """
+        kernel, link = self._kernel, machine.link
+        reply: dict[str, Any] = dict(NOTHING)
+        stopped = asyncio.Event()
+        with kernel.stoppable(lambda: kernel.io_loop.add_callback(stopped.set)):
+            while link.behind and not stopped.is_set():
+                if link.status is LinkStatus.CLOSED and link.error:
+                    raise link.error
+                await asyncio.sleep(LOOK)
+        foreign = machine.foreign_cells
+        for msg_id in foreign:
+            with kernel.stoppable(lambda msg_id=msg_id: kernel.interrupt_remote(machine, msg_id)):  # type: ignore[misc]
+                reply = await kernel.exchange.outcome(machine, msg_id)
+        last = link.attached.get("execution_count")
+        if foreign:
+            status, _buffers = await asyncio.to_thread(link.ask, "status", {}, link.heartbeat)
+            last = status.get("execution_count")
+        if isinstance(last, int) and 0 <= last < MAX_COUNT:
+            kernel.count = last + 1
+            cell.count = kernel.count  # of what follows in this cell
+        return {**NOTHING, **reply}
+
+    async def _connect_patiently(self, cell: Cell, address: str, config: dict[str, Any]) -> None:
+        """Connect to the machine of before; if it was unreachable at the kernel's restart, wait for a while."""
+        exchange, lost = self._kernel.exchange, False
+        deadline = time.monotonic() + PATIENCE * self._kernel.heartbeat
+        for delay in delays():
+            await self._kernel.pause(delay, address)
+            try:
+                log.info(await self.connect(address, config))
+            except DialCancelledError:
+                raise
+            except (DialError, LinkError):
+                missed = any(pair[0] == address for pair in self._memory.known.missed)
+                if not missed or time.monotonic() > deadline:
+                    raise
+                if not lost:
+                    exchange.show_line(cell.msg_id, f"link to {address} lost, reconnecting…")
+                lost = True
+            else:
+                if lost:
+                    exchange.show_line(cell.msg_id, f"link to {address} was lost, and is back")
+                return

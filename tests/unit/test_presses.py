@@ -1,0 +1,96 @@
+"""What a press of the stop button does, by how the link is."""
+
+import pytest
+
+from rpyc_kernel.errors import WithdrawnError
+from rpyc_kernel.kernel import presses
+from rpyc_kernel.kernel.presses import Presses
+from rpyc_kernel.link.session import LinkStatus
+
+
+class Noted:
+    """Stands for a link or an exchange, and notes what is asked of it."""
+
+    def __init__(self, **answers):
+        self.calls = []
+        self.answers = answers
+        self.status = LinkStatus.UP
+        self.address, self.error = "pi", None
+
+    def __getattr__(self, name):
+        def note(*arguments):
+            self.calls.append((name, *arguments))
+            return self.answers.get(name)
+
+        return note
+
+    @property
+    def did(self):
+        return [call[0] for call in self.calls]
+
+
+class Pi:
+    name = "pi"
+
+    def __init__(self, link):
+        self.link = link
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    times = [100.0]
+    monkeypatch.setattr(presses.time, "monotonic", lambda: times[0])
+    return times
+
+
+@pytest.fixture
+def press(clock):
+    link, exchange = Noted(withdraw=False), Noted()
+    button, machine = Presses(exchange), Pi(link)
+
+    def press(after=1.0, msg_id="a", status=LinkStatus.UP):
+        clock[0] += after
+        link.status = status
+        link.calls.clear()
+        exchange.calls.clear()
+        button.pressed(machine, msg_id)
+        return link.did, exchange.did
+
+    press.link, press.exchange = link, exchange
+    return press
+
+
+def test_a_press_is_an_interrupt(press):
+    assert press() == (["interrupt"], ["stop_asking"])
+
+
+def test_two_at_once_are_one(press):
+    press()
+    assert press(after=0.05) == ([], [])
+
+
+def test_the_second_names_the_way_out_once(press):
+    press()
+    assert press() == (["interrupt"], ["stop_asking", "warn"])
+    assert press() == (["interrupt"], ["stop_asking"])
+
+
+@pytest.mark.parametrize(("after", "msg_id"), [(3.5, "a"), (1.0, "b")])
+def test_a_late_one_and_one_of_another_cell_are_no_second(press, after, msg_id):
+    press()
+    assert press(after=after, msg_id=msg_id)[1] == ["stop_asking"]
+
+
+def test_during_an_outage_it_is_kept_and_the_second_ends_the_waiting(press):
+    assert press(status=LinkStatus.LOST) == (["withdraw", "interrupt"], ["show_link"])
+    assert press(after=20, status=LinkStatus.LOST) == (["withdraw", "give_up"], [])
+
+
+def test_what_was_never_sent_ends_at_once(press):
+    press.link.answers["withdraw"] = True
+    assert press(status=LinkStatus.LOST) == (["withdraw"], ["fail_one"])
+    assert isinstance(press.exchange.calls[0][2], WithdrawnError)
+
+
+def test_where_the_link_was_given_up_whoever_waits_is_told(press):
+    assert press(status=LinkStatus.DOWN) == ([], ["fail"])
