@@ -7,7 +7,7 @@ RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip install -qq --disable-pip-version-check
 ARGS ?=
 
-.PHONY: help demo lab test check format bench soak fuzz clean
+.PHONY: help demo lab test check format bench reliability soak fuzz clean
 .DELETE_ON_ERROR:
 
 help:
@@ -16,8 +16,8 @@ help:
 	@echo "make test    the tests; ARGS='-k word' chooses among them"
 	@echo "make check   lint, format and types"
 	@echo "make format  let ruff format the code"
-	@echo "make bench   measure against a local kernel, side by side"
-	@echo "make soak    the tests that take hours;  make fuzz  the ones that throw bytes"
+	@echo "make bench   measure against a local kernel, side by side;  make reliability  under faults"
+	@echo "make soak    the tests of faults at full length: half an hour;  make fuzz  the ones that throw bytes"
 	@echo "make clean   remove what all of these leave behind, the private environment included"
 
 # The private environment. A stamp for each set of packages, so that nothing is installed twice.
@@ -53,8 +53,11 @@ format: $(VENV)/check.installed
 bench: $(VENV)/bench.installed
 	@$(RUN) -m benchmarks $(ARGS)
 
+reliability: $(VENV)/test.installed
+	@$(RUN) -m benchmarks.reliability $(ARGS)
+
 soak: $(VENV)/test.installed
-	@$(RUN) -m pytest -m soak --timeout=0 $(ARGS)
+	@$(RUN) -m pytest -m soak --timeout=0 -o faulthandler_timeout=0 -s --durations=0 $(ARGS)
 
 fuzz: $(VENV)/test.installed
 	@$(RUN) -m pytest -m fuzz --timeout=0 $(ARGS)

@@ -25,6 +25,7 @@ class Processes:
         self._folder = tempfile.TemporaryDirectory(prefix="rk-bench-")
         self.folder = Path(self._folder.name)
         self._count = 0
+        self._started: list[subprocess.Popen[bytes]] = []
 
     def start(self, *command: str | Path) -> tuple[subprocess.Popen[bytes], str]:
         """Start a process in an environment and a folder of the run; returns it and the mark that its children have."""
@@ -39,6 +40,7 @@ class Processes:
                 command, env=env, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
+        self._started.append(process)
         return process, mark
 
     def __enter__(self) -> Self:
@@ -51,6 +53,8 @@ class Processes:
                 for pid in left:
                     _kill(pid, number)
                 time.sleep(0.1)
+        for process in self._started:
+            process.wait()
         self._folder.cleanup()
 
 

@@ -1,5 +1,7 @@
 """The parts of the benchmarks that need no kernel."""
 
+import json
+
 from benchmarks.contest import contest
 from benchmarks.raw import carry
 from benchmarks.table import Row, markdown, seconds
@@ -36,3 +38,25 @@ def test_times_have_sensible_units():
 
 def test_a_bare_socket_carries_everything():
     assert carry(100_000) > 0
+
+
+def test_the_page_of_figures_has_a_place_for_them():
+    from benchmarks.reliability import FIGURES, PAGE
+
+    assert len(FIGURES.findall(PAGE.read_text("utf-8"))) == 1
+
+
+def test_the_keeper_without_a_journal_is_that_of_the_agent():
+    """Else the comparison compares nothing."""
+    from benchmarks.keeper import JOURNAL, ablated
+    from rpyc_kernel.transport import bootstrap
+
+    ours = bootstrap.agent_text()
+    with ablated():
+        theirs = bootstrap.agent_text()
+    assert theirs[0] != ours[0]
+    assert bootstrap.agent_text() == ours
+    sources = json.loads(theirs[1])
+    compile(sources[JOURNAL], JOURNAL, "exec")
+    changed = {name for name, text in sources.items() if text != json.loads(ours[1])[name]}
+    assert changed == {JOURNAL}
