@@ -3,6 +3,7 @@
 import inspect
 
 import ipykernel
+from ipykernel.iostream import IOPubThread
 from ipykernel.kernelbase import Kernel
 
 
@@ -26,3 +27,10 @@ def test_the_thread_of_subshells_can_be_left_out():
     assert "if self.shell_channel_thread:" in inspect.getsource(Kernel.start)
     assert "self.shell_stream.on_recv(" in inspect.getsource(Kernel.start)
     assert "_supports_kernel_subshells" in inspect.getsource(Kernel.dispatch_shell)
+
+
+def test_the_iopub_thread_sends_in_one_place_that_can_wait():
+    assert "self._events.append(f)" in inspect.getsource(IOPubThread.schedule)
+    assert "self._really_send(" in inspect.getsource(IOPubThread.send_multipart)
+    assert "_send_welcome_message(" in inspect.getsource(IOPubThread._handle_subscription)
+    assert "_stopped" in inspect.getsource(IOPubThread.stop)

@@ -30,7 +30,7 @@ class Front:
         return idents, self.reader.deserialize(message)
 
     def publish(self, *args, **kwargs):
-        self.publisher.publish(Message(*args, **kwargs))
+        self.publisher.publish(Message(*args, **kwargs), threading.Event())
         return self.read()
 
     def is_silent(self):

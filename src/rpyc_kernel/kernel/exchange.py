@@ -172,7 +172,7 @@ class Exchange:
             self._on_reply(machine, message)
         else:
             message.parent = machine.shown_by(message.parent)
-            self._publisher.publish(message, machine.link.cancel if backlog else None)
+            self._publisher.publish(message, machine.link.cancel, backlog=backlog)
 
     def _on_reply(self, machine: Machine, message: Message) -> None:
         assert self.loop is not None

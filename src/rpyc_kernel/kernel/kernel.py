@@ -14,6 +14,7 @@ from rpyc_kernel.errors import DialCancelledError, RpycKernelError, WithdrawnErr
 from rpyc_kernel.kernel import logs, magics, missed, people, routing
 from rpyc_kernel.kernel.cell import NOTHING, Cell
 from rpyc_kernel.kernel.exchange import Exchange
+from rpyc_kernel.kernel.iopub import PatientIOPub
 from rpyc_kernel.kernel.machines import Machines
 from rpyc_kernel.kernel.memory import Memory
 from rpyc_kernel.kernel.presses import Presses
@@ -56,7 +57,8 @@ class RpycKernel(StoppableKernel):
         self.count = 1
         self._lines = 0  # of the history; a session that is taken over may count its cells from anywhere
         self.memory = Memory(getattr(self.parent, "abs_connection_file", None))
-        self.publisher = Publisher(self.session, self.iopub_socket, self._topic, paced=self.paced)
+        patience = PatientIOPub(self.iopub_socket.io_thread)
+        self.publisher = Publisher(self.session, self.iopub_socket, self._topic, patience=patience, paced=self.paced)
         self.exchange = Exchange(self.publisher, self.session, self.stdin_socket)
         options = {"heartbeat": self.heartbeat, "holder": people.holder()}
         self.machines = Machines(self.exchange.on_message, self._on_status, **options)

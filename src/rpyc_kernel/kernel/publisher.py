@@ -11,6 +11,7 @@ import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
+from rpyc_kernel.kernel.iopub import PatientIOPub
 from rpyc_kernel.kernel.pacing import Pacing
 
 if TYPE_CHECKING:
@@ -31,13 +32,20 @@ class Publisher:
     """Knows the requests by their ``msg_id``, and the comms by their ids. `publish` is for any thread."""
 
     def __init__(
-        self, session: Session, iopub_socket: Any, topic: Callable[[str], bytes], *, paced: bool = True
+        self,
+        session: Session,
+        iopub_socket: Any,
+        topic: Callable[[str], bytes],
+        *,
+        patience: PatientIOPub | None = None,
+        paced: bool = True,
     ) -> None:
         self._session = session
         self._iopub = iopub_socket
         self._topic = topic
         self._parents: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self.comms: dict[str, str] = {}  # target name by comm_id
+        self._patience = patience
         self._pacing = Pacing() if paced else None
         self._paced = threading.Lock()  # guards it
 
@@ -50,10 +58,11 @@ class Publisher:
             self._parents.popitem(last=False)
         return msg_id
 
-    def publish(self, message: Message, paced_until: threading.Event | None = None) -> None:
+    def publish(self, message: Message, until: threading.Event, *, backlog: bool = False) -> None:
         """Send a message of another machine to IOPub, if it is one that a worker may send.
 
-        *paced_until*: it belongs to a backlog, which waits so that the front end can take it, until that is set.
+        Waits for a front end that reads slowly; what belongs to a *backlog* also goes no faster than a Jupyter server
+        passes it on. *until* ends the waiting.
         """
         if message.type not in OUTPUTS:
             log.warning("a %r message came from the other machine and was dropped", message.type[:100])
@@ -63,20 +72,20 @@ class Publisher:
             self.comms[str(comm_id)] = str(message.content.get("target_name", ""))
         elif message.type == "comm_close":
             self.comms.pop(str(comm_id), None)
-        self._pace(message, paced_until)
+        if self._patience is not None:
+            self._patience.wait_for_room(_size(message), until)
+        if self._pacing is not None:
+            self._pace(self._pacing, message, until, backlog=backlog)
         self.send(message.type, message.content, message.parent, message.metadata, message.buffers)
 
-    def _pace(self, message: Message, until: threading.Event | None) -> None:
-        while self._pacing is not None:
+    def _pace(self, pacing: Pacing, message: Message, until: threading.Event, *, backlog: bool) -> None:
+        while True:
             with self._paced:
                 now = time.monotonic()
-                delay = 0.0
-                if until is not None and not until.is_set():
-                    delay = self._pacing.delay(now, message.type, message.content)
-                if delay <= 0:
-                    self._pacing.published(now, message.type, message.content, live=until is None)
+                delay = pacing.delay(now, message.type, message.content) if backlog else 0.0
+                if delay <= 0 or until.is_set():
+                    pacing.published(now, message.type, message.content, live=not backlog)
                     return
-            assert until is not None
             until.wait(delay)
 
     def send(
@@ -98,3 +107,10 @@ class Publisher:
         content = {"ename": ename, "evalue": evalue, "traceback": [f"\x1b[31m{ename}\x1b[0m: {evalue}"]}
         self.send("error", content, parent)
         return {"status": "error", **content}
+
+
+def _size(message: Message) -> int:
+    """Bytes of a message, about."""
+    data = message.content.get("data")
+    texts = [message.content.get("text"), *(data.values() if isinstance(data, dict) else ())]
+    return sum(len(text) for text in texts if isinstance(text, str)) + sum(map(len, message.buffers or ()))

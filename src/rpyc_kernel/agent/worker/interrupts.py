@@ -36,6 +36,7 @@ class Interrupts:
         self._seen = page.interrupt[0]
         self._running: Dict[int, float] = {}  # request: when it was last interrupted
         self._early = 0
+        self._late: Optional[int] = None  # the serial number of an interrupt whose signal has yet to come
         self.depth = 0
         self._pending: Optional[int] = None
         #: the globals of the code that drives cells, in which KeyboardInterrupt is not raised, and its functions
@@ -67,14 +68,13 @@ class Interrupts:
 
     def begin(self, number: int) -> bool:
         """The request begins; False if it was interrupted already and must not run."""
+        self._pending = None  # before it counts as running: from then on its interrupt may come
         self._running[number] = 0.0
-        self._pending = None
         serial, meant = self._page.interrupt
-        if meant == number and (serial != self._seen or self._early == number):
-            self._seen = serial
-            self._running[number] = time.monotonic()  # the signal may be on its way
+        if meant == number and serial != self._seen:
+            self._late = self._seen = serial  # its signal may come when the next request runs, and isn't meant for that
             return False
-        return True
+        return not (self._early == number or self._pending == number)
 
     def end(self, number: int) -> None:
         """The request has ended; an interrupt that comes now does nothing."""
@@ -83,6 +83,9 @@ class Interrupts:
 
     def _handle(self, _signum: int, frame: Optional[FrameType]) -> None:
         serial, meant = self._page.interrupt
+        if serial == self._late:
+            self._late = None
+            return
         if serial == self._seen:  # not ours: the user's code has sent it
             meant = current.get()
         self._seen = serial

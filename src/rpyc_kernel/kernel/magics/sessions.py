@@ -13,6 +13,8 @@ from rpyc_kernel.link import catalog
 from rpyc_kernel.link.session import LinkStatus
 
 if TYPE_CHECKING:
+    import threading
+
     from rpyc_kernel.kernel.cell import Cell
     from rpyc_kernel.kernel.kernel import RpycKernel
     from rpyc_kernel.kernel.machine import Machine
@@ -72,26 +74,30 @@ async def replay(kernel: RpycKernel, arguments: dict[str, Any], cell: Cell) -> d
         if not (number.isascii() and number.isdigit()):
             raise CommandError(f"%replay takes the number of a cell, like %replay 7, not {catalog.plain(number)}.")
         wanted = {"cell": int(number)}
-    place, shown = 0, 0
-    while True:
-        request = {**wanted, "from": place, "max_bytes": PAGE}
-        answer, packets = await kernel.blocking(
-            lambda _cancel, request=request: machine.link.ask("replay", request, machine.link.heartbeat)  # type: ignore[misc]
-        )
-        for packet in packets:
-            message = Message.decode(packet)
-            message.parent = cell.msg_id
-            if message.type in SHOWN:
-                shown += 1
-                await kernel.blocking(lambda cancel, message=message: kernel.publisher.publish(message, cancel))  # type: ignore[misc]
-        following = answer.get("next")
-        if not isinstance(following, int) or following <= place:
-            break
-        place = following
-    if not answer.get("found"):
+    found, shown = await kernel.blocking(lambda cancel: _replay(kernel, machine, wanted, cell, cancel))
+    if not found:
         which = f"cell {number}" if number is not None else "any cell"
         raise CommandError(f"What {which} gave out is not kept on {machine.name} any more, or it never ran there.")
     return kernel.said("It gave out nothing.", cell) if not shown else kernel.said("", cell)
+
+
+def _replay(
+    kernel: RpycKernel, machine: Machine, wanted: dict[str, Any], cell: Cell, cancel: threading.Event
+) -> tuple[bool, int]:
+    """Page by page; whether there was such a cell, and how many messages were shown."""
+    place, shown = 0, 0
+    while True:
+        request = {**wanted, "from": place, "max_bytes": PAGE}
+        answer, packets = machine.link.ask("replay", request, machine.link.heartbeat)
+        for message in map(Message.decode, packets):
+            message.parent = cell.msg_id
+            if message.type in SHOWN and not cancel.is_set():
+                kernel.publisher.publish(message, cancel, backlog=True)
+                shown += 1
+        following = answer.get("next")
+        if cancel.is_set() or not isinstance(following, int) or following <= place:
+            return answer.get("found") is True, shown
+        place = following
 
 
 async def ping(kernel: RpycKernel, _arguments: dict[str, Any], cell: Cell) -> dict[str, Any]:
