@@ -7,15 +7,21 @@ import pytest
 from tests.leftovers import Leftovers
 from tests.needs import needs
 
+LEFTOVERS = pytest.StashKey[Leftovers]()
 
-@pytest.fixture(scope="session", autouse=True)
-def nothing_is_left():
-    """After all tests: no process, socket or folder of ours. What was left is listed as an error of the last test."""
-    leftovers = Leftovers()
-    yield
-    found = leftovers.found()
-    if found:
-        pytest.fail("the tests have left behind:\n" + "\n".join(found), pytrace=False)
+
+def pytest_configure(config):
+    if not hasattr(config, "workerinput"):  # the process that runs the tests, or has others run them
+        config.stash[LEFTOVERS] = Leftovers()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session):
+    """After all tests: no process, socket or folder of ours. What was left is listed, and makes the run fail."""
+    leftovers = session.config.stash.get(LEFTOVERS, None)
+    if leftovers and (found := leftovers.found()):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        session.config.get_terminal_writer().line("\n".join(["", "The tests have left behind:", *found]), red=True)
 
 
 def pytest_runtest_setup(item):

@@ -30,7 +30,7 @@ Token = tuple[str, ...]  # one thing that a page shows: (msg_id, what, text)
 SILENCE = 60.0  # seconds without a message after which a session counts as stuck
 IN_FLIGHT = 4  # cells that are submitted and not answered: the later ones wait over there
 INTERRUPTED = 0.03  # of the cells: they would wait for ever, and are interrupted at once; one at a time, as people do
-ENDLESS = "import time\ntry: time.sleep(3600)\nexcept KeyboardInterrupt: pass"
+ENDLESS = "import time\ntry:\n    while True: time.sleep(0.1)\nexcept KeyboardInterrupt: pass"
 HANDSHAKE = {"up": 18_000, "down": 700}  # bytes, about, until a connection is of use
 SPAN = {"up": 4_000, "down": 12_000}  # bytes, on average, that it lives after that
 

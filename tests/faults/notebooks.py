@@ -22,8 +22,9 @@ PAUSE = re.compile(r"time\.sleep\(.*\)")
 def counting(lines: int, *, every: int = 10, pause: float = 0.0, together: int = 1, also: str = "pass") -> str:
     """A cell that prints so many numbered lines to both streams, with displays between, and ends with a value.
 
-    *pause*: seconds after every *every* lines, where it displays something too. *together*: how many lines go to one
-    stream before as many go to the other. *also*: a line of code that runs where it pauses.
+    *pause*: seconds after every *every* lines, where it displays something too. *also*: a line of code that runs there.
+    *together*: how many lines go to one stream before as many go to the other. Otherwise each line is a message, and
+    thousands at once are more than ZMQ keeps for a reader that is busy.
     """
     return (
         "import os, sys, time\n"

@@ -58,7 +58,7 @@ def test_a_link_that_is_down_for_10_seconds(clock: Clock, notebook: Notebook, re
 
 @pytest.mark.needs("tun")
 def test_a_link_of_300_ms_that_loses_5_percent(clock: Clock, notebook: Notebook, remote: Remote, seed: int) -> None:
-    code = counting(clock.number(3000))
+    code = counting(clock.number(3000), every=20, together=10)
     undisturbed = notebook.undisturbed(remote.address, code)
     with Radio(clock(0.3), 0.05, seed) as radio, two_machines(radio, clock, remote) as (there, address):
         there.know(code, undisturbed)

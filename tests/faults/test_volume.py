@@ -17,7 +17,10 @@ from tests.faults.clock import Clock
 from tests.faults.processes import WORKER_AND_KEEPER, pids
 from tests.faults.proxy import Proxy
 from tests.faults.volumes import BLOCK, LINE, MIB, Gaps, Sum, printing, private_memory, wait_idle
+from tests.kernel.client import Client
+from tests.kernel.kernels import Kernel
 from tests.kernel.remotes import Remote
+from tests.kernel.results import Message as Shown
 from tests.servers.sessions import Session
 
 ALL, LESS = 2000 * MIB, 80 * MIB  # what is printed, and what in `make test`
@@ -183,6 +186,36 @@ def test_2_gb_to_a_reader_that_pauses(remote: Remote, clock: Clock, tmp_path: Pa
         go_on.set()
         finish(session, cell, found, clock.patience(600))
         complete(found, size)
+
+
+def test_a_front_end_that_pauses(remote: Remote, clock: Clock, tmp_path: Path) -> None:
+    """The same through a kernel, whose messages ZeroMQ would drop when its queues are full."""
+    size = (400 if clock.is_full else 200) * MIB
+    progress = tmp_path / "progress"
+    kernel = Kernel(clock.kernel_option)
+    with kernel as first:
+        client = Client(kernel.manager.connection_file, kernel.alive, room=1000)
+        try:
+            client.ready()
+            kernel.dismiss(first)
+            client.good(f"%connect {remote.address}")
+            cell = client.start(printing(size, SHOWS, progress=progress))
+            client.wait_for(lambda: cell.messages)
+            held = settled(progress)
+            assert held * LINE * BLOCK < size, "the worker was not held back"
+            client.finish(cell, clock.patience(600))
+            found = Sum()
+            for message in cell.messages:
+                found.take(wire_message(message))
+            found.reply = cell.reply or {}
+            complete(found, size)
+            client.good("%disconnect --end")
+        finally:
+            client.close()
+
+
+def wire_message(shown: Shown) -> Message:
+    return Message(shown.kind, shown.content)
 
 
 def settled(progress: Path) -> int:

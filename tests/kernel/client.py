@@ -28,10 +28,10 @@ class NotSeen(AssertionError):
 class Client:
     """One front end on one kernel."""
 
-    def __init__(self, connection_file: str, alive: Callable[[], bool] = lambda: True) -> None:
-        # High-water marks would drop messages while a test does something else.
+    def __init__(self, connection_file: str, alive: Callable[[], bool] = lambda: True, *, room: int = 0) -> None:
+        # High-water marks would drop messages while a test does something else. *room*: of how many, 0 for all.
         self.context = zmq.Context()
-        self.context.setsockopt(zmq.RCVHWM, 0)
+        self.context.setsockopt(zmq.RCVHWM, room)
         self.context.setsockopt(zmq.SNDHWM, 0)
         self.zmq = BlockingKernelClient(context=self.context)
         self.zmq.load_connection_file(connection_file)

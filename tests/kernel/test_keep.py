@@ -137,6 +137,7 @@ def test_a_restart_during_an_outage_is_fresh_and_the_old_session_ends_when_the_l
         assert cell.text == "False"
         assert wait_until(lambda: not Path(f"/proc/{old}").exists(), 20)
         assert worker(kernel) != old
+        kernel.first.good("%disconnect --end")
 
 
 @pytest.mark.parametrize("how", ["kill", "port"])
@@ -153,3 +154,4 @@ def test_the_session_is_found_through_another_server(new_kernel: Callable[..., K
             assert "the session is the same" in line
         assert kernel.first.good("kept").text == "'kept'"
         assert kernel.first.good("%hosts").stdout.count("\n") == 1
+        kernel.first.good("%disconnect --end")

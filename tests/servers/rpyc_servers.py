@@ -10,9 +10,11 @@ repository. A test that asks for a Python which this machine doesn't have is ski
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -39,6 +41,7 @@ _VENVS = Path(os.environ.get("RPYC_KERNEL_TEST_VENVS") or Path(__file__).resolve
 # It listens before it tells its port, so that nobody comes too early; a second listen() does no harm.
 _SCRIPT = """\
 import os
+import random
 from rpyc.core.service import SlaveService, Service, VoidService
 from rpyc.utils import server as servers
 {before}
@@ -145,8 +148,8 @@ def start_server(
     interpreter = venv(python, rpyc, extra_packages)
     folder = Path(tempfile.mkdtemp(prefix="rk-server-"))
     report = folder / "port"
+    port = port or free_port()
     if kind == "classic":
-        port = port or free_port()
         script = next(path for path in sorted(interpreter.parent.glob("rpyc_classic*")) if path.is_file())
         command = [str(interpreter), str(script), "--host", host, "--port", str(port)]
     else:
@@ -188,10 +191,16 @@ def _environment(extra: Mapping[str, str]) -> dict[str, str]:
 
 
 def free_port() -> int:
-    """Return a TCP port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a TCP port that nobody listens on now.
+
+    It is none of those that the system hands out by itself, so that it is still free when a server takes it, and when
+    one that was killed is started on it again.
+    """
+    while True:
+        port = random.randint(20_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def venv(python: str = CURRENT_PYTHON, rpyc: str = CURRENT_RPYC, extra_packages: Iterable[str] = ()) -> Path:

@@ -133,13 +133,18 @@ def start(*argv, **more):
     )  # fmt: skip
 
 
+def _as_in_a_terminal():
+    """Where the tests were started in the background, SIGINT is ignored, and what they start inherits that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.needs("posix")
 def test_control_c_is_quiet():
     """While it waits for a machine that accepts connections and says nothing."""
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        process = start("sessions", f"127.0.0.1:{silent.getsockname()[1]}")
+        process = start("sessions", f"127.0.0.1:{silent.getsockname()[1]}", preexec_fn=_as_in_a_terminal)
         timer = threading.Timer(30, process.kill)
         timer.start()
         silent.accept()[0].close()  # it dials again, and waits there

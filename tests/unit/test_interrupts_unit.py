@@ -112,6 +112,60 @@ def test_the_signal_of_a_press_that_was_seen_already_does_nothing(interrupts, ke
     assert begin(interrupts, 2)
 
 
+def test_a_signal_that_comes_late_does_nothing_to_the_next_request(interrupts, keeper):
+    """The keeper names the request, looks for what its cell has started, and then sends the signal."""
+    keeper.name(1)
+    assert not begin(interrupts, 1)
+    interrupts.end(1)
+    assert begin(interrupts, 2)
+    assert not interrupted(signal_myself)
+    assert interrupted(signal_myself)  # the user's own
+
+
+def test_the_second_of_two_signals_that_came_late_does_nothing_to_the_next_request(interrupts, keeper):
+    assert begin(interrupts, 1)
+    keeper.name(1)
+    keeper.name(1)
+    assert interrupted(signal_myself)
+    interrupts.end(1)
+    assert begin(interrupts, 2)
+    assert not interrupted(signal_myself)
+
+
+def test_a_signal_that_never_came_is_not_waited_for(interrupts, keeper, clock):
+    keeper.name(1)
+    assert not begin(interrupts, 1)
+    interrupts.end(1)
+    clock.now += REPEAT * 1.1
+    assert begin(interrupts, 2)
+    assert interrupted(signal_myself)
+
+
+@pytest.mark.parametrize("attribute", ["_running", "_pending"])
+def test_a_signal_in_the_middle_of_the_beginning_is_not_lost(interrupts, keeper, attribute):
+    """Wherever it comes, the request doesn't begin, or is interrupted before its code runs."""
+
+    class Watched(Interrupts):
+        def __setattr__(self, name, value):
+            super().__setattr__(name, value)
+            if name == attribute and hasattr(self, "armed"):
+                del self.armed
+                keeper.interrupt(1)
+
+    class Running(dict):
+        def __setitem__(self, number, value):
+            super().__setitem__(number, value)
+            if attribute == "_running" and hasattr(interrupts, "armed"):
+                del interrupts.armed
+                keeper.interrupt(1)
+
+    interrupts.__class__ = Watched
+    interrupts._running = Running()
+    interrupts.machinery = globals()
+    interrupts.armed = True
+    assert not begin(interrupts, 1) or interrupts.take(1)
+
+
 def test_a_request_whose_signal_came_before_it_began_does_not_begin(interrupts, keeper):
     assert not interrupted(keeper.interrupt, 1)
     assert not begin(interrupts, 1)

@@ -36,7 +36,7 @@ class Interrupts:
         self._seen = page.interrupt[0]
         self._running: Dict[int, float] = {}  # request: when it was last interrupted
         self._early = 0
-        self._late: Optional[int] = None  # the serial number of an interrupt whose signal has yet to come
+        self._late, self._late_until = 0, 0.0  # how many signals of interrupts that are known may still come
         self.depth = 0
         self._pending: Optional[int] = None
         #: the globals of the code that drives cells, in which KeyboardInterrupt is not raised, and its functions
@@ -72,23 +72,33 @@ class Interrupts:
         self._running[number] = 0.0
         serial, meant = self._page.interrupt
         if meant == number and serial != self._seen:
-            self._late = self._seen = serial  # its signal may come when the next request runs, and isn't meant for that
+            self._see(serial, 0)
             return False
-        return not (self._early == number or self._pending == number)
+        return number not in (self._early, self._pending)
 
     def end(self, number: int) -> None:
         """The request has ended; an interrupt that comes now does nothing."""
         self._running.pop(number, None)
         self._pending = None
 
+    def _see(self, serial: int, signals: int) -> None:
+        """Interrupts up to that one are known. The signals of the others may come when the next request runs already.
+
+        :param signals: how many of theirs have come
+        """
+        self._late += serial - self._seen - signals
+        self._late_until = time.monotonic() + REPEAT
+        self._seen = serial
+
     def _handle(self, _signum: int, frame: Optional[FrameType]) -> None:
         serial, meant = self._page.interrupt
-        if serial == self._late:
-            self._late = None
+        if serial != self._seen:
+            self._see(serial, 1)
+        elif self._late > 0 and time.monotonic() < self._late_until:
+            self._late -= 1
             return
-        if serial == self._seen:  # not ours: the user's code has sent it
-            meant = current.get()
-        self._seen = serial
+        else:
+            meant = current.get()  # not ours: the user's code has sent it
         if meant not in self._running:
             self._early = meant  # it may still wait for its turn
         elif self.depth:
