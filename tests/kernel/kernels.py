@@ -17,7 +17,10 @@ from typing import Any
 from jupyter_client import KernelManager
 from jupyter_client.kernelspec import KernelSpecManager
 
-from tests.kernel.client import WAIT, Client, NotSeen
+from tests.kernel.client import WAIT, Client
+from tests.servers.rpyc_servers import free_port
+
+CHANNELS = ("shell", "iopub", "stdin", "control", "hb")
 
 # Where the tests' own rpyc_kernel is: the kernels run the same one.
 _found = importlib.util.find_spec("rpyc_kernel")
@@ -76,6 +79,8 @@ class Kernel:
         self._log = self.log.open("ab")  # open as long as this, since a restart uses it again
         specs = KernelSpecManager(kernel_dirs=[str(write_kernelspec(self.folder, command or COMMAND, spec_metadata))])
         specs.ensure_native_kernel = False
+        if manager.get("transport", "tcp") == "tcp":  # a port that Jupyter finds free may be taken when it is bound
+            manager.update({f"{name}_port": free_port() for name in CHANNELS}, cache_ports=False)
         self.manager = KernelManager(
             kernel_name="rpyc",
             kernel_spec_manager=specs,
@@ -91,15 +96,6 @@ class Kernel:
         return self._clients[0]
 
     def start(self, timeout: float = WAIT) -> Client:
-        self.launch()
-        try:
-            return self.client(timeout)
-        except NotSeen:
-            if self.alive() or b"Address already in use" not in self.log.read_bytes():
-                raise
-        # Somebody took one of its ports before it could. Jupyter starts such a kernel again with other ones too.
-        self._clients.pop().close()
-        self.manager.cleanup_random_ports()
         self.launch()
         return self.client(timeout)
 

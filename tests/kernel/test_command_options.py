@@ -32,7 +32,7 @@ def test_options_say_otherwise(front: Client, remote: Remote, tmp_path: Path) ->
 
 def test_options_as_arguments(front: Client, remote: Remote, tmp_path: Path) -> None:
     front.good(f'$connect("{remote.address}", cwd="{tmp_path}", env={{"RK_A": "1"}})')
-    assert front.good("import os; os.getcwd(), os.environ['RK_A']").text == f"('{tmp_path}', '1')"
+    assert front.good("import os; os.getcwd() + os.environ['RK_A']").text == f"'{tmp_path}1'"
 
 
 def test_another_python_there(front: Client, remote: Remote) -> None:

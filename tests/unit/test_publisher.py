@@ -85,7 +85,7 @@ def test_what_a_worker_may_send_passes(front, msg_type):
 )
 def test_what_a_worker_may_not_send_is_dropped(front, msg_type, caplog):
     with caplog.at_level(logging.WARNING):
-        front.publisher.publish(Message(msg_type, {"execution_state": "idle"}))
+        front.publisher.publish(Message(msg_type, {"execution_state": "idle"}), threading.Event())
     assert front.is_silent()
     assert "was dropped" in caplog.text
     assert len(caplog.text) < 400

@@ -41,11 +41,11 @@ def test_a_reloaded_page_goes_on_with_its_session(page: Page, remote: Remote) ->
         expect(notebook.output(cell).last).to_have_text("'kept'")
 
 
-def test_a_page_that_is_reloaded_in_the_middle_of_a_cell_sees_it_again_by_replay(page: Page, remote: Remote) -> None:
+def test_a_page_that_is_reloaded_in_the_middle_of_a_cell_sees_it_again_by_replay(page: Page) -> None:
     """JupyterLab shows nothing for that cell; another one does."""
     from tests.kernel.browser.pages import NAME, TOKEN, JupyterServer, Notebook, expect
 
-    with JupyterServer("jupyterlab") as server:
+    with Remote("bare") as remote, JupyterServer("jupyterlab") as server:
         notebook = Notebook(page)
         page.goto(f"{server.url}/lab?token={TOKEN}")
         page.locator(f'.jp-LauncherCard[data-category="Notebook"][title*="{NAME}"]').click()
