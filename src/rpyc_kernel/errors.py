@@ -281,8 +281,8 @@ class WaitingStoppedError(LinkError):
         why = f" The last attempt to reconnect failed: {reason}" if reason else ""
         super().__init__(
             address,
-            f"You stopped waiting for {address}.{why} What runs there goes on, and what it gives out is kept; "
-            "the next cell tries again.",
+            f"You stopped waiting for {address}.{why} What runs there goes on until the link is back, "
+            "and is stopped then.",
         )
 
 

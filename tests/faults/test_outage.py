@@ -51,7 +51,7 @@ def lost(client: Client, proxy: Proxy, code: str) -> Request:
 def test_a_press_is_delivered_when_the_link_is_back(client: Client, proxy: Proxy) -> None:
     cell = lost(client, proxy, "print('on')\ntime.sleep(600)")
     client.interrupt()
-    client.wait_for(lambda: "press stop again to give up" in link_lines(cell)[-1][1], what="the line that says so")
+    client.wait_for(lambda: "stopped when it is back" in link_lines(cell)[-1][1], what="the line that says so")
     assert not cell.done
     proxy.refuse(0)
     client.finish(cell)
@@ -59,6 +59,16 @@ def test_a_press_is_delivered_when_the_link_is_back(client: Client, proxy: Proxy
     assert cell.error["ename"] == "KeyboardInterrupt"
     assert link_lines(cell)[-1][1].endswith("was lost, and is back")
     assert client.good("kept").text == "'still here'"
+
+
+def test_a_press_ends_the_cell_here_soon_and_there_when_the_link_is_back(client: Client, proxy: Proxy) -> None:
+    cell = lost(client, proxy, "print('on')\ntry:\n    time.sleep(600)\nfinally:\n    stopped = 'stopped'")
+    assert client.interrupted(cell) < 10
+    assert cell.error is not None
+    assert cell.error["ename"] == "KeyboardInterrupt"
+    assert "stopped waiting" in cell.error["evalue"]
+    proxy.refuse(0)
+    assert client.good("stopped").text == "'stopped'"
 
 
 def test_a_press_for_a_cell_that_has_ended_meanwhile_hits_no_other(client: Client, proxy: Proxy, gate: Gate) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rpyc_kernel.errors import WithdrawnError
+from rpyc_kernel.errors import WaitingStoppedError, WithdrawnError
 from rpyc_kernel.kernel import presses
 from rpyc_kernel.kernel.presses import Presses
 from rpyc_kernel.link.session import LinkStatus
@@ -15,7 +15,7 @@ class Noted:
         self.calls = []
         self.answers = answers
         self.status = LinkStatus.UP
-        self.address, self.error = "pi", None
+        self.address, self.error, self.failure = "pi", None, ""
 
     def __getattr__(self, name):
         def note(*arguments):
@@ -27,6 +27,16 @@ class Noted:
     @property
     def did(self):
         return [call[0] for call in self.calls]
+
+
+class Loop:
+    """Stands for the event loop, and notes what is to be done later."""
+
+    def __init__(self, later):
+        self.later = later
+
+    def call_later(self, *what):
+        self.later.append(what)
 
 
 class Pi:
@@ -44,8 +54,9 @@ def clock(monkeypatch):
 
 
 @pytest.fixture
-def press(clock):
-    link, exchange = Noted(withdraw=False), Noted()
+def press(clock, monkeypatch):
+    link, exchange, later = Noted(was_tried=True), Noted(waits=True), []
+    monkeypatch.setattr(presses.asyncio, "get_running_loop", lambda: Loop(later))
     button, machine = Presses(exchange), Pi(link)
 
     def press(after=1.0, msg_id="a", status=LinkStatus.UP):
@@ -56,7 +67,7 @@ def press(clock):
         button.pressed(machine, msg_id)
         return link.did, exchange.did
 
-    press.link, press.exchange = link, exchange
+    press.link, press.exchange, press.later = link, exchange, later
     return press
 
 
@@ -82,15 +93,39 @@ def test_a_late_one_and_one_of_another_cell_are_no_second(press, after, msg_id):
 
 
 def test_during_an_outage_it_is_kept_and_the_second_ends_the_waiting(press):
-    assert press(status=LinkStatus.LOST) == (["withdraw", "interrupt"], ["show_link"])
-    assert press(after=20, status=LinkStatus.LOST) == (["withdraw", "give_up"], [])
+    assert press(status=LinkStatus.LOST) == (["was_tried", "interrupt"], ["show_link"])
+    assert press(after=20, status=LinkStatus.LOST) == (["was_tried", "withdraw"], ["waits", "fail_one"])
+    assert isinstance(press.exchange.calls[-1][2], WaitingStoppedError)
+
+
+def test_a_cell_that_was_stopped_waits_for_the_link_only_a_moment(press):
+    press(status=LinkStatus.LOST)
+    seconds, callback, *arguments = press.later[0]
+    assert seconds == presses.GRACE
+    press.link.calls.clear()
+    callback(*arguments)
+    assert press.link.did == ["withdraw"]
+    assert isinstance(press.exchange.calls[-1][2], WaitingStoppedError)
+
+
+@pytest.mark.parametrize("change", ["the link is back", "the cell has ended"])
+def test_after_that_moment_nothing_happens_if_all_is_well(press, change):
+    press(status=LinkStatus.LOST)
+    _seconds, callback, *arguments = press.later[0]
+    press.link.calls.clear()
+    if change == "the link is back":
+        press.link.status = LinkStatus.UP
+    else:
+        press.exchange.answers["waits"] = False
+    callback(*arguments)
+    assert press.link.did == []
 
 
 def test_what_was_never_sent_ends_at_once(press):
-    press.link.answers["withdraw"] = True
-    assert press(status=LinkStatus.LOST) == (["withdraw"], ["fail_one"])
+    press.link.answers["was_tried"] = False
+    assert press(status=LinkStatus.LOST) == (["was_tried", "withdraw"], ["fail_one"])
     assert isinstance(press.exchange.calls[0][2], WithdrawnError)
 
 
-def test_where_the_link_was_given_up_whoever_waits_is_told(press):
-    assert press(status=LinkStatus.DOWN) == ([], ["fail"])
+def test_where_the_session_is_gone_whoever_waits_is_told(press):
+    assert press(status=LinkStatus.CLOSED) == ([], ["fail"])

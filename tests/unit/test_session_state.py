@@ -81,51 +81,54 @@ def test_an_epoch_that_is_not_newer_is_refused(epoch):
     assert state.epoch == 5
 
 
-def test_what_is_given_up_is_not_sent_and_its_number_is_free_again(state):
+def test_what_is_taken_back_is_not_sent_and_its_number_is_free_again(state):
     submit(state, "a", "b")
     send_all(state)
-    assert [each.parent for each in state.abandon()] == ["a", "b"]
+    state.withdraw("a")
+    state.withdraw("b")
     state.attached(2, 1)  # "a" had arrived, it turns out
     assert state.next_unsent() is None
     submit(state, "c")
     assert send_all(state) == [(2, "c")]
 
 
-def test_what_is_submitted_after_giving_up_and_before_the_new_link(state):
+def test_what_is_submitted_after_that_and_before_the_new_link(state):
     submit(state, "a", "b")
-    state.abandon()
+    state.withdraw("b")
+    state.withdraw("a")
     submit(state, "c", "d")
     state.attached(2, 0)
     assert send_all(state) == [(1, "c"), (2, "d")]
     assert submit(state, "e")[0].number == 3
 
 
-def test_what_was_never_sent_can_be_taken_back(state):
+def test_what_was_never_sent_is_known(state):
     submit(state, "a", "b", "c", "b")
     state.sent()
-    assert state.withdraw("b")
-    assert not state.withdraw("b")
-    assert send_all(state) == [(2, "c")]
+    assert [state.was_tried(name) for name in "abc"] == [True, False, False]
+    state.withdraw("b")
+    state.attached(2, 0)
+    assert send_all(state) == [(1, "a"), (2, "c")]
     assert submit(state, "d")[0].number == 3
 
 
-def test_what_was_sent_on_an_earlier_link_cannot_be_taken_back(state):
-    submit(state, "a", "b")
+def test_what_was_sent_on_an_earlier_link_was_tried(state):
+    """Its acknowledgement may be lost, and it runs."""
+    submit(state, "a", "b", "c")
     state.sent()
     state.attached(2, 0)
-    assert not state.withdraw("a"), "its acknowledgement may be lost, and it runs"
-    assert state.withdraw("b")
-    assert send_all(state) == [(1, "a")]
+    assert [state.was_tried(name) for name in "ab"] == [True, False]
+    state.withdraw("a")
+    assert [state.was_tried(name) for name in "bc"] == [False, False]
+    state.attached(3, 1)
+    assert send_all(state) == [(2, "b"), (3, "c")]
 
 
-def test_what_was_accepted_needs_no_taking_back(state):
+def test_what_was_accepted_was_tried(state):
     submit(state, "a", "b")
     send_all(state)
     state.accepted(1)
-    assert not state.withdraw("a")
-    state.attached(2, 2)
-    submit(state, "c")
-    assert state.withdraw("c")
+    assert state.was_tried("a")
 
 
 def test_an_interrupt_waits_until_its_request_is_there(state):
@@ -147,11 +150,11 @@ def test_an_interrupt_waits_until_its_request_is_there(state):
     assert state.next_interrupt() == "b"
 
 
-def test_after_giving_up_an_interrupt_is_still_delivered(state):
+def test_after_taking_it_back_an_interrupt_is_still_delivered(state):
     """Whoever pressed stop twice wants the cell to stop; that its acknowledgement was lost changes nothing."""
     submit(state, "a")
     state.interrupt("a")
-    state.abandon()
+    state.withdraw("a")
     assert state.next_interrupt() == "a"
 
 
@@ -225,7 +228,6 @@ class Link(RuleBasedStateMachine):
         self.submitted, self.given_up = [], set()
         self.requests, self.strays, self.answers, self.accepted = [], [], [], []
         self.up = False
-        self.waiting = True  # whether those that submit have been told of no end yet
         self.reconnect(False)
 
     # the worker
@@ -247,7 +249,6 @@ class Link(RuleBasedStateMachine):
 
     # the kernel
 
-    @precondition(lambda self: self.waiting)
     @rule()
     def submit(self):
         name = f"request {len(self.submitted)}"
@@ -307,13 +308,17 @@ class Link(RuleBasedStateMachine):
         epoch, accepted = self.keeper.attach(self.state.received)
         if not lost:
             self.state.attached(epoch, accepted)
-            self.up = self.waiting = True
+            self.up = True
 
-    @precondition(lambda self: not self.up)
-    @rule()
-    def give_up(self):
-        self.given_up.update(each.parent for each in self.state.abandon())
-        self.waiting = False
+    @precondition(lambda self: not self.up and self.submitted)
+    @rule(data=st.data())
+    def give_up(self, data):
+        name = data.draw(st.sampled_from(self.submitted))
+        tried = self.state.was_tried(name)
+        self.state.withdraw(name)
+        if not tried:
+            assert name not in self.keeper.ran
+        self.given_up.add(name)
 
     @invariant()
     def no_request_runs_twice_or_out_of_order(self):

@@ -85,6 +85,10 @@ class Exchange:
             if owner is machine and not future.done():
                 future.set_exception(error)
 
+    def waits(self, msg_id: str) -> bool:
+        """Whether a reply to that request is waited for."""
+        return any(key == msg_id for _msg_type, key in self._replies)
+
     def fail_one(self, msg_id: str, error: Exception) -> None:
         """Whoever waits for the reply to that request gets the error instead."""
         for (_msg_type, key), (_machine, future) in list(self._replies.items()):
@@ -191,7 +195,7 @@ class Exchange:
         if self.loop is None:
             return
         self.loop.call_soon_threadsafe(self._tell_link, machine, status)
-        if status in (LinkStatus.DOWN, LinkStatus.CLOSED) and error is not None:
+        if status is LinkStatus.CLOSED and error is not None:
             self.loop.call_soon_threadsafe(self.fail, machine, error)
 
 

@@ -10,7 +10,7 @@ from traitlets import Bool, Dict, Enum, Float, Unicode
 
 from rpyc_kernel import __version__
 from rpyc_kernel.agent.wire import Message
-from rpyc_kernel.errors import DialCancelledError, RpycKernelError, WithdrawnError
+from rpyc_kernel.errors import DialCancelledError, RpycKernelError, WaitingStoppedError, WithdrawnError
 from rpyc_kernel.kernel import logs, magics, missed, people, routing
 from rpyc_kernel.kernel.cell import NOTHING, Cell
 from rpyc_kernel.kernel.exchange import Exchange
@@ -145,7 +145,7 @@ class RpycKernel(StoppableKernel):
                 reply = await self._run_step(step, cell)
                 if reply["status"] != "ok":
                     break
-        except (DialCancelledError, WithdrawnError) as error:
+        except (DialCancelledError, WaitingStoppedError, WithdrawnError) as error:
             reply = self.publisher.error("KeyboardInterrupt", str(error), msg_id)
         except RpycKernelError as error:
             reply = self.publisher.error(type(error).__name__, str(error), msg_id)

@@ -68,7 +68,7 @@ class Machines:
         return f"Connected to {machine.describe()}" + self._warning(address)
 
     def _come_back(self, known: Machine, config: dict[str, Any], cancel: threading.Event) -> str:
-        known.link.revive()
+        known.link.hurry()
         known.link.wait_up(cancel)
         known.default = False
         if config.get("kept"):
@@ -79,7 +79,7 @@ class Machines:
 
     def _moved_here(self, name: str, address: Address, cancel: threading.Event) -> Machine | None:
         """The machine that another server of this notebook's doesn't reach any more, if its session is found here."""
-        lost = [each for each in self._machines.values() if each.link.status in (LinkStatus.LOST, LinkStatus.DOWN)]
+        lost = [each for each in self._machines.values() if each.link.status is LinkStatus.LOST]
         if not lost or address.scheme == "local":
             return None
         here = {entry.session for entry in catalog.sessions(address, cancel=cancel)}

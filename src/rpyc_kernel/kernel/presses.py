@@ -1,15 +1,17 @@
 """What a press of the stop button means for a request on another machine: by how its link is, and which press it is.
 
-It reaches a request that runs, whatever that does. While the link is down it is delivered once the link is back, and
-a second press ends the waiting. On a cell that doesn't stop, a second press names the way out.
+It reaches a request that runs, whatever that does. While the link is down it is kept and delivered once the link is
+back; the cell waits for that only a moment, and not at all after a second press. On a cell that doesn't stop, a second
+press names the way out.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from rpyc_kernel.errors import CommandError, WithdrawnError
+from rpyc_kernel.errors import CommandError, WaitingStoppedError, WithdrawnError
 from rpyc_kernel.link.session import LinkStatus
 
 if TYPE_CHECKING:
@@ -18,12 +20,13 @@ if TYPE_CHECKING:
 
 SOON = 3.0  # seconds between two presses of somebody who sees that nothing happens
 SAME = 0.1  # seconds between two that are one: a front end may send both an interrupt and a signal
+GRACE = 5.0  # seconds that a cell that was stopped waits for the link
 
 HINT = (
     "The cell on {name} has been told twice to stop and goes on. %restart, in a cell of its own, ends the Python there "
     "and keeps the connection; the variables are lost then.\n"
 )
-QUEUED = "link to {name} lost, reconnecting… The cell is stopped when it is back; press stop again to give up waiting."
+KEPT = "link to {name} lost, reconnecting… The cell is stopped when it is back; press stop again to wait no longer."
 
 
 class Presses:
@@ -50,12 +53,20 @@ class Presses:
                 self._hinted = msg_id
                 exchange.warn(machine, msg_id, HINT.format(name=machine.name))
         elif link.status is LinkStatus.LOST:
-            if link.withdraw(msg_id):
+            if not link.was_tried(msg_id):
+                link.withdraw(msg_id)
                 exchange.fail_one(msg_id, WithdrawnError(link.address))
             elif again:
-                link.give_up()
+                self._wait_no_longer(machine, msg_id)
             else:
                 link.interrupt(msg_id)
-                exchange.show_link(machine, msg_id, QUEUED.format(name=machine.name))
+                exchange.show_link(machine, msg_id, KEPT.format(name=machine.name))
+                asyncio.get_running_loop().call_later(GRACE, self._wait_no_longer, machine, msg_id)
         else:
             exchange.fail(machine, link.error or CommandError(f"The link to {machine.name} is down."))
+
+    def _wait_no_longer(self, machine: Machine, msg_id: str) -> None:
+        link = machine.link
+        if link.status is LinkStatus.LOST and self._exchange.waits(msg_id):
+            link.withdraw(msg_id)
+            self._exchange.fail_one(msg_id, WaitingStoppedError(link.address, link.failure))

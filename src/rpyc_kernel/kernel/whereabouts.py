@@ -40,7 +40,7 @@ class Whereabouts:
         if machine.link.status is LinkStatus.CLOSED:
             error = machine.link.error
             raise error or CommandError(f'The session is closed. $connect("{machine.name}") starts another.')
-        machine.link.revive()
+        machine.link.hurry()
         return machine
 
     async def connect(self, address: str, config: dict[str, Any], *, new: bool = False) -> str:

@@ -1,4 +1,4 @@
-"""A session on another machine, as the kernel has it: connected, reconnecting for as long as it takes, or given up.
+"""A session on another machine, as the kernel has it: connected, or reconnecting for as long as it takes.
 
 The threads that carry its messages are in `pump`, what must be carried in `session`.
 """
@@ -22,7 +22,6 @@ from rpyc_kernel.errors import (
     RpycKernelError,
     SessionError,
     TakenOverError,
-    WaitingStoppedError,
 )
 from rpyc_kernel.link.backoff import delays
 from rpyc_kernel.link.pump import DIAL_TIMEOUT, MALFORMED, Puller, Sender
@@ -71,7 +70,7 @@ class Link:
         self.address = address
         self.session = session or uuid.uuid4().hex
         self.title = title
-        self.status = LinkStatus.DOWN
+        self.status = LinkStatus.NEW
         self.error: RpycKernelError | None = None
         self.hello: dict[str, Any] = {}
         self.attached: dict[str, Any] = {}  # what the keeper said when this link began
@@ -89,7 +88,7 @@ class Link:
         self.cancel = threading.Event()  # the link is closed
         self._stop_attempt = threading.Event()
         self._hurry = False
-        self._failure = ""  # why the last attempt to reconnect failed
+        self.failure = ""  # why the last attempt to reconnect failed
         self._client = uuid.uuid4().hex
         self._attempt_number = 0
         self._record: dict[str, Any] | None = None  # where the other machine has no place to keep it
@@ -140,10 +139,16 @@ class Link:
             self.state.submit(message.type, message.parent, packet)
             self.changed.notify_all()
 
-    def withdraw(self, parent: str) -> bool:
-        """Take back the request with that ``msg_id`` if it was never sent, as while the link is down."""
+    def was_tried(self, parent: str) -> bool:
+        """Whether the request with that ``msg_id`` may have come over there."""
         with self.changed:
-            return self.state.withdraw(parent)
+            return self.state.was_tried(parent)
+
+    def withdraw(self, parent: str) -> None:
+        """While the link is down: what could not be sent of the request with that ``msg_id`` is not sent any more."""
+        with self.changed:
+            if self.status is LinkStatus.LOST:
+                self.state.withdraw(parent)
 
     def interrupt(self, parent: str) -> None:
         """SIGINT for the request with that ``msg_id``, now or when the link is back."""
@@ -164,11 +169,10 @@ class Link:
         except TimeoutError:
             raise LinkLost(self.address, f"no answer within {timeout:g} s") from None
 
-    def revive(self) -> None:
-        """Try again, and at once, if the link isn't up."""
+    def hurry(self) -> None:
+        """If the link is down, try again at once: somebody waits for it."""
         with self.changed:
-            self._set_status(LinkStatus.LOST, only_from=LinkStatus.DOWN)
-            self._hurry = True
+            self._hurry = self.status is LinkStatus.LOST
             self.changed.notify_all()
 
     def wait_up(self, cancel: threading.Event, timeout: float = DIAL_TIMEOUT) -> None:
@@ -179,22 +183,14 @@ class Link:
         if cancel.is_set():
             raise DialCancelledError(self.address)
         if self.status is not LinkStatus.UP:
-            raise self.error or LinkLost(self.address, self._failure or "it is not back yet")
-
-    def give_up(self) -> None:
-        """Stop trying to reconnect, and tell those who wait; until `revive`."""
-        with self.changed:
-            if self.status is LinkStatus.LOST:
-                self.state.abandon()
-                self._stop_attempt.set()
-                self._set_status(LinkStatus.DOWN, WaitingStoppedError(self.address, self._failure))
+            raise self.error or LinkLost(self.address, self.failure or "it is not back yet")
 
     def move(self, address: Address) -> None:
         """The session is to be reached another way from now on: by another server on that machine."""
         with self.changed:
             self.address = address
             self._stop_attempt.set()
-            self.revive()
+            self.hurry()
             if self.status is LinkStatus.UP and self.pulling is not None:
                 self.pulling.abort("it goes another way now")
 
@@ -251,12 +247,10 @@ class Link:
             self._set_status(LinkStatus.CLOSED, error)
 
     def reconnect(self) -> Broker | None:
-        """Try until the link is back or closed (None); while it is given up, wait. On the puller's thread."""
+        """Try until the link is back or closed (None), however long that takes. On the puller's thread."""
         pauses, timeout = delays(), FIRST_TIMEOUT
         while True:
             with self.changed:
-                if self.status is LinkStatus.DOWN:
-                    self.changed.wait_for(lambda: self.status is not LinkStatus.DOWN)
                 self.changed.wait_for(lambda: self._hurry or self.status is not LinkStatus.LOST, next(pauses))
                 if self.status is LinkStatus.CLOSED:
                     return None
@@ -272,7 +266,7 @@ class Link:
                 self.end(error)
                 return None
             except RpycKernelError as error:
-                self._failure = str(error).split(". ")[0].rstrip(".") + "."
+                self.failure = str(error).split(". ")[0].rstrip(".") + "."
                 timeout = min(timeout * 1.5, DIAL_TIMEOUT)
                 continue
             with self.changed:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 class LinkStatus(Enum):
     """What a link does just now."""
 
+    NEW = "not connected"
     UP = "connected"
     LOST = "reconnecting"
-    DOWN = "not connected"
     CLOSED = "closed"
 
 
@@ -77,25 +77,17 @@ class SessionState:
             self._sent = max(0, self._sent - 1)
             self._tried = max(0, self._tried - 1)
 
-    def withdraw(self, parent: str) -> bool:
-        """Take back the requests with that ``msg_id`` that were never sent; whether there were any."""
-        tried = list(self._pending)[: self._tried]
+    def was_tried(self, parent: str) -> bool:
+        """Whether a request with that ``msg_id`` may have come over there: if not, it certainly hasn't run."""
         untried = list(self._pending)[self._tried :]
-        left = [each for each in untried if each.parent != parent]
-        if len(left) == len(untried):
-            return False
-        self._next = untried[0].number
-        self._pending = deque(tried)
-        for each in left:
-            self.submit(each.type, each.parent, each.packet)
-        return True
+        return all(each.parent != parent for each in untried)
 
-    def abandon(self) -> list[Submission]:
-        """Give up what was not accepted: it is not sent again. Returns it."""
-        abandoned = list(self._pending)
-        self._pending.clear()
-        self._sent = self._tried = 0
-        return abandoned
+    def withdraw(self, parent: str) -> None:
+        """Take back the requests with that ``msg_id`` that were not accepted, while no link is there."""
+        kept = [(index, each) for index, each in enumerate(self._pending) if each.parent != parent]
+        self._tried = sum(index < self._tried for index, _each in kept)
+        self._sent = min(self._sent, self._tried)
+        self._pending = deque(each for _index, each in kept)
 
     # --- interrupts
 
