@@ -98,7 +98,7 @@ def test_fifty_cuts_in_a_cell_of_many_lines(
     tmp_path: Path,
 ) -> None:
     """Each once some more has come, while the cell goes on printing."""
-    lines, cuts, shows = clock.number(50_000), 50, 250
+    lines, needed, cuts, shows = clock.number(50_000), 50, 54, 270  # it may end before the last ones
     made = tmp_path / "cuts"  # has a byte for each; the cell gets no more than two parts ahead of them
     wait = f"while os.path.getsize({str(made)!r}) + 2 < i // {lines // cuts}: time.sleep(0.001)"
     code = counting(lines, every=lines // shows, together=20, pause=clock(0.1), also=wait)
@@ -110,11 +110,13 @@ def test_fifty_cuts_in_a_cell_of_many_lines(
         for number in range(cuts):
             wanted = max(len(cell.displays) + 1, number * shows // cuts)
             notebook.client.wait_for(lambda wanted=wanted: len(cell.displays) >= wanted or cell.done, what="more")
-            assert not cell.done, f"the cell had ended before cut {number}"
+            if cell.done:
+                assert number >= needed, f"the cell had ended before cut {number}"
+                break
             wait_until(lambda: proxy.connections)
             proxy.cut(rng.choice([RST, FIN]))
             made.write_bytes(bytes(number + 1))
 
     cell = survives(code, fault, seconds=200)
-    assert proxy.cuts >= cuts
+    assert proxy.cuts >= needed
     told_once(cell, proxy.address)
