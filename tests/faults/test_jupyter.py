@@ -13,8 +13,9 @@ from tests.faults.notebooks import Notebook, counting
 from tests.faults.processes import stop_for
 from tests.kernel.remotes import Remote, wait_until
 
-LINES = 60
-CODE = counting(LINES, pause=0.5)
+LINES = 150
+CODE = counting(LINES, every=1, pause=0.02)
+UNDER_WAY = 5  # lines that Jupyter may have had and not passed on when it was killed
 PRINTED = "".join(f"line {i}\n" for i in range(LINES))
 NOISE = "".join(f"noise {i}\n" for i in range(LINES))
 
@@ -49,7 +50,9 @@ def test_killed(notebook: Notebook, remote: Remote, jupyter: JupyterServer, cloc
         page = jupyter.page()
         assert "walk" in page.good(f"%sessions {remote.address}").stdout
         again = page.good(f"%attach walk {remote.address}", clock.patience(30))
-        assert PRINTED.endswith(again.stdout.partition("\n")[2])
+        printed = again.stdout.partition("\n")[2]
+        assert PRINTED.endswith(printed)
+        assert cell.stdout.count("\n") + printed.count("\n") >= LINES - UNDER_WAY, "it went on for nobody"
         assert NOISE.endswith(again.stderr)
         assert page.good("kept").text == "'still here'"
         replayed = page.good("%replay 2")  # also what the kernel had got when nobody listened to it any more

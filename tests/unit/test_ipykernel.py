@@ -34,3 +34,4 @@ def test_the_iopub_thread_sends_in_one_place_that_can_wait():
     assert "self._really_send(" in inspect.getsource(IOPubThread.send_multipart)
     assert "_send_welcome_message(" in inspect.getsource(IOPubThread._handle_subscription)
     assert "_stopped" in inspect.getsource(IOPubThread.stop)
+    assert "self._xpub_stream.on_recv(self._handle_subscription)" in inspect.getsource(IOPubThread)

@@ -5,7 +5,11 @@ comes when it is full, without a word: a page that is slow, or a Jupyter server 
 lines. Ours waits, and so the other machine's Python is held back at last. A front end that takes nothing for `PATIENCE`
 is let go, as ZeroMQ always does, so that one that hangs doesn't stop the others.
 
-This reaches into ipykernel's ``IOPubThread`` (``_events``, ``_really_send``, ``_send_welcome_message`` of 7.4).
+Where there is no front end any more, nothing is taken from the other machine for a moment: when Jupyter was killed, its
+kernels live for a second or two, and what came then would have been shown to nobody.
+
+This reaches into ipykernel's ``IOPubThread`` (``_events``, ``_really_send``, ``_send_welcome_message``,
+``_handle_subscription``, ``_xpub_stream`` of 7.4).
 """
 
 from __future__ import annotations
@@ -25,6 +29,7 @@ SLICE = 200  # milliseconds in which the thread looks whether it has to end
 QUEUED = 4 << 20  # bytes that may wait for the thread, of messages of one size
 MOST = 64  # of them
 LOOK = 0.002  # seconds between two looks at the queue
+ALONE = 5.0  # seconds that the last front end may be gone; an orphan ends in that time
 
 
 class PatientIOPub:
@@ -36,21 +41,41 @@ class PatientIOPub:
     def __init__(self, thread: Any) -> None:
         self._thread = thread
         self._dropping_until: float | None = None
+        self._topics: set[bytes] = set()  # what any front end has subscribed to
+        self._alone_since: float | None = None  # when the last one went
         for name in ("_really_send", "_send_welcome_message"):
             setattr(thread, name, self._patiently(getattr(thread, name)))
         thread.schedule(self._set_up)
 
     def wait_for_room(self, size: int, until: threading.Event) -> None:
-        """Wait while too much is queued for a message of that many bytes, or until the event. On any other thread."""
+        """Wait while too much is queued for a message of that many bytes, or nobody would get it, or until the event.
+
+        On any other thread.
+        """
         most = min(MOST, QUEUED // max(size, 1))
-        while len(self._thread._events) > most and not until.wait(LOOK):
+        while (len(self._thread._events) > most or self._is_alone()) and not until.wait(LOOK):
             pass
+
+    def _is_alone(self) -> bool:
+        since = self._alone_since
+        return since is not None and time.monotonic() - since < ALONE
 
     # --- on the IOPub thread
 
     def _set_up(self) -> None:
         self._thread.socket.setsockopt(zmq.SNDTIMEO, SLICE)
         self._drop(False)
+        self._thread._xpub_stream.on_recv(self._on_subscription)
+
+    def _on_subscription(self, frames: list[bytes]) -> None:
+        for frame in frames:
+            if frame[:1] == b"\x01":
+                self._topics.add(frame[1:])
+                self._alone_since = None
+            elif frame[:1] == b"\x00":
+                self._topics.discard(frame[1:])
+                self._alone_since = None if self._topics else time.monotonic()
+        self._thread._handle_subscription(frames)
 
     def _drop(self, dropping: bool) -> None:
         self._thread.socket.setsockopt(zmq.XPUB_NODROP, int(not dropping))
@@ -72,6 +97,8 @@ class PatientIOPub:
                     if time.monotonic() > give_up:
                         self._drop(True)
                 else:
-                    return
+                    break
+            if self._thread.socket.get(zmq.EVENTS) & zmq.POLLIN:  # sending has taken the stream's wake-up from it
+                self._thread._xpub_stream.flush(zmq.POLLIN)
 
         return send_patiently

@@ -1,0 +1,125 @@
+"""ipykernel's IOPub thread, with ours before its socket: who reads slowly holds it back, who has gone for a moment."""
+
+import threading
+import time
+
+import pytest
+import zmq
+from ipykernel.iostream import IOPubThread
+from jupyter_client.session import Session
+
+from rpyc_kernel.kernel import iopub
+from rpyc_kernel.kernel.iopub import PatientIOPub
+
+MANY = 8_000  # messages of PADDING bytes: more than all queues and sockets hold
+PADDING = b" " * 4000
+
+
+class Publishing:
+    """A thread that publishes, and front ends that subscribe to it."""
+
+    def __init__(self):
+        self.context = zmq.Context()
+        socket = self.context.socket(zmq.XPUB)
+        self.port = socket.bind_to_random_port("tcp://127.0.0.1")
+        self.thread = IOPubThread(socket, session=Session(key=b""))
+        self.thread.start()
+        self.patient = PatientIOPub(self.thread)
+        self.fronts = []
+        self.ended = threading.Event()
+
+    def front(self):
+        front = self.context.socket(zmq.SUB)
+        front.rcvtimeo = 10_000
+        front.connect(f"tcp://127.0.0.1:{self.port}")
+        front.subscribe(b"")
+        self.fronts.append(front)
+        time.sleep(0.2)  # for the subscription; only the first one is welcomed
+        return front
+
+    def publish_many(self):
+        """On a thread of its own, which waits for room as a link's does; returns it."""
+        thread = threading.Thread(target=lambda: [self.publish(number) for number in range(MANY)], daemon=True)
+        thread.start()
+        return thread
+
+    def publish(self, number):
+        self.patient.wait_for_room(len(PADDING), self.ended)
+        self.thread.background_socket.send_multipart([b"%d" % number + PADDING])
+
+    @staticmethod
+    def read(front):
+        """The number of the next message, the welcome left out."""
+        while not (data := front.recv_multipart()[0])[:1].isdigit():
+            pass
+        return int(data)
+
+    def close(self):
+        self.ended.set()
+        for front in self.fronts:
+            front.close(0)
+        self.thread.stop()
+        self.thread.close()
+        self.context.destroy(0)
+
+
+@pytest.fixture
+def publishing():
+    each = Publishing()
+    yield each
+    each.close()
+
+
+def waits(publishing, seconds, size=1):
+    """How long a message has to wait, at most those seconds."""
+    until, started = threading.Event(), time.monotonic()
+    timer = threading.Timer(seconds, until.set)
+    timer.start()
+    publishing.patient.wait_for_room(size, until)
+    timer.cancel()
+    return min(time.monotonic() - started, seconds)
+
+
+def test_who_pauses_gets_everything(publishing):
+    front = publishing.front()
+    thread = publishing.publish_many()
+    thread.join(2.0)
+    assert thread.is_alive(), "nothing held it back"
+    assert [publishing.read(front) for _ in range(MANY)] == list(range(MANY))
+    thread.join(5.0)
+    assert not thread.is_alive()
+
+
+def test_who_hangs_for_too_long_is_let_go(publishing, monkeypatch):
+    monkeypatch.setattr(iopub, "PATIENCE", 0.3)
+    hangs = publishing.front()
+    thread = publishing.publish_many()
+    thread.join(20.0)
+    assert not thread.is_alive()
+    other = publishing.front()
+    publishing.publish(MANY)
+    assert publishing.read(other) == MANY
+    assert publishing.read(hangs) == 0
+
+
+def test_before_the_first_front_end_comes_nothing_waits(publishing):
+    assert waits(publishing, 1.0) < 1.0
+
+
+def test_when_the_last_front_end_has_gone_nothing_is_published_for_a_moment(publishing, monkeypatch):
+    first, second = publishing.front(), publishing.front()
+    first.close(0)
+    time.sleep(0.2)
+    assert waits(publishing, 1.0) < 1.0
+    second.close(0)
+    time.sleep(0.2)
+    assert waits(publishing, 0.5) == 0.5
+    publishing.front()
+    assert waits(publishing, 1.0) < 1.0
+
+
+def test_a_kernel_that_nobody_listens_to_goes_on_after_that_moment(publishing, monkeypatch):
+    monkeypatch.setattr(iopub, "ALONE", 0.5)
+    publishing.front().close(0)
+    time.sleep(0.2)
+    assert waits(publishing, 5.0) < 5.0
