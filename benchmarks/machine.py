@@ -13,8 +13,9 @@ from benchmarks.table import TIMES
 def describe() -> str:
     """One paragraph."""
     versions = ", ".join(f"{name} {version(name)}" for name in ("ipykernel", "ipython", "rpyc", "jupyter_client"))
+    release = platform.release().partition("-")[0]  # without what its builder added
     return (
-        f"{os.cpu_count()} {TIMES} {_processor()}, {_memory():.0f} GiB, {platform.system()} {platform.release()}, "
+        f"{os.cpu_count()} {TIMES} {_processor()}, {_memory():.0f} GiB, {platform.system()} {release}, "
         f"{platform.python_implementation()} {platform.python_version()}, {versions}. "
         f"Load at the start of the run: {os.getloadavg()[0]:.1f}."
     )
