@@ -1,3 +1,21 @@
 """A Jupyter kernel whose cells run on another machine's Python, reached through RPyC."""
 
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from rpyc_kernel.api import connect, service
+
 __version__ = "0.1.0"
+__all__ = ["__version__", "connect", "service"]
+
+
+def __getattr__(name: str) -> Any:
+    """What scripts use, loaded when it is used: it imports rpyc, which the kernel does without."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from rpyc_kernel import api  # noqa: PLC0415
+
+    return getattr(api, name)

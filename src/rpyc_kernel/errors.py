@@ -35,6 +35,7 @@ A message is made for the person at the notebook: what happened, to which addres
     ├── SessionError                 the link is right, the session isn't
     │   ├── SessionGoneError
     │   ├── TakenOverError
+    │   ├── RemoteClosedError        the live connection into it was closed, or what it led to is gone
     │   └── SessionVersionError
     ├── RemoteError                  an exception in the server's Python, told through RPyC
     └── AgentError                   a sentence of our agent on the other machine
@@ -360,6 +361,20 @@ class TakenOverError(SessionError):
             address,
             f"The session on {address} was taken over {who}{when}. %attach {name or 'NAME'} takes it back, "
             f'$connect("{address}") starts another.',
+        )
+
+
+class RemoteClosedError(SessionError, EOFError):
+    """Raised by a live connection (``remote``, ``rpyc_kernel.connect``, ``rpyc_kernel.service``) that is no more.
+
+    *reason*: what ended it, as a part of a sentence. RPyC raises EOFError there, so this is one too.
+    """
+
+    def __init__(self, address: object, reason: str) -> None:
+        super().__init__(
+            address,
+            f"The live connection to {address} is closed ({reason}), and the objects that it led to can't be reached "
+            "through it any more.",
         )
 
 

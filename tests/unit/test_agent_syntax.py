@@ -25,10 +25,11 @@ OPTIONAL = {
     "matplotlib_inline",
     "numpy",
     "pandas",
+    "rpyc",
     "traitlets",
 }
 # A file that only matplotlib itself loads.
-LOADED_BY = {"worker/shell_plain/backend.py": "matplotlib"}
+LOADED_BY = {"worker/shell_plain/backend.py": "matplotlib", "worker/live_service.py": "rpyc"}
 
 every_file = pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(AGENT)))
 

@@ -126,6 +126,10 @@ class Exchange:
         content = {"data": {"text/plain": text}, "metadata": {}, "transient": {"display_id": f"link-{msg_id}"}}
         self._publisher.send(msg_type, content, msg_id)
 
+    def has_line(self, msg_id: str) -> bool:
+        """Whether that cell has one."""
+        return msg_id in self._lines
+
     def _resolve(self, key: tuple[str, str], content: dict[str, Any]) -> None:
         _machine, future = self._replies.get(key, (None, None))
         content.setdefault("status", "ok")

@@ -15,10 +15,12 @@ from rpyc_kernel.kernel import logs, magics, missed, people, routing
 from rpyc_kernel.kernel.cell import NOTHING, Cell
 from rpyc_kernel.kernel.exchange import Exchange
 from rpyc_kernel.kernel.iopub import PatientIOPub
+from rpyc_kernel.kernel.local_errors import show_plainly
 from rpyc_kernel.kernel.machines import Machines
 from rpyc_kernel.kernel.memory import Memory
 from rpyc_kernel.kernel.presses import Presses
 from rpyc_kernel.kernel.publisher import Publisher
+from rpyc_kernel.kernel.remote_name import RemoteName
 from rpyc_kernel.kernel.stop_button import StoppableKernel
 from rpyc_kernel.kernel.whereabouts import Whereabouts
 from rpyc_kernel.link.link import HEARTBEAT
@@ -63,6 +65,8 @@ class RpycKernel(StoppableKernel):
         options = {"heartbeat": self.heartbeat, "holder": people.holder()}
         self.machines = Machines(self.exchange.on_message, self._on_status, **options)
         self.whereabouts = Whereabouts(self)
+        self.remote_name = RemoteName(self, self.exchange)
+        show_plainly(self.shell)
         self._presses = Presses(self.exchange)
         for msg_type in ("comm_open", "comm_msg", "comm_close"):
             self.shell_handlers[msg_type] = self._comm_request
@@ -194,14 +198,19 @@ class RpycKernel(StoppableKernel):
         shell = self.shell  # its displayhook counts from execution_count or from one less, by IPython's version
         shell.execution_count = cell.count + shell.execution_count - shell.displayhook.prompt_count
         self._execute_sleep = EXECUTE_SLEEP
-        with self._local_cell():
-            reply: dict[str, Any] = await super().do_execute(
-                code,
-                cell.silent,
-                store_history=False,
-                user_expressions=cell.user_expressions,
-                allow_stdin=cell.allow_stdin,
-            )
+        if not cell.silent:
+            await self.remote_name.give(code, cell)
+        try:
+            with self._local_cell():
+                reply: dict[str, Any] = await super().do_execute(
+                    code,
+                    cell.silent,
+                    store_history=False,
+                    user_expressions=cell.user_expressions,
+                    allow_stdin=cell.allow_stdin,
+                )
+        finally:
+            self.remote_name.take_back()
         return reply
 
     def session_config(self) -> dict[str, Any]:
@@ -308,6 +317,7 @@ class RpycKernel(StoppableKernel):
         """A link has changed, on any thread."""
         log.info("%s: %s %s", machine.name, status.value, error or "")
         self.exchange.on_status(machine, status, error)
+        self.remote_name.on_status(machine, status)
 
     async def do_shutdown(self, restart: bool) -> dict[str, Any]:
         """End the sessions on the other machines (not one that the user keeps, unless for a restart), then this one."""

@@ -8,13 +8,15 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.agent.wire import Message
-from rpyc_kernel.errors import AgentError, DialCancelledError, RpycKernelError
+from rpyc_kernel.errors import AgentError, DialCancelledError, RemoteClosedError, RpycKernelError
 from rpyc_kernel.link.link import Link
 from rpyc_kernel.link.session import LinkStatus
+from rpyc_kernel.live.channels import Channels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rpyc_kernel.live.remote import Remote
     from rpyc_kernel.transport.address import Address
 
 READY_TIMEOUT = 60.0  # seconds for a worker to import its shell; boards are slow
@@ -52,12 +54,15 @@ class Machine:
         self._asked: OrderedDict[str, None] = OrderedDict()  # the msg_ids of our requests on this link
         self._ready = threading.Event()
         self.announced = threading.Event()  # the cell has said what it is that follows
+        self.channels = Channels()
+        self._remote: Any = None
         self._last_words = ""  # what a Python that died at birth had to say
         self._on_message = on_message
+        self._on_status = on_status
         self.link = Link(
             address,
             self._take,
-            lambda status, error: on_status(self, status, error),
+            self._changed,
             session,
             **link_options,
         )
@@ -94,6 +99,15 @@ class Machine:
         """The cell that shows what belongs to a request: its own, or the one that took the session over."""
         return self.foster if self.foster and msg_id not in self._asked else msg_id
 
+    @property
+    def remote(self) -> Remote:
+        """RPyC's classic connection to the session, opened with the first use."""
+        from rpyc_kernel.live.remote import Remote  # noqa: PLC0415 - it imports rpyc
+
+        if self._remote is None or self._remote.closed:
+            self._remote = Remote(self.channels, self.link, self.name)
+        return self._remote  # type: ignore[no-any-return]
+
     def open(self, config: dict[str, Any], cancel: threading.Event, *, attach: bool = False) -> None:
         """Start a session there, or with *attach* take over the one that was named. Raises a RpycKernelError."""
         self.link.open(config, cancel, attach=attach)
@@ -109,6 +123,8 @@ class Machine:
     def _take(self, message: Message, backlog: bool) -> None:
         if message.type == "stream" and not self._ready.is_set():
             self._last_words = str(message.content.get("text", ""))[-500:].strip()
+        if self.channels.take(message):
+            return
         if message.type == "session_info":
             self.info = message.content
             self._ready.set()
@@ -116,6 +132,11 @@ class Machine:
             if self.foster and backlog:
                 self.announced.wait(ANNOUNCE_TIMEOUT)
             self._on_message(self, message, backlog)
+
+    def _changed(self, status: LinkStatus, error: RpycKernelError | None) -> None:
+        if status is LinkStatus.CLOSED:
+            self.channels.fail(error or RemoteClosedError(self.name, "the session was left"))
+        self._on_status(self, status, error)
 
     def _wait_ready(self, cancel: threading.Event, *, must: bool) -> None:
         started = time.monotonic()

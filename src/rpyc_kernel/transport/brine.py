@@ -16,6 +16,7 @@ Value: TypeAlias = object
 
 MAX_DEPTH = 50  # of values in values; what RPyC itself wraps around a value is four deep
 MAX_ITEMS = 100_000  # values in one message: each costs memory far beyond its one or two bytes on the wire
+MAX_FROZENSET = 10_000  # members, where frozensets are built: hashes can be made to collide, which is quadratic too
 MAX_DIGITS = 4300  # of an integer, as Python's own limit: int() takes time that is quadratic in it
 BIG = 4096  # bytes from which on dump() hands a string on as it is, instead of copying it
 
@@ -42,12 +43,12 @@ class BrineError(ValueError):
 # --- reading ------------------------------------------------------------------------------------------------------
 
 
-def load(data: bytes | bytearray | memoryview) -> Value:
+def load(data: bytes | bytearray | memoryview, *, max_items: int = MAX_ITEMS, frozensets: bool = False) -> Value:
     """Return the one value that *data* holds, all of it. Raises BrineError.
 
-    A frozenset comes as a tuple: to build a set would let the other side choose members whose hashes collide.
+    A frozenset comes as a tuple unless *frozensets* asks for it, and then has MAX_FROZENSET members at most.
     """
-    reader = _Reader(memoryview(data))
+    reader = _Reader(memoryview(data), max_items, frozensets=frozensets)
     value = reader.value(0)
     if reader.position != len(reader.data):
         raise BrineError("bytes behind the value")
@@ -55,8 +56,10 @@ def load(data: bytes | bytearray | memoryview) -> Value:
 
 
 class _Reader:
-    def __init__(self, data: memoryview) -> None:
+    def __init__(self, data: memoryview, max_items: int, *, frozensets: bool) -> None:
         self.data = data
+        self.max_items = max_items
+        self.frozensets = frozensets
         self.position = 0
         self.items = 0
 
@@ -74,8 +77,8 @@ class _Reader:
 
     def value(self, depth: int) -> Value:
         self.items += 1
-        if self.items > MAX_ITEMS:
-            raise BrineError(f"more than {MAX_ITEMS:,} values")
+        if self.items > self.max_items:
+            raise BrineError(f"more than {self.max_items:,} values")
         if depth > MAX_DEPTH:
             raise BrineError(f"nested deeper than {MAX_DEPTH}")
         tag = self.take(1)[0]
@@ -107,10 +110,18 @@ class _Reader:
         if tag == _LONG and type(inner) is int:
             return inner
         if tag == _FROZENSET and isinstance(inner, tuple):
-            return inner
+            return self.frozenset_of(inner) if self.frozensets else inner
         if tag == _SLICE and isinstance(inner, tuple) and len(inner) == 3:
             return slice(*inner)
         raise BrineError(f"tag {tag:#04x} around something else than belongs there")
+
+    def frozenset_of(self, members: tuple[Value, ...]) -> Value:
+        if len(members) > MAX_FROZENSET:
+            raise BrineError(f"a frozenset of more than {MAX_FROZENSET:,} members")
+        try:
+            return frozenset(members)
+        except TypeError:  # a slice is no member of a set before Python 3.12
+            raise BrineError("a frozenset with members that can't be in one") from None
 
     def tuple_of(self, count: int, depth: int) -> tuple[Value, ...]:
         if count > len(self.data) - self.position:  # each item takes a byte at least

@@ -164,6 +164,15 @@ class Connection:
             raise reply
         return reply
 
+    def hand_over(self) -> tuple[FrameStream, int]:
+        """The stream, for somebody else to speak on, and the first number for a request of theirs.
+
+        The root must be known; nothing else may be under way, and this is of no use any more.
+        """
+        if self._pending or self._root is None:
+            raise ValueError("something is under way on this connection")
+        return self._stream, next(self._tickets)
+
     # --- the end
 
     def abort(self, reason: str = "it was given up here") -> None:

@@ -35,6 +35,11 @@ class Dialect:
     kind_first: bool
     bound: bool = False
 
+    @property
+    def head(self) -> bytes:
+        """What stands before the envelope."""
+        return _UNBOUND if self.bound else b""
+
     def dump(self, kind: int, seq: int, args: brine.Value) -> list[bytes | bytearray | memoryview]:
         """Return the body of a frame, in pieces."""
         pieces = brine.dump((seq, args) if self.kind_first else (kind, seq, args))
@@ -44,17 +49,26 @@ class Dialect:
             pieces.insert(0, _UNBOUND)
         return pieces
 
-    def load(self, body: bytes | bytearray | memoryview) -> tuple[int, int, brine.Value]:
-        """Read the body of a frame into ``(kind, seq, args)``. Raises BrineError for what is none of this dialect."""
+    def load(
+        self,
+        body: bytes | bytearray | memoryview,
+        *,
+        max_items: int = brine.MAX_ITEMS,
+        frozensets: bool = False,
+    ) -> tuple[int, int, brine.Value]:
+        """Read the body of a frame into ``(kind, seq, args)``. Raises BrineError for what is none of this dialect.
+
+        *max_items* and *frozensets*: see :func:`brine.load`.
+        """
         view = memoryview(body)
         if self.bound:
             view = view[len(_UNBOUND) :]
         if len(view) < 2:
             raise brine.BrineError("an empty message")
         if self.kind_first:
-            message = (view[0], *_tuple(brine.load(view[1:])))
+            message = (view[0], *_tuple(brine.load(view[1:], max_items=max_items, frozensets=frozensets)))
         else:
-            message = _tuple(brine.load(view))
+            message = _tuple(brine.load(view, max_items=max_items, frozensets=frozensets))
         if len(message) != 3:
             raise brine.BrineError("an envelope that has not three parts")
         kind, seq, args = message

@@ -102,6 +102,11 @@ class FrameStream:
         """Return the socket's number, for selectors; -1 once closed."""
         return self._socket.fileno()
 
+    @property
+    def waiting(self) -> bool:
+        """Whether something has come that was not read, so that the socket may have nothing to tell of it."""
+        return self._end > self._start or self._size > 0
+
     # --- the end
 
     def abort(self, reason: str = "it was given up here") -> None:

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from .interrupts import Interrupts
     from .port import Port
 
-REMEMBERED = 4096  #: requests whose msg_id is known after their end
-
 
 class Job:
     """A request for the main thread."""
@@ -199,10 +197,7 @@ class Cells:
 
     async def _run(self, job: Job) -> None:
         number, message = job.number, job.message
-        parents = self.port.parents
-        if len(parents) > REMEMBERED:
-            del parents[next(iter(parents))]
-        parents[number] = message.parent
+        self.port.remember(number, message.parent)
         token = current.set(number)
         self.interrupts.install()
         self.port.outlet.send(frames.BEGUN, number, b"")

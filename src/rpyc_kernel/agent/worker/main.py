@@ -83,6 +83,7 @@ class Sorter:
         self._port = port
         self._cells = cells
         self._introspection = introspection
+        self._live: Any = None
         self._received = bytearray()
         self.ready = threading.Event()  # once the shell is there
 
@@ -135,8 +136,18 @@ class Sorter:
         elif message.type in ("complete_request", "inspect_request"):
             self.ready.wait()
             self._introspection.ask(number, message)
+        elif message.type.startswith("rpyc_"):
+            self.ready.wait()
+            self._take_live(number, message)
         else:
             self._cells.put(Job(number, message))
+
+    def _take_live(self, number: int, message: wire.Message) -> None:
+        if self._live is None:
+            from .live import Live  # late: few sessions need it
+
+            self._live = Live(self._port, self._cells.shell)
+        self._live.take(number, message)
 
     def _end(self) -> None:
         """The session is over, or the keeper is gone: the main thread leaves when it is idle.

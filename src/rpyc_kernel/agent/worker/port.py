@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from ..wire import Bytes, Json
     from .outlet import Outlet
 
+REMEMBERED = 4096  #: requests
+
 
 class StdinNotImplementedError(RuntimeError):
     """``input()`` was called, and the front end that runs the cell has no way to ask."""
@@ -37,6 +39,16 @@ class Port:
     def request(self) -> int:
         """The number of the request that the running code belongs to."""
         return current.get() or self.outlet.cell
+
+    def remember(self, number: int, parent: str) -> None:
+        """Know a request's msg_id from now on, also after its end: what it started may print for long."""
+        parents = self.parents
+        parents[number] = parent
+        if len(parents) > REMEMBERED:
+            try:
+                parents.pop(next(iter(parents)), None)
+            except RuntimeError:  # another thread was adding one: the next call makes up for it
+                pass
 
     def publish(
         self,

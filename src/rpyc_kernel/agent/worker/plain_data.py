@@ -1,0 +1,115 @@
+"""Copies of plain data, packed: JSON text, and bytes and arrays beside it. No pickle: whoever reads it gets data only.
+
+``None``, booleans, numbers, texts, lists, and dictionaries with texts as keys are written as JSON has them. Whatever
+JSON has no form for is an object with the key ``!``, which names what it is:
+
+==========================================  =====================================================
+``{"!": "tuple", "of": [...]}``             also ``set`` and ``frozenset``
+``{"!": "dict", "of": [[key, value], …]}``  where a key is no text, or a text that begins with ``!``
+``{"!": "bytes", "at": 1}``                 also ``bytearray``; the first of the buffers is 1
+``{"!": "array", "at": 1, …}``              a numpy array: ``dtype`` as numpy writes it, and ``shape``
+``{"!": "scalar", "at": 1, "dtype": …}``    one number of numpy's
+``{"!": "complex", "of": [real, imag]}``
+``{"!": "int", "of": "0x…"}``               of more digits than Python reads
+``{"!": "range", "of": [start, stop, step]}``
+==========================================  =====================================================
+
+What derives from one of these types is copied as that type. The reader is ``rpyc_kernel.live.values``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, List, Set, Tuple
+
+MAX_DEPTH = 100  #: of data within data
+_ATOMS = frozenset([type(None), bool, float, str])
+_BIG = 1 << 1000  # above it an integer is written in another way
+_KINDS = "?biufcSUmM"  # of numpy's types: those that are nothing but bytes
+
+
+def pack(value: Any, name: str) -> Tuple[bytes, ...]:
+    """The JSON text of a value, and the buffers beside it.
+
+    :param name: what a message calls it
+    :raises TypeError: it isn't plain data; the text says which part of it
+    """
+    packer = _Packer()
+    text = json.dumps(packer.write(value, name), separators=(",", ":"))
+    return (text.encode("ascii"), *packer.buffers)
+
+
+class _Packer:
+    def __init__(self) -> None:
+        self.buffers: List[bytes] = []
+        self._within: Set[int] = set()  # ids of what is being written
+
+    def write(self, value: Any, where: str) -> Any:
+        """What stands in the JSON text for a value; ``where`` names it in a message."""
+        kind = type(value)
+        if kind in _ATOMS:
+            return value
+        if kind is int or (isinstance(value, int) and not isinstance(value, bool)):
+            number = int(value)
+            return number if -_BIG < number < _BIG else {"!": "int", "of": hex(number)}
+        if isinstance(value, (list, tuple, set, frozenset, dict)):
+            return self._container(value, where)
+        if isinstance(value, (bytes, bytearray, memoryview)):
+            name = "bytearray" if isinstance(value, bytearray) else "bytes"
+            return {"!": name, "at": self._beside(bytes(value))}
+        numpy = sys.modules.get("numpy")
+        if numpy is not None and isinstance(value, (numpy.ndarray, numpy.generic)):
+            return self._array(numpy, value, where)
+        if isinstance(value, (float, str)):
+            return float(value) if isinstance(value, float) else str.__str__(value)
+        if isinstance(value, complex):
+            return {"!": "complex", "of": [value.real, value.imag]}
+        if isinstance(value, range):
+            return {"!": "range", "of": [self.write(each, where) for each in (value.start, value.stop, value.step)]}
+        raise TypeError("%s is a %s, of which no copy can be sent: only plain data" % (where, _name(kind)))
+
+    def _container(self, value: Any, where: str) -> Any:
+        if id(value) in self._within:
+            raise TypeError("%s contains itself, and no copy of it can be sent" % where)
+        if len(self._within) >= MAX_DEPTH:
+            raise TypeError("%s… lies more than %d levels deep" % (where[:80], MAX_DEPTH))
+        self._within.add(id(value))
+        try:
+            if isinstance(value, dict):
+                return self._dict(value, where)
+            items = list(value)
+            if not _ATOMS.issuperset(map(type, items)):
+                items = [self.write(item, "%s[%d]" % (where, index)) for index, item in enumerate(items)]
+            if isinstance(value, list):
+                return items
+            name = "tuple" if isinstance(value, tuple) else "set" if isinstance(value, set) else "frozenset"
+            return {"!": name, "of": items}
+        finally:
+            self._within.discard(id(value))
+
+    def _dict(self, value: Any, where: str) -> Any:
+        pairs = [(key, self.write(item, "%s[%.40r]" % (where, key))) for key, item in value.items()]
+        if all(type(key) is str and not key.startswith("!") for key, _item in pairs):
+            return dict(pairs)
+        return {"!": "dict", "of": [[self.write(key, "a key of " + where), item] for key, item in pairs]}
+
+    def _array(self, numpy: Any, value: Any, where: str) -> Any:
+        array = numpy.asarray(value)
+        if array.dtype.kind not in _KINDS:
+            raise TypeError("%s is an array of %s, of which no copy can be sent" % (where, array.dtype))
+        at = self._beside(array.tobytes())
+        if isinstance(value, numpy.generic):
+            return {"!": "scalar", "at": at, "dtype": array.dtype.str}
+        return {"!": "array", "at": at, "dtype": array.dtype.str, "shape": list(array.shape)}
+
+    def _beside(self, data: bytes) -> int:
+        self.buffers.append(data)
+        return len(self.buffers)
+
+
+def _name(kind: type) -> str:
+    return kind.__qualname__ if kind.__module__ == "builtins" else "%s.%s" % (kind.__module__, kind.__qualname__)

@@ -1,0 +1,71 @@
+"""The name ``remote`` in local cells: RPyC's classic connection to the machine where the notebook's cells run."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from rpyc_kernel.link.session import LinkStatus
+
+if TYPE_CHECKING:
+    from rpyc_kernel.kernel.cell import Cell
+    from rpyc_kernel.kernel.exchange import Exchange
+    from rpyc_kernel.kernel.kernel import RpycKernel
+    from rpyc_kernel.kernel.machine import Machine
+    from rpyc_kernel.live.remote import Remote
+
+NAME = "remote"
+_MENTIONED = re.compile(rf"\b{NAME}\b")
+HINT = (
+    "More than {trips:,} round trips to {name} in this cell: each item and each attribute of something that lies there "
+    'is one. remote.value("expression") brings a copy in a single one.'
+)
+
+
+class RemoteName:
+    """Puts the connection into the local namespace of cells that mention it, unless the user has named something so."""
+
+    def __init__(self, kernel: RpycKernel, exchange: Exchange) -> None:
+        self._kernel = kernel
+        self._exchange = exchange
+        self._given: Remote | None = None
+        self._machine: Machine | None = None
+        self._cell: Cell | None = None  # that runs and has it
+
+    async def give(self, code: str, cell: Cell) -> None:
+        """Before a local cell runs: connect if need be. Raises the RpycKernelError for which that can't be."""
+        names = self._kernel.shell.user_ns
+        taken = names.get(NAME)
+        if taken is not None and taken is not self._given:
+            return
+        if not _MENTIONED.search(code) and taken is None:
+            return
+        if not _MENTIONED.search(code) and self._kernel.machines.current is None:
+            return
+        machine = await self._kernel.whereabouts.reach(cell)
+        remote = machine.remote
+        remote.parent = cell.msg_id
+        remote.trips = 0
+        remote.on_many = lambda _remote: self._hint(machine, cell)
+        names[NAME] = self._given = remote
+        self._machine, self._cell = machine, cell
+
+    def take_back(self) -> None:
+        """The local cell has ended. The name stays, as threads of that cell may use it."""
+        if self._given is not None:
+            self._given.flush()
+        self._cell = None
+
+    def on_status(self, machine: Machine, status: LinkStatus) -> None:
+        """A link has changed (on any thread): a local cell that waits for it says so, in its one quiet line."""
+        cell = self._cell
+        if cell is None or machine is not self._machine:
+            return
+        if status is LinkStatus.LOST and machine.channels.waiting:
+            self._exchange.show_line(cell.msg_id, f"link to {machine.name} lost, reconnecting…")
+        elif status is LinkStatus.UP and self._exchange.has_line(cell.msg_id):
+            self._exchange.show_line(cell.msg_id, f"link to {machine.name} was lost, and is back")
+
+    def _hint(self, machine: Machine, cell: Cell) -> None:
+        trips: Any = self._given.trips - 1 if self._given is not None else 0
+        self._kernel.say(HINT.format(trips=trips, name=machine.name), cell, "stderr")

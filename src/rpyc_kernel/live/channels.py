@@ -1,0 +1,184 @@
+"""Live connections inside a session's own messages: a cut of the link is invisible to them.
+
+The counterpart of ``agent/worker/live.py``, which says what the messages are. Needs no rpyc.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from rpyc_kernel.agent.wire import Message
+from rpyc_kernel.errors import ProtocolError, RemoteClosedError, RpycKernelError
+from rpyc_kernel.link.session import LinkStatus
+
+if TYPE_CHECKING:
+    from rpyc_kernel.agent.wire import Bytes
+    from rpyc_kernel.link.link import Link
+
+PIECE = 256 << 10  # bytes of a frame in one message
+MAX_FRAME = 256 << 20  # bytes of one that comes
+GLANCE = 0.2  # seconds between two looks at whether somebody has pressed stop, where signals don't end a wait
+_TEXT = 500  # characters of a reason of theirs
+
+
+class Channels:
+    """The live connections of one session. `take` is called on the link's thread."""
+
+    def __init__(self) -> None:
+        self._channels: dict[str, SessionChannel] = {}
+        self._pid: object = None  # of the worker
+
+    def open(self, link: Link, name: str, timeout: float | None) -> SessionChannel:
+        """Open another one. *name*: the machine's, for messages; *timeout*: seconds that a callback may take."""
+        channel = SessionChannel(self, link, name)
+        self._channels[channel.id] = channel
+        channel.submit("rpyc_open", {"timeout": timeout})
+        return channel
+
+    @property
+    def waiting(self) -> bool:
+        """Whether somebody waits for an answer."""
+        return any(channel.waiting for channel in self._channels.values())
+
+    def take(self, message: Message) -> bool:
+        """Give a message to the one that it is for; False if it is no message of this kind."""
+        if message.type == "session_info":
+            self._begun(message.content.get("pid"))
+            return False
+        if not message.type.startswith("rpyc_"):
+            return False
+        channel = self._channels.get(str(message.content.get("connection", "")))
+        if channel is not None:
+            channel.take(message)
+        return True
+
+    def _begun(self, pid: object) -> None:
+        if self._pid not in (None, pid):
+            for channel in list(self._channels.values()):
+                channel.end("the Python there was started again")
+        self._pid = pid
+
+    def fail(self, error: RpycKernelError) -> None:
+        """The session is no more: whoever waits, or asks later, gets the error."""
+        for channel in list(self._channels.values()):
+            channel.fail(error)
+
+    def forget(self, channel: SessionChannel) -> None:
+        """That one is closed."""
+        self._channels.pop(channel.id, None)
+
+
+class SessionChannel:
+    """What RPyC calls a channel: the frames of one connection, in and out.
+
+    :ivar parent: the ``msg_id`` of the cell that uses it: what is printed over there for it, is shown there
+    :ivar waiting: whether somebody waits for a frame
+    """
+
+    def __init__(self, channels: Channels, link: Link, name: str) -> None:
+        self.id = uuid.uuid4().hex
+        self.name = name
+        self.parent = ""
+        self.waiting = False
+        self.closed = False
+        self._channels = channels
+        self._link = link
+        self._error: RpycKernelError | None = None
+        self._pieces: list[Bytes] = []
+        self._size = 0
+        self._incoming: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._next: bytes | None = None
+
+    # --- as RPyC calls them, from whichever thread uses the connection
+
+    def poll(self, timeout: Any) -> bool:
+        """Wait for a frame, so many seconds (None: until one comes). Raises the error for which none will come."""
+        self.waiting = True
+        try:
+            while self._next is None:
+                left = timeout.timeleft() if hasattr(timeout, "timeleft") else timeout
+                self._link.hurry()
+                with contextlib.suppress(queue.Empty):
+                    self._next = self._incoming.get(timeout=GLANCE if left is None else min(left, GLANCE))
+                    if self._next is None:
+                        self._incoming.put(None)  # for whoever asks later
+                        raise self._why()
+                if self._next is None and left is not None and left <= GLANCE:
+                    return False
+        finally:
+            self.waiting = False
+        return True
+
+    def recv(self) -> bytes:
+        """The next frame, which `poll` has found."""
+        frame, self._next = self._next, None
+        assert frame is not None
+        return frame
+
+    def send(self, data: bytes) -> None:
+        """Send a frame. Raises the error for which that can't be."""
+        if self._error is not None or self.closed:
+            raise self._why()
+        rest = memoryview(data)
+        while len(rest) > PIECE:
+            self.submit("rpyc_msg", {"more": True}, rest[:PIECE])
+            rest = rest[PIECE:]
+        self.submit("rpyc_msg", {}, rest)
+
+    def abandon(self) -> None:
+        """Nobody waits any more for what was asked: the next request must not wait behind it."""
+        self.submit("rpyc_abandon", {})
+
+    def submit(self, msg_type: str, content: dict[str, Any], *buffers: memoryview) -> None:
+        """Send a message of this connection. It arrives once, even if the link breaks meanwhile."""
+        if self._link.status is LinkStatus.CLOSED:
+            raise self._link.error or self._why()
+        self._link.submit(Message(msg_type, {**content, "connection": self.id}, self.parent, buffers=buffers))
+
+    def close(self) -> None:
+        """No more frames. Asks nobody, and waits for nothing."""
+        if self.closed:
+            return
+        self.closed = True
+        self._channels.forget(self)
+        self._incoming.put(None)
+        with contextlib.suppress(RpycKernelError):
+            self.submit("rpyc_close", {})
+
+    def fileno(self) -> int:
+        """There is no descriptor to wait for."""
+        raise OSError("a connection that travels inside a session has no socket of its own")
+
+    def _why(self) -> RpycKernelError:
+        return self._error or RemoteClosedError(self.name, "it was closed here")
+
+    # --- on the link's thread
+
+    def take(self, message: Message) -> None:
+        """A message for this connection has come."""
+        if message.type == "rpyc_close":
+            self.end(str(message.content.get("reason", ""))[:_TEXT] or "it was closed there")
+            return
+        if message.type != "rpyc_msg" or self._error is not None:
+            return
+        self._pieces += message.buffers
+        self._size += sum(map(len, message.buffers))
+        if self._size > MAX_FRAME:
+            text = f"a single answer of more than {MAX_FRAME >> 20} MiB: ask for parts of it"
+            self.fail(ProtocolError(self.name, text))
+        elif not message.content.get("more"):
+            self._incoming.put(b"".join(self._pieces))
+            self._pieces, self._size = [], 0
+
+    def end(self, reason: str) -> None:
+        """It is no more; *reason* is a part of a sentence."""
+        self.fail(RemoteClosedError(self.name, reason))
+
+    def fail(self, error: RpycKernelError) -> None:
+        """Whoever waits, or asks later, gets the error."""
+        self._error = self._error or error
+        self._channels.forget(self)
+        self._incoming.put(None)

@@ -1,0 +1,115 @@
+"""Any RPyC service that somebody has written, used from here: ``rpyc_kernel.service``."""
+
+from __future__ import annotations
+
+import select
+from typing import TYPE_CHECKING, Any
+
+from rpyc.core import consts
+
+from rpyc_kernel.errors import NoAnswerError, ProtocolError, RemoteClosedError, RpycKernelError
+from rpyc_kernel.live.connection import LiveConnection
+from rpyc_kernel.transport.address import Address
+from rpyc_kernel.transport.deadline import Deadline
+from rpyc_kernel.transport.dial import dial
+
+if TYPE_CHECKING:
+    from rpyc_kernel.transport.stream import FrameStream
+
+SEND_TIMEOUT = 60.0  # seconds until a request must have been taken by the network
+GLANCE = 0.2  # seconds between two looks at whether somebody has pressed stop, where signals don't end a wait
+BEGUN = 30.0  # seconds until a frame that has begun must have come
+
+
+def service(where: str, *, timeout: float = 10.0, **config: Any) -> Any:
+    """Connect to an RPyC service and return its root: ``service("host:18861").name()`` calls what it exposes.
+
+    *where*: its address. *timeout*: seconds for connecting. *config*: RPyC's options of the connection, such as
+    ``sync_request_timeout`` (seconds). The connection is ``root.____conn__``, which has ``close()``;
+    it closes by itself when nothing that came from it is used any more.
+    Raises AddressError, DialError.
+    """
+    connection = dial(Address.parse(where), timeout=timeout)
+    stream, first = connection.hand_over()
+    root = connection.root()
+    channel = SocketChannel(stream)
+    live = LiveConnection(channel, str(stream.address), dialect=connection.dialect, first=first, **config)
+    live._remote_root = live._unbox((consts.LABEL_REMOTE_REF, (root.name, root.type_id, root.object_id)))
+    return live.root
+
+
+class SocketChannel:
+    """What RPyC calls a channel: the frames of one connection, over a socket of its own."""
+
+    def __init__(self, stream: FrameStream) -> None:
+        self.closed = False
+        self._stream = stream
+        self._error: RpycKernelError | None = None
+        self._next: bytes | bytearray | None = None
+
+    def poll(self, timeout: Any) -> bool:
+        """Wait for a frame, so many seconds (None: until one comes). Raises the error for which none will come."""
+        deadline = Deadline(timeout.timeleft() if hasattr(timeout, "timeleft") else timeout)
+        while self._next is None:
+            self._check()
+            left = deadline.left()
+            try:
+                if self._stream.waiting or self._ready(GLANCE if left is None else min(left, GLANCE)):
+                    self._next = self._stream.read(Deadline(BEGUN))
+                elif deadline.expired:
+                    return False
+            except NoAnswerError:
+                raise self._end(ProtocolError(self._stream.address, "a message that never ended")) from None
+            except (RpycKernelError, OSError, ValueError) as error:
+                raise self._end(error) from None
+        return True
+
+    def _ready(self, seconds: float) -> bool:
+        return bool(select.select([self._stream], [], [], seconds)[0])
+
+    def recv(self) -> bytes | bytearray:
+        """The next frame, which `poll` has found."""
+        frame, self._next = self._next, None
+        assert frame is not None
+        return frame
+
+    def send(self, data: bytes) -> None:
+        """Send a frame. Raises the error for which that can't be."""
+        self._check()
+        try:
+            self._stream.send([data], Deadline(SEND_TIMEOUT))
+        except BaseException as error:  # noqa: BLE001 - half a frame may be on its way
+            raise self._end(error) from None
+
+    def abandon(self) -> None:
+        """Nobody waits any more for what was asked. What the service does goes on; it serves one request at a time."""
+
+    def fail(self, error: RpycKernelError) -> None:
+        """What came is not RPyC."""
+        self._end(error)
+
+    def close(self) -> None:
+        """Close the socket, without asking."""
+        self.closed = True
+        self._stream.close()
+
+    def fileno(self) -> int:
+        """The socket's number, for selectors."""
+        return self._stream.fileno()
+
+    def _check(self) -> None:
+        if self._error is not None:
+            raise self._error
+        if self.closed:
+            raise RemoteClosedError(self._stream.address, "it was closed here")
+
+    def _end(self, error: BaseException) -> BaseException:
+        if not isinstance(error, Exception):
+            self.close()
+            return error
+        if not isinstance(error, ProtocolError):
+            reason = getattr(error, "reason", "") or str(error)
+            error = RemoteClosedError(self._stream.address, reason)
+        self._error = self._error or error
+        self.close()
+        return self._error

@@ -1,0 +1,80 @@
+"""Functions that are defined here and run there, by bytecode where both sides share it and by source elsewhere.
+
+RPyC sends bytecode whatever Python is there: a server on another version crashes on it.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import inspect
+import textwrap
+import types
+from typing import TYPE_CHECKING, Any
+
+import rpyc
+from rpyc.core import brine
+from rpyc.utils.classic import teleport_function
+
+from rpyc_kernel.errors import RpycKernelError
+
+if TYPE_CHECKING:
+    from rpyc_kernel.live.remote import Remote
+
+
+class TeleportError(RpycKernelError, TypeError):
+    """Raised for a function that can't be sent to the other machine; nothing was defined there."""
+
+
+def teleport(remote: Remote, function: Any) -> Any:
+    """Define *function* in the session's namespace; returns a netref to it. Raises TeleportError."""
+    if not isinstance(function, types.FunctionType):
+        raise TeleportError(f"Only a function written in Python can be sent to {remote.where}, not {_kind(function)}.")
+    if function.__closure__:
+        names = ", ".join(function.__code__.co_freevars)
+        raise TeleportError(
+            f"{function.__name__} uses {names} of the function around it, which {remote.where} doesn't have: "
+            "pass what it needs as an argument."
+        )
+    defaults, kwdefaults = function.__defaults__ or (), tuple((function.__kwdefaults__ or {}).items())
+    if not (brine.dumpable(defaults) and brine.dumpable(kwdefaults)):
+        raise TeleportError(
+            f"A default of {function.__name__} is no plain immutable value, so that it can't be sent to {remote.where}."
+        )
+    python, version, magic = remote.root.about()
+    if magic == importlib.util.MAGIC_NUMBER and str(version).split(".")[0] == rpyc.__version__.split(".")[0]:
+        try:
+            return teleport_function(remote, function)
+        except TypeError as error:  # a constant that can't be sent, as RPyC says before it sends anything
+            raise TeleportError(f"{function.__name__} can't be sent to {remote.where}: {error}") from None
+    text = _source(function, f"{remote.where} has Python {python}, which doesn't share bytecode with the one here")
+    return remote.root.define(function.__name__, text, function.__defaults__, kwdefaults)
+
+
+def _source(function: types.FunctionType, why: str) -> str:
+    """The text that defines it, without decorators, annotations and defaults. Raises TeleportError."""
+    name = function.__name__
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError):
+        tree = ast.Module([], [])
+    found = tree.body[0] if len(tree.body) == 1 else None
+    if not isinstance(found, (ast.FunctionDef, ast.AsyncFunctionDef)) or found.name != name:
+        raise TeleportError(
+            f"{name} can't be sent: {why}, and its source can't be found, or isn't a def of its own. "
+            "Write it as a def in a cell or a file, or send its text with remote.execute."
+        )
+    found.decorator_list = []
+    found.returns = None
+    arguments = found.args
+    everyone = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
+    for argument in everyone:
+        if argument is not None:
+            argument.annotation = None
+    arguments.defaults = [ast.Constant(None) for _ in arguments.defaults]  # set afterwards, to what they are here
+    arguments.kw_defaults = [default and ast.Constant(None) for default in arguments.kw_defaults]
+    return ast.unparse(ast.fix_missing_locations(tree))
+
+
+def _kind(value: object) -> str:
+    return "a lambda" if getattr(value, "__name__", "") == "<lambda>" else f"a {type(value).__name__}"

@@ -1,0 +1,53 @@
+"""The two tracebacks of an exception that came from another machine, in the style of the notebook."""
+
+from __future__ import annotations
+
+import functools
+import types
+from pathlib import Path
+from typing import Any
+
+import rpyc
+
+BEGIN = "========= Remote Traceback "
+_INTERNALS = (str(Path(rpyc.__file__).parent), str(Path(__file__).parents[1]), functools.__file__)
+
+
+def render(error: BaseException, trace: str = "", where: str = "") -> list[str]:
+    """What IPython shows of an exception: without RPyC's frames and ours, and with the traceback from *where*."""
+    from IPython.core.getipython import get_ipython  # noqa: PLC0415 - only IPython calls this
+
+    shell = get_ipython()
+    notes = getattr(error, "__notes__", [])
+    error.__notes__ = [note for note in notes if BEGIN not in note]
+    tb = without_internals(error.__traceback__)
+    try:
+        lines: list[str] = shell.InteractiveTB.structured_traceback(type(error), error, tb, tb_offset=1)
+    finally:
+        error.__notes__ = notes
+    return [*lines, f"\n\x1b[36mOn {where}:\x1b[0m", _coloured(trace)] if "\n  File " in trace else lines
+
+
+def without_internals(tb: types.TracebackType | None) -> types.TracebackType | None:
+    """The traceback without the frames of RPyC and of this package; all of it if nothing else is in it."""
+    frames: list[types.TracebackType] = []
+    while tb is not None:
+        frames.append(tb)
+        tb = tb.tb_next
+    kept = [each for each in frames if not each.tb_frame.f_code.co_filename.startswith(_INTERNALS)] or frames
+    following: types.TracebackType | None = None
+    for each in reversed(kept):
+        following = types.TracebackType(following, each.tb_frame, each.tb_lasti, each.tb_lineno)
+    return following
+
+
+def _coloured(trace: str) -> str:
+    """The lines of a plain traceback, with its places and its last line set off as IPython does."""
+    lines: list[Any] = trace.rstrip().splitlines()
+    for index, line in enumerate(lines):
+        if line.startswith("  File "):
+            lines[index] = f"\x1b[32m{line}\x1b[0m"
+    if lines:
+        kind, colon, text = lines[-1].partition(":")
+        lines[-1] = f"\x1b[31m{kind}\x1b[0m{colon}{text}"
+    return "\n".join(lines)
