@@ -12,7 +12,7 @@ def show_plainly(shell: Any) -> None:
     shell.set_custom_exc((RpycKernelError,), _show)
 
 
-def _show(shell: Any, kind: type, error: RpycKernelError, _tb: Any, tb_offset: int | None = None) -> None:
+def _show(shell: Any, kind: type, error: RpycKernelError, _tb: Any, **_more: Any) -> None:
     from rpyc_kernel.live import tracebacks  # noqa: PLC0415 - it imports rpyc
 
     own = getattr(error, "_render_traceback_", None)  # of one that came from another machine
