@@ -41,8 +41,8 @@ def connect(
 ) -> Remote:
     """Start a session on another machine and return RPyC's classic connection to its namespace.
 
-    What is printed there is printed here. The link may break and come back without the script's noticing. ``close()``,
-    the end of a ``with`` block, and the end of the script end the session.
+    What is printed there is printed here. The link may break and come back without the script's noticing. The session
+    ends with ``close()``, with the end of a ``with`` block, and with the script.
 
     *address*: ``host``, ``host:port`` …, of an RPyC classic server. *cwd*, *env*, *python*: the folder, more environment
     variables and another Python there. *name*: what ``rpyc-kernel sessions`` calls it. *keep*: seconds that it stays
