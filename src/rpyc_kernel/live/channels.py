@@ -100,7 +100,8 @@ class SessionChannel:
         try:
             while self._next is None:
                 left = timeout.timeleft() if hasattr(timeout, "timeleft") else timeout
-                self._link.hurry()
+                if self._link.status is LinkStatus.LOST:
+                    self._link.hurry()
                 with contextlib.suppress(queue.Empty):
                     self._next = self._incoming.get(timeout=GLANCE if left is None else min(left, GLANCE))
                     if self._next is None:

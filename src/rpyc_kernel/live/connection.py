@@ -22,6 +22,7 @@ from rpyc.lib import Timeout
 
 from rpyc_kernel.errors import ProtocolError, RpycKernelError
 from rpyc_kernel.live import exceptions, exposed
+from rpyc_kernel.live.tracebacks import without_internals
 from rpyc_kernel.transport.brine import BrineError
 from rpyc_kernel.transport.dialect import MSG_EXCEPTION, MSG_REPLY, MSG_REQUEST, RPYC_6, Dialect
 
@@ -169,6 +170,7 @@ class LiveConnection(Connection):
         error = exceptions.load(raw, self.where)
         raised, self._raised = self._raised, None
         if raised is not None and isinstance(error, type(raised)) and error.args == raised.args:
+            raised.__traceback__ = without_internals(raised.__traceback__)
             error.__cause__ = raised  # it began in a callback, here
         return error
 

@@ -44,10 +44,10 @@ def connect(
     What is printed there is printed here. The link may break and come back without the script's noticing. The session
     ends with ``close()``, with the end of a ``with`` block, and with the script.
 
-    *address*: ``host``, ``host:port`` …, of an RPyC classic server. *cwd*, *env*, *python*: the folder, more environment
-    variables and another Python there. *name*: what ``rpyc-kernel sessions`` calls it. *keep*: seconds that it stays
-    when the script is gone without having closed it. *heartbeat*: seconds without an answer after which the link is
-    taken for lost. Raises AddressError, DialError, RemoteUnfitError or AgentError.
+    *address*: ``host``, ``host:port`` …, of an RPyC classic server. *cwd*, *env*, *python*: the folder, more variables
+    of the environment, and another Python there. *name*: what ``rpyc-kernel sessions`` calls it. *keep*: seconds that it
+    stays when the script is gone without having closed it. *heartbeat*: seconds without an answer after which the link
+    is taken for lost. Raises AddressError, DialError, RemoteUnfitError or AgentError.
     """
     if not 0 <= keep < math.inf:
         raise UsageError(f"keep is a number of seconds, not {keep!r}.")

@@ -28,17 +28,30 @@ def render(error: BaseException, trace: str = "", where: str = "") -> list[str]:
     return [*lines, f"\n\x1b[36mOn {where}:\x1b[0m", _coloured(trace)] if "\n  File " in trace else lines
 
 
+def has_internals(tb: types.TracebackType | None) -> bool:
+    """Whether frames of RPyC or of this package are in it, behind others."""
+    return any(map(_is_internal, _frames(tb)[1:]))
+
+
 def without_internals(tb: types.TracebackType | None) -> types.TracebackType | None:
     """The traceback without the frames of RPyC and of this package; all of it if nothing else is in it."""
-    frames: list[types.TracebackType] = []
+    frames = _frames(tb)
+    following: types.TracebackType | None = None
+    for each in reversed([each for each in frames if not _is_internal(each)] or frames):
+        following = types.TracebackType(following, each.tb_frame, each.tb_lasti, each.tb_lineno)
+    return following
+
+
+def _frames(tb: types.TracebackType | None) -> list[types.TracebackType]:
+    frames = []
     while tb is not None:
         frames.append(tb)
         tb = tb.tb_next
-    kept = [each for each in frames if not each.tb_frame.f_code.co_filename.startswith(_INTERNALS)] or frames
-    following: types.TracebackType | None = None
-    for each in reversed(kept):
-        following = types.TracebackType(following, each.tb_frame, each.tb_lasti, each.tb_lineno)
-    return following
+    return frames
+
+
+def _is_internal(tb: types.TracebackType) -> bool:
+    return tb.tb_frame.f_code.co_filename.startswith(_INTERNALS)
 
 
 def _coloured(trace: str) -> str:

@@ -83,6 +83,8 @@ class SessionConnection(Connection):
     """RPyC's connection, with tracebacks that leave its own frames out, and no answer where none is wanted."""
 
     def _box_exc(self, typ: Any, val: Any, tb: Optional[TracebackType]) -> Any:
+        if typ.__qualname__.endswith("<locals>.Derived"):  # came from the kernel's side
+            typ.__qualname__ = typ.__name__
         return super()._box_exc(typ, val, _of_user(tb))
 
     def _send(self, msg: int, seq: int, args: Any) -> None:
@@ -98,13 +100,18 @@ class SessionConnection(Connection):
 
 
 def _of_user(tb: Optional[TracebackType]) -> Optional[TracebackType]:
-    """The traceback from where it leaves RPyC and our own code; None if it never does."""
-    while tb is not None and (
-        tb.tb_frame.f_code.co_filename.startswith(INTERNALS)
-        or tb.tb_frame.f_globals.get("__name__", "").startswith(OURS)
-    ):
+    """The traceback without the frames of RPyC and of our own code; None if there are no others."""
+    frames = []
+    while tb is not None:
+        frame = tb.tb_frame
+        ours = frame.f_globals.get("__name__", "").startswith(OURS)
+        if not (ours or frame.f_code.co_filename.startswith(INTERNALS)):
+            frames.append(tb)
         tb = tb.tb_next
-    return tb
+    following: Optional[TracebackType] = None
+    for each in reversed(frames):
+        following = type(each)(following, each.tb_frame, each.tb_lasti, each.tb_lineno)
+    return following
 
 
 def connect(frames: Frames, namespace: Dict[str, Any], timeout: Optional[float]) -> SessionConnection:
