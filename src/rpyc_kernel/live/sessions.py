@@ -46,8 +46,8 @@ def connect(
 
     *address*: ``host``, ``host:port`` …, of an RPyC classic server. *cwd*, *env*, *python*: the folder, more variables
     of the environment, and another Python there. *name*: what ``rpyc-kernel sessions`` calls it. *keep*: seconds that
-    it stays when the script is gone without having closed it. *heartbeat*: seconds without an answer after which the link
-    is taken for lost. Raises AddressError, DialError, RemoteUnfitError or AgentError.
+    it stays when the script is gone without having closed it. *heartbeat*: seconds without an answer after which the
+    link is taken for lost. Raises AddressError, DialError, RemoteUnfitError or AgentError.
     """
     if not 0 <= keep < math.inf:
         raise UsageError(f"keep is a number of seconds, not {keep!r}.")

@@ -62,6 +62,12 @@ class Live:
             del self._served[name]
             known.frames.close()
 
+    def close(self) -> None:
+        """Close all of them."""
+        for served in self._served.values():
+            served.frames.close()
+        self._served.clear()
+
 
 class Served:
     """One connection, and the threads that serve it: one, and those whose requests were given up by who made them."""

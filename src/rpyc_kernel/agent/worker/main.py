@@ -132,6 +132,8 @@ class Sorter:
             self._port.answer(message.content)
         elif message.type == "session_info_request":
             self.ready.wait()
+            if self._live is not None:  # another kernel has come, and those of the one before are nobody's
+                self._live.close()
             self._port.publish("session_info", _describe(self._cells.shell), kind=frames.URGENT)
         elif message.type in ("complete_request", "inspect_request"):
             self.ready.wait()
