@@ -10,6 +10,7 @@ A message is made for the person at the notebook: what happened, to which addres
     │   └── CommandError             one in a cell
     ├── DialError                    no usable connection came to be
     │   ├── UnsupportedSchemeError   an address of a kind that cannot be dialled
+    │   ├── TransportError           the way there is another package's, and that failed
     │   ├── NameNotResolvedError     no such host name, or no name server answered
     │   ├── NobodyListeningError     the machine is there, the port is closed
     │   ├── UnreachableError         no route, or the network forbids it
@@ -97,6 +98,13 @@ class UnsupportedSchemeError(DialError):
 
     def __init__(self, address: object, hint: str) -> None:
         super().__init__(address, f"Cannot connect to {address}: {hint}")
+
+
+class TransportError(DialError):
+    """Raised where another package's transport is broken, missing, or did not get there. *told*: a sentence's end."""
+
+    def __init__(self, address: object, told: str) -> None:
+        super().__init__(address, f"Cannot connect to {address}: {told}")
 
 
 class NameNotResolvedError(DialError):

@@ -109,7 +109,7 @@ class Link:
             self._sender.start()  # which dials its own connection meanwhile
             broker.connection.cancel = cancel
             if broker.hello.get("server") == "OneShotServer":
-                raise OneShotError(self.address, self.address.host, self.address.port)
+                raise OneShotError(self.address, *self.address.server)
             if not attach:
                 answer, _buffers = broker.call("spawn", dict(config, session=self.session), timeout=SPAWN_TIMEOUT)
                 self._record = answer.get("record")

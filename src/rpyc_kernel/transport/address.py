@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 
 from rpyc_kernel.errors import AddressError
+from rpyc_kernel.transport import plugins
 
 DEFAULT_PORT = 18812  # rpyc's own for a classic server
 DEFAULT_TLS_PORT = 18821  # and for a classic server behind TLS
@@ -36,6 +37,7 @@ class Address:
     def parse(cls, text: str) -> Address:
         """Read *text* as ``host``, ``host:port``, ``scheme://host:port``, ``unix:///path`` or ``local:``.
 
+        The scheme of another package's transport (see `plugins`) may have a path behind the host, or instead of it.
         Raises AddressError with a sentence that says what is wrong and what to write. No name is looked up.
         """
         if not isinstance(text, str):  # pyright and mypy know, a cell doesn't
@@ -57,10 +59,27 @@ class Address:
                 f"{_shown(text)} is the address of a web page. The kernel needs an RPyC server: {_FORMS}"
             )
         if scheme not in _NETWORK_PORTS:
-            raise AddressError(f"{_shown(text)}: there is no way to {scheme}:// addresses. {_FORMS}")
+            return cls._of_plugin(scheme, text, rest)
         user, rest = _split_user(scheme, text, rest)
         host, port = _split_port(text, rest)
         return cls(scheme, _host(text, host), _NETWORK_PORTS[scheme] if port is None else port, user=user)
+
+    @classmethod
+    def _of_plugin(cls, scheme: str, text: str, rest: str) -> Address:
+        if not plugins.is_known(scheme):
+            raise AddressError(
+                f"{_shown(text)}: there is no way to {scheme}:// addresses, nor an installed package that adds it. "
+                f"{_FORMS}"
+            )
+        if cut := re.search(r"[?#]", text):  # where others put tokens
+            raise AddressError(f'{_shown(text[: cut.start()])}: an address ends before a "?" or "#".')
+        place, slash, path = rest.partition("/")
+        path = _plugin_path(text, path)
+        user, place = _split_user(scheme, text, place)
+        if slash and path and not place and not user:  # a device, a container …
+            return cls(scheme, path=path)
+        host, port = _split_port(text, place)
+        return cls(scheme, _host(text, host), port, path, user)
 
     def __str__(self) -> str:
         if self.scheme == "local":
@@ -72,7 +91,7 @@ class Address:
             place = f"{place}:{self.port}"
         if self.scheme == "rpyc":
             return place
-        return f"{self.scheme}://{self.user}@{place}" if self.user else f"{self.scheme}://{place}"
+        return f"{self.scheme}://{self.user}@{place}{self.path}" if self.user else f"{self.scheme}://{place}{self.path}"
 
     @property
     def display(self) -> str:
@@ -84,10 +103,17 @@ class Address:
         return str(self)
 
     @property
+    def server(self) -> tuple[str, int | None]:
+        """Host and port that the server itself listens on, for hints; empty where the address only tells the way."""
+        return (self.host, self.port) if self.scheme in ("rpyc", "rpycs") else ("", None)
+
+    @property
     def is_loopback(self) -> bool:
         """Whether it can only mean this machine, as far as the text tells."""
         if self.scheme in ("local", "unix"):
             return True
+        if self.scheme not in _NETWORK_PORTS:  # the host may be a place on the way
+            return False
         if self.host == "localhost" or self.host.endswith(".localhost"):
             return True
         try:
@@ -108,15 +134,28 @@ def _split_user(scheme: str, text: str, rest: str) -> tuple[str, str]:
     if not at:
         return "", rest
     if ":" in user:
-        raise AddressError(
-            f"{_shown(text)}: a password does not belong into an address, where notebooks and logs keep it. "
-            "Leave it out; you are asked for it where one is needed."
-        )
-    if scheme != "ssh":
+        raise _no_secrets(text)
+    if scheme in ("rpyc", "rpycs"):
         raise AddressError(f'{_shown(text)}: only ssh has users. Write "{place}" or "ssh://{user}@{place}".')
     if not re.fullmatch(r"[\w.][\w.+-]*\$?", user):  # a leading "-" would be an option of the ssh command
         raise AddressError(f"{_shown(text)}: {user!r} is no user name.")
     return user, place
+
+
+def _no_secrets(text: str) -> AddressError:
+    return AddressError(
+        f"{_shown(text)}: a password does not belong into an address, where notebooks and logs keep it. "
+        "Leave it out; you are asked for it where one is needed."
+    )
+
+
+def _plugin_path(text: str, path: str) -> str:
+    """What follows the host of another package's address, with its slash; "" where nothing does."""
+    if re.search(r":[^/]*@", path):
+        raise _no_secrets(text)
+    if not path.isprintable():
+        raise AddressError(f"{_shown(text)}: the path has a character in it that can't be shown.")
+    return f"/{path}" if path else ""
 
 
 def _split_port(text: str, rest: str) -> tuple[str, int | None]:

@@ -20,7 +20,7 @@ from rpyc_kernel.errors import (
     UnsupportedSchemeError,
     WrongServiceError,
 )
-from rpyc_kernel.transport import tcp, unix
+from rpyc_kernel.transport import plugins, tcp, unix
 from rpyc_kernel.transport.connection import Connection
 from rpyc_kernel.transport.deadline import Deadline
 from rpyc_kernel.transport.dialect import RPYC_5, RPYC_6, Dialect, recognise
@@ -53,8 +53,8 @@ def dial(address: Address, *, timeout: float = 10.0, cancel: threading.Event | N
     Takes *timeout* seconds at most, and ends within 0.1 s when *cancel* is set. Raises a DialError. Whether the service
     runs code only shows when it is asked to: see :func:`explain_refusal`.
     """
-    if address.scheme not in _WAYS:
-        raise UnsupportedSchemeError(address, _NO_WAY.get(address.scheme, "there is no way to it."))
+    if address.scheme in _NO_WAY:
+        raise UnsupportedSchemeError(address, _NO_WAY[address.scheme])
     caller = _Caller(address, Deadline(timeout, cancel))
     try:
         return caller.call()
@@ -69,7 +69,7 @@ def explain_refusal(error: RemoteError, connection: Connection) -> RemoteError |
     """
     if error.name == "AttributeError" and "eval" in error.message:
         address = connection.address
-        return WrongServiceError(address, connection.root().name, address.host)
+        return WrongServiceError(address, connection.root().name, address.server[0])
     return error
 
 
@@ -115,7 +115,7 @@ class _Caller:
     def attempt(self, dialect: Dialect, *, patience: float | None) -> Connection | None:
         """Try one dialect. Returns None if the server hung up, or hasn't answered after *patience* seconds."""
         try:
-            sock = _WAYS[self.address.scheme](self.address, self.deadline)
+            sock = _WAYS.get(self.address.scheme, plugins.open_socket)(self.address, self.deadline)
         except ServerClosedError:
             return None
         prepare(sock)
@@ -133,7 +133,7 @@ class _Caller:
             self.drop(connection)
             return None
         except RemoteError as error:
-            raise WrongServiceError(self.address, f"nothing ({error})", self.address.host) from None
+            raise WrongServiceError(self.address, f"nothing ({error})", self.address.server[0]) from None
         except ProtocolError as error:
             self.drop(connection)
             raise self.explain(error, connection.dialect) from None
