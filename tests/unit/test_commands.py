@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from rpyc_kernel import errors
 from rpyc_kernel.kernel import commands
-from rpyc_kernel.kernel.commands import COMMANDS, CommandSpec, Kind, Option, Positional, command_help
+from rpyc_kernel.kernel.commands import COMMANDS, CommandSpec, Kind, Option, Positional, command_help, unknown_command
 from rpyc_kernel.kernel.parsing import parse_call, parse_duration, parse_magic, split_words
+from rpyc_kernel.kernel.routing import route
 
 CONNECT = COMMANDS["connect"]
 NOTHING = {"address": "pi", "new": False, "cwd": None, "env": {}, "python": None, "keep": None, "name": None}
@@ -250,3 +251,39 @@ def test_examples_in_the_help_are_right(spec):
             parse_call(spec, example_line)
         else:
             parse_magic(spec, example_line.partition(spec.name)[2])
+
+
+# --- commands of somebody's own kernel
+
+
+@pytest.fixture
+def added(monkeypatch):
+    """`magics.add`, undone after the test."""
+    from rpyc_kernel.kernel import magics
+
+    monkeypatch.setattr(magics, "DOINGS", dict(magics.DOINGS))
+    before = dict(COMMANDS)
+    yield magics
+    COMMANDS.clear()
+    COMMANDS.update(before)
+
+
+async def doing(kernel, arguments, cell):
+    return {}
+
+
+def test_a_command_more_is_read_like_ours(added):
+    added.add(CommandSpec("blink", ("%", "$"), "Blinks.", (Positional("times", "how often"),)), doing)
+    (step,) = route("%blink 3")
+    assert (step.name, step.arguments) == ("blink", {"times": "3"})
+    assert added.DOINGS["blink"] is doing
+    assert "Blinks." in command_help("%blink")
+    assert "%blink" in unknown_command("$blnk")
+
+
+@pytest.mark.parametrize("name", ["connect", "local", "help", "", "two words", "a-b", "1st"])
+def test_a_name_that_a_command_cannot_have(added, name):
+    ours = dict(COMMANDS)
+    with pytest.raises(ValueError, match="cannot have the name"):
+        added.add(CommandSpec(name, ("%",), "Takes ours away."), doing)
+    assert ours == COMMANDS

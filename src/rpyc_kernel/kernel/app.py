@@ -54,10 +54,10 @@ class RpycKernelApp(IPKernelApp):
     subcommands: ClassVar[dict[str, Any]] = {}
 
 
-def main() -> None:
-    """Run the kernel; where it can't start, say why in one line."""
+def main(kernel_class: type[RpycKernel] = RpycKernel) -> None:
+    """Run the kernel; where it can't start, say why in one line. *kernel_class*: a kernel of one's own."""
     try:
-        app = RpycKernelApp.instance()
+        app = RpycKernelApp.instance(kernel_class=kernel_class)
         app.initialize()
     except (OSError, ValueError, KeyError, zmq.ZMQError) as error:
         print(f"rpyc-kernel cannot start: {type(error).__name__}: {error}", file=sys.__stderr__, flush=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from traitlets import Bool, Dict, Enum, Float, Unicode
@@ -184,8 +185,20 @@ class RpycKernel(StoppableKernel):
             cell.shown, self.count = cell.count, max(self.count, cell.count + 1)
         while machine.news:
             self.say(machine.news.pop(0), cell, "stderr")
+        return await self._run_on(machine, step.code, cell)
+
+    async def run_there(self, code: str, cell: Cell) -> dict[str, Any]:
+        """Run code for a command, where the cells run; returns the content of its reply.
+
+        It is as if the user had written it, but it doesn't enter that Python's history.
+        """
+        machine = await self.whereabouts.reach(cell)
+        machine.used = True
+        return await self._run_on(machine, code, replace(cell, store_history=False, user_expressions={}))
+
+    async def _run_on(self, machine: Machine, code: str, cell: Cell) -> dict[str, Any]:
         content = {
-            "code": step.code,
+            "code": code,
             "silent": cell.silent,
             "store_history": cell.store_history,
             "user_expressions": cell.user_expressions,

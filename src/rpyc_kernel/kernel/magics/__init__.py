@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.errors import CommandError
 from rpyc_kernel.kernel.cell import Cell
-from rpyc_kernel.kernel.commands import command_help
+from rpyc_kernel.kernel.commands import COMMANDS, CommandSpec, command_help
 from rpyc_kernel.kernel.magics import connections, sessions
 
 if TYPE_CHECKING:
@@ -19,6 +19,18 @@ if TYPE_CHECKING:
 
 DOINGS: dict[str, Doing] = {**connections.DOINGS, **sessions.DOINGS}
 """By a command's name: does it, and returns the content of the reply of that part of the cell."""
+
+
+def add(spec: CommandSpec, doing: Doing) -> None:
+    """Give the notebooks of a kernel of one's own a command more. Raises ValueError where it can't have that name.
+
+    To be called before the kernel starts. *doing* gets the kernel, the arguments (see `commands.Arguments`) and the
+    cell, and returns the content of the reply, as ``kernel.said(text, cell)`` and ``kernel.run_there(code, cell)`` do.
+    What it raises as a RpycKernelError is shown to the user as one sentence.
+    """
+    if not spec.name.isidentifier() or spec.name == "help" or spec.name in COMMANDS:
+        raise ValueError(f"a command cannot have the name {spec.name!r}: it is taken, or no name")
+    COMMANDS[spec.name], DOINGS[spec.name] = spec, doing
 
 
 async def run(kernel: RpycKernel, step: Command, cell: Cell) -> dict[str, Any]:

@@ -1,0 +1,140 @@
+"""examples/own_kernel, the kernel of docs/extend.md: another name, its own machine, and a command more."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rpyc_kernel import __version__
+from tests.kernel.client import Client
+from tests.kernel.installed import EXAMPLES, InstalledKernel, kernelspec
+from tests.kernel.kernels import private_environment
+from tests.kernel.remotes import Remote, wait_until
+
+OWN = EXAMPLES / "own_kernel"
+
+
+@pytest.fixture(scope="module")
+def board() -> Iterator[Remote]:
+    with Remote("bare") as remote:
+        yield remote
+
+
+@pytest.fixture
+def folder(board: Remote, tmp_path: Path) -> Path:
+    """The folder of kernels with the example in it, installed with this test's address in place of its own."""
+    source = tmp_path / "own_kernel"
+    shutil.copytree(OWN, source)
+    text = (source / "boardkernel.py").read_text()
+    assert text.count('"localhost:18812"') == 1
+    (source / "boardkernel.py").write_text(text.replace("localhost:18812", board.address))
+    env = private_environment(tmp_path)
+    kernelspec(env, "install", str(source), "--user", "--name", "board")
+    assert "board" in kernelspec(env, "list")
+    return Path(env["JUPYTER_DATA_DIR"]) / "kernels"
+
+
+@pytest.fixture
+def kernel(folder: Path) -> Iterator[InstalledKernel]:
+    kernel = InstalledKernel("board", folder)
+    with kernel:
+        yield kernel
+
+
+@pytest.fixture
+def front(kernel: InstalledKernel) -> Client:
+    return kernel.first
+
+
+def test_it_tells_its_own_name(front: Client) -> None:
+    info = front.kernel_info()
+    assert (info["implementation"], info["implementation_version"]) == ("board-kernel", "1.0")
+    assert info["banner"].startswith("The board in the greenhouse.")
+    assert info["implementation_version"] != __version__
+
+
+def test_its_first_cell_runs_on_its_machine(front: Client) -> None:
+    assert front.good("import os; os.environ['RK_WHERE']").text == "'there'"
+
+
+@pytest.mark.parametrize("written", ["%memory", "$memory()"])
+def test_its_command(front: Client, written: str) -> None:
+    cell = front.good(written)
+    assert cell.stdout.startswith("MemAvailable:")
+    assert cell.stdout.count("\n") == 1
+
+
+def test_its_command_is_one_like_ours(front: Client) -> None:
+    assert "Tells how much memory is free on the board." in front.good("%memory?").stdout
+    assert "%memory" in front.complete("%mem")["matches"]
+    assert "$memory()" in front.complete("$mem")["matches"]
+    refused = front.run("x = 1\n%memory")
+    assert "stands below other code" in refused.error["evalue"]
+    refused = front.run("%memory now")
+    assert "takes no argument" in refused.error["evalue"]
+
+
+def test_its_command_is_no_entry_in_that_pythons_history(front: Client) -> None:
+    front.good("1 + 1")
+    cell = front.good("%memory\nimport __main__; 'after'")
+    assert cell.stdout.startswith("MemAvailable:")
+    assert cell.text == "'after'"
+    assert cell.reply["execution_count"] == 2
+    assert front.good("_").text == "'after'"
+    assert front.good("2 + 2").reply["execution_count"] == 4
+
+
+def test_a_command_whose_code_fails_ends_the_cell(front: Client) -> None:
+    front.good("def open(*arguments): raise OSError('no such file')")
+    cell = front.run("%memory\nprint('must not run')")
+    assert cell.status == "error"
+    assert cell.error["ename"] == "OSError"
+    assert "must not run" not in cell.stdout
+
+
+def test_a_command_is_stopped_like_a_cell(front: Client) -> None:
+    front.good("def open(*arguments):\n    import time; print('waiting'); time.sleep(60)")
+    cell = front.start("%memory\nprint('must not run')")
+    front.wait_output(cell, "waiting")
+    assert front.interrupted(cell) < 5
+    assert cell.error["ename"] == "KeyboardInterrupt"
+    front.good("del open")
+    assert front.good("%memory").stdout.startswith("MemAvailable:")
+
+
+@pytest.fixture
+def other() -> Iterator[Remote]:
+    with Remote("bare") as remote:
+        yield remote
+
+
+def test_an_option_and_our_own_commands_say_otherwise(folder: Path, board: Remote, other: Remote) -> None:
+    with InstalledKernel("board", folder, f"--RpycKernel.address={other.address}") as front:
+        assert front.good("%memory").stdout.startswith("MemAvailable:")
+        assert other.address in front.good("%hosts").stdout
+        assert board.address in front.good(f"%connect {board.address}").stdout
+
+
+def test_a_restart_goes_back_there(kernel: InstalledKernel) -> None:
+    front = kernel.first
+    front.good("kept = 1")
+    kernel.restart()
+    assert front.run("kept").error["ename"] == "NameError"
+    assert front.good("%memory").stdout.startswith("MemAvailable:")
+
+
+def test_after_a_crash_it_finds_its_session(kernel: InstalledKernel) -> None:
+    front = kernel.first
+    front.good("kept = 1")
+    os.kill(kernel.pid, signal.SIGKILL)
+    assert wait_until(lambda: not kernel.alive(), 10)
+    kernel.launch()
+    front.ready()
+    cell = front.good("%memory\nkept")
+    assert "was found again" in cell.stderr
+    assert cell.text == "1"
