@@ -42,6 +42,7 @@ def installed(tmp_path, monkeypatch):
         modules.add(write_package(tmp_path, name, schemes or {"odd": "way"}, source))
 
     yield install
+    wait_for(lambda: not any(thread.name.startswith("dial odd") for thread in threading.enumerate()))
     for module in modules:
         loaded = sys.modules.pop(module, None)
         for sock in getattr(loaded, "others", ()):
@@ -320,7 +321,7 @@ def test_a_socket_that_comes_with_the_end_of_the_time_is_not_left_open(installed
             plugins.open_socket(address, Deadline(0.0004)).close()
         except DialTimeoutError:
             pass
-    others = sys.modules["odd_transport"].others
-    for other in list(others):
+    wait_for(lambda: not any(thread.name.startswith("dial odd") for thread in threading.enumerate()))
+    for other in sys.modules["odd_transport"].others:
         other.settimeout(20)
         assert other.recv(1) == b""
