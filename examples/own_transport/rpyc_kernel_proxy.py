@@ -10,9 +10,10 @@ def open_socket(address, deadline):
     try:
         sock.sendall(f"CONNECT {server} HTTP/1.1\r\nHost: {server}\r\n\r\n".encode("ascii"))
         with sock.makefile("rb", buffering=0) as answer:  # which takes nothing of what follows the answer
-            first, line = answer.readline(1000), b"-"
-            while line.strip():
-                line = answer.readline(1000)
+            first = answer.readline(1000)
+            for _header in range(100):
+                if not answer.readline(1000).strip():
+                    break
         if first.split()[1:2] != [b"200"]:
             raise ConnectionError(f"the proxy answered {first!r}")
     except BaseException:

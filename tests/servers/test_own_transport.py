@@ -8,11 +8,15 @@ import sys
 
 import pytest
 
-from rpyc_kernel.errors import DialError, NotRpycError, TransportError
+import rpyc_kernel
+from rpyc_kernel.errors import DialError, NoAnswerError, NotRpycError, TransportError
 from rpyc_kernel.transport.address import Address
+from rpyc_kernel.transport.bootstrap import open_broker
+from rpyc_kernel.transport.deadline import Deadline
 from rpyc_kernel.transport.dial import dial
+from tests.needs import needs
 from tests.servers.rpyc_servers import free_port, start_server
-from tests.servers.transports import ConnectProxy, installed_example
+from tests.servers.transports import ConnectProxy, installed_example, write_package
 
 
 @pytest.fixture(autouse=True)
@@ -95,3 +99,108 @@ def test_the_terminal_commands_say_what_is_wrong_in_a_sentence(proxy):
     done = terminal("sessions", "proxxy://board")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "no way to proxxy://" in done.stderr
+
+
+# --- sockets of other kinds
+
+TLS = """
+import socket, ssl
+def way(address, deadline):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context.wrap_socket(socket.create_connection((address.host, address.port), deadline.left()))
+"""
+PROGRAM = """
+import socket, subprocess, sys
+RELAY = '''
+import os, select, socket, sys
+host, port = sys.argv[1:]
+there = socket.create_connection((host, int(port)))
+while True:
+    for end in select.select([0, there], [], [])[0]:
+        piece = os.read(0, 65536) if end == 0 else there.recv(65536)
+        if not piece:
+            sys.exit()
+        there.sendall(piece) if end == 0 else os.write(1, piece)
+'''
+started = []
+def way(address, deadline):
+    ours, theirs = socket.socketpair()
+    with theirs:
+        command = [sys.executable, "-c", RELAY, address.host, str(address.port)]
+        started.append(subprocess.Popen(command, stdin=theirs, stdout=theirs))
+    return ours
+"""
+
+
+@pytest.fixture
+def way(tmp_path, monkeypatch):
+    """Installs a package whose source is given, with the scheme `odd`."""
+    monkeypatch.syspath_prepend(tmp_path)
+    yield lambda source: write_package(tmp_path, "odd-transport", {"odd": "way"}, source)
+    sys.modules.pop("odd_transport", None)
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """The files of a key and a certificate that nobody else trusts."""
+    make = [needs("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-days", "1"]
+    files = [str(tmp_path / "key"), str(tmp_path / "cert")]
+    subprocess.run([*make, "-keyout", files[0], "-out", files[1]], check=True, capture_output=True)
+    return files
+
+
+SERVICE = """
+class Doubling(Service):
+    def exposed_double(self, thing, callback=None):
+        return callback(thing * 2) if callback else thing * 2
+"""
+
+
+def test_a_service_is_reached_through_it_too(proxy):
+    with start_server(before=SERVICE, service="Doubling") as server:
+        root = rpyc_kernel.service(proxy.address(server.address))
+        assert root.double(21) == 42
+        assert root.double(21, callback=lambda number: number + 1) == 43
+        root.____conn__.close()
+
+
+def test_a_service_is_reached_over_tls_too(way, certificate):
+    way(TLS)
+    before = f"from rpyc.utils.authenticators import SSLAuthenticator\n{SERVICE}"
+    options = "authenticator=SSLAuthenticator({!r}, {!r})".format(*certificate)
+    with start_server(before=before, service="Doubling", options=options) as server:
+        root = rpyc_kernel.service(f"odd://{server.address}")
+        for size in (1, 20_000, 300_000):
+            assert root.double(b"x" * size) == b"x" * 2 * size
+            assert root.double(b"x" * size, callback=len) == 2 * size
+        root.____conn__.close()
+
+
+@pytest.mark.parametrize("rpyc", ["6.0.2", "5.3.1"])
+def test_tls_over_a_socket(way, certificate, rpyc):
+    """Requests larger and smaller than TLS's own records, in both directions, and a read that ends at its deadline."""
+    way(TLS)
+    before = "from rpyc.utils.authenticators import SSLAuthenticator"
+    options = "authenticator=SSLAuthenticator({!r}, {!r})".format(*certificate)
+    with start_server(rpyc=rpyc, before=before, options=options) as server:
+        broker = open_broker(Address.parse(f"odd://{server.address}"))
+        sizes = [1, 20_000, 3_000_000]
+        for size in sizes:
+            answer, _ = broker.call("hello", {"padding": "x" * size}, timeout=60)
+            assert answer["python"]
+        for timeout in (0.0, 0.2):
+            with pytest.raises(NoAnswerError):
+                broker.connection._stream.read(Deadline(timeout))
+        assert broker.call("hello", {}, timeout=60)[0]["python"]
+        broker.close()
+
+
+def test_a_program_behind_a_socket_pair(way):
+    way(PROGRAM)
+    with start_server() as server:
+        broker = open_broker(Address.parse(f"odd://{server.address}"))
+        assert broker.call("hello", {"padding": "x" * 300_000}, timeout=60)[0]["python"]
+        broker.close()
+        for program in sys.modules["odd_transport"].started:
+            assert program.wait(20) == 0

@@ -22,7 +22,7 @@ from rpyc_kernel.errors import DialCancelledError, FrameTooLargeError, LinkLost,
 from rpyc_kernel.transport.deadline import GLANCE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from rpyc_kernel.transport.address import Address
     from rpyc_kernel.transport.deadline import Deadline
@@ -31,6 +31,7 @@ MAX_FRAME = 64 * 2**20  # bytes of a body, both as it comes and unpacked
 _HEADER = struct.Struct("!LB")
 _END = b"\n"
 _READ = 64 * 2**10  # what one recv takes at most while the size of the frame is not known
+_SHORTEST = 0.001  # seconds: with none at all TLS fails in ways of its own, instead of a TimeoutError
 _GROW = 2**20  # a frame's memory starts with this much and at most doubles with what has really come
 _TCP = (socket.AF_INET, socket.AF_INET6)
 _UNDER_WAY = (errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN, errno.EINTR)  # what connect_ex says meanwhile
@@ -90,6 +91,8 @@ class FrameStream:
         self.address = address
         self.limit = limit
         self._socket = sock
+        # Only an ssl.SSLSocket has this: how much it has decrypted that nobody took yet.
+        self._pending: Callable[[], int] | None = getattr(sock, "pending", None)
         self._lock = threading.Lock()  # so that abort() never meets a number that close() has given back
         self._ended = ""  # why it can't be used any more, once it can't
         self._buffer = memoryview(bytearray(_READ))
@@ -105,7 +108,7 @@ class FrameStream:
     @property
     def waiting(self) -> bool:
         """Whether something has come that was not read, so that the socket may have nothing to tell of it."""
-        return self._end > self._start or self._size > 0
+        return self._end > self._start or self._size > 0 or bool(self._pending and self._pending())
 
     # --- the end
 
@@ -129,6 +132,12 @@ class FrameStream:
             self._ended = self._ended or reason
             return LinkLost(self.address, self._ended)
 
+    def _set_timeout(self, deadline: Deadline) -> None:
+        seconds = deadline.slice()
+        if self._pending and seconds is not None:
+            seconds = max(seconds, _SHORTEST)
+        self._socket.settimeout(seconds)
+
     # --- out
 
     def send(self, pieces: Iterable[bytes | bytearray | memoryview], deadline: Deadline) -> None:
@@ -147,8 +156,8 @@ class FrameStream:
             if self._ended:
                 raise self._lost("")
             try:
-                self._socket.settimeout(deadline.slice())
-                if hasattr(self._socket, "sendmsg"):
+                self._set_timeout(deadline)
+                if hasattr(self._socket, "sendmsg") and not self._pending:
                     sent = self._socket.sendmsg(views[:16])
                 else:
                     sent = self._socket.send(views[0])
@@ -218,7 +227,7 @@ class FrameStream:
             if deadline.cancelled:
                 raise DialCancelledError(self.address)
             try:
-                self._socket.settimeout(deadline.slice())
+                self._set_timeout(deadline)
                 received = self._socket.recv_into(into)
             except OSError as error:
                 if not _is_timeout(error):
