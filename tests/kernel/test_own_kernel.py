@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from rpyc_kernel import __version__
 from tests.kernel.client import Client
 from tests.kernel.installed import EXAMPLES, InstalledKernel, kernelspec
-from tests.kernel.kernels import private_environment
+from tests.kernel.kernels import Kernel, private_environment
 from tests.kernel.remotes import Remote, wait_until
 
 OWN = EXAMPLES / "own_kernel"
@@ -138,3 +139,64 @@ def test_after_a_crash_it_finds_its_session(kernel: InstalledKernel) -> None:
     cell = front.good("%memory\nkept")
     assert "was found again" in cell.stderr
     assert cell.text == "1"
+
+
+# --- what docs/extend.md says of commands
+
+COMMANDS = """
+import time
+from rpyc_kernel.errors import CommandError
+from rpyc_kernel.kernel import magics
+from rpyc_kernel.kernel.app import main
+from rpyc_kernel.kernel.commands import CommandSpec, Kind, Option, Positional
+from rpyc_kernel.kernel.kernel import RpycKernel
+
+class OwnKernel(RpycKernel):
+    pass
+
+async def tell(kernel, arguments, cell):
+    if arguments["words"] == ["nothing"]:
+        raise CommandError("There is nothing to tell.")
+    return kernel.said(" ".join(arguments["words"]) + f" {arguments['loud']} {arguments['after']}", cell)
+
+async def wait(kernel, arguments, cell):
+    kernel.say("waiting", cell)
+    stopped = await kernel.blocking(lambda cancel: cancel.wait(60))
+    return kernel.said(f"stopped: {stopped}", cell)
+
+async def broken(kernel, arguments, cell):
+    raise ValueError("a bug")
+
+options = (Option("loud", Kind.FLAG, "louder"), Option("after", Kind.DURATION, "later", "TIME"))
+words = Positional("words", "what to tell", many=True)
+magics.add(CommandSpec("tell", ("%", "$"), "Tells.", (words,), options), tell)
+magics.add(CommandSpec("wait", ("%",), "Waits."), wait)
+magics.add(CommandSpec("broken", ("%",), "Breaks."), broken)
+main(OwnKernel)
+"""
+
+
+@pytest.fixture
+def own(new_kernel: Callable[..., Kernel], tmp_path: Path) -> Client:
+    source = tmp_path / "ownkernel.py"
+    source.write_text(COMMANDS)
+    return new_kernel(command=[sys.executable, str(source), "-f", "{connection_file}"]).first
+
+
+def test_commands_that_run_here(own: Client) -> None:
+    assert own.good("%tell one two --loud --after 2h").stdout == "one two True 7200.0\n"
+    assert own.good('$tell("one", loud=True)').stdout == "one True None\n"
+    assert own.complete("%tell --l")["matches"] == ["--loud"]
+    cell = own.run("%tell nothing\n%tell more")
+    assert (cell.error["ename"], cell.error["evalue"]) == ("CommandError", "There is nothing to tell.")
+    assert cell.stdout == ""
+    cell = own.run("%broken")
+    assert "ValueError: a bug" in cell.error["evalue"]
+    assert own.good("%tell on").stdout == "on False None\n"
+
+
+def test_a_command_that_waits_is_stopped(own: Client) -> None:
+    cell = own.start("%wait")
+    own.wait_output(cell, "waiting")
+    assert own.interrupted(cell) < 5
+    assert "stopped: True" in cell.stdout
