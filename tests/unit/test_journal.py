@@ -232,6 +232,18 @@ def test_the_oldest_text_is_dropped_and_counted(tmp_path, cap):
     assert journal.spill.on_disk == 0
 
 
+def test_nothing_is_dropped_as_long_as_memory_has_room(tmp_path):
+    journal = unheard(folder=str(tmp_path), cap=100_000)
+    text = b"a line of the cell\n" * 1000
+    for number in range(9):  # three go to the disk at a time, of the second three one finds it full
+        journal.add_text("stdout", str(number), text)
+    assert journal.spill.count == 5
+    assert journal.unread_bytes == 9 * len(text)
+    journal.add_text("stdout", "9", text)
+    journal.add_text("stdout", "10", text)
+    assert counts("".join(each.content["text"] for each in all_of(journal)))[0] >= 1000
+
+
 def test_while_somebody_listens_nothing_is_dropped(tmp_path):
     journal = unheard(folder=str(tmp_path), cap=100_000, limit=50_000)
     journal.listening = True

@@ -219,7 +219,7 @@ def test_a_full_disk(sessions, tiny_disk):
     )
     client.leave()
     _memory, disk = watch(client, status)
-    assert 300_000 < disk <= MIB
+    assert MIB // 4 - 10_000 < disk <= MIB  # so much is moved at a time, and dropped only when the next doesn't fit
     messages = again(client, sessions).until("a")
     text = client.printed(messages)
     lines, size, _markers = counts(text)

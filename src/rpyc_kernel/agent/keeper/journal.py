@@ -167,14 +167,17 @@ class Journal:
     # making room
 
     def _make_room(self) -> None:
-        """If memory is used up and nobody listens: the oldest goes to the disk, or else the oldest text is dropped."""
+        """If memory is used up and nobody listens: the oldest goes to the disk, or else the oldest text is dropped.
+
+        Some memory is freed ahead by moving to the disk, but nothing dropped for that.
+        """
         if self._listening or self.in_memory < self.memory:
             return
         goal = self.memory - self.memory // 4
         to_thin = 2 * (self.in_memory - goal)  # not all: maybe others take what we free
         while self.in_memory > goal and self._tail and self._tail.oldest.cost <= self.spill.cap:
             if not self._spill_oldest(self.in_memory - goal):
-                freed = self.spill.thin() if to_thin > 0 else 0
+                freed = self.spill.thin() if to_thin > 0 and self.in_memory >= self.memory else 0
                 to_thin -= freed
                 if not freed:
                     break
