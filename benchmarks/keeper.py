@@ -53,11 +53,8 @@ class Forwarder(Journal):
             if last[0] == name and last[1] == parent and len(last[2]) + len(data) <= CHUNK:
                 last[2].extend(data)
                 return
-        rest = memoryview(data)
-        while rest:
-            cut = wire.utf8_cut(rest, CHUNK)
-            self.waiting.append((name, parent, bytearray(rest[:cut])))
-            rest = rest[cut:]
+        for piece in wire.text_pieces(data, CHUNK):
+            self.waiting.append((name, parent, bytearray(piece)))
 
     def add_packet(self, packet, urgent):
         self.waiting.append(("", urgent, packet))

@@ -83,7 +83,6 @@ class Gaps:
         self.markers = 0
         self.last = {"stdout": -1, "stderr": -1}
         self._begun = {"stdout": "", "stderr": ""}
-        self._cut: set[str] = set()  # the streams of which a marker came last
         self.shown: list[int] = []
         self.reply: dict[str, Any] = {}
         self.value = ""
@@ -108,13 +107,7 @@ class Gaps:
             assert found, f"a marker that counts no lines: {line!r}"
             self.dropped += int(found[1].replace(",", ""))
             self.markers += 1
-            self._cut.add(name)
             return
-        if name in self._cut and re.fullmatch(r"\d{1,38}", line):  # what was dropped ended within it
-            self._cut.discard(name)
-            self.lines += 1
-            return
-        self._cut.discard(name)
         assert re.fullmatch(r"\d{39}", line), f"no whole line: {line!r}"
         assert int(line) > self.last[name], f"line {int(line)} of {name} after {self.last[name]}"
         self.last[name] = int(line)

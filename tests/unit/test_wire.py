@@ -288,3 +288,15 @@ def test_a_cut_tears_no_character(whole, limit):
 @given(st.binary(min_size=1, max_size=50), st.integers(1, 20))
 def test_a_cut_comes_on_in_whatever_bytes(data, limit):
     assert 0 < wire.utf8_cut(data, limit) <= limit
+
+
+@given(st.text("ä\n", max_size=50), st.integers(4, 20))
+def test_text_is_cut_behind_a_line_where_one_ends(whole, limit):
+    rest = whole.encode()
+    for piece in wire.text_pieces(rest, limit):
+        assert 0 < len(piece) <= limit
+        assert rest.startswith(piece)
+        piece.decode()  # whole characters
+        assert piece == rest or piece.endswith(b"\n") or b"\n" not in rest[:limit]
+        rest = rest[len(piece) :]
+    assert not rest

@@ -22,7 +22,7 @@ import struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # importing typing costs 1 MiB on a board, and only type checkers need it
-    from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+    from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
     Bytes = Union[bytes, bytearray, memoryview]
     Json = Dict[str, Any]
@@ -184,6 +184,18 @@ def reply_type(request_type: str) -> str:
 def stream_packet(name: str, parent: str, text: Bytes) -> bytes:
     """The packet of a ``stream`` message whose text is UTF-8 already."""
     return pack({"type": "stream", "parent": parent, "content": {"name": name}}, [text])
+
+
+def text_pieces(data: Bytes, limit: int) -> Iterator[bytes]:
+    """UTF-8 text in pieces of at most ``limit`` bytes, each cut behind a line if one ends in it."""
+    rest = memoryview(data)
+    while len(rest) > limit:
+        piece = bytes(rest[:limit])
+        cut = piece.rfind(b"\n") + 1 or utf8_cut(rest, limit)
+        yield piece[:cut]
+        rest = rest[cut:]
+    if rest:
+        yield bytes(rest)
 
 
 def utf8_cut(data: Bytes, limit: int) -> int:

@@ -130,11 +130,8 @@ class Journal:
     def add_text(self, name: str, parent: str, data: Bytes) -> None:
         """Append UTF-8 text of a stream, ``name`` being ``stdout`` or ``stderr``."""
         if not self._tail.join(name, parent, data):
-            rest = memoryview(data)
-            while rest:
-                cut = wire.utf8_cut(rest, CHUNK)
-                self._tail.append(Entry(name, parent, bytes(rest[:cut])))
-                rest = rest[cut:]
+            for piece in wire.text_pieces(data, CHUNK):
+                self._tail.append(Entry(name, parent, piece))
         self._make_room()
 
     def add_packet(self, packet: bytes, urgent: bool) -> None:

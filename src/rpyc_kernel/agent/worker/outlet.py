@@ -17,7 +17,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Tuple
 
-    from ..wire import Bytes
     from .interrupts import Interrupts
 
 PARTIAL_SECONDS = 0.05
@@ -135,11 +134,8 @@ class Outlet:
         if len(data) <= PIECE:
             self._send_frame(kind, request, data)
             return
-        rest: Bytes = memoryview(data)
-        while rest:
-            cut = wire.utf8_cut(rest, PIECE)
-            self._send_frame(kind, request, bytes(rest[:cut]))
-            rest = rest[cut:]
+        for piece in wire.text_pieces(data, PIECE):
+            self._send_frame(kind, request, piece)
 
     def _send_frame(self, kind: int, request: int, data: bytes) -> None:
         out, err = self._page.stamps(self._pipes)
