@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.agent.wire import Message, reply_type
@@ -10,6 +11,8 @@ from rpyc_kernel.kernel import stdin
 from rpyc_kernel.link.session import LinkStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rpyc_kernel.errors import RpycKernelError
     from rpyc_kernel.kernel.machine import Machine
     from rpyc_kernel.kernel.publisher import Publisher
@@ -54,28 +57,26 @@ class Exchange:
 
     async def request(self, machine: Machine, message: Message) -> dict[str, Any]:
         """Send a request and wait for the content of its reply. Raises the error for which none will come."""
-        key = reply_type(message.type), message.parent
-        future = asyncio.get_running_loop().create_future()
-        self._replies[key] = machine, future
-        try:
+        with self._expect(machine, (reply_type(message.type), message.parent)) as reply:
             machine.ask(message)
             if machine.link.status is LinkStatus.LOST:
                 self._tell_link(machine, LinkStatus.LOST)
-            content: dict[str, Any] = await future
-            return content
-        finally:
-            self._replies.pop(key, None)
+            return await reply
 
     async def outcome(self, machine: Machine, msg_id: str) -> dict[str, Any]:
         """The reply to a cell of another notebook, which runs in a session that was taken over."""
         if msg_id in machine.replies:
             return machine.replies.pop(msg_id)
-        key = "execute_reply", msg_id
+        with self._expect(machine, ("execute_reply", msg_id)) as reply:
+            return await reply
+
+    @contextmanager
+    def _expect(self, machine: Machine, key: tuple[str, str]) -> Iterator[asyncio.Future[dict[str, Any]]]:
+        """Within it a reply is waited for: the future gets its content, or the error for which none will come."""
         future = asyncio.get_running_loop().create_future()
         self._replies[key] = machine, future
         try:
-            content: dict[str, Any] = await future
-            return content
+            yield future
         finally:
             self._replies.pop(key, None)
 
@@ -130,18 +131,14 @@ class Exchange:
         """Whether that cell has one."""
         return msg_id in self._lines
 
-    def _resolve(self, key: tuple[str, str], content: dict[str, Any]) -> None:
-        _machine, future = self._replies.get(key, (None, None))
+    def _resolve(self, machine: Machine, key: tuple[str, str], content: dict[str, Any]) -> None:
+        """A reply has come. For that to a cell of another notebook `outcome` may ask later."""
         content.setdefault("status", "ok")
-        if future is not None and not future.done():
-            future.set_result(content)
-
-    def _resolve_foreign(self, machine: Machine, msg_id: str, content: dict[str, Any]) -> None:
-        """A cell of another notebook has ended, for which `outcome` asks, now or later."""
-        content.setdefault("status", "ok")
-        if ("execute_reply", msg_id) in self._replies:
-            self._resolve(("execute_reply", msg_id), content)
-        elif msg_id in machine.foreign_cells:
+        (msg_type, msg_id), (_machine, future) = key, self._replies.get(key, (None, None))
+        if future is not None:
+            if not future.done():
+                future.set_result(content)
+        elif msg_type == "execute_reply" and msg_id in machine.foreign_cells:
             machine.replies[msg_id] = content
 
     def _ask(self, machine: Machine, message: Message) -> None:
@@ -189,10 +186,7 @@ class Exchange:
             end = content.get("end")
             text = _obituary(machine, end if isinstance(end, dict) else {})
             content = self._publisher.error("WorkerDied", text, cell)
-        if cell == message.parent:
-            self.loop.call_soon_threadsafe(self._resolve, (message.type, message.parent), content)
-        elif message.type == "execute_reply":
-            self.loop.call_soon_threadsafe(self._resolve_foreign, machine, message.parent, content)
+        self.loop.call_soon_threadsafe(self._resolve, machine, (message.type, message.parent), content)
 
     def on_status(self, machine: Machine, status: LinkStatus, error: RpycKernelError | None) -> None:
         """A link has changed."""

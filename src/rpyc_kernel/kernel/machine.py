@@ -83,10 +83,11 @@ class Machine:
 
     @property
     def foreign_cells(self) -> list[str]:
-        """The cells of other notebooks that had no reply yet when the session was taken over, in their order."""
+        """The cells of other notebooks that had no reply yet when this link began, in their order."""
         found = self.link.attached.get("open")
         pairs = [pair for pair in found if isinstance(pair, list) and len(pair) == 2] if isinstance(found, list) else []
-        return [str(msg_id) for msg_type, msg_id in pairs if msg_type == "execute_request"]
+        cells = [str(msg_id) for msg_type, msg_id in pairs if msg_type == "execute_request"]
+        return [msg_id for msg_id in cells if self.shown_by(msg_id) != msg_id]
 
     def ask(self, message: Message) -> None:
         """Send a request of ours there."""
