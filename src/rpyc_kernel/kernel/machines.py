@@ -73,7 +73,7 @@ class Machines:
         known.default = False
         if config.get("kept"):
             known.kept = True
-            known.link.ask("keep", {"keep": config["keep"]}, known.link.heartbeat)
+            known.link.ask("keep", {"keep": config["keep"]})
         self.current = known
         return f"Still connected to {known.describe()} (the session is kept; --new starts a fresh one)"
 

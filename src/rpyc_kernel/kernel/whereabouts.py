@@ -120,7 +120,7 @@ class Whereabouts:
                 reply = await kernel.exchange.outcome(machine, msg_id)
         last = link.attached.get("execution_count")
         if foreign:
-            status, _buffers = await asyncio.to_thread(link.ask, "status", {}, link.heartbeat)
+            status, _buffers = await asyncio.to_thread(link.ask, "status", {})
             last = status.get("execution_count")
         if isinstance(last, int) and 0 <= last < MAX_COUNT:
             kernel.count = last + 1

@@ -156,8 +156,14 @@ class Link:
             self.state.interrupt(parent)
             self.changed.notify_all()
 
-    def ask(self, op: str, header: dict[str, Any], timeout: float) -> tuple[dict[str, Any], list[memoryview]]:
-        """Do an operation of the session and return the answer. Raises a RpycKernelError, LinkLost while it is down."""
+    def ask(
+        self, op: str, header: dict[str, Any], timeout: float | None = None
+    ) -> tuple[dict[str, Any], list[memoryview]]:
+        """Do an operation of the session and return the answer. Raises a RpycKernelError, LinkLost while it is down.
+
+        *timeout*: seconds; None: as long as a heartbeat may take.
+        """
+        timeout = self.heartbeat if timeout is None else timeout
         question = Question(op, header)
         with self.changed:
             if self.status is not LinkStatus.UP:

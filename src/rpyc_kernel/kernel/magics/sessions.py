@@ -88,7 +88,7 @@ def _replay(
     place, shown = 0, 0
     while True:
         request = {**wanted, "from": place, "max_bytes": PAGE}
-        answer, packets = machine.link.ask("replay", request, machine.link.heartbeat)
+        answer, packets = machine.link.ask("replay", request)
         for message in map(Message.decode, packets):
             message.parent = cell.msg_id
             if message.type in SHOWN and not cancel.is_set():
@@ -104,7 +104,7 @@ async def ping(kernel: RpycKernel, _arguments: dict[str, Any], cell: Cell) -> di
     """How the link, the machine and the session are."""
     machine = await _connected(kernel, cell)
     started = time.perf_counter()
-    status, _buffers = await kernel.blocking(lambda _cancel: machine.link.ask("status", {}, machine.link.heartbeat))
+    status, _buffers = await kernel.blocking(lambda _cancel: machine.link.ask("status", {}))
     trip = time.perf_counter() - started
     entry = catalog.read({**status, "session": machine.link.session, "name": machine.title})
     assert entry is not None
@@ -116,7 +116,7 @@ async def ping(kernel: RpycKernel, _arguments: dict[str, Any], cell: Cell) -> di
 async def restart(kernel: RpycKernel, _arguments: dict[str, Any], cell: Cell) -> dict[str, Any]:
     """End the Python there, whatever it does, and go on with a fresh one on the same connection."""
     machine = await _connected(kernel, cell)
-    await kernel.blocking(lambda _cancel: machine.link.ask("restart", {}, machine.link.heartbeat))
+    await kernel.blocking(lambda _cancel: machine.link.ask("restart", {}))
     return kernel.said(f"A fresh Python runs on {machine.name}; the variables of the one before are gone.", cell)
 
 
