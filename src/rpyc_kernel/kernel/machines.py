@@ -103,10 +103,8 @@ class Machines:
         name = str(address)
         machine = self._start(name, address, {"name": entry.name}, cancel, entry.session, foster)
         before = self._machines.get(name)
-        if before is not None and before.link.session != entry.session:
-            before.link.close(end=not before.used)
-        elif before is not None:
-            before.link.close(end=False)
+        if before is not None:
+            before.link.close(end=not before.used and before.link.session != entry.session)
         self._left = {where: session for where, session in self._left.items() if session != entry.session}
         self._machines[name] = self.current = machine
         return machine
