@@ -86,11 +86,8 @@ def test_a_session_is_found_by_another_server_at_another_port() -> None:
         session.run("kept = 6 * 7")
         first.kill()
     with start_server() as second:
-        broker = open_broker(Address.parse(second.address), timeout=10.0, cancel=threading.Event())
-        try:
+        with open_broker(Address.parse(second.address), timeout=10.0, cancel=threading.Event()) as broker:
             listed = broker.call("list", {}, timeout=10.0)[0]["sessions"]
-        finally:
-            broker.close()
         mine = next(each for each in listed if each["pid"] == keeper)
         assert (mine["answers"], mine["held"], mine["busy"]) == (True, False, False)
         session.link.close(end=False)

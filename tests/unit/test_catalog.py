@@ -62,7 +62,10 @@ class FakeBroker:
             raise answer
         return answer, []
 
-    def close(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
         self.closed = True
 
 

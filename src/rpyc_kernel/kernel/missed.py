@@ -29,11 +29,8 @@ def _try(address: str, session: str, ended: Callable[[str], None]) -> None:
     for delay in delays():
         time.sleep(delay)
         try:
-            broker = open_broker(Address.parse(address), timeout=TIMEOUT)
-            try:
+            with open_broker(Address.parse(address), timeout=TIMEOUT) as broker:
                 broker.call("terminate", {"session": session}, timeout=TIMEOUT)
-            finally:
-                broker.close()
         except SessionGoneError:
             break
         except AddressError:

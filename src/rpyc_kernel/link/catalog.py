@@ -74,12 +74,9 @@ class SessionEntry:
 
 def sessions(address: Address, timeout: float = TIMEOUT, cancel: threading.Event | None = None) -> list[SessionEntry]:
     """The sessions of this user on that machine, the oldest first. Raises a RpycKernelError."""
-    broker = open_broker(address, timeout=timeout, cancel=cancel)
-    try:
+    with open_broker(address, timeout=timeout, cancel=cancel) as broker:
         broker.connection.cancel = cancel
         return listed(broker, timeout)
-    finally:
-        broker.close()
 
 
 def listed(broker: Broker, timeout: float = TIMEOUT) -> list[SessionEntry]:
@@ -102,19 +99,17 @@ def end(address: Address, entry: SessionEntry, timeout: float = TIMEOUT, cancel:
             f"The session {entry.name} on {address} does not answer: its process there, {entry.pid}, is stopped or "
             f"stuck. kill -9 {entry.pid} on that machine ends it."
         )
-    broker = open_broker(address, timeout=timeout, cancel=cancel)
-    try:
+    with open_broker(address, timeout=timeout, cancel=cancel) as broker:
         broker.connection.cancel = cancel
         request = {"session": entry.session}
-        broker.call("terminate", request, timeout=timeout)
-        deadline = time.monotonic() + FAREWELL
-        while time.monotonic() < deadline:
-            broker.call("status", request, timeout=timeout)
-            time.sleep(LOOK)
-    except SessionGoneError:
-        return
-    finally:
-        broker.close()
+        try:
+            broker.call("terminate", request, timeout=timeout)
+            deadline = time.monotonic() + FAREWELL
+            while time.monotonic() < deadline:
+                broker.call("status", request, timeout=timeout)
+                time.sleep(LOOK)
+        except SessionGoneError:
+            return
     raise AgentError(f"The session {entry.name} on {address} was told to end and has not done so in {FAREWELL:g} s.")
 
 

@@ -12,7 +12,7 @@ import hashlib
 import json
 import zlib
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from rpyc_kernel import __version__
 from rpyc_kernel.agent import wire
@@ -72,12 +72,21 @@ def _collect(folder: Traversable, prefix: str, sources: dict[str, str]) -> None:
 
 
 class Broker:
-    """The one function of the agent that we call, at the end of a connection of its own. Used by one thread."""
+    """The one function of the agent that we call, at the end of a connection of its own. Used by one thread.
+
+    A context manager, which closes the connection.
+    """
 
     def __init__(self, connection: Connection, function: RemoteRef) -> None:
         self.connection = connection
         self.hello: dict[str, Any] = {}
         self._function = function
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
 
     @property
     def address(self) -> Address:
