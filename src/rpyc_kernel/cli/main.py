@@ -15,7 +15,7 @@ from rpyc_kernel import __version__
 from rpyc_kernel.cli import install, sessions
 from rpyc_kernel.cli.terminal import say
 from rpyc_kernel.errors import AddressError, RpycKernelError
-from rpyc_kernel.link.catalog import plain
+from rpyc_kernel.transport.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

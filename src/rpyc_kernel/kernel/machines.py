@@ -11,6 +11,7 @@ from rpyc_kernel.kernel.machine import Machine
 from rpyc_kernel.link import catalog
 from rpyc_kernel.link.session import LinkStatus
 from rpyc_kernel.transport.address import Address
+from rpyc_kernel.transport.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -160,7 +161,7 @@ class Machines:
         """What on that machine would end a session that nobody is connected to, as sentences."""
         found = machine.link.hello.get("warnings")
         sentences = found[:5] if isinstance(found, list) else []
-        return [catalog.plain(str(sentence), 500) for sentence in sentences]
+        return [plain(str(sentence), 500) for sentence in sentences]
 
     # --- how a session begins
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from rpyc_kernel.agent import wire
 from rpyc_kernel.errors import AgentError, ProtocolError, SessionGoneError, UsageError
 from rpyc_kernel.transport.bootstrap import Broker, open_broker
+from rpyc_kernel.transport.plain import MAX_TEXT, plain
 
 if TYPE_CHECKING:
     import threading
@@ -27,7 +28,6 @@ TIMEOUT = 10.0  # seconds for an answer; the other machine gives each keeper one
 FAREWELL = 5.0  # seconds in which a session that was ended is gone
 LOOK = 0.1  # seconds between two looks whether it is
 MAX_ENTRIES = 1000
-MAX_TEXT = 80  # characters of a name or of what somebody is called
 MAX_NUMBER = 10.0**15
 SHORT_ID = 8  # characters of an id that are shown, unless more are needed to tell two apart
 NAMED = 10  # candidates that a sentence lists
@@ -143,13 +143,6 @@ def read(found: object) -> SessionEntry | None:
         execution_count=_count(found.get("execution_count")),
         load=_load(found.get("load")),
     )
-
-
-def plain(text: str, longest: int = MAX_TEXT) -> str:
-    """*text* on one line: without control characters and what reorders letters, and cut to *longest* characters."""
-    shown = "".join(char if char.isprintable() else " " for char in text[: 4 * longest])
-    shown = " ".join(shown.split())
-    return shown if len(shown) <= longest else shown[: longest - 1] + "…"
 
 
 def _text(value: object, longest: int = MAX_TEXT) -> str:

@@ -30,6 +30,7 @@ from rpyc_kernel.transport.connection import Connection, RemoteRef, Reply
 from rpyc_kernel.transport.deadline import Deadline
 from rpyc_kernel.transport.dial import dial, explain_refusal
 from rpyc_kernel.transport.dialect import HANDLE_CALLATTR
+from rpyc_kernel.transport.plain import plain
 
 if TYPE_CHECKING:
     import threading
@@ -128,9 +129,9 @@ class Broker:
         if answer["error"] == "stale" and "by" not in answer:
             return LinkLost(self.address, "a newer link of this notebook took its place")
         if answer["error"] == "stale":
-            return TakenOverError(self.address, printable(answer["by"]), _clock(answer.get("ago")))
+            return TakenOverError(self.address, plain(str(answer["by"]), 100), _clock(answer.get("ago")))
         if answer["error"] == "version":
-            return SessionVersionError(self.address, printable(answer.get("agent", "")), __version__)
+            return SessionVersionError(self.address, plain(str(answer.get("agent", ""))), __version__)
         return AgentError(f"On {self.address}: {text}.")
 
     def start(self, answer: bytes, deadline: Deadline) -> None:
@@ -148,11 +149,6 @@ class Broker:
     def close(self) -> None:
         """Close the connection without asking the server."""
         self.connection.close()
-
-
-def printable(text: object, most: int = 100) -> str:
-    """What the other machine calls something, fit for a sentence: one line of printable characters, not too long."""
-    return "".join(char for char in str(text)[:most] if char.isprintable())
 
 
 def _clock(ago: object) -> str:

@@ -11,6 +11,7 @@ from rpyc_kernel.errors import CommandError, SessionVersionError
 from rpyc_kernel.kernel.publisher import SHOWN
 from rpyc_kernel.link import catalog
 from rpyc_kernel.link.session import LinkStatus
+from rpyc_kernel.transport.plain import plain
 
 if TYPE_CHECKING:
     import threading
@@ -72,7 +73,7 @@ async def replay(kernel: RpycKernel, arguments: dict[str, Any], cell: Cell) -> d
     wanted: dict[str, Any] = {"cells": REPLAYED}
     if number is not None:
         if not (number.isascii() and number.isdigit()):
-            raise CommandError(f"%replay takes the number of a cell, like %replay 7, not {catalog.plain(number)}.")
+            raise CommandError(f"%replay takes the number of a cell, like %replay 7, not {plain(number)}.")
         wanted = {"cell": int(number)}
     found, shown = await kernel.blocking(lambda cancel: _replay(kernel, machine, wanted, cell, cancel))
     if not found:
