@@ -73,9 +73,7 @@ class Whereabouts:
         """What this notebook has named before the kernel was restarted, or the kernel's option, or the default."""
         known, kernel = self._memory.known, self._kernel
         if not (known.session and await self._find_again(cell)):
-            address = known.address or ("" if known.named else kernel.address)
-            if address and known.session and not known.named:
-                address = ""  # it was the default
+            address = known.address if known.named else kernel.address  # one that was not named was the default's
             if address:
                 await self._connect_patiently(cell, address, known.config or kernel.session_config())
             elif known.named:
