@@ -16,7 +16,7 @@ from rpyc_kernel.agent.wire import Message
 from tests.faults.clock import Clock
 from tests.faults.processes import WORKER_AND_KEEPER, pids
 from tests.faults.proxy import Proxy
-from tests.faults.volumes import BLOCK, LINE, MIB, Gaps, Sum, printing, private_memory, wait_idle
+from tests.faults.volumes import BLOCK, LINE, MIB, Gaps, Sum, Volume, printing, private_memory, wait_idle
 from tests.kernel.client import Client
 from tests.kernel.kernels import Kernel
 from tests.kernel.remotes import Remote
@@ -46,7 +46,7 @@ def proxy(remote: Remote) -> Iterator[Proxy]:
         yield each
 
 
-def begin(session: Session, code: str, into: Sum | Gaps) -> str:
+def begin(session: Session, code: str, into: Volume) -> str:
     """Start a cell, and take what comes until it prints."""
     cell = session.start(code)
     for message in session.until("stream", cell):
@@ -54,7 +54,7 @@ def begin(session: Session, code: str, into: Sum | Gaps) -> str:
     return cell
 
 
-def finish(session: Session, cell: str, into: Sum | Gaps, timeout: float) -> None:
+def finish(session: Session, cell: str, into: Volume, timeout: float) -> None:
     """Take what comes of it until its reply."""
     deadline = time.monotonic() + timeout
     while not into.reply:

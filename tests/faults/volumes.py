@@ -42,12 +42,10 @@ def printing(size: int, shows: int, *, progress: Path | None = None) -> str:
     )
 
 
-class Sum:
-    """Adds up what comes of one such cell; it keeps none of it."""
+class Volume:
+    """Takes what comes of one such cell; of the text it keeps nothing but what a subclass does."""
 
     def __init__(self) -> None:
-        self.sums = {"stdout": hashlib.sha256(), "stderr": hashlib.sha256()}
-        self.bytes = 0
         self.shown: list[int] = []
         self.value = ""
         self.reply: dict[str, Any] = {}
@@ -56,9 +54,7 @@ class Sum:
     def take(self, message: Message) -> None:
         content = message.content
         if message.type == "stream":
-            data = content["text"].encode()
-            self.sums[content["name"]].update(data)
-            self.bytes += len(data)
+            self._print(content["name"], content["text"])
         elif message.type == "display_data":
             self.shown.append(int(content["data"]["text/plain"]))
         elif message.type == "execute_result":
@@ -68,38 +64,44 @@ class Sum:
         else:
             self.others.append(message)
 
+    def _print(self, name: str, text: str) -> None:
+        raise NotImplementedError
+
+
+class Sum(Volume):
+    """Adds up the text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sums = {"stdout": hashlib.sha256(), "stderr": hashlib.sha256()}
+        self.bytes = 0
+
+    def _print(self, name: str, text: str) -> None:
+        data = text.encode()
+        self.sums[name].update(data)
+        self.bytes += len(data)
+
     @property
     def complete(self) -> bool:
         """Whether the streams are what the cell says that they are."""
         return self.value == " ".join(each.hexdigest() for each in self.sums.values())
 
 
-class Gaps:
-    """The same where text was dropped: what is left of the numbered lines, in order, and what the markers count."""
+class Gaps(Volume):
+    """Where text was dropped: what is left of the numbered lines, in order, and what the markers count."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.lines = 0
         self.dropped = 0
         self.markers = 0
         self.last = {"stdout": -1, "stderr": -1}
         self._begun = {"stdout": "", "stderr": ""}
-        self.shown: list[int] = []
-        self.reply: dict[str, Any] = {}
-        self.value = ""
 
-    def take(self, message: Message) -> None:
-        content = message.content
-        if message.type == "stream":
-            name = content["name"]
-            *lines, self._begun[name] = (self._begun[name] + content["text"]).split("\n")
-            for line in lines:
-                self._line(name, line)
-        elif message.type == "display_data":
-            self.shown.append(int(content["data"]["text/plain"]))
-        elif message.type == "execute_result":
-            self.value = content["data"]["text/plain"].strip("'")
-        elif message.type == "execute_reply":
-            self.reply = content
+    def _print(self, name: str, text: str) -> None:
+        *lines, self._begun[name] = (self._begun[name] + text).split("\n")
+        for line in lines:
+            self._line(name, line)
 
     def _line(self, name: str, line: str) -> None:
         if "dropped here" in line:
