@@ -150,6 +150,15 @@ class Notebook:
         self.page.locator(".jp-Dialog .jp-mod-accept").click()
 
 
+def new_notebook(page: Page, server: JupyterServer) -> Notebook:
+    """A notebook whose kernel was chosen in JupyterLab's launcher."""
+    notebook = Notebook(page)
+    page.goto(f"{server.url}/lab?token={TOKEN}")
+    page.locator(f'.jp-LauncherCard[data-category="Notebook"][title*="{NAME}"]').click()
+    notebook.wait_for_kernel()
+    return notebook
+
+
 def story(notebook: Notebook, address: str, widgets: bool) -> None:
     """What a user does first: connect, run, see an error and a plot, move a slider, stop a cell, restart."""
     page = notebook.page

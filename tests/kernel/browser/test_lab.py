@@ -15,24 +15,18 @@ pytestmark = pytest.mark.needs("chromium")
 
 
 def test_a_first_notebook(page: Page, remote: Remote) -> None:
-    from tests.kernel.browser.pages import NAME, TOKEN, JupyterServer, Notebook, story
+    from tests.kernel.browser.pages import JupyterServer, new_notebook, story
 
     with JupyterServer("jupyterlab") as server:
-        notebook = Notebook(page)
-        page.goto(f"{server.url}/lab?token={TOKEN}")
-        page.locator(f'.jp-LauncherCard[data-category="Notebook"][title*="{NAME}"]').click()
-        notebook.wait_for_kernel()
+        notebook = new_notebook(page, server)
         story(notebook, remote.address, widgets=remote.kind == "ipython")
 
 
 def test_a_reloaded_page_goes_on_with_its_session(page: Page, remote: Remote) -> None:
-    from tests.kernel.browser.pages import NAME, TOKEN, JupyterServer, Notebook, expect
+    from tests.kernel.browser.pages import JupyterServer, expect, new_notebook
 
     with JupyterServer("jupyterlab") as server:
-        notebook = Notebook(page)
-        page.goto(f"{server.url}/lab?token={TOKEN}")
-        page.locator(f'.jp-LauncherCard[data-category="Notebook"][title*="{NAME}"]').click()
-        notebook.wait_for_kernel()
+        notebook = new_notebook(page, server)
         notebook.run(f'$connect("{remote.address}")\nkept = "kept"')
         page.evaluate("jupyterapp.commands.execute('docmanager:save')")
         page.reload()
@@ -43,13 +37,10 @@ def test_a_reloaded_page_goes_on_with_its_session(page: Page, remote: Remote) ->
 
 def test_a_page_that_is_reloaded_in_the_middle_of_a_cell_sees_it_again_by_replay(page: Page) -> None:
     """JupyterLab shows nothing for that cell; another one does."""
-    from tests.kernel.browser.pages import NAME, TOKEN, JupyterServer, Notebook, expect
+    from tests.kernel.browser.pages import JupyterServer, expect, new_notebook
 
     with Remote("bare") as remote, JupyterServer("jupyterlab") as server:
-        notebook = Notebook(page)
-        page.goto(f"{server.url}/lab?token={TOKEN}")
-        page.locator(f'.jp-LauncherCard[data-category="Notebook"][title*="{NAME}"]').click()
-        notebook.wait_for_kernel()
+        notebook = new_notebook(page, server)
         notebook.run(f'$connect("{remote.address}")')
         page.evaluate("jupyterapp.commands.execute('docmanager:save')")
         cell = notebook.start("import time\nfor i in range(30): print('line', i); time.sleep(.1)\n'the value'")
