@@ -40,3 +40,13 @@ def private_jupyter(tmp_path, monkeypatch):
     for variable in ("JUPYTER_PATH", "JUPYTER_CONFIG_PATH", "JUPYTER_PREFER_ENV_PATH"):
         monkeypatch.delenv(variable, raising=False)
     return home
+
+
+@pytest.fixture
+def sessions(tmp_path, monkeypatch):
+    """Starts sessions whose records are in the test's own folder."""
+    from tests.unit.sessions import Sessions  # late: few tests need the agent
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with Sessions() as sessions:
+        yield sessions

@@ -6,7 +6,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,13 +22,6 @@ from tests.unit.sessions import Sessions, runs, wait_for
 pytestmark = pytest.mark.needs("linux")
 
 PYTHONS = ["3.7", "3.8", "3.11", "3.13"]
-
-
-@pytest.fixture
-def sessions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sessions]:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    with Sessions() as sessions:
-        yield sessions
 
 
 def keeper_of(session: Session) -> int:

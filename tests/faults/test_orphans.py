@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.needs import needs
-from tests.unit.sessions import Sessions, runs, wait_for
+from tests.unit.sessions import runs, wait_for
 
 pytestmark = pytest.mark.needs("linux")
 
@@ -27,13 +27,6 @@ BUSY = {
     "thread": "import threading, time\nthreading.Thread(target=time.sleep, args=(600,)).start()",
     "printing": "while True: print('x' * 1000)",
 }
-
-
-@pytest.fixture
-def sessions(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    with Sessions() as sessions:
-        yield sessions
 
 
 def start(sessions, python=""):

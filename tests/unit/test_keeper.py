@@ -9,16 +9,9 @@ from pathlib import Path
 import pytest
 
 from rpyc_kernel.agent import doors, wire
-from tests.unit.sessions import SOON, Sessions, runs, wait_for
+from tests.unit.sessions import SOON, runs, wait_for
 
 pytestmark = pytest.mark.needs("linux")
-
-
-@pytest.fixture
-def sessions(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    with Sessions() as sessions:
-        yield sessions
 
 
 @pytest.fixture

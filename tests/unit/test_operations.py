@@ -9,17 +9,10 @@ import pytest
 
 from rpyc_kernel.agent import doors, records, wire
 from rpyc_kernel.agent.keeper import operations
-from tests.unit.sessions import Sessions, runs, wait_for
+from tests.unit.sessions import runs, wait_for
 from tests.unit.test_spawn import agent_with
 
 pytestmark = pytest.mark.needs("linux")
-
-
-@pytest.fixture
-def sessions(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    with Sessions() as sessions:
-        yield sessions
 
 
 @pytest.fixture

@@ -19,16 +19,9 @@ from rpyc_kernel.agent.boot import digest_of
 from rpyc_kernel.agent.broker import Broker
 from rpyc_kernel.agent.spawn import SpawnError, spawn
 from rpyc_kernel.transport.bootstrap import agent_archive
-from tests.unit.sessions import BOOT, Client, Sessions, runs, wait_for
+from tests.unit.sessions import BOOT, Client, runs, wait_for
 
 pytestmark = pytest.mark.needs("linux")
-
-
-@pytest.fixture
-def sessions(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    with Sessions() as sessions:
-        yield sessions
 
 
 def why_not(**config):

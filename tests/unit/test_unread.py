@@ -9,20 +9,13 @@ from pathlib import Path
 import pytest
 
 from rpyc_kernel.agent import wire
-from tests.unit.sessions import Sessions, wait_for
+from tests.unit.sessions import wait_for
 from tests.unit.test_journal import DROPPED, counts
 
 pytestmark = pytest.mark.needs("linux")
 
 MIB = 1 << 20
 LINE = "%9d " + "x" * 89  # 100 bytes with its end
-
-
-@pytest.fixture
-def sessions(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    with Sessions() as sessions:
-        yield sessions
 
 
 def memory(pid):
@@ -194,7 +187,7 @@ def test_the_worker_waits_for_somebody_when_only_displays_are_left(sessions):
 @pytest.fixture
 def tiny_disk(tmp_path):
     """A file system of a mebibyte, for what the session caches and spills."""
-    folder = tmp_path / "cache" / "rpyc-kernel" / "sessions" / "full.d"
+    folder = tmp_path / "rpyc-kernel" / "sessions" / "full.d"
     folder.mkdir(0o700, parents=True)
     for path in [folder, *folder.parents][:3]:
         path.chmod(0o700)
