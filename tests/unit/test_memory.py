@@ -2,11 +2,11 @@
 
 import json
 import stat
-from pathlib import Path
 
 import pytest
+from jupyter_client import find_connection_file
 
-from rpyc_kernel.kernel.memory import SUFFIX, Known, Memory
+from rpyc_kernel.kernel.memory import Known, Memory, beside
 
 
 @pytest.fixture
@@ -59,16 +59,24 @@ def test_naming_another_machine_leaves_the_session(file):
     "content", ["", "{", "[]", '"x"', '{"address": 7}', '{"missed": {}}', '{"more": 1}', '{"named": "yes"}']
 )
 def test_a_file_that_is_none_of_ours_is_nothing(file, content):
-    Path(file + SUFFIX).write_text(content)
+    beside(file).write_text(content)
     assert Memory(file).known == Known()
 
 
-def test_nobody_else_can_read_it_and_it_goes_with_the_kernel(file, tmp_path):
+def test_nobody_else_can_read_it_and_it_goes_with_the_kernel(file):
     memory = Memory(file)
     memory.name("pi", {"env": {"TOKEN": "secret"}})
-    path = tmp_path / ("kernel.json" + SUFFIX)
+    path = beside(file)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert json.loads(path.read_text())["address"] == "pi"
     memory.forget()
     assert not path.exists()
     memory.forget()
+
+
+def test_jupyter_never_takes_it_for_the_connection_file(tmp_path):
+    file = tmp_path / "kernel-5b636ca2.json"
+    file.write_text("{}")
+    Memory(str(file)).name("pi", {})
+    for asked in ("kernel-*.json", "5b63", "kernel-5b63"):
+        assert find_connection_file(asked, path=[str(tmp_path)]) == str(file)

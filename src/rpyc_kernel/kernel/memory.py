@@ -11,6 +11,12 @@ from typing import Any
 SUFFIX = ".rpyc-kernel"
 
 
+def beside(connection_file: str) -> Path:
+    """Where it is kept. A hidden file: ``--existing 5b63`` takes whatever else in that folder has 5b63 in its name."""
+    path = Path(connection_file)
+    return path.with_name(f".{path.name}{SUFFIX}")
+
+
 @dataclass
 class Known:
     """What the kernel before knew.
@@ -33,7 +39,7 @@ class Memory:
     """One small file of mode 0600; without a place for it (*connection_file* is None), nothing outlives the process."""
 
     def __init__(self, connection_file: str | None) -> None:
-        self._path = Path(connection_file + SUFFIX) if connection_file else None
+        self._path = beside(connection_file) if connection_file else None
         self.known = self._read()
 
     def _read(self) -> Known:
