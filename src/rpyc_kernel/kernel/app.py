@@ -11,6 +11,7 @@ from ipykernel.kernelapp import IPKernelApp, kernel_aliases, kernel_flags
 from traitlets import Type
 from traitlets.utils import filefind
 
+from rpyc_kernel.kernel.forked import UnixIOPubThread
 from rpyc_kernel.kernel.kernel import RpycKernel
 
 ALIASES = {
@@ -50,7 +51,22 @@ class RpycKernelApp(IPKernelApp):
         super().init_control(context)
         self.shell_channel_thread = None
 
+    def init_iopub(self, context: Any) -> None:
+        """As ipykernel's, which listens on a TCP port for its forked processes even where the transport is ipc."""
+        if self.transport != "ipc":
+            super().init_iopub(context)
+            return
+        socket = context.socket(zmq.XPUB)
+        socket.linger = 1000
+        self._apply_curve_server_options(socket)
+        self.iopub_port = self._bind_socket(socket, self.iopub_port)
+        self.configure_tornado_logger()
+        self.iopub_thread = UnixIOPubThread(socket, f"{self.ip}-forked", self.session)
+        self.iopub_thread.start()
+        self.iopub_socket = self.iopub_thread.background_socket
+
     connection_file: Any
+    iopub_port: Any
     subcommands: ClassVar[dict[str, Any]] = {}
 
 

@@ -9,7 +9,7 @@ Where there is no front end any more, nothing is taken from the other machine fo
 kernels live for a second or two, and what came then would have been shown to nobody.
 
 This reaches into ipykernel's ``IOPubThread`` (``_events``, ``_really_send``, ``_send_welcome_message``,
-``_handle_subscription``, ``_xpub_stream`` of 7.4).
+``_handle_subscription``, ``_xpub_stream``, ``_is_master_process`` of 7.4).
 """
 
 from __future__ import annotations
@@ -83,6 +83,9 @@ class PatientIOPub:
 
     def _patiently(self, send: Callable[..., None]) -> Callable[..., None]:
         def send_patiently(*args: Any, **kwargs: Any) -> None:
+            if not self._thread._is_master_process():  # forked: the socket is its parent's, which gets this by a pipe
+                send(*args, **kwargs)
+                return
             patience = PATIENCE
             if self._dropping_until is not None and time.monotonic() > self._dropping_until:
                 self._drop(False)

@@ -1,0 +1,40 @@
+"""What processes print that a local cell has forked, and how it comes to the kernel."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.kernel.kernels import Kernel
+
+FORK = """\
+%%local
+import os
+pid = os.fork()
+if pid == 0:
+    print("from the child", flush=True)
+    os._exit(0)
+print("the child ended with", os.waitpid(pid, 0)[1])
+"""
+
+
+@pytest.mark.parametrize("transport", ["tcp", "ipc"])
+def test_what_a_forked_process_prints_is_shown(new_kernel: Callable[..., Kernel], transport: str) -> None:
+    front = new_kernel(transport=transport).first
+    cell = front.good(FORK)
+    assert "the child ended with 0\n" in cell.stdout
+    front.wait_output(cell, "from the child\n")
+
+
+def test_a_kernel_on_unix_sockets_listens_on_no_port(new_kernel: Callable[..., Kernel]) -> None:
+    kernel = new_kernel(transport="ipc")
+    kernel.first.good("%%local\n1")
+    sockets = psutil.Process(kernel.pid).net_connections("all")
+    assert [
+        each.laddr for each in sockets if each.status == psutil.CONN_LISTEN and not isinstance(each.laddr, str)
+    ] == []
+    folder = Path(kernel.manager.connection_file).parent
+    assert len([path for path in folder.iterdir() if path.is_socket()]) == 6
+    kernel.shutdown()
+    assert [path for path in folder.iterdir() if path.is_socket()] == []
