@@ -2,6 +2,7 @@
 
 import argparse
 
+import zmq
 from jupyter_client import BlockingKernelClient, KernelManager
 
 parser = argparse.ArgumentParser(description=__doc__)
@@ -20,14 +21,17 @@ try:
     print("keys:", *sorted(name for name in information if name.startswith("curve")))
     for name in ("curve_publickey", "curve_secretkey"):
         del information[name]
-    stranger = BlockingKernelClient()
+    context = zmq.Context()
+    context.setsockopt(zmq.SNDTIMEO, 3000)  # milliseconds: one that was refused has been seen to wait for ever
+    stranger = BlockingKernelClient(context=context)
     stranger.load_connection_info(information)
-    stranger.start_channels()
+    stranger.start_channels(hb=False)
     try:
-        stranger.wait_for_ready(timeout=3)
-    except RuntimeError as error:
-        print("without them:", error)
+        stranger.kernel_info(reply=True, timeout=3)
+    except (TimeoutError, zmq.Again):
+        print("without them: no answer")
     stranger.stop_channels()
+    context.destroy(linger=0)
 finally:
     client.stop_channels()
     manager.shutdown_kernel()
