@@ -21,6 +21,11 @@ A message is made for the person at the notebook: what happened, to which addres
     │   ├── ServerClosedError        the port accepts and hangs up
     │   ├── RpycVersionError         RPyC, but too old or too new to be understood
     │   └── WrongServiceError        RPyC, but not the classic SlaveService
+    ├── DiscoveryError               a service was not found through RPyC's registry
+    │   ├── NoRegistryError          nobody answered who is one
+    │   ├── NotRegisteredError       the registry knows no server of that name
+    │   ├── ListingRefusedError      the registry answers for one name at a time only
+    │   └── ServiceDownError         what it knows of that name can't be connected to
     ├── RemoteUnfitError             the server is right, but no session can live there
     │   ├── PythonTooOldError
     │   ├── NoRoomError              the disk is full, or there is no place to write to
@@ -43,6 +48,11 @@ A message is made for the person at the notebook: what happened, to which addres
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -213,6 +223,61 @@ class WrongServiceError(DialError):
             f"The RPyC server on {address} serves {service or 'another service'}, where no code can be run. "
             f"The kernel needs a SlaveService: {start_command(host)}",
         )
+
+
+# --- services and their registry ----------------------------------------------------------------------------------
+
+
+class DiscoveryError(RpycKernelError):
+    """A service was not found through RPyC's registry. Nothing was connected to, or nothing that stayed."""
+
+
+class NoRegistryError(DiscoveryError):
+    """Raised when nobody answered who is a registry. *asked*: where, and what became of each question."""
+
+    def __init__(self, asked: str) -> None:
+        super().__init__(
+            f"No registry of RPyC answered: {asked}. Start one with rpyc_registry.py, or say where it is with "
+            'registry="host:port"; docs/services.md shows what works on one machine.'
+        )
+
+
+class NotRegisteredError(DiscoveryError):
+    """Raised when a registry answered, and no server is registered with it under *name*. *asked*: who answered."""
+
+    def __init__(self, name: str, asked: str) -> None:
+        self.name = name
+        super().__init__(
+            f"No server of a service {name} is registered with {asked}. A server registers only if it was started with "
+            "auto_register=True, within some seconds, and by broadcast unless it is given "
+            'registrar=UDPRegistryClient(ip="HOST"): docs/services.md shows it. Knowing the port, write "host:port".'
+        )
+
+
+class ListingRefusedError(DiscoveryError):
+    """Raised when a registry answers, but doesn't list what it knows: it has to be allowed to, and to be RPyC ≥ 5.3."""
+
+    def __init__(self, asked: str) -> None:
+        super().__init__(
+            f"{asked} does not list its services. Ask for one by its name, as in %discover SLAVE, or start the "
+            "registry with rpyc_registry.py --listing 1."
+        )
+
+
+class ServiceDownError(DiscoveryError):
+    """Raised when none of the servers that are registered under *name* can be connected to.
+
+    *errors*: why not, one for each of them.
+    """
+
+    def __init__(self, name: str, errors: Sequence[Exception]) -> None:
+        self.name = name
+        self.errors = tuple(errors)
+        them = f"None of the {len(errors)} servers that are registered as {name} can be connected to"
+        if len(errors) == 1:
+            them = f"The server that is registered as {name} cannot be connected to"
+        first = f" {errors[0]}" if errors else ""
+        super().__init__(f"{them}; one that was killed stays registered for up to four minutes.{first}")
 
 
 # --- connected, but no session can live there ---------------------------------------------------------------------

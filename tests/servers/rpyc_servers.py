@@ -163,7 +163,7 @@ def start_server(
             report=str(report),
         )
         command = [str(interpreter), "-c", text]
-    server = Server(command, folder, _environment(env or {}), cwd)
+    server = Server(command, folder, environment(env or {}), cwd)
     server.host = host
     try:
         end = time.monotonic() + timeout
@@ -183,7 +183,7 @@ def _listens(server: Server, report: Path, *, classic: bool) -> bool:
     return "server started on" in server.log if classic else report.exists()
 
 
-def _environment(extra: Mapping[str, str]) -> dict[str, str]:
+def environment(extra: Mapping[str, str]) -> dict[str, str]:
     """The tests' own environment, without what would change how Python or RPyC behaves there."""
     env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "RPYC_", "COV_"))}
     env.update(extra)

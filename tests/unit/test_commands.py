@@ -13,7 +13,16 @@ from rpyc_kernel.kernel.parsing import parse_call, parse_duration, parse_magic, 
 from rpyc_kernel.kernel.routing import route
 
 CONNECT = COMMANDS["connect"]
-NOTHING = {"address": "pi", "new": False, "cwd": None, "env": {}, "python": None, "keep": None, "name": None}
+NOTHING = {
+    "address": "pi",
+    "new": False,
+    "cwd": None,
+    "env": {},
+    "python": None,
+    "keep": None,
+    "name": None,
+    "registry": None,
+}
 
 
 def test_connect_defaults():
@@ -29,12 +38,13 @@ def test_both_spellings_agree_on_all_options():
         "python": "/usr/bin/python3.9",
         "keep": 7200.0,
         "name": "a walk",
+        "registry": "pi:18811",
     }
     magic = ' 10.0.0.5:18812 --new --cwd "/srv/my data" --env A=1 --env=B=x=y --python /usr/bin/python3.9 --keep 2h'
-    magic += " --name 'a walk' # x"
+    magic += " --name 'a walk' --registry pi:18811 # x"
     assert parse_magic(CONNECT, magic) == everything
     call = """$connect("10.0.0.5:18812", new=True, cwd='/srv/my data', env={"A": "1", "B": "x=y"},
-        python="/usr/bin/python3.9", keep="2h", name="a walk")"""
+        python="/usr/bin/python3.9", keep="2h", name="a walk", registry="pi:18811")"""
     assert parse_call(CONNECT, call) == everything
 
 
@@ -234,9 +244,13 @@ def test_help_names_every_spelling_and_option(spec):
 def test_help_of_connect_shows_how_to_write_it():
     lines = command_help("connect").splitlines()
     assert lines[0] == (
-        '$connect("ADDRESS", new=True, cwd="DIR", env={"K": "V"}, python="PATH", keep="TIME", name="NAME")'
+        '$connect("ADDRESS", new=True, cwd="DIR", env={"K": "V"}, python="PATH", keep="TIME", name="NAME", '
+        'registry="HOST")'
     )
-    assert lines[1] == "%connect ADDRESS [--new] [--cwd DIR] [--env K=V]… [--python PATH] [--keep TIME] [--name NAME]"
+    assert lines[1] == (
+        "%connect ADDRESS [--new] [--cwd DIR] [--env K=V]… [--python PATH] [--keep TIME] [--name NAME] "
+        "[--registry HOST]"
+    )
 
 
 def test_help_of_nothing():

@@ -21,7 +21,16 @@ from rpyc_kernel.kernel import scanner
 from rpyc_kernel.kernel.commands import COMMANDS, CommandSpec, Kind, Option, Positional
 from rpyc_kernel.kernel.routing import Command, Local, Remote, complete_command, route, strip_commands
 
-PI = {"address": "pi", "new": False, "cwd": None, "env": {}, "python": None, "keep": None, "name": None}
+PI = {
+    "address": "pi",
+    "new": False,
+    "cwd": None,
+    "env": {},
+    "python": None,
+    "keep": None,
+    "name": None,
+    "registry": None,
+}
 
 
 def connect(line=1, source='$connect("pi")', **changed):
@@ -408,6 +417,7 @@ def test_completeness_as_ipython_sees_it(cell, status):
                 "$connect(",
                 "$exec(",
                 "$disconnect()",
+                "$discover(",
                 "$hosts()",
                 "$sessions(",
                 "$attach(",
@@ -418,17 +428,28 @@ def test_completeness_as_ipython_sees_it(cell, status):
         ),
         (
             "%|",
-            ["%connect", "%%local", "%disconnect", "%hosts", "%sessions", "%attach", "%replay", "%ping", "%restart"],
+            [
+                "%connect",
+                "%%local",
+                "%disconnect",
+                "%discover",
+                "%hosts",
+                "%sessions",
+                "%attach",
+                "%replay",
+                "%ping",
+                "%restart",
+            ],
         ),
         ("%%|", ["%%local"]),
         ("# c\n$connect('pi')\n%ho|\nx", ["%hosts"]),
-        ("%connect pi --|", ["--new", "--cwd", "--env", "--python", "--keep", "--name", "--help"]),
+        ("%connect pi --|", ["--new", "--cwd", "--env", "--python", "--keep", "--name", "--registry", "--help"]),
         ("%connect pi --n|", ["--new", "--name"]),
         ("%connect pi \\\n --n|", ["--new", "--name"]),
         ("%disconnect -|", ["--end", "--help"]),
         ("$connect('pi', k|)", ["keep="]),
         ("$connect('pi',\n    k|", ["keep="]),
-        ("$connect('pi', |", ["new=", "cwd=", "env=", "python=", "keep=", "name="]),
+        ("$connect('pi', |", ["new=", "cwd=", "env=", "python=", "keep=", "name=", "registry="]),
         ("$disconnect(|", ["end="]),
     ],
 )

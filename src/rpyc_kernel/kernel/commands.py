@@ -80,7 +80,12 @@ COMMANDS: dict[str, CommandSpec] = {
             ("$", "%"),
             "Runs the lines below it, and the cells after, on another machine's Python. To where the notebook already "
             "is, it keeps the session.",
-            (Positional("address", "host, host:port, rpyc://, rpycs://, ssh:// or unix:// address, local: or a name"),),
+            (
+                Positional(
+                    "address",
+                    "host, host:port, rpyc://, rpycs://, ssh:// or unix:// address, local:, service:NAME or a name",
+                ),
+            ),
             (
                 Option("new", Kind.FLAG, "begin a fresh session, even where this notebook has one"),
                 Option("cwd", Kind.TEXT, "the folder there that cells start in", "DIR"),
@@ -88,6 +93,7 @@ COMMANDS: dict[str, CommandSpec] = {
                 Option("python", Kind.TEXT, "the Python there that runs the cells", "PATH"),
                 Option("keep", Kind.DURATION, "how long the session outlives the connection: 30m, 2h, 1d, 0", "TIME"),
                 Option("name", Kind.TEXT, "what %sessions calls the session; without it, the notebook's name", "NAME"),
+                Option("registry", Kind.TEXT, "for service:NAME: the registry to ask, host or host:port", "HOST"),
             ),
             ('$connect("192.168.43.44")', "%connect pi:18812 --cwd /srv/data --env LANG=C.UTF-8 --keep 2h"),
         ),
@@ -112,6 +118,14 @@ COMMANDS: dict[str, CommandSpec] = {
             "Leaves the machine. The session there goes on for as long as it is kept.",
             options=(Option("end", Kind.FLAG, "end the session there too, with its variables"),),
             examples=("%disconnect --end",),
+        ),
+        CommandSpec(
+            "discover",
+            ("%", "$"),
+            "Lists the servers that an RPyC registry knows: those of one service, or of all where it tells.",
+            (Positional("name", "the service, in any case, like SLAVE; without it, all of them", required=False),),
+            (Option("registry", Kind.TEXT, "the registry to ask; without it, this network and this machine", "HOST"),),
+            examples=("%discover SLAVE", "%discover --registry pi"),
         ),
         CommandSpec("hosts", ("%", "$"), "Lists the machines that this notebook knows.", examples=("%hosts",)),
         CommandSpec(

@@ -50,6 +50,7 @@ class RpycKernel(StoppableKernel):
     cwd = Unicode("", help="The folder on that machine in which cells start.").tag(config=True)
     environment = Dict(help="Environment variables for the Python on that machine.").tag(config=True)
     python = Unicode("", help="The Python on that machine; without it, the one that runs the server.").tag(config=True)
+    registry = Unicode("", help="The RPyC registry to ask for services; without it, the usual places.").tag(config=True)
     log_level = Enum(logs.LEVELS, "WARNING", help="How much our own log tells.").tag(config=True)
     log_file = Unicode("", help="Where our own log goes instead of the terminal of the server.").tag(config=True)
     remote_shell = Unicode("auto", help="auto, plain or ipython.").tag(config=True)

@@ -7,11 +7,20 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from rpyc_kernel.errors import CommandError, DialCancelledError, DialError, LinkError, SessionError
+from rpyc_kernel.errors import (
+    CommandError,
+    DialCancelledError,
+    DialError,
+    LinkError,
+    RpycKernelError,
+    ServiceDownError,
+    SessionError,
+)
 from rpyc_kernel.kernel.cell import NOTHING, Cell
 from rpyc_kernel.link.backoff import delays
 from rpyc_kernel.link.session import LinkStatus
 from rpyc_kernel.transport.address import Address
+from rpyc_kernel.transport.registry import SCHEME, find, service_name
 
 if TYPE_CHECKING:
     from rpyc_kernel.kernel.kernel import RpycKernel
@@ -43,11 +52,18 @@ class Whereabouts:
         machine.link.hurry()
         return machine
 
-    async def connect(self, address: str, config: dict[str, Any], *, new: bool = False) -> str:
+    async def connect(
+        self, address: str, config: dict[str, Any], *, new: bool = False, registry: str | None = None
+    ) -> str:
         """Name a machine; from here on cells run there or nowhere, after a restart too. Returns the line that says so.
 
-        Where that fails, they stay with the machine that was named before, if there is one.
+        Where that fails, they stay with the machine that was named before, if there is one. *registry*: who is asked
+        for the address of ``service:NAME``.
         """
+        if (name := service_name(address)) is not None:
+            return await self._connect_service(name, config, new=new, registry=registry)
+        if registry:
+            raise CommandError("--registry goes with service:NAME; an address is not looked up in a registry.")
         checked = str(Address.parse(address))
         if not self._memory.known.address or not self._memory.known.named:
             self._memory.name(checked, config)
@@ -56,6 +72,34 @@ class Whereabouts:
         self._memory.name(checked, config)
         self._hold()
         return line
+
+    async def _connect_service(self, name: str, config: dict[str, Any], *, new: bool, registry: str | None) -> str:
+        """The first server of that service that can be connected to; the notebook remembers that one's address."""
+        kernel = self._kernel
+        if not self._memory.known.address or not self._memory.known.named:
+            # Asked again with the next cell; but not another registry, which may know others by that name.
+            self._memory.name("" if registry else SCHEME + name, {} if registry else config)
+            self._machines.leave_default()
+        where = registry or kernel.registry or None
+        found = await kernel.blocking(lambda cancel: find(SCHEME + name, where, cancel=cancel))
+        addresses = [str(address) for address in found]
+        if (current := self._machines.current) and current.name in addresses:  # to where it is already, it stays
+            addresses.remove(current.name)
+            addresses.insert(0, current.name)
+        errors: list[RpycKernelError] = []
+        for address in addresses:
+            try:
+                line = await self.connect(address, config, new=new)
+            except DialCancelledError:
+                raise
+            except (DialError, LinkError) as error:
+                errors.append(error)
+                continue
+            others = len(addresses) - 1
+            rest = "no other is registered" if not others else f"{others} other{'s' * (others > 1)} registered"
+            first, newline, more = line.partition("\n")
+            return f"{first} (service {name} at {address}, {rest}){newline}{more}"
+        raise ServiceDownError(name, errors)
 
     async def attach(self, address: str, config: dict[str, Any], machine: Machine, cell: Cell) -> dict[str, Any]:
         """A session was taken over: the notebook is there now. Returns the content of the reply of what ran there."""

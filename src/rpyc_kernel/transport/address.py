@@ -122,6 +122,14 @@ class Address:
             return False
 
 
+def parse_place(text: str) -> tuple[str, int | None]:
+    """Read *text* as ``host`` or ``host:port``, for what has a default port of its own. Raises AddressError."""
+    if re.search(r"[\s\x00-\x1f\x7f]", text):
+        raise AddressError(f"{_shown(text)} has a space or control character in it.")
+    host, port = _split_port(text, text)
+    return _host(text, host), port
+
+
 def _shown(text: str) -> str:
     """*text* for a message: without a secret, and not longer than a line."""
     if "@" in text:

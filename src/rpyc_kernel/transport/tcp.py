@@ -33,7 +33,7 @@ _MOST_TELLING = (
 
 def open_socket(address: Address, deadline: Deadline) -> socket.socket:
     """Connect to the first of the host's addresses that answers. Raises a DialError, within *deadline*."""
-    places = _resolve(address, deadline)
+    places = resolve(address, deadline)
     errors: list[DialError] = []
     for number, (family, kind, protocol, _, place) in enumerate(places):
         left = deadline.left()
@@ -53,8 +53,11 @@ def open_socket(address: Address, deadline: Deadline) -> socket.socket:
     raise errors[0] if errors else NameNotResolvedError(address, address.host)
 
 
-def _resolve(address: Address, deadline: Deadline) -> list[Any]:
-    """Look the name up in a thread of its own, as nothing else can stop ``getaddrinfo`` from waiting."""
+def resolve(address: Address, deadline: Deadline) -> list[Any]:
+    """Return what ``getaddrinfo`` says of *address*, or raise a DialError.
+
+    The name is looked up in a thread of its own, as nothing else can stop ``getaddrinfo`` from waiting.
+    """
     answers: queue.SimpleQueue[list[Any] | Exception] = queue.SimpleQueue()
 
     def look_up() -> None:

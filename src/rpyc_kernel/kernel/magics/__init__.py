@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rpyc_kernel.errors import CommandError
 from rpyc_kernel.kernel.cell import Cell
 from rpyc_kernel.kernel.commands import COMMANDS, CommandSpec, command_help
-from rpyc_kernel.kernel.magics import connections, sessions
+from rpyc_kernel.kernel.magics import connections, services, sessions
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Doing = Callable[[RpycKernel, dict[str, Any], Cell], Awaitable[dict[str, Any]]]
 
-DOINGS: dict[str, Doing] = {**connections.DOINGS, **sessions.DOINGS}
+DOINGS: dict[str, Doing] = {**connections.DOINGS, **services.DOINGS, **sessions.DOINGS}
 """By a command's name: does it, and returns the content of the reply of that part of the cell."""
 
 

@@ -16,7 +16,8 @@ async def connect(kernel: RpycKernel, arguments: dict[str, Any], cell: Cell) -> 
         if arguments.get(name) not in (None, "", {}):
             config[name] = arguments[name]
     config["kept"] = config["kept"] or arguments["keep"] is not None
-    line = await kernel.whereabouts.connect(arguments["address"], config, new=arguments["new"])
+    where, new, registry = arguments["address"], arguments["new"], arguments["registry"]
+    line = await kernel.whereabouts.connect(where, config, new=new, registry=registry)
     machine = kernel.machines.current
     dangers = kernel.machines.dangers(machine) if machine and arguments["keep"] else []
     return kernel.said("\n".join([line, *dangers]), cell)
