@@ -243,15 +243,25 @@ class NoRegistryError(DiscoveryError):
 
 
 class NotRegisteredError(DiscoveryError):
-    """Raised when a registry answered, and no server is registered with it under *name*. *asked*: who answered."""
+    """Raised when a registry answered, and no server is registered with it under *name*. *asked*: who answered.
 
-    def __init__(self, name: str, asked: str) -> None:
+    *hidden*: there are some, but by the loopback address of their own machine, where nobody else reaches them.
+    """
+
+    def __init__(self, name: str, asked: str, *, hidden: bool = False) -> None:
         self.name = name
-        super().__init__(
+        message = (
             f"No server of a service {name} is registered with {asked}. A server registers only if it was started with "
             "auto_register=True, within some seconds, and by broadcast unless it is given "
             'registrar=UDPRegistryClient(ip="HOST"): docs/services.md shows it. Knowing the port, write "host:port".'
         )
+        if hidden:
+            message = (
+                f"Servers of {name} are registered with {asked} by the loopback address of that machine, where only "
+                "it reaches them. Start them there so that they listen on its network, and with "
+                'registrar=UDPRegistryClient(ip="HOST") for its address on it.'
+            )
+        super().__init__(message)
 
 
 class ListingRefusedError(DiscoveryError):

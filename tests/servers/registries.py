@@ -59,12 +59,12 @@ def start_registry(
     return server
 
 
-def registering(registry: Server, kind: str = "udp", **options: Any) -> Server:
-    """Start a server (`start_server`) that registers with that registry."""
+def registering(registry: Server | tuple[str, int], kind: str = "udp", **options: Any) -> Server:
+    """Start a server (`start_server`) that registers with that registry, or with the one at that host and port."""
+    host, port = registry if isinstance(registry, tuple) else (registry.host, registry.port)
     client = {"udp": "UDPRegistryClient", "tcp": "TCPRegistryClient"}[kind]
     before = f"from rpyc.utils.registry import {client}\n" + options.pop("before", "")
-    # Its own default interval is a minute; a server that goes away unregisters.
-    registrar = f"auto_register=True, registrar={client}({registry.host!r}, {registry.port}, timeout=1)"
+    registrar = f"auto_register=True, registrar={client}({host!r}, {port}, timeout=1)"
     return start_server(before=before, options=f"{registrar}, {options.pop('options', '')}", **options)
 
 

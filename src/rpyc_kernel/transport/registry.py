@@ -169,7 +169,8 @@ def _find(name: str, places: Sequence[Place], deadline: Deadline) -> tuple[Serve
     if found:
         return tuple(found)
     if heard := _heard(questions):
-        raise NotRegisteredError(name, f"the registry at {heard}")
+        hidden = any(servers for question in questions for _source, servers in question.answers)
+        raise NotRegisteredError(name, f"the registry at {heard}", hidden=hidden)
     raise NoRegistryError(_report(questions))
 
 

@@ -1,0 +1,122 @@
+"""Where a registry is looked for when none is named: on networks of their own, with RPyC's own ports."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from rpyc_kernel.errors import DiscoveryError, NoRegistryError, NotRegisteredError
+from rpyc_kernel.transport.registry import PORT, discover
+from tests.faults.networks import FAR, NEAR, Cable, Namespace
+from tests.kernel.remotes import wait_until
+from tests.needs import needs
+from tests.servers.registries import registering, start_registry
+from tests.servers.rpyc_servers import environment, start_server, venv
+
+pytestmark = pytest.mark.needs("ip")
+
+
+@pytest.fixture
+def alone() -> Iterator[Namespace]:
+    """A machine without any network but its loopback; this test is on it."""
+    needs("ip")
+    namespace = Namespace("rk-alone")
+    try:
+        with namespace.inside():
+            yield namespace
+    finally:
+        namespace.close()
+
+
+@pytest.fixture
+def cable() -> Iterator[Cable]:
+    """Two machines on one network, each with a default route, without which nothing can be broadcast."""
+    with Cable() as networks:
+        networks.near.ip("route", "add", "default", "via", FAR)
+        networks.far.ip("route", "add", "default", "via", NEAR)
+        yield networks
+
+
+def found(name: str) -> tuple[tuple[str, int], ...]:
+    try:
+        return discover(name, timeout=0.5)
+    except DiscoveryError:
+        return ()
+
+
+def rpycs_own(expression: str) -> str:
+    """What RPyC's own client says, on the network where this thread is."""
+    command = [str(venv()), "-c", f"import rpyc; print({expression})"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment({}))
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("kind", ["udp", "tcp"])
+def test_on_one_machine_without_a_network(alone: Namespace, kind: str) -> None:
+    with start_registry(kind, port=PORT) as registry, registering(registry, kind) as server:
+        assert wait_until(lambda: found("slave"), 20)
+        assert discover("slave") == (("127.0.0.1", server.port),)
+        with pytest.raises(NotRegisteredError, match=rf"127.0.0.1:{PORT} by {kind.upper()}"):
+            discover("nobody", timeout=0.5)
+
+
+def test_nobody_answers_on_a_machine_without_a_network(alone: Namespace) -> None:
+    with pytest.raises(NoRegistryError) as caught:
+        discover("slave", timeout=60)  # and shows at once
+    for place in ("255.255.255.255:18811 by UDP broadcast (", "127.0.0.1:18811 by UDP (", "127.0.0.1:18811 by TCP ("):
+        assert place in str(caught.value)
+
+
+def test_what_a_server_does_by_itself_on_a_machine_without_a_network(alone: Namespace) -> None:
+    """Why two servers and a registry on one machine may not find each other, as docs/services.md tells."""
+    with start_registry("udp", host="0.0.0.0", port=PORT):
+        # It doesn't register unless it is told to, which nothing says.
+        with start_server(before="import logging; logging.basicConfig(level=10)") as silent:
+            # It listens on all interfaces, so that its broadcast has no way to go.
+            with start_server(host="0.0.0.0", options="auto_register=True") as stuck:
+                assert wait_until(lambda: "Network is unreachable" in stuck.log, 20)
+                # Bound to the loopback, its broadcast goes there, and the registry has it.
+                with start_server(options="auto_register=True") as right:
+                    assert wait_until(lambda: found("slave"), 20)
+                    assert discover("slave") == (("127.0.0.1", right.port),)
+            assert "register" not in silent.log
+        # RPyC's own client broadcasts its question from no address, so that it finds none of them.
+        assert "Network is unreachable" in rpycs_own("rpyc.discover('slave')")
+
+
+def test_a_registry_on_the_network_is_found_by_broadcast(cable: Cable) -> None:
+    with cable.far.inside():
+        registry = start_registry("udp", host="0.0.0.0", port=PORT, options="allow_listing=True")
+        server = start_server(host=FAR, options="auto_register=True")
+    with registry, server, cable.near.inside():
+        assert wait_until(lambda: found("slave"), 20)
+        assert discover("slave") == ((FAR, server.port),)
+        assert discover() == {"SLAVE": ((FAR, server.port),)}
+        assert rpycs_own("rpyc.discover('slave')").strip() == str(((FAR, server.port),))
+
+
+def test_two_registries_are_gathered(cable: Cable) -> None:
+    with cable.far.inside():
+        far = start_registry("udp", host="0.0.0.0", port=PORT)
+        there = start_server(host=FAR, options="auto_register=True")
+    with far, there, cable.near.inside():
+        with start_registry("tcp", port=PORT) as near, registering(near, "tcp") as here:
+            both = {(FAR, there.port), ("127.0.0.1", here.port)}
+            assert wait_until(lambda: set(found("slave")) == both, 20)
+
+
+def test_the_loopback_of_another_machine_is_not_ours(cable: Cable) -> None:
+    """A server there that registered through its loopback would be looked for here, where another may listen."""
+    with cable.far.inside():
+        registry = start_registry("udp", host="0.0.0.0", port=PORT)
+        server = registering(("127.0.0.1", PORT))
+    with registry, server:
+        with cable.far.inside():
+            assert wait_until(lambda: found("slave"), 20)
+            assert discover("slave") == (("127.0.0.1", server.port),)
+        with cable.near.inside():
+            for place in (None, f"udp://{FAR}"):
+                with pytest.raises(NotRegisteredError, match="by the loopback address of that machine"):
+                    discover("slave", registry=place, timeout=0.5)
