@@ -6,10 +6,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from rpyc_kernel.api import connect, service
+    from rpyc_kernel.api import connect, discover, service
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "connect", "service"]
+__all__ = ["__version__", "connect", "discover", "service"]
 
 
 def __getattr__(name: str) -> Any:

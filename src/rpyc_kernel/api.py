@@ -1,8 +1,9 @@
-"""What scripts and local cells import from ``rpyc_kernel``: ``connect`` and ``service``."""
+"""What scripts and local cells import from ``rpyc_kernel``: ``connect``, ``service`` and ``discover``."""
 
 from __future__ import annotations
 
 from rpyc_kernel.live.services import service
 from rpyc_kernel.live.sessions import connect
+from rpyc_kernel.transport.registry import discover
 
-__all__ = ["connect", "service"]
+__all__ = ["connect", "discover", "service"]

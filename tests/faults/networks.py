@@ -56,6 +56,15 @@ class Namespace:
         _ip("netns", "del", self.name)
 
 
+def give_a_network(namespace: Namespace) -> None:
+    """An address of its own and a default route, as a machine on a network has; nobody is at the other end."""
+    namespace.ip("link", "add", "net0", "type", "veth", "peer", "name", "net1")
+    for words in (["set", "net1", "up"], ["set", "net0", "up"]):
+        namespace.ip("link", *words)
+    namespace.ip("addr", "add", f"{NEAR}/24", "dev", "net0")
+    namespace.ip("route", "add", "default", "via", FAR)
+
+
 class Networks:
     """Two namespaces, `near` and `far`, with the addresses NEAR and FAR. A context manager."""
 

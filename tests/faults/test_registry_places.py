@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from rpyc_kernel.errors import DiscoveryError, NoRegistryError, NotRegisteredError
 from rpyc_kernel.transport.registry import PORT, discover
-from tests.faults.networks import FAR, NEAR, Cable, Namespace
+from tests.faults.networks import FAR, NEAR, Cable, Namespace, give_a_network
 from tests.kernel.remotes import wait_until
 from tests.needs import needs
 from tests.servers.registries import registering, start_registry
@@ -69,21 +70,49 @@ def test_nobody_answers_on_a_machine_without_a_network(alone: Namespace) -> None
         assert place in str(caught.value)
 
 
-def test_what_a_server_does_by_itself_on_a_machine_without_a_network(alone: Namespace) -> None:
-    """Why two servers and a registry on one machine may not find each other, as docs/services.md tells."""
-    with start_registry("udp", host="0.0.0.0", port=PORT):
-        # It doesn't register unless it is told to, which nothing says.
-        with start_server(before="import logging; logging.basicConfig(level=10)") as silent:
-            # It listens on all interfaces, so that its broadcast has no way to go.
-            with start_server(host="0.0.0.0", options="auto_register=True") as stuck:
-                assert wait_until(lambda: "Network is unreachable" in stuck.log, 20)
-                # Bound to the loopback, its broadcast goes there, and the registry has it.
-                with start_server(options="auto_register=True") as right:
-                    assert wait_until(lambda: found("slave"), 20)
-                    assert discover("slave") == (("127.0.0.1", right.port),)
-            assert "register" not in silent.log
-        # RPyC's own client broadcasts its question from no address, so that it finds none of them.
-        assert "Network is unreachable" in rpycs_own("rpyc.discover('slave')")
+# The servers of the table in docs/services.md: how each was started, and its options.
+STARTED = {
+    "ASIS": ("0.0.0.0", ""),
+    "TOLD": ("0.0.0.0", "auto_register=True"),
+    "BOUND": ("localhost", "auto_register=True"),
+    "NAMED": ("127.0.0.1", 'auto_register=True, registrar=UDPRegistryClient(ip="127.0.0.1")'),
+}
+BEFORE = """
+import logging
+logging.basicConfig(level=logging.INFO)
+from rpyc.utils.registry import UDPRegistryClient
+class OwnService(Service):
+    ALIASES = [{name!r}]
+"""
+
+
+@pytest.mark.parametrize("connected", [True, False])
+def test_who_registers_by_itself(alone: Namespace, connected: bool) -> None:
+    """The table in docs/services.md: why two servers and a registry on one machine may not find each other."""
+    if connected:
+        give_a_network(alone)
+    with ExitStack() as stack:
+        stack.enter_context(start_registry("udp", host="0.0.0.0", port=PORT))
+        server = {
+            name: stack.enter_context(
+                start_server(service="OwnService", before=BEFORE.format(name=name), host=host, options=options)
+            )
+            for name, (host, options) in STARTED.items()
+        }
+        for name in ("BOUND", "NAMED"):
+            assert wait_until(lambda name=name: found(name), 30)  # type: ignore[misc]
+            assert found(name) == (("127.0.0.1", server[name].port),)
+        if connected:
+            assert wait_until(lambda: found("TOLD"), 30)
+            assert found("TOLD") == ((NEAR, server["TOLD"].port),)
+            assert rpycs_own("rpyc.discover('TOLD')").strip() == str(((NEAR, server["TOLD"].port),))
+            assert rpycs_own("rpyc.discover('bound')").strip() == str((("127.0.0.1", server["BOUND"].port),))
+        else:
+            assert wait_until(lambda: server["TOLD"].log.count("Network is unreachable") > 1, 30)  # again and again
+            assert found("TOLD") == ()
+            assert "Network is unreachable" in rpycs_own("rpyc.discover('BOUND')")
+        assert found("ASIS") == ()
+        assert "regist" not in server["ASIS"].log
 
 
 def test_a_registry_on_the_network_is_found_by_broadcast(cable: Cable) -> None:

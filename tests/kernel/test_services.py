@@ -182,7 +182,17 @@ def test_junk_after_service_is_a_sentence(front: Client, text: str) -> None:
     refused(front.run(f"%connect {text}"), "names no service", "service:SLAVE")
 
 
-# --- in the other machine's Python
+# --- in local cells, and in the other machine's Python
+
+
+def test_local_cells_ask_the_same_registry(front: Client, remote: Remote) -> None:
+    front.good("%%local\nimport rpyc_kernel")
+    assert front.good("%%local\nrpyc_kernel.discover('slave')").text == f"(('127.0.0.1', {remote.port}),)"
+    assert front.good("%%local\nrpyc_kernel.discover()").text == f"{{'SLAVE': (('127.0.0.1', {remote.port}),)}}"
+    assert front.good("%%local\nrpyc_kernel.service('slave').get_service_name()").text == "'SLAVE'"
+    failed = front.run("%%local\nrpyc_kernel.service('nobody')")
+    assert failed.error is not None
+    assert failed.error["ename"] == "NotRegisteredError"
 
 
 def test_rpycs_own_discovery_works_there_as_ever(front: Client, registry: Server, remote: Remote) -> None:

@@ -16,7 +16,7 @@ ALLOWED = {
     "__init__": {"api"},
     "errors": set(),
     "__main__": {"kernel", "cli"},
-    "api": {"live"},
+    "api": {"live", "transport"},
     "live": {"link", "transport"},
     "install": {"transport"},
     "cli": {"kernel", "link", "transport", "server", "install"},

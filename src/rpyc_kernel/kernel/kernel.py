@@ -26,6 +26,7 @@ from rpyc_kernel.kernel.stop_button import StoppableKernel
 from rpyc_kernel.kernel.whereabouts import Whereabouts
 from rpyc_kernel.link.link import HEARTBEAT
 from rpyc_kernel.link.session import LinkStatus
+from rpyc_kernel.transport import registry as registries
 
 if TYPE_CHECKING:
     from rpyc_kernel.kernel.machine import Machine
@@ -65,6 +66,7 @@ class RpycKernel(StoppableKernel):
         self.publisher = Publisher(self.session, self.iopub_socket, self._topic, patience=patience, paced=self.paced)
         self.exchange = Exchange(self.publisher, self.session, self.stdin_socket)
         options = {"heartbeat": self.heartbeat, "holder": people.holder()}
+        registries.named = self.registry or None  # for scripts' `discover` and `service` in local cells too
         self.machines = Machines(self.exchange.on_message, self._on_status, **options)
         self.whereabouts = Whereabouts(self)
         self.remote_name = RemoteName(self, self.exchange)

@@ -80,8 +80,7 @@ class Whereabouts:
             # Asked again with the next cell; but not another registry, which may know others by that name.
             self._memory.name("" if registry else SCHEME + name, {} if registry else config)
             self._machines.leave_default()
-        where = registry or kernel.registry or None
-        found = await kernel.blocking(lambda cancel: find(SCHEME + name, where, cancel=cancel))
+        found = await kernel.blocking(lambda cancel: find(SCHEME + name, registry, cancel=cancel))
         addresses = [str(address) for address in found]
         if (current := self._machines.current) and current.name in addresses:  # to where it is already, it stays
             addresses.remove(current.name)

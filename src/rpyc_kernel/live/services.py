@@ -7,13 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 from rpyc.core import consts
 
-from rpyc_kernel.errors import NoAnswerError, ProtocolError, RemoteClosedError, RpycKernelError
+from rpyc_kernel.errors import (
+    DialError,
+    NoAnswerError,
+    ProtocolError,
+    RemoteClosedError,
+    RpycKernelError,
+    ServiceDownError,
+)
 from rpyc_kernel.live.connection import LiveConnection
 from rpyc_kernel.transport.address import Address
 from rpyc_kernel.transport.deadline import Deadline
 from rpyc_kernel.transport.dial import dial
+from rpyc_kernel.transport.registry import SCHEME, find, meant
 
 if TYPE_CHECKING:
+    from rpyc_kernel.transport.connection import Connection
     from rpyc_kernel.transport.stream import FrameStream
 
 SEND_TIMEOUT = 60.0  # seconds until a request must have been taken by the network
@@ -21,21 +30,37 @@ GLANCE = 0.2  # seconds between two looks at whether somebody has pressed stop, 
 BEGUN = 30.0  # seconds until a frame that has begun must have come
 
 
-def service(where: str, *, timeout: float = 10.0, **config: Any) -> Any:
+def service(where: str, *, registry: str | None = None, timeout: float = 10.0, **config: Any) -> Any:
     """Connect to an RPyC service and return its root: ``service("host:18861").name()`` calls what it exposes.
 
-    *where*: its address. *timeout*: seconds for connecting. *config*: RPyC's options of the connection, such as
-    ``sync_request_timeout`` (seconds). The connection is ``root.____conn__``, which has ``close()``;
-    it closes by itself when nothing that came from it is used any more.
-    Raises AddressError, DialError.
+    *where*: its address, or its name, as ``transport.registry.find`` reads it; of several servers it is the first that
+    can be connected to. *registry*: who is asked for the name. *timeout*: seconds for connecting. *config*: RPyC's
+    options of the connection, such as ``sync_request_timeout`` (seconds). The connection is ``root.____conn__``, which
+    has ``close()``; it closes by itself when nothing that came from it is used any more.
+    Raises AddressError, DialError, DiscoveryError.
     """
-    connection = dial(Address.parse(where), timeout=timeout)
+    place = meant(where)
+    if isinstance(place, Address):
+        connection = dial(place, timeout=timeout)
+    else:
+        connection = _dial_first(place, find(f"{SCHEME}{place}", registry), Deadline(timeout))
     stream, first = connection.hand_over()
     root = connection.root()
     channel = SocketChannel(stream)
     live = LiveConnection(channel, str(stream.address), dialect=connection.dialect, first=first, **config)
     live._remote_root = live._unbox((consts.LABEL_REMOTE_REF, (root.name, root.type_id, root.object_id)))
     return live.root
+
+
+def _dial_first(name: str, addresses: list[Address], deadline: Deadline) -> Connection:
+    """Connect to the first of a service's servers that answers. Raises ServiceDownError."""
+    errors: list[DialError] = []
+    for number, address in enumerate(addresses):
+        try:
+            return dial(address, timeout=(deadline.left() or 0.0) / (len(addresses) - number))
+        except DialError as error:
+            errors.append(error)
+    raise ServiceDownError(name, errors)
 
 
 class SocketChannel:

@@ -31,6 +31,8 @@ SCHEME = "service:"
 MAX_PLACES = 8  # addresses of one host name
 AT_ONCE = 50  # questions for names of a list
 
+named: str | None = None  # the registry that is asked where none is named; in a kernel, what its option says
+
 _EVERYBODY = "255.255.255.255"
 _HERE = "127.0.0.1"
 _REGISTRY = re.compile(r"(?:(tcp|udp)://)?(.*)", re.DOTALL | re.IGNORECASE)
@@ -69,7 +71,7 @@ def discover(
     """
     checked = None if name is None else check_name(name)
     deadline = Deadline(timeout, cancel)
-    places = _places(registry, deadline)
+    places = _places(registry or named, deadline)
     return _list(places, deadline) if checked is None else _find(checked, places, deadline)
 
 
@@ -78,25 +80,35 @@ def find(
 ) -> list[Address]:
     """Return where a service may be reached, the first to be tried first.
 
-    *where*: ``"host:port"``, ``"rpyc://…"`` or ``"unix:///path"``, which are addresses; or ``"service:NAME"`` or a bare
-    ``"NAME"``, which is asked for as in :func:`discover`. Raises what that raises.
+    *where*: an address or a name, see :func:`meant`; a name is asked for as in :func:`discover`, with its errors.
+    """
+    place = meant(where)
+    if isinstance(place, Address):
+        return [place]
+    pairs = discover(place, registry=registry, timeout=timeout, cancel=cancel)
+    return [Address("rpyc", host, port) for host, port in pairs]
+
+
+def meant(where: str) -> Address | str:
+    """What a text means that names a service: its address, or its name as registries have it.
+
+    ``"host:port"``, ``"rpyc://…"`` and ``"unix:///path"`` are addresses; ``"service:NAME"`` is a name, and a bare
+    ``"NAME"`` too if it has no dot, colon or slash. Raises AddressError for anything else.
     """
     if not isinstance(where, str):
         raise AddressError(f"Where a service is, is a text in quotes, not {type(where).__name__}.")
     where = where.strip()
-    name = service_name(where)
-    if name is None and not re.search(r"[.:/\[\]]", where) and where:
+    if (name := service_name(where)) is not None:
+        return name
+    if where and not re.search(r"[.:/\[\]]", where):
         if where.lower() == "localhost" or where.isdigit():
             raise _needs_port(where)
-        name = check_name(where)
-    if name is None:
-        if "://" not in where and where.lower() != "local:" and not where.lower().startswith("unix:"):
-            host, port = parse_place(where)
-            if port is None:
-                raise _needs_port(host)
-        return [Address.parse(where)]
-    pairs = discover(name, registry=registry, timeout=timeout, cancel=cancel)
-    return [Address("rpyc", host, port) for host, port in pairs]
+        return check_name(where)
+    if "://" not in where and not where.lower().startswith(("unix:", "local:")):
+        host, port = parse_place(where)
+        if port is None:
+            raise _needs_port(host)
+    return Address.parse(where)
 
 
 def service_name(where: str) -> str | None:
@@ -132,7 +144,7 @@ def _needs_port(host: str) -> AddressError:
 
 def _places(registry: str | None, deadline: Deadline) -> list[Place]:
     """Where registries are. Raises AddressError, or a DialError for a host that can't be looked up."""
-    if registry is None:
+    if not registry:
         return [_place("udp", _EVERYBODY, PORT), _place("udp", _HERE, PORT), _place("tcp", _HERE, PORT)]
     if not isinstance(registry, str):
         raise AddressError(f"The registry's place is a text in quotes, not {type(registry).__name__}.")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 async def discover(kernel: RpycKernel, arguments: dict[str, Any], cell: Cell) -> dict[str, Any]:
     """List the servers of a service, or of all services."""
-    name, registry = arguments["name"], arguments["registry"] or kernel.registry or None
+    name, registry = arguments["name"], arguments["registry"]
     if name is None:
         found = await kernel.blocking(lambda cancel: ask_registry(registry=registry, cancel=cancel))
     else:
