@@ -148,6 +148,31 @@ def test_of_several_the_first_that_can_be_connected_to(new_kernel: Callable[...,
         refused(other.run("%connect service:SLAVE"), "None of the 2 servers", "SLAVE", "No server is listening on")
 
 
+def test_a_server_whose_link_is_lost_is_not_waited_for_where_there_is_another(
+    new_kernel: Callable[..., Kernel], own_registry: Server
+) -> None:
+    front = new_kernel(f"--RpycKernel.registry={own_registry.address}").first
+    with classic(own_registry) as one, classic(own_registry) as other:
+        registered(own_registry.address, "SLAVE", 2)
+        front.good("%connect service:SLAVE")
+        name = front.good(PORT).text
+        lost, there = (one, other) if name == repr(one.folder.name) else (other, one)
+        lost.running.kill()
+        front.wait_for(lambda: "reconnecting" in front.good("%hosts").stdout, what="the lost link")
+        assert there.address in front.good("%connect service:SLAVE").stdout
+        assert front.good(PORT).text == repr(there.folder.name)
+
+
+def test_sessions_of_a_service(front: Client, remote: Remote) -> None:
+    """Wherever a machine is named."""
+    front.good("%connect service:SLAVE --name tally\nx = 1")
+    assert "* tally" in front.good("%sessions service:SLAVE").stdout
+    front.good("%disconnect")
+    front.good("%attach tally service:slave")
+    assert front.good("x").text == "1"
+    refused(front.run("%sessions service:NOBODY"), "NOBODY")
+
+
 @pytest.mark.parametrize("known", [True, False])
 def test_where_no_server_is_found_nothing_runs_anywhere_else(
     new_kernel: Callable[..., Kernel], own_registry: Server, known: bool

@@ -73,18 +73,18 @@ class Whereabouts:
         self._hold()
         return line
 
+    async def servers(self, name: str, registry: str | None = None) -> list[str]:
+        """The addresses of a service's servers, in the order to try them. Raises a RpycKernelError."""
+        found = await self._kernel.blocking(lambda cancel: find(SCHEME + name, registry, cancel=cancel))
+        return self._machines.in_order([str(address) for address in found])
+
     async def _connect_service(self, name: str, config: dict[str, Any], *, new: bool, registry: str | None) -> str:
         """The first server of that service that can be connected to; the notebook remembers that one's address."""
-        kernel = self._kernel
         if not self._memory.known.address or not self._memory.known.named:
             # Asked again with the next cell; but not another registry, which may know others by that name.
             self._memory.name("" if registry else SCHEME + name, {} if registry else config)
             self._machines.leave_default()
-        found = await kernel.blocking(lambda cancel: find(SCHEME + name, registry, cancel=cancel))
-        addresses = [str(address) for address in found]
-        if (current := self._machines.current) and current.name in addresses:  # to where it is already, it stays
-            addresses.remove(current.name)
-            addresses.insert(0, current.name)
+        addresses = await self.servers(name, registry)
         errors: list[RpycKernelError] = []
         for address in addresses:
             try:

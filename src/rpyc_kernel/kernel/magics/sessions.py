@@ -12,6 +12,7 @@ from rpyc_kernel.kernel.publisher import SHOWN
 from rpyc_kernel.link import catalog
 from rpyc_kernel.link.session import LinkStatus
 from rpyc_kernel.transport.plain import plain
+from rpyc_kernel.transport.registry import service_name
 
 if TYPE_CHECKING:
     import threading
@@ -128,7 +129,8 @@ async def _where(kernel: RpycKernel, address: str | None, shown: str) -> str:
     where = address or (current.name if current is not None else known)
     if not where:
         raise CommandError(f"Not connected. Say which machine is meant: {shown} ADDRESS")
-    return where
+    name = service_name(where)
+    return where if name is None else (await kernel.whereabouts.servers(name))[0]
 
 
 async def _connected(kernel: RpycKernel, cell: Cell) -> Machine:
