@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 
 from rpyc_kernel.errors import DiscoveryError, NoRegistryError, NotRegisteredError
+from rpyc_kernel.transport import brine
 from rpyc_kernel.transport.registry import PORT, discover
 from tests.faults.networks import FAR, NEAR, Cable, Namespace, give_a_network
 from tests.kernel.remotes import wait_until
@@ -124,6 +127,33 @@ def test_a_registry_on_the_network_is_found_by_broadcast(cable: Cable) -> None:
         assert discover("slave") == ((FAR, server.port),)
         assert discover() == {"SLAVE": ((FAR, server.port),)}
         assert rpycs_own("rpyc.discover('slave')").strip() == str(((FAR, server.port),))
+
+
+def test_a_broadcast_is_answered_from_the_registrys_port(alone: Namespace) -> None:
+    """Where it was sent to; what comes from elsewhere is no answer to it."""
+    give_a_network(alone)
+    answer = b"".join(brine.dump((("10.0.0.5", 5),)))
+    with socket.socket(type=socket.SOCK_DGRAM) as sock, socket.socket(type=socket.SOCK_DGRAM) as other:
+        sock.bind(("0.0.0.0", PORT))
+        sock.settimeout(0.1)
+        for sender, expected in ((other, ()), (sock, (("10.0.0.5", 5),))):
+            done = threading.Event()
+            thread = threading.Thread(target=_reply, args=(sock, sender, answer, done), daemon=True)
+            thread.start()
+            try:
+                assert found("slave") == expected
+            finally:
+                done.set()
+                thread.join(10.0)
+
+
+def _reply(sock: socket.socket, sender: socket.socket, answer: bytes, done: threading.Event) -> None:
+    while not done.is_set():
+        try:
+            _data, source = sock.recvfrom(2000)
+            sender.sendto(answer, source)
+        except OSError:
+            continue
 
 
 def test_two_registries_are_gathered(cable: Cable) -> None:

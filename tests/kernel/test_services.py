@@ -139,18 +139,23 @@ def test_of_several_the_first_that_can_be_connected_to(new_kernel: Callable[...,
         dead.running.kill()
         line = front.good("%connect service:SLAVE").stdout
         assert f"(service SLAVE at {alive.address}, 1 other registered)" in line
-        front.good("x = 1")
-        # The registry still has both: it doesn't leave where it is.
-        assert "Still connected" in front.good("%connect service:SLAVE").stdout
-        assert front.good("x").text == "1"
         alive.running.kill()
         other = new_kernel(f"--RpycKernel.registry={own_registry.address}").first
         refused(other.run("%connect service:SLAVE"), "None of the 2 servers", "SLAVE", "No server is listening on")
 
 
-def test_a_server_whose_link_is_lost_is_not_waited_for_where_there_is_another(
+def test_a_notebook_stays_where_it_is_if_that_is_one_of_them(
     new_kernel: Callable[..., Kernel], own_registry: Server
 ) -> None:
+    front = new_kernel(f"--RpycKernel.registry={own_registry.address}").first
+    with classic(own_registry), classic(own_registry):
+        for host, port in registered(own_registry.address, "SLAVE", 2):
+            front.good(f"%connect {host}:{port}\nx = {port}")
+            assert "Still connected" in front.good("%connect service:SLAVE").stdout
+            assert front.good("x").text == str(port)
+
+
+def test_from_a_server_that_is_gone_to_another(new_kernel: Callable[..., Kernel], own_registry: Server) -> None:
     front = new_kernel(f"--RpycKernel.registry={own_registry.address}").first
     with classic(own_registry) as one, classic(own_registry) as other:
         registered(own_registry.address, "SLAVE", 2)
@@ -158,7 +163,6 @@ def test_a_server_whose_link_is_lost_is_not_waited_for_where_there_is_another(
         name = front.good(PORT).text
         lost, there = (one, other) if name == repr(one.folder.name) else (other, one)
         lost.running.kill()
-        front.wait_for(lambda: "reconnecting" in front.good("%hosts").stdout, what="the lost link")
         assert there.address in front.good("%connect service:SLAVE").stdout
         assert front.good(PORT).text == repr(there.folder.name)
 

@@ -85,13 +85,16 @@ def registered(registry: str, name: str, count: int = 1, timeout: float = 20.0) 
 
 
 @contextmanager
-def answering(kind: str, *answers: bytes, hang_up: bool = True, ignore: int = 0) -> Iterator[str]:
+def answering(
+    kind: str, *answers: bytes, hang_up: bool = True, ignore: int = 0, port: int = 0, delay: float = 0.0
+) -> Iterator[str]:
     """Somebody who answers every question with these bytes, whatever was asked. Its place, as ``registry=`` takes it.
 
-    *hang_up*: whether a connection ends with that; *ignore*: how many datagrams it doesn't answer first.
+    *hang_up*: whether a connection ends with that; *ignore*: how many datagrams it doesn't answer first;
+    *delay*: seconds until it does.
     """
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM)
-    sock.bind(("127.0.0.1", free_port()))
+    sock.bind(("127.0.0.1", port or free_port()))
     if kind == "tcp":
         sock.listen(10)
     done = threading.Event()
@@ -123,6 +126,7 @@ def answering(kind: str, *answers: bytes, hang_up: bool = True, ignore: int = 0)
             client.settimeout(20.0)
             try:
                 client.recv(2000)
+                done.wait(delay)
                 for answer in answers:
                     client.sendall(answer)
                 while not hang_up and not done.is_set() and client.recv(2000):

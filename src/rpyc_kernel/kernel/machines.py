@@ -94,21 +94,6 @@ class Machines:
                 return machine
         return None
 
-    def in_order(self, addresses: list[str]) -> list[str]:
-        """Addresses of equals in the order to try them.
-
-        First where cells run already, so that they go on there; last those whose link is down, which to connect to is
-        to wait for.
-        """
-
-        def rank(address: str) -> int:
-            machine = self._machines.get(address)
-            if machine is not None and machine.link.status is LinkStatus.LOST:
-                return 2
-            return 0 if machine is not None and machine is self.current else 1
-
-        return sorted(addresses, key=rank)
-
     def attach(self, text: str, entry: catalog.SessionEntry, foster: str, cancel: threading.Event) -> Machine:
         """Take over a session that runs at that address, and make it the one where cells run.
 

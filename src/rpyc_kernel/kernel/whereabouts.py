@@ -74,9 +74,10 @@ class Whereabouts:
         return line
 
     async def servers(self, name: str, registry: str | None = None) -> list[str]:
-        """The addresses of a service's servers, in the order to try them. Raises a RpycKernelError."""
+        """The addresses of a service's servers; first where cells run already. Raises a RpycKernelError."""
         found = await self._kernel.blocking(lambda cancel: find(SCHEME + name, registry, cancel=cancel))
-        return self._machines.in_order([str(address) for address in found])
+        current = self._machines.current
+        return sorted(map(str, found), key=lambda address: current is None or address != current.name)
 
     async def _connect_service(self, name: str, config: dict[str, Any], *, new: bool, registry: str | None) -> str:
         """The first server of that service that can be connected to; the notebook remembers that one's address."""
