@@ -71,7 +71,7 @@ def discover(
     """
     checked = None if name is None else check_name(name)
     deadline = Deadline(timeout, cancel)
-    places = _places(registry or named, deadline)
+    places = _places(named if registry is None else registry, deadline)
     return _list(places, deadline) if checked is None else _find(checked, places, deadline)
 
 
@@ -144,7 +144,7 @@ def _needs_port(host: str) -> AddressError:
 
 def _places(registry: str | None, deadline: Deadline) -> list[Place]:
     """Where registries are. Raises AddressError, or a DialError for a host that can't be looked up."""
-    if not registry:
+    if registry is None:
         return [_place("udp", _EVERYBODY, PORT), _place("udp", _HERE, PORT), _place("tcp", _HERE, PORT)]
     if not isinstance(registry, str):
         raise AddressError(f"The registry's place is a text in quotes, not {type(registry).__name__}.")
