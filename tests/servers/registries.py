@@ -64,7 +64,8 @@ def registering(registry: Server | tuple[str, int], kind: str = "udp", **options
     host, port = registry if isinstance(registry, tuple) else (registry.host, registry.port)
     client = {"udp": "UDPRegistryClient", "tcp": "TCPRegistryClient"}[kind]
     before = f"from rpyc.utils.registry import {client}\n" + options.pop("before", "")
-    registrar = f"auto_register=True, registrar={client}({host!r}, {port}, timeout=1)"
+    six = ", ipv6=True" if ":" in host and kind == "udp" else ""
+    registrar = f"auto_register=True, registrar={client}({host!r}, {port}, timeout=1{six})"
     return start_server(before=before, options=f"{registrar}, {options.pop('options', '')}", **options)
 
 

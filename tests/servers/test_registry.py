@@ -74,6 +74,17 @@ def known(registry: Server, name: str) -> tuple[tuple[str, int], ...]:
         return ()
 
 
+@pytest.mark.needs("ipv6")
+def test_by_ipv6() -> None:
+    with start_registry("udp", host="::1") as registry:
+        with registering(registry, host="::1", options="ipv6=True") as server:
+            place = f"udp://[::1]:{registry.port}"
+            assert registered(place, "SLAVE") == (("::1", server.port),)
+            assert [str(each) for each in find("slave", place)] == [f"[::1]:{server.port}"]
+            with pytest.raises(errors.NotRegisteredError, match=rf"\[::1\]:{registry.port} by UDP"):
+                discover("nobody", registry=place)
+
+
 # --- all names
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rpyc_kernel.transport.stream import FrameStream
 
 SEND_TIMEOUT = 60.0  # seconds until a request must have been taken by the network
+SHARE = 1.0  # seconds for one of many servers, at least
 GLANCE = 0.2  # seconds between two looks at whether somebody has pressed stop, where signals don't end a wait
 BEGUN = 30.0  # seconds until a frame that has begun must have come
 
@@ -56,8 +57,11 @@ def _dial_first(name: str, addresses: list[Address], deadline: Deadline) -> Conn
     """Connect to the first of a service's servers that answers. Raises ServiceDownError."""
     errors: list[DialError] = []
     for number, address in enumerate(addresses):
+        left = deadline.left() or 0.0
+        if errors and not left:
+            break
         try:
-            return dial(address, timeout=(deadline.left() or 0.0) / (len(addresses) - number))
+            return dial(address, timeout=max(left / (len(addresses) - number), min(left, SHARE)))
         except DialError as error:
             errors.append(error)
     raise ServiceDownError(name, errors)
