@@ -11,12 +11,13 @@ import weakref
 from typing import TYPE_CHECKING
 
 from rpyc_kernel import __version__
-from rpyc_kernel.errors import RemoteClosedError, RpycKernelError, UsageError
+from rpyc_kernel.errors import DialError, RemoteClosedError, RpycKernelError, ServiceDownError, UsageError
 from rpyc_kernel.link.link import HEARTBEAT, Link
 from rpyc_kernel.link.session import LinkStatus
 from rpyc_kernel.live.channels import Channels
 from rpyc_kernel.live.remote import Remote
 from rpyc_kernel.transport.address import Address
+from rpyc_kernel.transport.registry import SCHEME, find
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,17 +45,26 @@ def connect(
     What is printed there is printed here. The link may break and come back without the script's noticing. The session
     ends with ``close()``, with the end of a ``with`` block, and with the script.
 
-    *address*: ``host``, ``host:port`` …, of an RPyC classic server. *cwd*, *env*, *python*: the folder, more variables
-    of the environment, and another Python there. *name*: what ``rpyc-kernel sessions`` calls it. *keep*: seconds that
-    it stays when the script is gone without having closed it. *heartbeat*: seconds without an answer after which the
-    link is taken for lost. Raises AddressError, DialError, RemoteUnfitError or AgentError.
+    *address*: ``host``, ``host:port`` … of an RPyC classic server, or ``service:NAME``. *cwd*, *env*, *python*: the
+    folder, more variables of the environment, and another Python there. *name*: what ``rpyc-kernel sessions`` calls it.
+    *keep*: seconds that it stays when the script is gone without having closed it. *heartbeat*: seconds without an
+    answer after which the link is taken for lost. Raises AddressError, DialError, DiscoveryError, RemoteUnfitError or
+    AgentError.
     """
     if not 0 <= keep < math.inf:
         raise UsageError(f"keep is a number of seconds, not {keep!r}.")
     config: dict[str, object] = {"keep": float(keep), "agent": __version__, "env": dict(env or {})}
     config["name"] = name or (sys.argv[0].rpartition("/")[2] if sys.argv and sys.argv[0] else "python")
     config.update({key: value for key, value in (("cwd", cwd), ("python", python)) if value})
-    return ScriptSession(Address.parse(address), config, heartbeat).remote
+    if not address.lower().startswith(SCHEME):
+        return ScriptSession(Address.parse(address), config, heartbeat).remote
+    errors: list[DialError] = []
+    for found in find(address):
+        try:
+            return ScriptSession(found, config, heartbeat).remote
+        except DialError as error:
+            errors.append(error)
+    raise ServiceDownError(address[len(SCHEME) :], errors)
 
 
 class ScriptSession:
