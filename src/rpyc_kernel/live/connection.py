@@ -1,42 +1,47 @@
 """RPyC's ``Connection``, for a side that doesn't trust the other: bounded, refusing, and interruptible.
 
 What it has from RPyC 6 are netrefs, boxing and the kinds of requests. Its own are: frames are read by our bounded
-brine; requests are served by the rules in `exposed`; exceptions are made by `exceptions`; a reference that is dropped
-costs no message of its own; waiting can be interrupted, and closing asks nobody.
+brine; what they say is checked in `guard`; exceptions are made by `exceptions`; a reference that is dropped costs no
+message of its own; waiting can be interrupted, and closing asks nobody.
 """
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-import sys
-import types
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from rpyc.core import brine, consts, netref
-from rpyc.core.async_ import AsyncResultTimeout
-from rpyc.core.protocol import Connection
-from rpyc.core.service import VoidService
+from rpyc.core import brine, consts
+from rpyc.core.async_ import AsyncResult, AsyncResultTimeout
 from rpyc.lib import Timeout
 
 from rpyc_kernel.errors import ProtocolError, RpycKernelError
-from rpyc_kernel.live import exceptions, exposed
+from rpyc_kernel.live import exceptions, exposed, netrefs
+from rpyc_kernel.live.guard import GuardedConnection
 from rpyc_kernel.live.tracebacks import without_internals
 from rpyc_kernel.transport.brine import BrineError
-from rpyc_kernel.transport.dialect import MSG_EXCEPTION, MSG_REPLY, MSG_REQUEST, RPYC_6, Dialect
+from rpyc_kernel.transport.dialect import LABEL_VALUE, MSG_EXCEPTION, MSG_REQUEST, RPYC_6, Dialect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 TIMEOUT = 600.0  # seconds that a request may take, unless ``connection._config["sync_request_timeout"]`` says otherwise
 MAX_ITEMS = 2_000_000  # values in one message
-MAX_METHODS = 5_000  # of a class of theirs
 GLANCE = 0.2  # seconds until a thread looks again whether another one has read its reply
 MANY = 1_000  # round trips in a cell, above which a hint is due
 
 
-class LiveConnection(Connection):
+class _Plain(AsyncResult):
+    """The answer to a question that plain data answers: an object would only make us ask again, and again."""
+
+    __slots__ = ()
+
+
+_PLAIN = (consts.HANDLE_INSPECT, consts.HANDLE_DIR)
+
+
+class LiveConnection(GuardedConnection):
     """One RPyC connection to *where* (for messages), over a channel. *first*: the number of its first request.
 
     :ivar trips: how many answers were waited for; once they are more than MANY, *on_many* is called with their number
@@ -44,14 +49,14 @@ class LiveConnection(Connection):
 
     def __init__(self, channel: Any, where: str, *, dialect: Dialect = RPYC_6, first: int = 0, **config: Any) -> None:
         self._closed: bool
-        self.where = where
         self.dialect = dialect
         self.trips = 0
         self.on_many: Callable[[LiveConnection], None] | None = None
         self._dropped: deque[tuple[Any, int]] = deque()  # references that nobody here has any more
-        self._raised: BaseException | None = None  # what a callback raised last
+        self._raised: tuple[BaseException, Any] | None = None  # what a callback raised last, and how it was told
+        self._asked = self._abandoned = -1  # the number of the last request, and of the last that was given up
         options = {"sync_request_timeout": TIMEOUT, "bind_threads": False, "propagate_KeyboardInterrupt_locally": False}
-        super().__init__(VoidService(), channel, {**options, **config})
+        super().__init__(channel, where, {**options, **config})
         self._seqcounter = itertools.count(first)
         self._no_answer = itertools.count(-1, -1)
 
@@ -64,6 +69,8 @@ class LiveConnection(Connection):
                 f"Nothing that {self.where} sends is unpickled here. A copy of plain data is brought by "
                 'remote.value("expression"); numpy arrays are plain data too.'
             )
+        if handler in (consts.HANDLE_GETATTR, consts.HANDLE_CALLATTR) and args[1] in netrefs.UNASKED:
+            return netrefs.unasked(handler, *args)
         self.trips += 1
         if self.trips == MANY + 1 and self.on_many is not None:
             self.on_many(self)
@@ -76,12 +83,16 @@ class LiveConnection(Connection):
                 'that of the connection: remote._config["sync_request_timeout"], in seconds, None for no end.'
             ) from None
 
-    def async_request(self, handler: int, *args: Any, **options: Any) -> Any:
+    def async_request(self, handler: int, *args: Any, timeout: float | None = None) -> Any:
         """Ask without waiting. References that are dropped are told with the next request."""
         if handler == consts.HANDLE_DEL:  # from `__del__`, hence at any moment, also while something else is sent
             self._dropped.append((args[0].____id_pack__, args[1]))
             return None
-        return super().async_request(handler, *args, **options)
+        answer = _Plain(self) if handler in _PLAIN else AsyncResult(self)
+        self._async_request(handler, args, answer)
+        if timeout is not None:
+            answer.set_expiry(timeout)
+        return answer
 
     def flush(self) -> None:
         """Tell which references were dropped."""
@@ -89,8 +100,15 @@ class LiveConnection(Connection):
             with contextlib.suppress(EOFError, RpycKernelError):
                 self._send_frames()
 
+    def _get_seq_id(self) -> int:
+        self._asked = next(self._seqcounter)
+        return self._asked
+
     def _send(self, msg: int, seq: int, args: Any) -> None:
-        self._send_queue.append((msg, seq, args))
+        self._send_packed(self._pack(msg, seq, args))
+
+    def _send_packed(self, frame: bytes) -> None:
+        self._send_queue.append(frame)
         self._send_frames()
 
     def _send_frames(self) -> None:
@@ -103,7 +121,7 @@ class LiveConnection(Connection):
                     request = exposed.dropped(*self._dropped.popleft())
                     self._channel.send(self._pack(consts.MSG_REQUEST, next(self._no_answer), request))
                 if self._send_queue:
-                    self._channel.send(self._pack(*self._send_queue.pop(0)))
+                    self._channel.send(self._send_queue.pop(0))
             finally:
                 self._sendlock.release()
 
@@ -120,7 +138,13 @@ class LiveConnection(Connection):
 
         Raises the error for which nothing will come any more.
         """
-        timeout = Timeout(timeout)
+        try:
+            return self._serve(Timeout(timeout), wait_for_lock, waiting)
+        except KeyboardInterrupt:
+            self._abandon()
+            raise
+
+    def _serve(self, timeout: Any, wait_for_lock: bool, waiting: Callable[[], bool]) -> bool:
         with self._recv_event:
             if not self._recvlock.acquire(blocking=False):
                 if wait_for_lock and waiting():
@@ -144,12 +168,16 @@ class LiveConnection(Connection):
     def _poll(self, timeout: Any) -> bool:
         try:
             return bool(self._channel.poll(timeout))
-        except KeyboardInterrupt:
-            self._channel.abandon()
-            raise
         except (EOFError, RpycKernelError):
             self._cleanup()
             raise
+
+    def _abandon(self) -> None:
+        """Nobody waits any more for what was asked last, nor for what that is a part of; told once."""
+        if self._abandoned != self._asked:
+            self._abandoned = self._asked
+            with contextlib.suppress(EOFError, RpycKernelError):
+                self._channel.abandon()
 
     def _read(self) -> tuple[int, int, Any]:
         try:
@@ -157,21 +185,36 @@ class LiveConnection(Connection):
         except BrineError as error:
             raise self._wrong(error) from None
 
-    def _take_reply(self, kind: int, seq: int, args: Any) -> None:
-        if seq not in self._request_callbacks:  # nobody waits any more
+    def _take_reply(self, kind: int, seq: int, raw: Any) -> None:
+        answer = self._request_callbacks.get(seq)
+        if answer is None:  # nobody waits any more
             return
+        failed = kind == MSG_EXCEPTION
         try:
-            found = self._unbox(args) if kind == MSG_REPLY else self._unbox_exc(args)
-        except (BrineError, TypeError, ValueError, LookupError, RecursionError) as error:
+            if failed:
+                found = self._unbox_exc(raw)
+            elif isinstance(answer, _Plain) and not (isinstance(raw, tuple) and raw[:1] == (LABEL_VALUE,)):
+                raise BrineError("objects where plain data belongs")
+            else:
+                found = self._unbox(raw)
+                self._raised = None  # it did not go through
+        except (BrineError, exposed.RefusedError) as error:
             raise self._wrong(error) from None
-        self._seq_request_callback(kind, seq, kind == MSG_EXCEPTION, found)
+        except Exception as error:
+            if self._closed:
+                raise
+            failed, found = True, error  # of the question for the methods of what came; not for whoever reads it here
+        self._seq_request_callback(kind, seq, failed, found)
 
     def _unbox_exc(self, raw: Any) -> Any:
         error = exceptions.load(raw, self.where)
         raised, self._raised = self._raised, None
-        if raised is not None and isinstance(error, type(raised)) and error.args == raised.args:
-            raised.__traceback__ = without_internals(raised.__traceback__)
-            error.__cause__ = raised  # it began in a callback, here
+        if raised is not None and exceptions.is_same(raw, raised[1]):  # it began in a callback, here
+            if not isinstance(raised[0], Exception):
+                return raised[0]
+            if isinstance(error, BaseException):
+                raised[0].__traceback__ = without_internals(raised[0].__traceback__)
+                error.__cause__ = raised[0]
         return error
 
     def _wrong(self, error: Exception) -> ProtocolError:
@@ -182,65 +225,25 @@ class LiveConnection(Connection):
 
     # --- what the other side may do here
 
-    def _dispatch_request(self, seq: int, raw_args: Any) -> None:
+    def _dispatch_request(self, seq: int, request: Any) -> None:
         try:
-            handler, boxed = raw_args
-            exposed.check(handler, boxed)
-            result = self._box(self._HANDLERS[handler](self, *self._unbox(boxed)))
+            reply = self._pack(consts.MSG_REPLY, seq, self._box(self._do(request)))
+        except BrineError as error:
+            raise self._wrong(error) from None
         except BaseException as error:
             if self._closed:
                 raise
+            told = exceptions.dump(error)
             if not isinstance(error, exposed.RefusedError):
-                self._raised = error
-            self._send(consts.MSG_EXCEPTION, seq, self._box_exc(type(error), error, None))
+                self._raised = error, told
+            if isinstance(error, KeyboardInterrupt):  # the stop button: it ends the waiting, whoever keeps us busy
+                self._abandon()
+            self._send(consts.MSG_EXCEPTION, seq, told)
+            if isinstance(error, KeyboardInterrupt):
+                raise
         else:
             if not self._closed:
-                self._send(consts.MSG_REPLY, seq, result)
-
-    def _handle_getattr(self, obj: Any, name: Any) -> Any:
-        return exposed.get(obj, name)
-
-    def _handle_cmp(self, obj: Any, other: Any, op: Any = "__eq__") -> Any:
-        if op not in exposed.COMPARISONS:
-            raise exposed.RefusedError(f"{op!r} is no comparison")
-        return getattr(type(obj), op)(obj, other)
-
-    def _handle_dir(self, obj: Any) -> tuple[str, ...]:
-        return exposed.names(obj)
-
-    def _handle_inspect(self, id_pack: Any) -> Any:
-        obj = self._local_objects[id_pack]
-        return tuple((name, doc) for name, doc in super()._handle_inspect(id_pack) if exposed.is_open(obj, str(name)))
-
-    def _handle_buffiter(self, obj: Any, count: Any) -> tuple[Any, ...]:
-        if not (isinstance(count, int) and 0 <= count <= exposed.MAX_ITERATED):
-            raise exposed.RefusedError(f"at most {exposed.MAX_ITERATED} items at once")
-        return tuple(itertools.islice(obj, count))
-
-    def _handle_close(self) -> None:
-        self._cleanup()
-
-    # --- references
-
-    def _unbox(self, package: Any) -> Any:
-        if package[0] == consts.LABEL_REMOTE_REF:
-            name, type_id, object_id = package[1]
-            if not (isinstance(name, str) and type(type_id) is int and type(object_id) is int):
-                raise ValueError("a reference that is none")
-        return super()._unbox(package)
-
-    def _netref_factory(self, id_pack: tuple[str, int, int]) -> Any:
-        """A proxy for an object of theirs. Its ``__class__`` is a class of ours only if that is loaded here already."""
-        if id_pack[0] in netref.builtin_classes_cache or (id_pack[2] == 0 and id_pack in self._netref_classes_cache):
-            return super()._netref_factory(id_pack)
-        methods = self.sync_request(consts.HANDLE_INSPECT, id_pack)
-        named = [(name, doc) for name, doc in itertools.islice(methods, MAX_METHODS) if str(name).isidentifier()]
-        known = _is_loaded(id_pack[0])
-        cls = netref.class_factory(id_pack if known else ("<theirs> " + id_pack[0][:200], *id_pack[1:]), named)
-        cls.__name__ = id_pack[0][:200]
-        if id_pack[2] == 0:
-            self._netref_classes_cache[id_pack] = cls
-        return cls(self, id_pack)
+                self._send_packed(reply)
 
     # --- the end
 
@@ -262,12 +265,3 @@ class LiveConnection(Connection):
     def __del__(self) -> None:
         if not getattr(self, "_closed", True):  # it may never have begun
             self.close()
-
-
-def _is_loaded(name: str) -> bool:
-    """Whether it names a module that is loaded here, or a class in one; nothing is imported, no code of it runs."""
-    module, _, attribute = name.rpartition(".")
-    if type(sys.modules.get(name)) is types.ModuleType:
-        return True
-    home = sys.modules.get(module)
-    return type(home) is types.ModuleType and isinstance(vars(home).get(attribute), type)

@@ -136,7 +136,7 @@ class SocketChannel:
         if not isinstance(error, Exception):
             self.close()
             return error
-        if not isinstance(error, ProtocolError):
+        if not isinstance(error, (ProtocolError, RemoteClosedError)):
             reason = getattr(error, "reason", "") or str(error)
             error = RemoteClosedError(self._stream.address, reason)
         self._error = self._error or error

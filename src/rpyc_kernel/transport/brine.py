@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import re
 import struct
-from typing import TypeAlias, cast
+from collections import Counter
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable
 
 # None, bool, int, float, complex, str, bytes, slice, NotImplemented, Ellipsis, and tuples of them
 Value: TypeAlias = object
 
 MAX_DEPTH = 50  # of values in values; what RPyC itself wraps around a value is four deep
 MAX_ITEMS = 100_000  # values in one message: each costs memory far beyond its one or two bytes on the wire
-MAX_FROZENSET = 10_000  # members, where frozensets are built: hashes can be made to collide, which is quadratic too
+MAX_COLLISIONS = 1_000_000  # pairs of members with one hash: chosen so, a set of them takes quadratic time
 MAX_DIGITS = 4300  # of an integer, as Python's own limit: int() takes time that is quadratic in it
 BIG = 4096  # bytes from which on dump() hands a string on as it is, instead of copying it
 
@@ -46,7 +50,7 @@ class BrineError(ValueError):
 def load(data: bytes | bytearray | memoryview, *, max_items: int = MAX_ITEMS, frozensets: bool = False) -> Value:
     """Return the one value that *data* holds, all of it. Raises BrineError.
 
-    A frozenset comes as a tuple unless *frozensets* asks for it, and then has MAX_FROZENSET members at most.
+    A frozenset comes as a tuple unless *frozensets* asks for it.
     """
     reader = _Reader(memoryview(data), max_items, frozensets=frozensets)
     value = reader.value(0)
@@ -62,6 +66,7 @@ class _Reader:
         self.frozensets = frozensets
         self.position = 0
         self.items = 0
+        self.collisions = 0
 
     def take(self, count: int) -> memoryview:
         end = self.position + count
@@ -116,9 +121,10 @@ class _Reader:
         raise BrineError(f"tag {tag:#04x} around something else than belongs there")
 
     def frozenset_of(self, members: tuple[Value, ...]) -> Value:
-        if len(members) > MAX_FROZENSET:
-            raise BrineError(f"a frozenset of more than {MAX_FROZENSET:,} members")
         try:
+            self.collisions += collisions(members)
+            if self.collisions > MAX_COLLISIONS:
+                raise BrineError("frozensets with members that were chosen to collide")
             return frozenset(members)
         except TypeError:  # a slice is no member of a set before Python 3.12
             raise BrineError("a frozenset with members that can't be in one") from None
@@ -147,6 +153,15 @@ class _Reader:
             return inner.decode()
         except UnicodeDecodeError:
             raise BrineError("a text that is no UTF-8") from None
+
+
+def collisions(members: Iterable[Hashable]) -> int:
+    """How many pairs of them have the same hash: about the comparisons that a set of them takes beyond its members.
+
+    Numbers can be chosen so that all have one. Of texts and bytes Python's hashes can't be foreseen.
+    """
+    counts = Counter(map(hash, members))
+    return sum(count * (count - 1) // 2 for count in counts.values() if count > 1)
 
 
 # --- writing ------------------------------------------------------------------------------------------------------

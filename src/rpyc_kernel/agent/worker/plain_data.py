@@ -61,11 +61,13 @@ class _Packer:
         if isinstance(value, (bytes, bytearray, memoryview)):
             name = "bytearray" if isinstance(value, bytearray) else "bytes"
             return {"!": name, "at": self._beside(bytes(value))}
+        if isinstance(value, str):
+            return str.__str__(value)
         numpy = sys.modules.get("numpy")
         if numpy is not None and isinstance(value, (numpy.ndarray, numpy.generic)):
             return self._array(numpy, value, where)
-        if isinstance(value, (float, str)):
-            return float(value) if isinstance(value, float) else str.__str__(value)
+        if isinstance(value, float):
+            return float(value)
         if isinstance(value, complex):
             return {"!": "complex", "of": [value.real, value.imag]}
         if isinstance(value, range):
@@ -99,7 +101,8 @@ class _Packer:
 
     def _array(self, numpy: Any, value: Any, where: str) -> Any:
         array = numpy.asarray(value)
-        if array.dtype.kind not in _KINDS:
+        wide = array.dtype.kind in "fc" and array.dtype.itemsize > {"f": 8, "c": 16}[array.dtype.kind]
+        if array.dtype.kind not in _KINDS or wide:  # a long double is another number on another machine
             raise TypeError("%s is an array of %s, of which no copy can be sent" % (where, array.dtype))
         at = self._beside(array.tobytes())
         if isinstance(value, numpy.generic):

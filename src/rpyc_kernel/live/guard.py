@@ -1,0 +1,128 @@
+"""What the other side of a live connection says, checked: its requests, and what is in its boxes."""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from typing import Any
+
+from rpyc.core import consts, netref
+from rpyc.core.protocol import Connection
+from rpyc.core.service import VoidService
+
+from rpyc_kernel.errors import RemoteClosedError
+from rpyc_kernel.live import exposed, netrefs
+from rpyc_kernel.transport.brine import BrineError
+from rpyc_kernel.transport.dialect import LABEL_LOCAL_REF, LABEL_REMOTE_REF, LABEL_TUPLE, LABEL_VALUE
+
+MAX_CLASSES = 10_000  # of theirs, at one time
+MAX_HELD = 200_000  # objects of ours that they have
+
+
+class GuardedConnection(Connection):
+    """RPyC's connection as far as it doesn't matter how messages come and go."""
+
+    def __init__(self, channel: Any, where: str, config: dict[str, Any]) -> None:
+        self.where = where
+        self._classes: weakref.WeakValueDictionary[Any, type] = weakref.WeakValueDictionary()  # by name and methods
+        super().__init__(VoidService(), channel, config)
+
+    # --- what the other side may do here
+
+    def _do(self, request: Any) -> Any:
+        handler, boxed = exposed.check(request)
+        if handler != consts.HANDLE_DEL and len(self._local_objects._dict) > MAX_HELD:
+            raise exposed.RefusedError(f"{MAX_HELD:,} objects of this side are held there already")
+        args = self._unbox(boxed)
+        exposed.check_arguments(handler, args)
+        return self._HANDLERS[handler](self, *args)
+
+    def _handle_ping(self, data: Any) -> Any:
+        if not (isinstance(data, (str, bytes)) and len(data) <= exposed.MAX_PING):
+            raise exposed.RefusedError("a short text comes back, and nothing else")
+        return data
+
+    def _handle_getattr(self, obj: Any, name: Any) -> Any:
+        return exposed.get(obj, name)
+
+    def _handle_call(self, obj: Any, args: Any, kwargs: Any = ()) -> Any:
+        return exposed.call(obj, args, kwargs)
+
+    def _handle_repr(self, obj: Any) -> Any:
+        return exposed.text(obj, repr)
+
+    def _handle_str(self, obj: Any) -> Any:
+        return exposed.text(obj, str)
+
+    def _handle_cmp(self, obj: Any, other: Any, op: Any = "__eq__") -> Any:
+        if op not in exposed.COMPARISONS:
+            raise exposed.RefusedError(f"{op[:100]!r} is no comparison")
+        return getattr(type(obj), op)(obj, other)
+
+    def _handle_del(self, obj: Any, count: Any = 1) -> None:
+        if count < 0:
+            raise exposed.RefusedError("nothing can be held by letting go of it")
+        super()._handle_del(obj, count)
+
+    def _handle_dir(self, obj: Any) -> tuple[str, ...]:
+        return exposed.names(obj)
+
+    def _handle_inspect(self, id_pack: Any) -> Any:
+        obj = self._local_objects[id_pack]
+        return tuple((name, doc) for name, doc in super()._handle_inspect(id_pack) if exposed.is_open(obj, str(name)))
+
+    def _handle_buffiter(self, obj: Any, count: Any) -> tuple[Any, ...]:
+        if not 0 <= count <= exposed.MAX_ITERATED:
+            raise exposed.RefusedError(f"at most {exposed.MAX_ITERATED} items at once")
+        return tuple(itertools.islice(obj, count))
+
+    def _handle_close(self) -> None:
+        self._channel.fail(RemoteClosedError(self.where, "it was closed there"))
+        self._cleanup()
+
+    # --- references
+
+    def _unbox(self, package: Any) -> Any:
+        """What is in a box of theirs. Raises BrineError if it is none, RefusedError for one of ours they lack."""
+        if not (isinstance(package, tuple) and len(package) == 2):
+            raise BrineError("a value that is not boxed")
+        label, value = package
+        if label == LABEL_VALUE:
+            return value
+        if label == LABEL_TUPLE and isinstance(value, tuple):
+            return tuple([self._unbox(item) for item in value])
+        if label in (LABEL_LOCAL_REF, LABEL_REMOTE_REF) and isinstance(value, tuple) and len(value) == 3:
+            name, type_id, object_id = value
+            if type(name) is str and type(type_id) is int and type(object_id) is int:
+                return self._own(value) if label == LABEL_LOCAL_REF else self._proxy(value)
+        raise BrineError(f"a box of the label {label!r} that holds something else")
+
+    def _own(self, id_pack: tuple[str, int, int]) -> Any:
+        try:
+            return self._local_objects[id_pack]
+        except KeyError:
+            raise exposed.RefusedError("that object was not passed from here, or was dropped") from None
+
+    def _proxy(self, id_pack: tuple[str, int, int]) -> Any:
+        proxy = self._proxy_cache.get(id_pack)
+        if proxy is not None:
+            proxy.____refcount__ += 1  # they have counted this one too
+            return proxy
+        proxy = self._netref_factory(id_pack)
+        self._proxy_cache[id_pack] = proxy
+        return proxy
+
+    def _netref_factory(self, id_pack: tuple[str, int, int]) -> Any:
+        """A proxy for an object of theirs."""
+        name = id_pack[0]
+        if name in netref.builtin_classes_cache or (id_pack[2] == 0 and id_pack in self._netref_classes_cache):
+            return super()._netref_factory(id_pack)
+        methods = netrefs.check(self.sync_request(consts.HANDLE_INSPECT, id_pack))
+        cls = self._classes.get((name, methods))
+        if cls is None:
+            if len(self._classes) >= MAX_CLASSES:
+                raise BrineError(f"more than {MAX_CLASSES:,} classes")
+            cls = self._classes[name, methods] = netrefs.make(name, methods)
+        if id_pack[2] == 0:
+            self._netref_classes_cache[id_pack] = cls
+        return cls(self, id_pack)
