@@ -344,7 +344,7 @@ def test_methods_of_odd_names_are_methods_or_nothing():
             json.dumps(thing)
         assert copy.copy(thing) == 1
         del thing, Holder
-    assert not [call for call in calls if str(REMOTE) + ", (" in call], calls  # nothing of ours was passed
+    assert not [call for call in calls if f"({REMOTE}, ('" in call], calls  # nothing of ours was passed
 
 
 def test_a_class_that_is_a_builtin_one_for_them_does_not_get_its_holder():

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from rpyc.core import brine as rpyc_brine
 
 from rpyc_kernel.transport import brine
+from rpyc_kernel.transport.dialect import RPYC_5, RPYC_6, RPYC_6_BOUND
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.complex_numbers(allow_nan=False)
@@ -42,6 +43,48 @@ def test_values_are_as_rpyc_has_them(value):
 
 def test_a_frozenset_comes_as_a_tuple():
     assert sorted(brine.load(rpyc_brine.dump(frozenset([3, 1, 2])))) == [1, 2, 3]
+
+
+hashable = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary(),
+    lambda inner: st.lists(inner, max_size=4).map(tuple) | st.frozensets(inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(hashable)
+def test_or_as_what_it_is(value):
+    assert brine.load(rpyc_brine.dump(value), frozensets=True) == value
+
+
+PRIME = 2**61 - 1  # numbers that differ by it have one hash
+
+
+@pytest.mark.parametrize("share", [1, 2, 4])
+def test_frozensets_whose_members_were_chosen_to_collide(share):
+    members = tuple(number * PRIME if number % share == 0 else number for number in range(20_000))
+    with pytest.raises(brine.BrineError, match="collide"):
+        brine.load(b"\x1a" + rpyc_brine.dump(members), frozensets=True)
+    small = b"\x1a" + rpyc_brine.dump(tuple(number * PRIME for number in range(500)))
+    with pytest.raises(brine.BrineError, match="collide"):
+        brine.load(b"\x14\x64" + small * 100, frozensets=True)
+
+
+def test_honest_members_do_not():
+    for members in (range(-50_000, 50_000), [2**power for power in range(2000)], [n / 3 for n in range(50_000)]):
+        assert brine.load(b"\x1a" + rpyc_brine.dump(tuple(members)), frozensets=True) == frozenset(members)
+
+
+@given(
+    st.one_of(st.binary(max_size=60), hashable.map(rpyc_brine.dump)), st.sampled_from([RPYC_6, RPYC_5, RPYC_6_BOUND])
+)
+def test_a_message_or_none(data, dialect):
+    for body in (data, b"\x02" + data, b"\x01\x11\x51" + data, b"\x12\x51\x51" + data, bytes(16) + data):
+        try:
+            kind, seq, _args = dialect.load(body, frozensets=True)
+        except brine.BrineError:
+            continue
+        assert (kind in (1, 2, 3), type(seq)) == (True, int)
 
 
 def test_big_strings_are_not_copied():

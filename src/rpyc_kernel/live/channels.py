@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 PIECE = 256 << 10  # bytes of a frame in one message
 MAX_FRAME = 256 << 20  # bytes of one that comes
 GLANCE = 0.2  # seconds between two looks at whether somebody has pressed stop, where signals don't end a wait
+_OVERHEAD = 200  # bytes of memory that a piece takes beyond its own
 _TEXT = 500  # characters of a reason of theirs
 
 
@@ -89,6 +90,7 @@ class SessionChannel:
         self._error: RpycKernelError | None = None
         self._pieces: list[Bytes] = []
         self._size = 0
+        self._came = self._taken = 0  # bytes of whole frames, by the two sides of the queue
         self._incoming: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._next: bytes | None = None
 
@@ -117,6 +119,7 @@ class SessionChannel:
         """The next frame, which `poll` has found."""
         frame, self._next = self._next, None
         assert frame is not None
+        self._taken += len(frame) + _OVERHEAD
         return frame
 
     def send(self, data: bytes) -> None:
@@ -166,13 +169,18 @@ class SessionChannel:
         if message.type != "rpyc_msg" or self._error is not None:
             return
         self._pieces += message.buffers
-        self._size += sum(map(len, message.buffers))
+        self._size += sum(len(buffer) + _OVERHEAD for buffer in message.buffers)
         if self._size > MAX_FRAME:
             text = f"a single answer of more than {MAX_FRAME >> 20} MiB: ask for parts of it"
             self.fail(ProtocolError(self.name, text))
+        elif self._came - self._taken > MAX_FRAME:
+            text = f"more than {MAX_FRAME >> 20} MiB that nobody here has asked for, or waits for"
+            self.fail(ProtocolError(self.name, text))
         elif not message.content.get("more"):
-            self._incoming.put(b"".join(self._pieces))
+            frame = b"".join(self._pieces)
             self._pieces, self._size = [], 0
+            self._came += len(frame) + _OVERHEAD
+            self._incoming.put(frame)
 
     def end(self, reason: str) -> None:
         """It is no more; *reason* is a part of a sentence."""

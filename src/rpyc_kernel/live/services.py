@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import select
+import selectors
 from typing import TYPE_CHECKING, Any
 
 from rpyc.core import consts
@@ -29,6 +29,7 @@ SEND_TIMEOUT = 60.0  # seconds until a request must have been taken by the netwo
 SHARE = 1.0  # seconds for one of many servers, at least
 GLANCE = 0.2  # seconds between two looks at whether somebody has pressed stop, where signals don't end a wait
 BEGUN = 30.0  # seconds until a frame that has begun must have come
+_Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # select() itself ends at descriptor 1023
 
 
 def service(where: str, *, registry: str | None = None, timeout: float = 10.0, **config: Any) -> Any:
@@ -94,7 +95,9 @@ class SocketChannel:
         return True
 
     def _ready(self, seconds: float) -> bool:
-        return bool(select.select([self._stream], [], [], seconds)[0])
+        with _Selector() as selector:
+            selector.register(self._stream, selectors.EVENT_READ)
+            return bool(selector.select(seconds))
 
     def recv(self) -> bytes | bytearray:
         """The next frame, which `poll` has found."""

@@ -16,7 +16,7 @@ import rpyc
 from rpyc.core import brine
 from rpyc.utils.classic import teleport_function
 
-from rpyc_kernel.errors import RpycKernelError
+from rpyc_kernel.errors import ProtocolError, RpycKernelError
 
 if TYPE_CHECKING:
     from rpyc_kernel.live.remote import Remote
@@ -41,8 +41,11 @@ def teleport(remote: Remote, function: Any) -> Any:
         raise TeleportError(
             f"A default of {function.__name__} is no plain immutable value, so that it can't be sent to {remote.where}."
         )
-    python, version, magic = remote.root.about()
-    if magic == importlib.util.MAGIC_NUMBER and str(version).split(".")[0] == rpyc.__version__.split(".")[0]:
+    about = remote.root.about()
+    if not (type(about) is tuple and len(about) == 3 and [type(each) for each in about] == [str, str, bytes]):
+        raise ProtocolError(remote.where, "no versions where they were asked for")
+    python, version, magic = about
+    if magic == importlib.util.MAGIC_NUMBER and version.split(".")[0] == rpyc.__version__.split(".")[0]:
         try:
             return teleport_function(remote, function)
         except TypeError as error:  # a constant that can't be sent, as RPyC says before it sends anything

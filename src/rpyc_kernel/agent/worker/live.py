@@ -19,7 +19,7 @@ from .attribution import current
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Deque, Dict, List, Optional, Tuple
+    from typing import Any, Deque, Dict, List, Optional, Set, Tuple
 
     from ..wire import Bytes, Json, Message
     from .port import Port
@@ -91,7 +91,8 @@ class Served:
         before = self._thread
         if self._connection is not None and self.frames.serving:
             self.start(number)
-            interrupt(before)
+            if before is not None:
+                interrupt(before, self.frames)
 
     def _serve(self, number: int) -> None:
         current.set(number)
@@ -108,6 +109,8 @@ class Served:
                 self.start(number)
         except BaseException as error:
             say_closed(self._port, self._name, "%s: %s" % (type(error).__name__, error))
+        finally:
+            self.frames.forget(threading.current_thread())
 
     def _connect(self) -> Any:
         try:
@@ -137,8 +140,9 @@ class Frames:
         self._name = name
         self._pieces: List[bytes] = []
         self._size = 0
-        self._incoming: queue.SimpleQueue[Optional[Tuple[int, bytes]]] = queue.SimpleQueue()
-        self._next: Deque[Optional[Tuple[int, bytes]]] = deque()
+        self._incoming: Deque[Optional[Tuple[int, bytes]]] = deque()
+        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()  # rung once for each, and for who is to stop
+        self._to_stop: Set[threading.Thread] = set()
 
     def put(self, number: int, message: Message) -> None:
         """A message has come, with that number."""
@@ -152,25 +156,30 @@ class Frames:
         for buffer in message.buffers:
             frame = b"".join([*self._pieces, buffer])
             self._pieces, self._size = [], 0
-            self._incoming.put((number, frame))
+            self._add((number, frame))
 
     # as RPyC calls them
 
     def poll(self, timeout: Any) -> bool:
         """Wait for a frame, so many seconds (None: until one comes)."""
-        if not self._next:
+        while True:
+            if threading.current_thread() in self._to_stop:
+                self._to_stop.discard(threading.current_thread())
+                self._bell.put(None)  # for the other threads
+                raise KeyboardInterrupt
+            if self._incoming:
+                return True
             left = timeout.timeleft() if hasattr(timeout, "timeleft") else timeout
             try:
-                self._next.append(self._incoming.get(True, left))
+                self._bell.get(True, left)
             except queue.Empty:
                 return False
-        return True
 
     def recv(self) -> bytes:
         """The next frame; what it makes happen belongs to the request that brought it."""
-        item = self._next.popleft() if self._next else self._incoming.get()
+        item = self._incoming.popleft()
         if item is None:
-            self._incoming.put(None)  # for the other threads
+            self._add(None)  # for the other threads
             raise EOFError("the kernel has closed it")
         current.set(item[0])
         return from_rpyc_6(item[1]) if self.old else item[1]
@@ -191,7 +200,20 @@ class Frames:
     def close(self) -> None:
         """No more frames, either way."""
         self.closed = True
-        self._incoming.put(None)
+        self._add(None)
+
+    def _add(self, item: Optional[Tuple[int, bytes]]) -> None:
+        self._incoming.append(item)
+        self._bell.put(None)
+
+    def stop(self, thread: threading.Thread) -> None:
+        """KeyboardInterrupt for a thread that waits for a frame, or will: before it takes one, which would be lost."""
+        self._to_stop.add(thread)
+        self._bell.put(None)
+
+    def forget(self, thread: threading.Thread) -> None:
+        """It has ended."""
+        self._to_stop.discard(thread)
 
     def fileno(self) -> int:
         """There is no descriptor to wait for."""
@@ -203,12 +225,13 @@ def say_closed(port: Port, name: str, reason: str) -> None:
     port.publish("rpyc_close", {"connection": name, "reason": reason}, kind=frames.URGENT)
 
 
-def interrupt(thread: Optional[threading.Thread]) -> None:
-    """KeyboardInterrupt for a thread, at its next step in Python; not while it is giving something out.
+def interrupt(thread: threading.Thread, waits_at: Frames) -> None:
+    """KeyboardInterrupt for a thread, at its next step in Python, or where it waits for the answer to a callback.
 
-    That would tear a frame. A sleep, or other C code, ends first.
+    Not while it is giving something out, which would tear a frame: then when it waits next. A sleep, or other C code,
+    ends first.
     """
-    if thread is None or thread.ident is None:
+    if thread.ident is None:
         return
     try:
         from ctypes import c_ulong, py_object, pythonapi
@@ -216,7 +239,8 @@ def interrupt(thread: Optional[threading.Thread]) -> None:
         return
     frame = sys._current_frames().get(thread.ident)
     while frame is not None:
-        if frame.f_globals.get("__name__", "").endswith((".outlet", ".port")):
+        if frame.f_code is Frames.poll.__code__ or frame.f_globals.get("__name__", "").endswith((".outlet", ".port")):
+            waits_at.stop(thread)
             return
         frame = frame.f_back
     pythonapi.PyThreadState_SetAsyncExc(c_ulong(thread.ident), py_object(KeyboardInterrupt))

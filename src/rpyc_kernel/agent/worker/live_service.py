@@ -91,6 +91,18 @@ class SessionConnection(Connection):
         if seq >= 0 or msg == consts.MSG_REQUEST:  # a dropped reference needs no answer
             super()._send(msg, seq, args)
 
+    def serve(self, *args: Any, **options: Any) -> Any:
+        """As RPyC's, which from 5.3 on keeps its lock for ever where an interrupt ends the waiting."""
+        try:
+            return super().serve(*args, **options)
+        except KeyboardInterrupt:
+            owned = getattr(self._recvlock, "_is_owned", None)
+            while owned is not None and owned():
+                self._recvlock.release()
+            with self._recv_event:
+                self._recv_event.notify_all()
+            raise
+
     def _dispatch_request(self, seq: int, raw_args: Any) -> None:
         outer, self._channel.serving = self._channel.serving, True
         try:
