@@ -21,7 +21,7 @@ from rpyc.core import brine, consts
 
 import rpyc_kernel
 from rpyc_kernel.errors import ProtocolError, RemoteClosedError, RemoteError
-from rpyc_kernel.live import connection, guard
+from rpyc_kernel.live import connection, guard, services
 from tests.servers.hostile_services import EXCEPTION, LOCAL, REMOTE, REPLY, ROOT, TUPLE, VALUE, HostileService, passed
 
 SECRET = "hunter2"
@@ -715,9 +715,28 @@ def test_it_hangs_up(moment):
         assert isinstance(info.value, EOFError)
 
 
-def test_it_stalls_within_a_frame(monkeypatch):
-    from rpyc_kernel.live import services
+@pytest.mark.parametrize("timeout", [0.5, 60])
+def test_what_comes_slowly_comes(monkeypatch, timeout):
+    """As long as some does, and somebody waits for it; it can still come when nobody did."""
+    monkeypatch.setattr(services, "BEGUN", 1.0)
 
+    def behaviour(line, seq, args):
+        body = line.body(REPLY, seq, brine.dump((VALUE, "slow")))
+        frame = struct.pack("!LB", len(body), 0) + body + b"\n"
+        for place in range(len(frame)):
+            line.raw(frame[place : place + 1])
+            time.sleep(0.15)
+
+    with connected(behaviour, sync_request_timeout=timeout) as root:
+        if timeout < 1:
+            call = root.call
+            with pytest.raises(TimeoutError):
+                call()
+            root.____conn__._config["sync_request_timeout"] = 60
+        assert root.call() == "slow"
+
+
+def test_it_stalls_within_a_frame(monkeypatch):
     monkeypatch.setattr(services, "BEGUN", 1.0)
 
     def behaviour(line, seq, args):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 SEND_TIMEOUT = 60.0  # seconds until a request must have been taken by the network
 SHARE = 1.0  # seconds for one of many servers, at least
 GLANCE = 0.2  # seconds between two looks at whether somebody has pressed stop, where signals don't end a wait
-BEGUN = 30.0  # seconds until a frame that has begun must have come
+BEGUN = 30.0  # seconds until more must have come of a frame that has begun
 _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # select() itself ends at descriptor 1023
 
 
@@ -82,14 +82,17 @@ class SocketChannel:
         deadline = Deadline(timeout.timeleft() if hasattr(timeout, "timeleft") else timeout)
         while self._next is None:
             self._check()
-            left = deadline.left()
+            left, before = deadline.left(), self._stream.progress
             try:
                 if self._stream.waiting or self._ready(GLANCE if left is None else min(left, GLANCE)):
-                    self._next = self._stream.read(Deadline(BEGUN))
+                    self._next = self._stream.read(deadline.part(BEGUN))
                 elif deadline.expired:
                     return False
             except NoAnswerError:
-                raise self._end(ProtocolError(self._stream.address, "a message that never ended")) from None
+                if deadline.expired:
+                    return False
+                if self._stream.progress == before:
+                    raise self._end(ProtocolError(self._stream.address, "a message that never ended")) from None
             except (RpycKernelError, OSError, ValueError) as error:
                 raise self._end(error) from None
         return True

@@ -110,6 +110,11 @@ class FrameStream:
         """Whether something has come that was not read, so that the socket may have nothing to tell of it."""
         return self._end > self._start or self._size > 0 or bool(self._pending and self._pending())
 
+    @property
+    def progress(self) -> int:
+        """How many bytes have come of the frame that is being read: more, each time that some did."""
+        return self._filled + self._end - self._start
+
     # --- the end
 
     def abort(self, reason: str = "it was given up here") -> None:
