@@ -7,7 +7,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from traitlets import Bool, Dict, Enum, Float, Unicode
+from traitlets import Bool, Dict, Enum, Float, Type, Unicode
 
 from rpyc_kernel import __version__
 from rpyc_kernel.agent.wire import Message
@@ -16,7 +16,7 @@ from rpyc_kernel.kernel import logs, magics, missed, people, routing
 from rpyc_kernel.kernel.cell import NOTHING, Cell
 from rpyc_kernel.kernel.exchange import Exchange
 from rpyc_kernel.kernel.iopub import PatientIOPub
-from rpyc_kernel.kernel.local_errors import show_plainly
+from rpyc_kernel.kernel.local_errors import LocalShell
 from rpyc_kernel.kernel.machines import Machines
 from rpyc_kernel.kernel.memory import Memory
 from rpyc_kernel.kernel.presses import Presses
@@ -43,6 +43,7 @@ class RpycKernel(StoppableKernel):
 
     implementation = "rpyc-kernel"
     implementation_version = __version__
+    shell_class = Type(LocalShell)
 
     address = Unicode("", help="The machine to connect to with the first cell: host, host:port …").tag(config=True)
     keep = Float(DEFAULT_KEEP, help="Seconds that an idle session stays without a kernel.").tag(config=True)
@@ -67,10 +68,9 @@ class RpycKernel(StoppableKernel):
         self.exchange = Exchange(self.publisher, self.session, self.stdin_socket)
         options = {"heartbeat": self.heartbeat, "holder": people.holder()}
         registries.named = self.registry or None  # for scripts' `discover` and `service` in local cells too
-        self.machines = Machines(self.exchange.on_message, self._on_status, **options)
+        self.machines = Machines(self._on_message, self._on_status, **options)
         self.whereabouts = Whereabouts(self)
         self.remote_name = RemoteName(self, self.exchange)
-        show_plainly(self.shell)
         self._presses = Presses(self.exchange)
         for msg_type in ("comm_open", "comm_msg", "comm_close"):
             self.shell_handlers[msg_type] = self._comm_request
@@ -334,6 +334,11 @@ class RpycKernel(StoppableKernel):
         log.info("%s: %s %s", machine.name, status.value, error or "")
         self.exchange.on_status(machine, status, error)
         self.remote_name.on_status(machine, status)
+
+    def _on_message(self, machine: Machine, message: Message, backlog: bool) -> None:
+        """Something has come from a machine, on its link's thread."""
+        self.remote_name.before(message)
+        self.exchange.on_message(machine, message, backlog)
 
     async def do_shutdown(self, restart: bool) -> dict[str, Any]:
         """End the sessions on the other machines (not one that the user keeps, unless for a restart), then this one."""

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import re
+import sys
+import time
 from typing import TYPE_CHECKING, Any
 
+from rpyc_kernel.errors import AgentError, DialCancelledError
+from rpyc_kernel.kernel.machine import LOOK, READY_TIMEOUT
 from rpyc_kernel.link.session import LinkStatus
 
 if TYPE_CHECKING:
+    import threading
+
+    from rpyc_kernel.agent.wire import Message
     from rpyc_kernel.kernel.cell import Cell
     from rpyc_kernel.kernel.exchange import Exchange
     from rpyc_kernel.kernel.kernel import RpycKernel
@@ -43,6 +50,8 @@ class RemoteName:
         if not _MENTIONED.search(code) and self._kernel.machines.current is None:
             return
         machine = await self._kernel.whereabouts.reach(cell)
+        if not machine.channels.begun(0):
+            await self._kernel.blocking(lambda cancel: _wait(machine, cancel))
         remote = machine.remote
         remote.parent = cell.msg_id
         remote.trips = 0
@@ -55,6 +64,13 @@ class RemoteName:
         if self._given is not None:
             self._given.flush()
         self._cell = None
+
+    def before(self, message: Message) -> None:
+        """Something has come (on a link's thread): what its cell has printed here so far is shown first."""
+        cell = self._cell
+        if cell is not None and message.parent == cell.msg_id:
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush()
 
     def on_status(self, machine: Machine, status: LinkStatus) -> None:
         """A link has changed (on any thread): a local cell that waits for it says so, in its one quiet line."""
@@ -69,3 +85,13 @@ class RemoteName:
     def _hint(self, machine: Machine, cell: Cell) -> None:
         trips: Any = self._given.trips - 1 if self._given is not None else 0
         self._kernel.say(HINT.format(trips=trips, name=machine.name), cell, "stderr")
+
+
+def _wait(machine: Machine, cancel: threading.Event) -> None:
+    """Until a Python runs there. Raises AgentError, or DialCancelledError where stop is pressed."""
+    give_up = time.monotonic() + READY_TIMEOUT
+    while not machine.channels.begun(LOOK) and machine.link.status is not LinkStatus.CLOSED:
+        if cancel.is_set():
+            raise DialCancelledError(machine.name)
+        if machine.link.status is LinkStatus.UP and time.monotonic() > give_up:
+            raise AgentError(f"No Python has begun on {machine.name} within {READY_TIMEOUT:g} s.")

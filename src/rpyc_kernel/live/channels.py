@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import threading
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,9 @@ class Channels:
 
     def __init__(self) -> None:
         self._channels: dict[str, SessionChannel] = {}
-        self._pid: object = None  # of the worker
+        self._lock = threading.Lock()  # of the next two
+        self._pid: object = None  # of the Python there, None where the next one hasn't begun
+        self._begun = threading.Event()
 
     def open(self, link: Link, name: str, timeout: float | None) -> SessionChannel:
         """Open another one. *name*: the machine's, for messages; *timeout*: seconds that a callback may take."""
@@ -44,10 +47,25 @@ class Channels:
         """Whether somebody waits for an answer."""
         return any(channel.waiting for channel in self._channels.values())
 
+    @property
+    def python(self) -> object:
+        """Stands for the Python there, as far as it is known: another one is unequal."""
+        return self._pid
+
+    def begun(self, timeout: float) -> bool:
+        """Wait until a Python runs there: what is sent to one that dies just now is lost with it."""
+        return self._begun.wait(timeout)
+
     def take(self, message: Message) -> bool:
         """Give a message to the one that it is for; False if it is no message of this kind."""
         if message.type == "session_info":
-            self._begun(message.content.get("pid"))
+            self._is(message.content.get("pid"))
+            return False
+        if message.type == "worker_died":
+            self._died(message.content)
+            return False
+        if message.type.endswith("_reply") and isinstance(end := message.content.get("end"), dict):
+            self._died(end)
             return False
         if not message.type.startswith("rpyc_"):
             return False
@@ -56,11 +74,28 @@ class Channels:
             channel.take(message)
         return True
 
-    def _begun(self, pid: object) -> None:
-        if self._pid not in (None, pid):
-            for channel in list(self._channels.values()):
-                channel.end("the Python there was started again")
-        self._pid = pid
+    def restarted(self, python: object) -> None:
+        """The one that `python` stood for is no more, unless that is known already."""
+        with self._lock:
+            if self._pid == python:
+                self._end("was restarted")
+
+    def _is(self, pid: object) -> None:
+        with self._lock:
+            if self._pid not in (None, pid):
+                self._end("was restarted")
+            self._pid = pid
+            self._begun.set()
+
+    def _died(self, end: dict[str, Any]) -> None:
+        with self._lock:
+            self._end(str(end.get("text", ""))[:_TEXT] or "has ended")
+
+    def _end(self, how: str) -> None:
+        self._pid = None
+        self._begun.clear()
+        for channel in list(self._channels.values()):
+            channel.end(f"the Python there {how}")
 
     def fail(self, error: RpycKernelError) -> None:
         """The session is no more: whoever waits, or asks later, gets the error."""
@@ -124,7 +159,7 @@ class SessionChannel:
 
     def send(self, data: bytes) -> None:
         """Send a frame. Raises the error for which that can't be."""
-        if self._error is not None or self.closed:
+        if self.over:
             raise self._why()
         rest = memoryview(data)
         while len(rest) > PIECE:
@@ -139,7 +174,7 @@ class SessionChannel:
     def submit(self, msg_type: str, content: dict[str, Any], *buffers: memoryview) -> None:
         """Send a message of this connection. It arrives once, even if the link breaks meanwhile."""
         if self._link.status is LinkStatus.CLOSED:
-            raise self._link.error or self._why()
+            raise _another(self._link.error) if self._link.error else self._why()
         self._link.submit(Message(msg_type, {**content, "connection": self.id}, self.parent, buffers=buffers))
 
     def close(self) -> None:
@@ -156,8 +191,13 @@ class SessionChannel:
         """There is no descriptor to wait for."""
         raise OSError("a connection that travels inside a session has no socket of its own")
 
+    @property
+    def over(self) -> bool:
+        """Whether nothing can come or go any more."""
+        return self.closed or self._error is not None
+
     def _why(self) -> RpycKernelError:
-        return self._error or RemoteClosedError(self.name, "it was closed here")
+        return _another(self._error) if self._error else RemoteClosedError(self.name, "it was closed here")
 
     # --- on the link's thread
 
@@ -191,3 +231,10 @@ class SessionChannel:
         self._error = self._error or error
         self._channels.forget(self)
         self._incoming.put(None)
+
+
+def _another(error: RpycKernelError) -> RpycKernelError:
+    """The same error once more: one that is raised again and again would carry each of its tracebacks along."""
+    fresh = type(error).__new__(type(error), *error.args)
+    fresh.__dict__.update(vars(error))
+    return fresh

@@ -33,6 +33,11 @@ class Remote(LiveConnection):
         super().__init__(channels.open(link, name, TIMEOUT), name)
 
     @property
+    def closed(self) -> bool:
+        """Whether it is no more: closed here, or ended with the session or the Python there."""
+        return self._closed or self._channel.over
+
+    @property
     def parent(self) -> str:
         """The ``msg_id`` of the cell that uses it: what is printed there for it is shown by that cell."""
         return self._channel.parent

@@ -25,7 +25,7 @@ def render(error: BaseException, trace: str = "", where: str = "") -> list[str]:
         lines: list[str] = shell.InteractiveTB.structured_traceback(type(error), error, tb, tb_offset=1)
     finally:
         error.__notes__ = notes
-    return [*lines, f"\n\x1b[36mOn {where}:\x1b[0m", _coloured(trace)] if "\n  File " in trace else lines
+    return [*lines, f"\n\x1b[36mOn {where}:\x1b[0m", _coloured(trace)] if "  File " in trace else lines
 
 
 def has_internals(tb: types.TracebackType | None) -> bool:

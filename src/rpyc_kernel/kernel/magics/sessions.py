@@ -118,7 +118,9 @@ async def ping(kernel: RpycKernel, _arguments: dict[str, Any], cell: Cell) -> di
 async def restart(kernel: RpycKernel, _arguments: dict[str, Any], cell: Cell) -> dict[str, Any]:
     """End the Python there, whatever it does, and go on with a fresh one on the same connection."""
     machine = await _connected(kernel, cell)
+    before = machine.channels.python
     await kernel.blocking(lambda _cancel: machine.link.ask("restart", {}))
+    machine.channels.restarted(before)
     return kernel.said(f"A fresh Python runs on {machine.name}; the variables of the one before are gone.", cell)
 
 

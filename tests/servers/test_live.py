@@ -1,0 +1,254 @@
+"""`rpyc_kernel.connect`, and the example scripts: processes that use stock servers of any RPyC."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import rpyc_kernel
+from rpyc_kernel.errors import DialError, RemoteClosedError, UsageError
+from rpyc_kernel.link import catalog
+from rpyc_kernel.live.remote import Remote
+from rpyc_kernel.live.teleport import TeleportError
+from rpyc_kernel.transport.address import Address
+from tests.kernel.kernels import SOURCE
+from tests.kernel.remotes import wait_until
+from tests.servers.rpyc_servers import VERSIONS, Server, free_port, start_server
+
+SCRIPTS = Path(__file__).parents[2] / "examples" / "scripts"
+HELPERS = ("relay.py", "fibonacci.py")  # what scripts use
+NAMES = sorted(path.name for path in SCRIPTS.glob("*.py") if path.name not in HELPERS)
+TIMEOUT = 120.0  # seconds, against hanging
+
+# What each says at the least: these in this order.
+SAYS: dict[str, list[str]] = {
+    "asynchronous.py": [
+        "ready = False", "ready = True error = False value = None", "waits by itself: 8", "error = True",
+        "invalid literal", "add_callback: [9]", "expired = True", "timed: None", "too long",
+    ],
+    "builtin_functions.py": ["first line of a file there: ", "['a', 'b', 'c']"],
+    "callbacks.py": ["here, with 0\n", "here, with 4\nmapped: [0, 1, 8, 27, 64]", "from there: 512", "refused: "],
+    "eval_and_execute.py": ["two pi: 6.28", "[1, 1, 2, 6, 24, 120, 720, 5040]"],
+    "events.py": ["events: [20.5, 21.0, 21.5]"],
+    "modules.py": ["Python there: {version}", "spam/eggs"],
+    "netrefs.py": ["isinstance(path, list): True", "type(path) is list: False", "changed there: True", "'list'>\n"],
+    "ping.py": ["alive\nround trip: ", " ms\nclosed: "],
+    "printing.py": ["Hello, world!\nHello from ", "and from its own print\n"],
+    "reconnecting.py": [f"connections\ncalled {number} times\n" for number in (1, 2, 3)],
+    "reconnecting_objects.py": [
+        "same object: True", "'Bar': 2", "[2]", "closed, hence gone: ", "'scores' is not defined"
+    ],
+    "remote_exceptions.py": ["caught: division by zero\n", "<remote", "Remote Traceback", "__main__.Overheated"],
+    "teleport.py": [
+        "called: 81\nby its name there: 4\nit is the same object: True\nit runs there: True\nrefused: ", "factor"
+    ],
+    "timeout.py": ["600.0 s", "late enough\ntoo long: ", "0.5 s; ", "['it went on']"],
+    "upload.py": ["there, seen from here: [0, 1, 1, 2, 3, 5, 8, 13, 21, 34]\na copy: [0, 1,"],
+    "variables.py": ["a number: 42\nthere: ", "100", "\nthe copy: ", "'Bar': 42", "is a dict"],
+}  # fmt: skip
+
+
+def said_in_order(parts: list[str], text: str) -> None:
+    at = 0
+    for part in parts:
+        found = text.find(part, at)
+        assert found >= 0, f"{part!r} is missing in {text[at:]!r}"
+        at = found + len(part)
+
+
+def command(name: str, *arguments: str) -> list[str]:
+    return [sys.executable, str(SCRIPTS / name), *arguments]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(SOURCE), "PYTHONUNBUFFERED": "1"}
+
+
+def run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a script to its end."""
+    return subprocess.run(
+        command(name, *arguments), capture_output=True, text=True, timeout=TIMEOUT, env=environment(),
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def sessions(server: Server) -> list[catalog.SessionEntry]:
+    return catalog.sessions(Address.parse(server.address))
+
+
+@pytest.fixture(scope="module", params=VERSIONS, ids=lambda version: f"rpyc{version[0]}-py{version[1]}")
+def any_server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """Each RPyC that has to work, on a Python of its time."""
+    rpyc, python = request.param
+    with start_server(rpyc=rpyc, python=python) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with start_server() as each:
+        yield each
+
+
+@pytest.fixture
+def remote(server: Server) -> Iterator[Remote]:
+    with rpyc_kernel.connect(server.address) as each:
+        yield each
+
+
+# --- the scripts
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_script_on_every_version(any_server: Server, name: str, request: pytest.FixtureRequest) -> None:
+    done = run(name, any_server.address, *(["1"] if name == "timeout.py" else []))
+    assert done.returncode == 0, done.stderr
+    version = request.node.callspec.params["any_server"][1]
+    said_in_order([part.replace("{version}", version) for part in SAYS[name]], done.stdout)
+    assert "Traceback" not in done.stderr
+    assert wait_until(lambda: not sessions(any_server)), "the script has left its session behind"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_script_says_how_it_is_used(name: str) -> None:
+    done = run(name)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert f"python {name} HOST[:PORT]" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_script_names_a_host_that_does_not_answer() -> None:
+    done = run("ping.py", f"127.0.0.1:{free_port()}")
+    assert done.returncode == 1
+    assert "No server is listening on 127.0.0.1" in done.stderr
+
+
+def test_ctrl_c_ends_a_waiting_script_and_its_session(server: Server) -> None:
+    with subprocess.Popen(
+        command("timeout.py", server.address, "600"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(),
+        stdin=subprocess.DEVNULL, text=True,
+    ) as script:  # fmt: skip
+        assert script.stdout is not None
+        assert "600.0" in script.stdout.readline()
+        assert wait_until(lambda: sessions(server))
+        script.send_signal(signal.SIGINT)
+        _out, err = script.communicate(timeout=TIMEOUT)
+    assert script.returncode != 0
+    assert err.rstrip().endswith("KeyboardInterrupt")
+    assert wait_until(lambda: not sessions(server))
+
+
+# --- rpyc_kernel.connect
+
+
+def test_a_script_ends_its_session_also_without_close(server: Server) -> None:
+    code = f"import rpyc_kernel; remote = rpyc_kernel.connect({server.address!r}); print(remote.eval('6 * 7'))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=TIMEOUT, env=environment()
+    )
+    assert (done.stdout, done.stderr) == ("42\n", "")
+    assert wait_until(lambda: not sessions(server))
+
+
+def test_options(server: Server, tmp_path: Path) -> None:
+    with rpyc_kernel.connect(server.address, cwd=str(tmp_path), env={"SPAM": "eggs"}, name="a walk", keep=60) as remote:
+        assert remote.modules.os.getcwd() == str(tmp_path)
+        assert remote.modules.os.environ["SPAM"] == "eggs"
+        (entry,) = sessions(server)
+        assert (entry.name, entry.held) == ("a walk", True)
+    with pytest.raises(UsageError):
+        rpyc_kernel.connect(server.address, keep=-1)
+
+
+def test_nobody_there() -> None:
+    with pytest.raises(DialError):
+        rpyc_kernel.connect(f"127.0.0.1:{free_port()}")
+
+
+def test_whatever_is_used_after_close_says_so(server: Server) -> None:
+    remote = rpyc_kernel.connect(server.address)
+    path = remote.modules.sys.path
+    remote.close()
+    remote.close()
+    assert remote.closed
+    for use in (remote.ping, lambda: remote.eval("1"), lambda: path[0], lambda: remote.value("1")):
+        for _ in range(3):
+            with pytest.raises(RemoteClosedError, match="closed here"):
+                use()
+
+
+def test_an_error_that_is_raised_again_carries_nothing_along(remote: Remote) -> None:
+    """Else each traceback would be longer than the one before."""
+    remote.close()
+    depths = []
+    for _ in range(3):
+        with pytest.raises(RemoteClosedError) as caught:
+            remote.ping()
+        depths.append(len(caught.traceback))
+    assert len(set(depths)) == 1
+
+
+def test_a_crash_closes_it(server: Server) -> None:
+    with rpyc_kernel.connect(server.address) as remote:
+        with pytest.raises(RemoteClosedError, match="exit code 3"):
+            remote.modules.os._exit(3)
+        assert remote.closed
+
+
+def test_each_connection_has_variables_of_its_own(server: Server, remote: Remote) -> None:
+    remote.execute("mine = 1")
+    with rpyc_kernel.connect(server.address) as other:
+        with pytest.raises(NameError):
+            other.eval("mine")
+        assert other.modules.os.getpid() != remote.modules.os.getpid()
+
+
+def test_what_is_printed_there_is_printed_here(remote: Remote, capfd: pytest.CaptureFixture[str]) -> None:
+    remote.execute("import sys\nprint('out')\nprint('err', file=sys.stderr)")
+    assert capfd.readouterr() == ("out\n", "err\n")
+
+
+def test_threads_share_a_connection(remote: Remote) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda n: remote.eval(f"{n} * {n}"), range(400))) == [n * n for n in range(400)]
+
+
+def test_large_values(remote: Remote) -> None:
+    assert remote.eval("b'x' * 5_000_000") == b"x" * 5_000_000
+    assert remote.builtins.len(b"y" * 5_000_000) == 5_000_000
+
+
+# --- teleport
+
+
+def square(x: int, *, power: int = 2) -> int:
+    """An annotation, a default and a docstring."""
+    return x**power
+
+
+def test_teleport_to_any_python(any_server: Server) -> None:
+    """By bytecode where both share it, else by source; a stock server of another version would crash."""
+    with rpyc_kernel.connect(any_server.address) as remote:
+        fn = remote.teleport(square)
+        assert (fn(9), fn(2, power=3), remote.eval("square(4)")) == (81, 8, 16)
+        assert remote.namespace["square"] is fn
+
+
+def test_teleport_without_source_is_refused_where_bytecode_differs() -> None:
+    names: dict[str, object] = {}
+    exec("def nowhere(x):\n    return x + 1", names)
+    with start_server(rpyc="6.0.2", python="3.13") as server, rpyc_kernel.connect(server.address) as remote:
+        with pytest.raises(TeleportError, match=r"Python 3\.13"):
+            remote.teleport(names["nowhere"])
+        with pytest.raises(TeleportError):
+            remote.teleport(lambda x: x)
+        assert remote.eval("6 * 7") == 42
