@@ -46,6 +46,13 @@ def test_modules(nb: Client) -> None:
     assert text(nb, "remote.modules.sys.version") == nb.good("sys.version").text
 
 
+def test_a_module_that_is_not_there(nb: Client) -> None:
+    cell = fails(nb, "remote.modules.nothing_of_that_name")
+    assert cell.error is not None
+    assert (cell.error["ename"], cell.error["evalue"]) == ("AttributeError", "No module named 'nothing_of_that_name'")
+    assert text(nb, "hasattr(remote.modules, 'nothing_of_that_name')") == "False"
+
+
 def test_builtins_by_both_names(nb: Client, remote: Remote) -> None:
     (remote.work / "diary").write_text("dear diary\n")
     assert text(nb, "remote.builtins.open('diary').read()") == r"'dear diary\n'"

@@ -49,7 +49,7 @@ class Remote(LiveConnection):
     @cached_property
     def modules(self) -> Any:
         """The modules there, imported when named: ``remote.modules.sys.path``, ``remote.modules["os.path"]``."""
-        return ModuleNamespace(self.root.getmodule)
+        return Modules(self.root.getmodule)
 
     @cached_property
     def builtins(self) -> Any:
@@ -104,3 +104,13 @@ class Remote(LiveConnection):
         on_close, self._on_close = self._on_close, None
         if on_close is not None:
             on_close()
+
+
+class Modules(ModuleNamespace):
+    """RPyC's, with a short word for a module that isn't there."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except ImportError as error:
+            raise AttributeError(str(error)) from None
