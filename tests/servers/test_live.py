@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import rpyc
 
 import rpyc_kernel
 from rpyc_kernel.errors import DialError, RemoteClosedError, UsageError
@@ -19,6 +20,7 @@ from rpyc_kernel.live.teleport import TeleportError
 from rpyc_kernel.transport.address import Address
 from tests.kernel.kernels import SOURCE
 from tests.kernel.remotes import wait_until
+from tests.needs import needs
 from tests.servers.rpyc_servers import VERSIONS, Server, free_port, start_server
 
 SCRIPTS = Path(__file__).parents[2] / "examples" / "scripts"
@@ -225,6 +227,19 @@ def test_threads_share_a_connection(remote: Remote) -> None:
 def test_large_values(remote: Remote) -> None:
     assert remote.eval("b'x' * 5_000_000") == b"x" * 5_000_000
     assert remote.builtins.len(b"y" * 5_000_000) == 5_000_000
+
+
+def test_files_are_carried_by_rpycs_own_helpers(remote: Remote, tmp_path: Path) -> None:
+    (tmp_path / "from").write_bytes(b"spam" * 1000)
+    rpyc.classic.upload(remote, str(tmp_path / "from"), str(tmp_path / "there"))
+    rpyc.classic.download(remote, str(tmp_path / "there"), str(tmp_path / "back"))
+    assert (tmp_path / "back").read_bytes() == b"spam" * 1000
+
+
+def test_a_python_there_without_rpyc_says_so(server: Server) -> None:
+    with rpyc_kernel.connect(server.address, python=needs("python3.9")) as remote:
+        with pytest.raises(RemoteClosedError, match=r"rpyc cannot be imported by .*python3\.9"):
+            remote.ping()
 
 
 # --- teleport

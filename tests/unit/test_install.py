@@ -341,6 +341,11 @@ def test_jupyter_lists_and_uninstalls_it():
     assert "board" not in listed()
 
 
+def test_jupyter_tells_its_commands():
+    told = jupyter_kernelspec("--help").stdout
+    assert all(f"\n{word}\n" in told for word in ("list", "install", "uninstall", "remove"))
+
+
 def test_as_a_command(tmp_path):
     command = [sys.executable, "-m", "rpyc_kernel.install", "--prefix", str(tmp_path), "--name", "board"]
     subprocess.run(command, check=True, capture_output=True, timeout=60)
