@@ -19,6 +19,7 @@ from rpyc_kernel.live.remote import Remote
 from rpyc_kernel.live.teleport import TeleportError
 from rpyc_kernel.transport.address import Address
 from tests.kernel.kernels import SOURCE
+from tests.kernel.remotes import Remote as Machine
 from tests.kernel.remotes import wait_until
 from tests.needs import needs
 from tests.servers.rpyc_servers import VERSIONS, Server, free_port, start_server
@@ -88,14 +89,14 @@ def sessions(server: Server) -> list[catalog.SessionEntry]:
 def any_server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """Each RPyC that has to work, on a Python of its time."""
     rpyc, python = request.param
-    with start_server(rpyc=rpyc, python=python) as server:
-        yield server
+    with Machine("bare", rpyc=rpyc, python=python) as machine:
+        yield machine.running
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with start_server() as each:
-        yield each
+    with Machine("bare") as machine:
+        yield machine.running
 
 
 @pytest.fixture
