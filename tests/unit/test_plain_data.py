@@ -132,16 +132,16 @@ def test_what_derives_from_plain_types_is_copied_as_these():
 @pytest.mark.parametrize(
     ("value", "named"),
     [
-        (object(), "it is a object"),
-        ([1, {"a": object()}], "it[1]['a'] is a object"),
-        ({"k": (1, len)}, "it['k'][1] is a"),
-        ({(1, object()): 2}, "a key of it[1] is a"),
+        (object(), "it is of the type object"),
+        ([1, {"a": object()}], "it[1]['a'] is of the type object"),
+        ({"k": (1, len)}, "it['k'][1] is of the type"),
+        ({(1, object()): 2}, "a key of it[1] is of the type"),
         ({1, 2, print}, "it["),
         (np.array([None]), "it is an array of object"),
         ([np.zeros(2, "f8,i4")], "it[0] is an array of"),
         (np.zeros(1, np.longdouble), "it is an array of"),
     ],
-    ids=str,
+    ids=range(8),
 )
 def test_what_is_no_plain_data_is_named(value, named):
     with pytest.raises(TypeError) as info:

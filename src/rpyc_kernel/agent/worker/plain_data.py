@@ -72,7 +72,7 @@ class _Packer:
             return {"!": "complex", "of": [value.real, value.imag]}
         if isinstance(value, range):
             return {"!": "range", "of": [self.write(each, where) for each in (value.start, value.stop, value.step)]}
-        raise TypeError("%s is a %s, of which no copy can be sent: only plain data" % (where, _name(kind)))
+        raise TypeError("%s is of the type %s, and only plain data can be copied" % (where, _name(kind)))
 
     def _container(self, value: Any, where: str) -> Any:
         if id(value) in self._within:
