@@ -294,6 +294,27 @@ def test_it_follows_connect(fresh: Client, remote: Remote) -> None:
         fresh.good(f"%connect {other.address}\n%disconnect --end")
 
 
+def test_a_function_that_uses_it_by_its_name_follows_too(fresh: Client, remote: Remote) -> None:
+    here(fresh, "def folder():\n    return remote.modules.os.environ['RK_REMOTE']")
+    assert text(fresh, "remote and folder()") == repr(remote.folder.name)
+    with Remote(remote.kind) as other:
+        connect(fresh, other)
+        assert text(fresh, "folder()") == repr(other.folder.name)
+        fresh.good("%disconnect --end")
+
+
+def test_local_cells_without_it_run_whatever_became_of_the_session(fresh: Client, remote: Remote) -> None:
+    fresh.good(f"%connect {remote.address} --new --name walk")
+    here(fresh, "remote.ping()")
+    fresh.good(f"%sessions --end walk {remote.address}")
+    for _ in range(2):
+        assert text(fresh, "6 * 7") == "42"
+    cell = fresh.run("%%local\nremote.ping()")
+    assert cell.error is not None
+    assert cell.error["ename"] == "SessionGoneError"
+    assert text(fresh, "6 * 7") == "42"
+
+
 def test_it_needs_no_machine_that_was_named(front: Client) -> None:
     assert front.good("%%local\nremote.eval('6 * 7')", 60).text == "42"
 

@@ -109,6 +109,11 @@ class Machine:
             self._remote = Remote(self.channels, self.link, self.name)
         return self._remote  # type: ignore[no-any-return]
 
+    @property
+    def usable(self) -> bool:
+        """Whether a Python runs there, as far as is known."""
+        return self.link.status is not LinkStatus.CLOSED and self.channels.begun(0)
+
     def open(self, config: dict[str, Any], cancel: threading.Event, *, attach: bool = False) -> None:
         """Start a session there, or with *attach* take over the one that was named. Raises a RpycKernelError."""
         self.link.open(config, cancel, attach=attach)

@@ -45,13 +45,15 @@ class RemoteName:
         taken = names.get(NAME)
         if taken is not None and taken is not self._given:
             return
-        if not _MENTIONED.search(code) and taken is None:
-            return
-        if not _MENTIONED.search(code) and self._kernel.machines.current is None:
-            return
-        machine = await self._kernel.whereabouts.reach(cell)
-        if not machine.channels.begun(0):
-            await self._kernel.blocking(lambda cancel: _wait(machine, cancel))
+        if _MENTIONED.search(code):
+            machine = await self._kernel.whereabouts.reach(cell)
+            if not machine.channels.begun(0):
+                await self._kernel.blocking(lambda cancel: _wait(machine, cancel))
+        else:  # a function may use it by that name; the others have nothing to do with what became of the session
+            current = self._kernel.machines.current
+            if taken is None or current is None or not current.usable:
+                return
+            machine = current
         remote = machine.remote
         remote.parent = cell.msg_id
         remote.trips = 0
