@@ -75,7 +75,7 @@ class Link:
         self.hello: dict[str, Any] = {}
         self.attached: dict[str, Any] = {}  # what the keeper said when this link began
         self.heartbeat = heartbeat
-        self.rtt = 0.0  # seconds
+        self.rtt = 0.0  # seconds; of this connection the shortest that was seen
         self.on_message = on_message
         self._on_status = on_status
         self._holder = holder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -190,7 +191,9 @@ class Sender(threading.Thread):
                 self._ask(broker, self._question)
             elif submission is not None:
                 request = {"n": submission.number, "type": submission.type, "parent": submission.parent}
+                started = time.perf_counter()
                 answer = broker.call("submit", link.with_session(request), [submission.packet], link.heartbeat)
+                link.rtt = min(link.rtt, time.perf_counter() - started)  # the attach had more to do than to answer
                 with link.changed:
                     state.accepted(int(answer[0]["accepted"]))
             else:
