@@ -27,6 +27,7 @@ NEAR, FAR = "10.86.53.1", "10.86.53.2"  # in networks of their own, where they m
 _NEWNET = 0x40000000  # setns(2)
 _TUNSETIFF, _TUN, _NO_PI = 0x400454CA, 0x0001, 0x1000  # linux/if_tun.h
 _MTU = 1500
+_QUEUE = 0.3  # seconds of packets that a router keeps
 
 
 class Namespace:
@@ -114,11 +115,16 @@ class Cable(Networks):
 
 
 class Radio(Networks):
-    """A link that carries each packet *delay* seconds later, and loses the part *loss* of them, by that seed."""
+    """A link that carries each packet *delay* seconds later, and loses the part *loss* of them, by that seed.
 
-    def __init__(self, delay: float, loss: float, seed: int) -> None:
+    *rate*: bytes a second in either direction, of which `_QUEUE` seconds may wait their turn; 0: as many as there are.
+    """
+
+    def __init__(self, delay: float, loss: float, seed: int, rate: float = 0.0) -> None:
         super().__init__()
-        self.delay, self.loss = delay, loss
+        self.delay, self.loss, self.rate = delay, loss, rate
+        self._free: dict[int, float] = {}  # by where packets come from: when the last one has left
+        self.carried = 0  # bytes
         self.packets = self.lost = 0
         self._rng = random.Random(seed)
         self._stop = os.pipe()
@@ -169,10 +175,22 @@ class Radio(Networks):
             except BlockingIOError:
                 return
             self.packets += 1
-            if self._rng.random() < self.loss:
+            leaves = self._leaves(source, now, len(packet))
+            if leaves is None or self._rng.random() < self.loss:
                 self.lost += 1
             else:
-                heapq.heappush(waiting, (now + self.delay, self.packets, to, packet))
+                self.carried += len(packet)
+                heapq.heappush(waiting, (leaves + self.delay, self.packets, to, packet))
+
+    def _leaves(self, source: int, now: float, size: int) -> float | None:
+        """When a packet has left, after those before it; None if too many are waiting."""
+        if not self.rate:
+            return now
+        free = max(now, self._free.get(source, 0.0))
+        if free - now > _QUEUE:
+            return None
+        self._free[source] = free + size / self.rate
+        return self._free[source]
 
 
 def _ip(*words: str) -> None:

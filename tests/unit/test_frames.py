@@ -175,3 +175,12 @@ def test_bytes_in_a_pipe_are_counted_from_either_end():
 def test_a_frame_has_room_for_its_numbers(number):
     packed = frames.FRAME.pack(frames.ENDED, number, number, 2**40, 2**40)
     assert frames.FRAME.unpack(packed) == (frames.ENDED, number, number, 2**40, 2**40)
+
+
+def test_what_the_link_carries_is_seen_on_the_other_side_and_touches_nothing_else():
+    page = Page()
+    page.interrupt = (3, 4)
+    page.hold_partial(1, 2, b"text")
+    assert page.carries == 0
+    page.carries = 1 << 40
+    assert (page.carries, page.interrupt, page.partial, page.counters) == (1 << 40, (3, 4), (1, 2, b"text"), (0, 0))

@@ -1,5 +1,6 @@
 """The journal: numbers, joining of text, giving out, acknowledging, giving out again; and its bounds."""
 
+import base64
 import errno
 import os
 import re
@@ -16,7 +17,7 @@ from rpyc_kernel.agent.keeper.entries import OVERHEAD
 from rpyc_kernel.agent.keeper.journal import Journal, open_journal
 from rpyc_kernel.agent.keeper.spill import Spill
 from rpyc_kernel.agent.keeper.tail import CHUNK
-from rpyc_kernel.agent.wire import Message
+from rpyc_kernel.agent.wire import Message, image_packet
 
 EVERYTHING = 1 << 40
 
@@ -195,6 +196,136 @@ def serials(messages):
 
 
 DROPPED = re.compile(r"\[([\d,]+) lines? \(([\d,]+) bytes\) dropped here: [^\n]*\]\n")
+
+
+# pictures of ``show``
+
+
+def picture(value, display="one", kind="update_display_data"):
+    """A message of ``show``; of a hundred bytes of picture."""
+    content = {"data": {}, "metadata": {}, "transient": {"display_id": display}}
+    return image_packet(kind, "a", content, "image/jpeg", b"\xff\xd8\xff" + bytes([value]) * 100)
+
+
+def values(packets):
+    """The pictures among some messages, by their value; of others their text."""
+    found = []
+    for packet in packets:
+        message = Message.decode(packet)
+        data = message.content.get("data", {}).get("image/jpeg")
+        found.append(base64.b64decode(data)[3] if data else message.content.get("text", message.type))
+    return found
+
+
+def take_all(journal):
+    return values(journal.take(EVERYTHING)[1])
+
+
+def test_a_newer_picture_takes_the_place_of_one_that_waits(journal):
+    journal.add_picture(picture(0, kind="display_data"))
+    for value in range(1, 100):
+        journal.add_picture(picture(value))
+        journal.add_picture(picture(value + 100, "two"))
+    assert journal.unread == 3
+    assert take_all(journal) == [0, 99, 199]
+
+
+def test_its_place_is_that_of_the_older_one_or_text_would_keep_it_back_for_ever(journal):
+    journal.add_picture(picture(1))
+    journal.add_text("stdout", "a", b"text")
+    journal.add_picture(picture(2))
+    assert journal.size == journal.unread_bytes + OVERHEAD * 2
+    assert take_all(journal) == [2, "text"]
+    journal.acknowledge(2)
+    assert journal.size == 0
+
+
+def test_one_that_was_given_out_stays(journal):
+    journal.add_picture(picture(1))
+    journal.take(1)
+    journal.add_picture(picture(2))
+    assert journal.unread == 2
+    journal.rewind()
+    assert take_all(journal) == [1, 2]
+
+
+def test_what_users_update_is_never_replaced_by_others(journal):
+    content = {"data": {"text/plain": "x"}, "metadata": {}, "transient": {"display_id": "one"}}
+    own = Message("update_display_data", content, "a").encode()
+    for value in (1, 2):
+        journal.add_packet(own, False)
+        journal.add_picture(picture(value))
+    assert take_all(journal) == ["update_display_data", 2, "update_display_data"]
+
+
+def test_no_picture_is_given_out_while_one_is_under_way(journal):
+    journal.add_picture(picture(1))
+    assert take_all(journal) == [1]
+    journal.add_picture(picture(2))
+    assert (journal.held, journal.unsent) == (True, 1)
+    assert journal.take(EVERYTHING) == (2, [])
+    journal.add_text("stdout", "a", b"behind it")
+    assert journal.take(EVERYTHING) == (2, [])
+    journal.acknowledge(1)
+    assert not journal.held
+    assert take_all(journal) == [2, "behind it"]
+
+
+def test_text_before_it_goes_meanwhile(journal):
+    journal.add_picture(picture(1))
+    take_all(journal)
+    journal.add_text("stdout", "a", b"before it")
+    journal.add_picture(picture(2))
+    assert not journal.held
+    assert take_all(journal) == ["before it"]
+    assert journal.held
+
+
+def test_pictures_of_several_displays_go_together(journal):
+    for display in "abc":
+        journal.add_picture(picture(1, display))
+    assert take_all(journal) == [1, 1, 1]
+    for display in "abc":
+        journal.add_picture(picture(2, display))
+    assert take_all(journal) == []
+    journal.acknowledge(2)
+    assert take_all(journal) == []
+    journal.acknowledge(3)
+    assert take_all(journal) == [2, 2, 2]
+
+
+def test_what_somebody_waits_for_takes_the_pictures_before_it_along(journal):
+    journal.add_picture(picture(1))
+    take_all(journal)
+    journal.add_picture(picture(2))
+    journal.add_packet(Message("execute_reply", {"status": "ok"}, "a").encode(), True)
+    assert not journal.held
+    assert take_all(journal) == [2, "execute_reply"]
+
+
+def test_a_new_link_gets_the_picture_that_was_under_way_and_the_newest(journal):
+    journal.add_picture(picture(1))
+    take_all(journal)
+    for value in (2, 3):
+        journal.add_picture(picture(value))
+    journal.rewind()
+    assert take_all(journal) == [1, 3]
+
+
+def test_while_nobody_is_there_one_picture_waits_and_it_is_spilled_like_the_rest(tmp_path):
+    journal = Journal(1000, 4000, Spill(str(tmp_path), 1 << 20, 0))
+    journal.listening = False
+    journal.add_picture(picture(0, kind="display_data"))
+    for value in range(1, 50):
+        journal.add_picture(picture(value))
+        journal.add_text("stdout", str(value), b"text %d\n" % value * 50)
+    assert journal.spill.count
+    journal.listening = True
+    found = take_all(journal)
+    while more := take_all(journal):
+        found += more
+    assert [value for value in found if isinstance(value, int)] == [0, 49]
+    assert (journal.unread, journal.unsent) == (len(found), 0)
 
 
 def counts(text):

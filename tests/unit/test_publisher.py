@@ -139,3 +139,27 @@ def test_messages_come_from_another_thread_too(front):
     thread.start()
     thread.join(10.0)
     assert not thread.is_alive()
+
+
+# pictures of ``show``
+
+
+def picture(front, msg_type, display_id, parent="a"):
+    content = {"data": {"text/plain": "p"}, "metadata": {}, "transient": {"display_id": display_id}}
+    return front.publish(msg_type, content, parent)[1]["msg_type"]
+
+
+def test_the_first_picture_that_comes_to_a_cell_begins_its_display(front):
+    """The session was taken over: its ``display_data`` was another notebook's."""
+    types = ["display_data", "update_display_data", "update_display_data"]
+    assert [picture(front, msg_type, "show-1") for msg_type in types] == types
+    assert [picture(front, "update_display_data", "show-2") for _ in range(2)] == types[:2]
+    assert picture(front, "update_display_data", "show-1", "b") == "display_data"
+
+
+def test_other_updates_stay_what_they_are(front):
+    assert picture(front, "update_display_data", "mine") == "update_display_data"
+    for transient in (None, [], "show-1", {"display_id": 5}, {}):
+        assert (
+            front.publish("update_display_data", {"transient": transient}, "a")[1]["msg_type"] == "update_display_data"
+        )

@@ -4,6 +4,7 @@ import pytest
 
 from rpyc_kernel.agent.keeper.journal import Journal
 from rpyc_kernel.agent.keeper.pulls import MAX_PACE, MIN_PACE, Pull, due
+from rpyc_kernel.agent.wire import image_packet
 
 NOW = 1000.0
 
@@ -61,3 +62,41 @@ def test_what_was_given_out_is_no_reason_to_answer(journal):
 @pytest.mark.parametrize(("rtt", "pace"), [(0.0, MIN_PACE), (-1.0, MIN_PACE), (0.1, 0.1), (60.0, MAX_PACE)])
 def test_the_pace_is_the_round_trip_within_bounds(rtt, pace):
     assert pull(rtt=rtt).pace == pace
+
+
+def picture():
+    content = {"data": {}, "metadata": {}, "transient": {"display_id": "one"}}
+    return image_packet("update_display_data", "a", content, "image/jpeg", b"\xff\xd8\xff")
+
+
+def test_where_its_acknowledgement_is_waited_for_the_pull_behind_a_picture_is_answered_at_once(journal):
+    journal.add_picture(picture())
+    journal.take(1000)
+    assert due(pull(), journal, NOW, NOW) == NOW + 5.0
+    assert due(pull(), journal, NOW, NOW, measuring=True) == NOW
+    journal.add_picture(picture())
+    assert due(pull(), journal, NOW, NOW) == NOW
+    assert journal.take(1000)[1] == []
+    assert due(pull(), journal, NOW, NOW) == NOW + 5.0
+
+
+def test_on_a_fast_link_another_picture_follows_while_one_is_under_way(journal):
+    journal.ahead = 1000
+    for _ in range(2):
+        journal.add_picture(picture())
+        assert due(pull(), journal, NOW - 1.0, NOW) <= NOW
+        assert len(journal.take(1000)[1]) == 1
+    journal.ahead = 1
+    journal.add_picture(picture())
+    assert journal.take(1000)[1] == []
+
+
+def test_a_picture_waits_for_the_one_under_way(journal):
+    journal.add_picture(picture())
+    journal.take(1000)
+    journal.take(1000)
+    journal.add_picture(picture())
+    journal.add_text("stdout", "a", b"x" * 2000)
+    assert due(pull(), journal, 0.0, NOW) == NOW + 5.0
+    journal.acknowledge(1)
+    assert due(pull(), journal, 0.0, NOW) == NOW

@@ -12,7 +12,7 @@ from rpyc_kernel.agent.keeper.entries import about, display_id, likely_display_i
 from rpyc_kernel.agent.keeper.journal import Journal
 from rpyc_kernel.agent.keeper.retention import CELLS, Retention, replay
 from rpyc_kernel.agent.keeper.spill import Spill
-from rpyc_kernel.agent.wire import Message, pack
+from rpyc_kernel.agent.wire import Message, image_packet, pack
 from tests.unit.test_journal import DROPPED, counts
 
 EVERYTHING = 1 << 40
@@ -30,6 +30,22 @@ def acknowledge(journal):
         if not packets:
             return
         journal.acknowledge(first + len(packets) - 1)
+
+
+def test_of_what_show_gave_out_the_first_and_the_last_are_kept(journal):
+    """The first says where in the cell they are shown."""
+    journal.retention.begin("a", 1)
+    for value in range(100):
+        kind = "update_display_data" if value else "display_data"
+        shown = {"data": {"text/plain": str(value)}, "metadata": {}, "transient": {"display_id": "show-1"}}
+        journal.add_picture(image_packet(kind, "a", shown, "image/jpeg", b"\xff\xd8\xff" + _TRANSIENT_OF_NOBODY))
+        acknowledge(journal)
+    _answer, packets = replay(journal, {"cells": 1})
+    assert told(packets) == [("a", "0"), ("a", "99")]
+
+
+# in the picture, which is the user's, it says nothing
+_TRANSIENT_OF_NOBODY = b'"transient":{"display_id":"other"'
 
 
 def message(msg_type, parent, **content):

@@ -1,6 +1,7 @@
 """Packets and messages: what goes in comes out, and whatever else comes is a WireError and costs little."""
 
 import array
+import base64
 import datetime as dt
 import json
 import struct
@@ -300,3 +301,49 @@ def test_text_is_cut_behind_a_line_where_one_ends(whole, limit):
         assert piece == rest or piece.endswith(b"\n") or b"\n" not in rest[:limit]
         rest = rest[len(piece) :]
     assert not rest
+
+
+# --- pictures
+
+JPEG, PNG = b"\xff\xd8\xff\xe0more", b"\x89PNG\r\n\x1a\nmore"
+
+
+@pytest.mark.parametrize(("mime", "image"), [("image/jpeg", JPEG), ("image/png", PNG)])
+def test_a_picture_travels_as_it_is_and_arrives_as_base64(mime, image):
+    content = {"data": {"text/plain": "p"}, "metadata": {}, "transient": {"display_id": "d"}}
+    packet = wire.image_packet("update_display_data", "a", content, mime, image)
+    assert image in packet
+    message = Message.decode(packet)
+    assert (message.type, message.parent, message.buffers) == ("update_display_data", "a", [])
+    assert base64.b64decode(message.content["data"][mime]) == image
+    assert message.content["data"]["text/plain"] == "p"
+
+
+@pytest.mark.parametrize(
+    ("header", "buffers"),
+    [
+        ({"image": "text/html"}, [b"<script>"]),
+        ({"image": "image/svg+xml"}, [b"<svg>"]),
+        ({"image": "image/png"}, [JPEG]),
+        ({"image": "image/jpeg"}, [b"\xff\xd8"]),
+        ({"image": "image/jpeg"}, []),
+        ({"image": "image/jpeg"}, [JPEG, JPEG]),
+        ({"image": ["image/jpeg"]}, [JPEG]),
+        ({"image": {}}, [JPEG]),
+        ({"image": None}, [JPEG]),
+        ({"image": "image/jpeg", "type": "execute_result"}, [JPEG]),
+        ({"image": "image/jpeg", "type": "execute_reply"}, [JPEG]),
+        ({"image": "image/jpeg", "content": {}}, [JPEG]),
+        ({"image": "image/jpeg", "content": {"data": "text"}}, [JPEG]),
+    ],
+)
+def test_a_picture_that_is_none_is_refused(header, buffers):
+    whole = {"type": "display_data", "parent": "a", "content": {"data": {}}, **header}
+    with pytest.raises(WireError):
+        Message.decode(wire.pack(whole, buffers))
+
+
+def test_a_picture_that_is_too_large_is_refused(monkeypatch):
+    monkeypatch.setattr(wire, "MAX_IMAGE", len(JPEG) - 1)
+    with pytest.raises(WireError):
+        Message.decode(wire.image_packet("display_data", "a", {"data": {}}, "image/jpeg", JPEG))

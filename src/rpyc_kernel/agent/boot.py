@@ -42,7 +42,7 @@ else:
 MAX_ARCHIVE = 16 << 20  # bytes, unpacked
 PREFIX = "_rpyc_kernel_agent_"
 ORIGIN = "<rpyc-kernel agent>/"
-SHELLS = "worker/shell_"  #: modules whose docstrings are shown
+SHOWN = ("worker/shell_", "worker/show/__init__")  #: modules whose docstrings are shown
 DAY = 24 * 3600.0  # seconds
 
 
@@ -221,7 +221,7 @@ class Code:
         pieces: List[bytes] = []
         end = 0
         for path, source in sources.items():
-            optimize = -1 if path.startswith(SHELLS) else 2  # without what nobody reads there
+            optimize = -1 if path.startswith(SHOWN) else 2  # without what nobody reads there
             code = compile(_bare(source), ORIGIN + path, "exec", dont_inherit=True, optimize=optimize)
             pieces.append(marshal.dumps(code))
             starts[path] = end

@@ -34,20 +34,23 @@ MESSAGE = 3  #: a finished message
 URGENT = 4  #: one that somebody waits for: a reply or an input_request
 BEGUN = 5  #: the request's code starts to run; no data
 ENDED = 6  #: the request's reply, its last message, after which another may begin
+PICTURE = 7  #: a message of ``show``: of one display, a newer picture takes the place of one that still waits
 
 STREAMS = {STDOUT: "stdout", STDERR: "stderr"}
 
 
 class Page:
-    """Memory that the keeper and its worker share: counters of the pipes, and whom an interrupt is meant for."""
+    """Memory that the keeper and its worker share: counters of the pipes, whom an interrupt is meant for, and more."""
 
     # native, so that each number is written at once
     _TURN = struct.Struct("@Q")  # odd while the keeper reads a pipe
     _COUNTERS = struct.Struct("@QQQ")  # turn, and bytes read from either pipe
     _INTERRUPT = struct.Struct("@II")
+    _CARRIES = struct.Struct("@Q")
     _PARTIAL = struct.Struct("=BII")
     _INTERRUPT_AT = 24
-    _PARTIAL_AT = 32
+    _CARRIES_AT = 32
+    _PARTIAL_AT = 40
     _TEXT_AT = _PARTIAL_AT + _PARTIAL.size
     PARTIAL_MAX = 2048
 
@@ -97,6 +100,15 @@ class Page:
     @interrupt.setter
     def interrupt(self, value: Tuple[int, int]) -> None:
         self._INTERRUPT.pack_into(self._memory, self._INTERRUPT_AT, *value)
+
+    @property
+    def carries(self) -> int:
+        """How many bytes a second the link to the kernel carries; 0 while that isn't known."""
+        return self._CARRIES.unpack_from(self._memory, self._CARRIES_AT)[0]  # type: ignore[no-any-return]
+
+    @carries.setter
+    def carries(self, value: int) -> None:
+        self._CARRIES.pack_into(self._memory, self._CARRIES_AT, value)
 
     def hold_partial(self, kind: int, request: int, text: bytes) -> None:
         """Keep an unfinished line where a crash of the worker can't take it; `PARTIAL_MAX` bytes at most."""

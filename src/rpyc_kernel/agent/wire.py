@@ -8,7 +8,8 @@ One shape serves everything: a JSON header and any number of binary buffers besi
 
 A `Message` is a Jupyter message (https://jupyter-client.readthedocs.io/en/stable/messaging.html) in that shape, with
 the header ``{"type", "parent", "content", "metadata"}``; ``parent`` is the ``msg_id`` of the request it belongs to.
-The text of a ``stream`` message travels as its one buffer instead of in the JSON, since it may be long.
+The text of a ``stream`` message travels as its one buffer instead of in the JSON, since it may be long. So does the
+picture of a display whose header has ``image``, its mime type; it becomes base64 where it arrives.
 
 Nothing is believed before it was checked: every length against what is there, every field against its type.
 """
@@ -31,6 +32,10 @@ VERSION = 1  #: of everything that crosses the wire; an agent speaks exactly one
 
 MAX_BUFFERS = 10000
 MAX_HEADER = 64 << 20  #: bytes of JSON in one packet
+MAX_IMAGE = 64 << 20  #: bytes of one picture
+
+#: the pictures that travel as they are, and how each begins
+IMAGES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
 
 _COUNTS = struct.Struct("!II")
 
@@ -172,6 +177,8 @@ class Message:
             if len(buffers) != 1 or content.get("name") not in ("stdout", "stderr"):
                 raise WireError("a stream message of another form")
             content = {"name": content["name"], "text": bytes(buffers.pop()).decode("utf-8", "replace")}
+        elif "image" in header:
+            _put_image(kind, content, header["image"], buffers)
         return cls(kind, content, parent, metadata, buffers)
 
 
@@ -196,6 +203,26 @@ def text_pieces(data: Bytes, limit: int) -> Iterator[bytes]:
         rest = rest[cut:]
     if rest:
         yield bytes(rest)
+
+
+def image_packet(kind: str, parent: str, content: Json, mime: str, image: Bytes) -> bytes:
+    """The packet of a display with a picture beside its other data; ``mime`` is one of `IMAGES`."""
+    return pack({"type": kind, "parent": parent, "content": content, "image": mime}, [image])
+
+
+def _put_image(kind: str, content: Json, mime: Any, buffers: List[memoryview]) -> None:
+    """The picture of a display goes to its other data.
+
+    :raises WireError: there is none, or it is not what it is said to be
+    """
+    data = content.get("data")
+    if kind not in ("display_data", "update_display_data") or len(buffers) != 1 or not isinstance(data, dict):
+        raise WireError("a picture in a message of another form")
+    image = buffers.pop()
+    start = IMAGES.get(mime) if isinstance(mime, str) else None
+    if start is None or bytes(image[: len(start)]) != start or len(image) > MAX_IMAGE:
+        raise WireError("a picture that is none, or too large")
+    data[mime] = binascii.b2a_base64(image, newline=False).decode("ascii")
 
 
 def utf8_cut(data: Bytes, limit: int) -> int:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.kernel.iopub import PatientIOPub
 from rpyc_kernel.kernel.pacing import Pacing
+from rpyc_kernel.kernel.pictures import Pictures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +46,7 @@ class Publisher:
         self._topic = topic
         self._parents: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self.comms: dict[str, str] = {}  # target name by comm_id
+        self._pictures = Pictures()
         self._patience = patience
         self._pacing = Pacing() if paced else None
         self._paced = threading.Lock()  # guards it
@@ -67,6 +69,7 @@ class Publisher:
         if message.type not in OUTPUTS:
             log.warning("a %r message came from the other machine and was dropped", message.type[:100])
             return
+        self._pictures.place(message)
         comm_id = message.content.get("comm_id")
         if message.type == "comm_open":
             self.comms[str(comm_id)] = str(message.content.get("target_name", ""))

@@ -185,7 +185,10 @@ class Child:
         if kind == frames.ENDED:
             self._flush_tails()
             self.requests.end(number)
-        self.journal.add_packet(data, kind != frames.MESSAGE)
+        if kind == frames.PICTURE:
+            self.journal.add_picture(data)
+        else:
+            self.journal.add_packet(data, kind != frames.MESSAGE)
 
     def _read_pipe(self, index: int, count: int) -> None:
         """Journal ``count`` bytes of a pipe, or what it has."""

@@ -39,9 +39,10 @@ class Entry:
     :ivar display: the display_id of an update that a newer one shall replace
     :ivar place: where it is instead of in `data`, see `spill.Spill`
     :ivar dead: a newer update has replaced it
+    :ivar picture: it comes from ``show``
     """
 
-    __slots__ = ("data", "dead", "display", "lost", "name", "number", "parent", "place", "urgent")
+    __slots__ = ("data", "dead", "display", "lost", "name", "number", "parent", "picture", "place", "urgent")
 
     def __init__(self, name: str, parent: str, data: Data, urgent: bool = False) -> None:
         self.name = name
@@ -53,6 +54,7 @@ class Entry:
         self.display = ""
         self.place: Any = None
         self.dead = False
+        self.picture = False
 
     @property
     def cost(self) -> int:
@@ -104,7 +106,8 @@ def display_id(packet: Data) -> str:
 
 def likely_display_id(packet: Data) -> str:
     """The same without reading all of the message: right, as far as nobody sets out to deceive."""
-    start = packet.rfind(_TRANSIENT) + len(_TRANSIENT)
+    head = 8 + 4 * int.from_bytes(packet[4:8], "big")
+    start = packet.rfind(_TRANSIENT, head, head + int.from_bytes(packet[:4], "big")) + len(_TRANSIENT)
     if start < len(_TRANSIENT):
         return ""
     return packet[start : packet.find(b'"', start)].decode("utf-8", "replace")

@@ -8,6 +8,10 @@ While somebody listens, who fills the journal has to wait. While nobody does, wh
 `Spill`, then the oldest text of streams is dropped, and of one display_id only the newest update is kept. Results,
 errors, replies and questions are never dropped: where only such are left, the worker waits.
 
+Pictures of ``show`` are another matter: a newer one always takes the place of the older one of its display, as long as
+that wasn't given out, and none is given out while one is under way that takes a link long (only together with what
+somebody waits for). So a slow link carries the newest there is, and what is seen is never older than what one takes.
+
 The messages stand in three queues: those that were given out, the `Spill`, and the `Tail`.
 """
 
@@ -16,7 +20,7 @@ from __future__ import annotations
 from collections import deque
 
 from .. import wire
-from .entries import OVERHEAD, UPDATE, Entry, about, display_id
+from .entries import OVERHEAD, UPDATE, Entry, about, display_id, likely_display_id
 from .retention import KEPT, KEPT_PART, Retention
 from .room import give_back_memory, memory_bytes
 from .spill import CAP, Spill
@@ -62,6 +66,9 @@ class Journal:
         self._given_bytes = 0
         self._sent = 0  # how many of these on this link; of the others:
         self._again_urgent = self._again_bytes = 0
+        self._pictures = 0  # how many of those that were sent are pictures
+        self.picture_sent = False  # whether there was one in what was given out last
+        self.ahead = 0  # bytes that may be under way when another picture is given out
         self._tail = Tail()
         self._updates: Dict[str, Entry] = {}  # by display_id: the newest one, if it wasn't given out
 
@@ -103,6 +110,24 @@ class Journal:
         return self._again_urgent + self.spill.urgent + self._tail.urgent
 
     @property
+    def sent_bytes(self) -> int:
+        """The data of what is under way: given out on this link, and not acknowledged."""
+        return self._given_bytes - self._again_bytes
+
+    @property
+    def held(self) -> bool:
+        """Whether the next message is a picture that has to wait until the one before has arrived."""
+        return bool(
+            self._pictures
+            and self.sent_bytes > self.ahead
+            and not self.urgent
+            and self._sent == len(self._given)
+            and not self.spill.count
+            and self._tail
+            and self._tail.oldest.picture
+        )
+
+    @property
     def in_memory(self) -> int:
         """Bytes of memory, about."""
         return self._given_bytes + OVERHEAD * len(self._given) + self.spill.in_memory + self._tail.in_memory
@@ -140,6 +165,19 @@ class Journal:
         if not self._listening:
             self._replace_update(entry)
         self._tail.append(entry)
+        self._make_room()
+
+    def add_picture(self, packet: bytes) -> None:
+        """Append a message of ``show``, in the place of the one before of its display if that wasn't given out."""
+        display = likely_display_id(packet) if about(packet)[0] == UPDATE else ""
+        before = self._updates.get(display)
+        if before is not None and before.picture and not before.place:
+            self._tail.exchange(before, packet)  # at the end, it would wait for ever behind what others print
+        else:
+            entry = Entry("", "", packet)
+            entry.picture = True
+            self._replace_update(entry)
+            self._tail.append(entry)
         self._make_room()
 
     def _replace_update(self, entry: Entry) -> None:
@@ -198,9 +236,11 @@ class Journal:
         """The next messages that were not given out, up to about ``max_bytes``, and the number of the first."""
         first = self.acknowledged + self._sent + 1
         packets: List[Bytes] = []
+        hold = self._pictures > 0 and self.sent_bytes > self.ahead and not self.urgent  # else several may go at once
         total = 0
+        self.picture_sent = False
         while not packets or total < max_bytes:
-            if self._sent == len(self._given) and not self._give_out(max_bytes - total):
+            if self._sent == len(self._given) and ((hold and self.held) or not self._give_out(max_bytes - total)):
                 break
             entry = self._given[self._sent]
             packet = entry.packet()
@@ -209,6 +249,8 @@ class Journal:
             self._sent += 1
             self._again_urgent -= entry.urgent
             self._again_bytes -= len(entry.data)
+            self._pictures += entry.picture
+            self.picture_sent = self.picture_sent or entry.picture
         return first, packets
 
     def _give_out(self, wanted: int) -> bool:
@@ -233,6 +275,7 @@ class Journal:
             entry = self._given.popleft()
             self._given_bytes -= len(entry.data)
             self._sent -= 1
+            self._pictures -= entry.picture
             self.acknowledged += 1
             self.retention.add(entry)
         if self._crowded and not self.unread:
@@ -241,7 +284,8 @@ class Journal:
 
     def rewind(self) -> None:
         """Give out again everything that was not acknowledged: a new link has come."""
-        self._sent = 0
+        self._sent = self._pictures = 0
+        self.picture_sent = False
         self._again_urgent = sum(entry.urgent for entry in self._given)
         self._again_bytes = self._given_bytes
 

@@ -21,6 +21,7 @@ from .journal import open_journal
 from .log import Log
 from .operations import Operations
 from .requests import Requests
+from .speed import Speed
 from .visitor import Refused, Visitor
 
 TYPE_CHECKING = False
@@ -55,6 +56,7 @@ class Keeper:
         self.requests = Requests()
         self.born = self.last_heard = time.monotonic()
         self.hold = Hold(self.born)
+        self.speed = Speed()
         self.operations = Operations(self)
         self.keep = float(config.get("keep", DEFAULT_KEEP))
         self.last_plain = 0.0
@@ -128,7 +130,7 @@ class Keeper:
         now = time.monotonic()
         times = [now + 60.0]
         waiting = [visitor.pull for visitor in self.visitors if visitor.pull]
-        times += [pulls.due(pull, self.journal, self.last_plain, now) for pull in waiting]
+        times += [pulls.due(pull, self.journal, self.last_plain, now, self.speed.measuring) for pull in waiting]
         if self.attention.nap_until:
             times.append(self.attention.nap_until)
         if self.ending is not None:
@@ -188,11 +190,13 @@ class Keeper:
         now = time.monotonic()
         for visitor in self.visitors:
             pull = visitor.pull
-            if pull is None or pulls.due(pull, self.journal, self.last_plain, now) > now:
+            if pull is None or pulls.due(pull, self.journal, self.last_plain, now, self.speed.measuring) > now:
                 continue
             if self.journal.unsent and not self.journal.urgent:
                 self.last_plain = now
             first, packets = self.journal.take(pull.max_bytes)
+            if self.journal.picture_sent:
+                self.speed.left(first + len(packets) - 1, self.journal.sent_bytes, pull.rtt, now)
             visitor.answer(wire.pack({"first": first, "epoch": self.hold.epoch}, packets))
             self._watch(visitor.socket, bool(visitor.outgoing))
 
@@ -209,6 +213,8 @@ class Keeper:
                     self._watch(other.socket, bool(other.outgoing))
         self.journal.acknowledge(acked)
         self.journal.rewind()
+        self.speed = Speed()
+        self.note_speed()
         self.last_plain = 0.0
         self.listen_to(visitor)
         self.hear()
@@ -217,6 +223,11 @@ class Keeper:
         """The present link comes by this visitor: while that is there, somebody listens."""
         visitor.epoch = self.hold.epoch
         self.journal.listening = True
+
+    def note_speed(self) -> None:
+        """What the link carries is known, as far as that can be: to the worker, which makes its pictures so large."""
+        self.child.page.carries = self.speed.bytes_per_second
+        self.journal.ahead = self.speed.ahead
 
     def send(self, request: Request) -> None:
         """Hand a request to the worker."""

@@ -116,9 +116,12 @@ class Operations:
         wait, rtt, max_bytes = float(request["wait"]), float(request["rtt"]), int(request["max_bytes"])
         if not (wait >= 0.0 and rtt >= 0.0):  # NaN would end in select()
             raise ValueError("a time that is no number")
-        self.keeper.journal.acknowledge(int(request["acked"]))
-        self.keeper.listen_to(visitor)
-        visitor.pull = Pull(time.monotonic() + min(wait, MAX_WAIT), max_bytes, rtt)
+        keeper, now = self.keeper, time.monotonic()
+        keeper.journal.acknowledge(int(request["acked"]))
+        keeper.speed.arrived(int(request["acked"]), now)
+        keeper.note_speed()
+        keeper.listen_to(visitor)
+        visitor.pull = Pull(now + min(wait, MAX_WAIT), max_bytes, rtt)
 
     def _interrupt(self, visitor: Visitor, request: Json, _payload: List[memoryview]) -> Json:
         self._check_epoch(request)

@@ -85,6 +85,11 @@ class Tail:
             self._entries.appendleft(entry)
             self._count(entry, 1)
 
+    def exchange(self, entry: Entry, data: bytes) -> None:
+        """Let a message that waits have other data, in its place."""
+        self.bytes += len(data) - len(entry.data)
+        entry.data = data
+
     def kill(self, entry: Entry) -> None:
         """Remove a message from the midst."""
         self._count(entry, -1)

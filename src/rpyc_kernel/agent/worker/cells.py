@@ -207,7 +207,11 @@ class Cells:
                 content = _interrupted_reply(self.port)
             elif message.type == "execute_request":
                 self.port.outlet.cell = number
-                content = await self._execute(number, message.content)
+                try:
+                    content = await self._execute(number, message.content)
+                finally:
+                    if self.port.screen is not None:
+                        self.port.screen.flush(number)
             else:
                 self.comms.handle(message)
                 content = {"status": "ok"}

@@ -12,7 +12,7 @@ import sys
 import threading
 
 from .. import frames, wire
-from . import attribution, output
+from . import attribution, output, show
 from .cells import Cells, Job
 from .comms import Comms
 from .interrupts import Interrupts
@@ -58,6 +58,7 @@ def main(sock: socket.socket, outgoing: int, pipes: Tuple[int, int], page: frame
     attribution.follow_threads()
     sys.argv = [""]
     comms = Comms(port)
+    show.install(port)
     shell = _make_shell(port, config)
     shell.kernel = KernelStandIn(port, shell.facade, comms)
     _replace_input(port)

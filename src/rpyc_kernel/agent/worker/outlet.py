@@ -49,6 +49,7 @@ class Outlet:
 
     :param fd: the pipe to the keeper
     :param pipes: the write ends behind fd 1 and fd 2
+    :ivar whole: within it, several things are sent without an interrupt in between
     :ivar cell: the number of the cell that runs, or ran last; what no request has started is attributed to it
     """
 
@@ -56,7 +57,7 @@ class Outlet:
         self._fd = fd
         self._pipes = pipes
         self._page = page
-        self._whole = Whole(interrupts)
+        self.whole = Whole(interrupts)
         self._partial = b""
         self._partial_kind = 0
         self._partial_request = 0
@@ -65,7 +66,7 @@ class Outlet:
         self.forked = False
         self.cell = 0
         os.register_at_fork(
-            before=self._before_fork, after_in_parent=self._whole.lock.release, after_in_child=self._after_fork_in_child
+            before=self._before_fork, after_in_parent=self.whole.lock.release, after_in_child=self._after_fork_in_child
         )
 
     def write(self, kind: int, text: str) -> None:
@@ -75,7 +76,7 @@ class Outlet:
             _write_all(kind, data)
             return
         request = current.get() or self.cell
-        with self._whole:
+        with self.whole:
             partial = self._partial
             if partial:
                 if self._partial_kind == kind and self._partial_request == request:
@@ -98,15 +99,20 @@ class Outlet:
     def send(self, kind: int, request: int, data: bytes) -> None:
         """A finished message, after whatever was written before it."""
         if not self.forked:
-            with self._whole:
+            with self.whole:
                 if self._partial:
                     self._send_partial()
                 self._send_frame(kind, request, data)
 
+    @property
+    def carries(self) -> int:
+        """How many bytes a second the link to the kernel carries; 0 while that isn't known."""
+        return self._page.carries
+
     def flush(self) -> None:
         """Send an unfinished line as it is."""
         if self._partial and not self.forked:
-            with self._whole:
+            with self.whole:
                 if self._partial:
                     self._send_partial()
 
@@ -145,7 +151,7 @@ class Outlet:
 
     def _before_fork(self) -> None:
         self.flush()
-        self._whole.lock.acquire()
+        self.whole.lock.acquire()
 
     def _after_fork_in_child(self) -> None:
         """A child writes to the pipes, like any program; the way to the keeper is its parent's."""

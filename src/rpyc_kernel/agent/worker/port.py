@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from ..wire import Bytes, Json
     from .outlet import Outlet
+    from .show.screen import Screen
 
 REMEMBERED = 4096  #: requests
 
@@ -26,12 +27,14 @@ class Port:
 
     :ivar parents: the msg_id of each request by its number
     :ivar allow_stdin: whether the front end of the running cell can be asked
+    :ivar screen: once something was shown by ``show``
     """
 
     def __init__(self, outlet: Outlet) -> None:
         self.outlet = outlet
         self.parents: Dict[int, str] = {}
         self.allow_stdin = False
+        self.screen: Optional[Screen] = None
         self._asked = 0
         self._answers: Dict[int, queue.SimpleQueue[Json]] = {}
 
@@ -60,6 +63,8 @@ class Port:
     ) -> None:
         """Send a message to whoever started the running code, after all that was printed before."""
         number = self.request
+        if msg_type == "clear_output" and self.screen is not None:
+            self.screen.clear(number)
         message = wire.Message(msg_type, content, self.parents.get(number, ""), metadata, buffers or ())
         self.outlet.send(kind, number, message.encode())
 

@@ -32,6 +32,8 @@ class IPythonShell:
         if "MPLBACKEND" not in os.environ and importlib.util.find_spec("matplotlib_inline"):
             os.environ["MPLBACKEND"] = INLINE
         self._shell = _make_interactive_shell(port, scratch)
+        if "show" in builtins.__dict__:  # jedi completes no name that somebody has added to them
+            self._shell.push({"show": builtins.__dict__["show"]}, interactive=False)
 
     @property
     def facade(self) -> Any:

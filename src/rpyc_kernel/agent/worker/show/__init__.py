@@ -1,0 +1,49 @@
+"""``show``, the name that each session has; what is behind it is imported when it is first called."""
+
+from __future__ import annotations
+
+import builtins
+
+from ..on_import import when_imported
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..port import Port
+
+
+def install(port: Port) -> None:
+    """Make ``show`` a builtin: so it is no variable of the user's, who may have one of that name."""
+
+    def show(frame: Any, *, bgr: bool = False, fps: float = 30.0, quality: int = 85, id: str = "") -> None:
+        """Show a picture in the cell, in the place of the one before: what a camera gives, in a loop, is a video.
+
+        Parameters
+        ----------
+        frame
+            a numpy array (grey, RGB or RGBA; uint8, bool, or floats from 0 to 1), a PIL image, JPEG or PNG as bytes,
+            a matplotlib figure, an image of MaixPy
+        bgr
+            the colours of an array are in OpenCV's order
+        fps
+            pictures a second, at most. Newer ones take the place of older ones, and the last one is always shown
+        quality
+            of the JPEG, 1 to 99; 100 is PNG, which loses nothing. Where neither OpenCV nor PIL is, all is PNG
+        id
+            each has a place of its own in the cell
+        """
+        if port.screen is None:
+            from .screen import Screen
+
+            port.screen = Screen(port)
+        port.screen.show(frame, bgr=bgr, fps=fps, quality=quality, id=id)
+
+    def mind_maixpy(module: Any) -> None:
+        from .maixpy import mind
+
+        mind(module, show)
+
+    builtins.__dict__["show"] = show
+    for name in ("maix", "maix.display"):
+        when_imported(name, mind_maixpy)

@@ -1,0 +1,249 @@
+"""The pictures of this session: paced, the newest only, each in a place of its own in its cell.
+
+The first picture of a place goes at once, as a ``display_data`` where the cell has come to. Those that follow are
+updates of it. While it is not yet time for the next one, a newer picture takes the place of the one that waits, before
+any work was done for it.
+
+What is made quickly is made and sent by the code that shows it: a loop that never waits leaves a thread a turn each
+5 ms, of which one picture needs several (18 were shown a second instead of 30). A thread does the rest: what takes
+long, and what nobody has followed when its time has come.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+
+from ... import frames, wire
+from ..attribution import current
+from .fitting import Fitting, allowance
+from .pictures import Drawing, check_range, read
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Optional, Tuple
+
+    from ..port import Port
+    from .pictures import Encoded, Shown
+
+QUICK = 0.01  #: seconds of work for a picture that the code which shows it can spare
+EARLY = 0.5  #: of the time between two pictures that one may come early; on average they come as they should
+REST = 0.5  #: of the work for a picture, until the next one is made
+PLACES = 64  #: that are known; the oldest are forgotten
+WHOLE_SECONDS = 1.0  #: that the last picture of many may take in the quality that was asked for
+
+
+class Place:
+    """Where the pictures of one id of one cell are shown.
+
+    :ivar number: of the cell's request
+    :ivar display_id: "" until something is shown
+    :ivar waiting: the newest picture, if it was not sent yet
+    :ivar spare: one of ours whose memory may be used again
+    :ivar reduced: the last one that was sent, if the link could not carry it as it is
+    :ivar due: the time at which the next is to be sent
+    :ivar rested: the time before which none may be sent
+    :ivar work: seconds that the last one took
+    :ivar sending: held by whoever makes and sends one, so that they stay in order
+    """
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.display_id = ""
+        self.waiting: Optional[Shown] = None
+        self.spare: Any = None
+        self.reduced: Optional[Shown] = None
+        self.sent = 0  # how many
+        self.cleared = 0  # how often
+        self.failed = False
+        self.due = self.rested = self.interval = self.work = 0.0
+        self.quality = 0
+        self.fitting = Fitting()
+        self.sending = threading.Lock()
+
+    @property
+    def turn(self) -> float:
+        """The time from which on the code that shows something may send it; the thread does so when it is due.
+
+        A camera of 45 pictures a second would else be seen with 23: each second one comes too early by a third.
+        """
+        return max(self.due - EARLY * self.interval, self.rested)
+
+    def rest(self, started: float, work: float) -> None:
+        """A picture was made from that time on, and took so many seconds of work."""
+        self.work = work
+        self.due = (self.due if self.due > started - self.interval else started) + self.interval
+        self.rested = time.monotonic() + REST * work
+
+
+class Screen:
+    """Shows pictures. `show` may be called on any thread."""
+
+    def __init__(self, port: Port) -> None:
+        self._port = port
+        self._places: Dict[Tuple[int, str], Place] = {}
+        # An interrupt may come within the `__enter__` of a condition, which would then be locked for ever; not so here.
+        self._lock = threading.Lock()  # guards them
+        self._changed = threading.Condition(self._lock)
+        self._thread: Optional[threading.Thread] = None
+        self._resting = False  # whether the thread waits until something is there
+
+    def show(self, frame: Any, *, bgr: bool, fps: float, quality: int, id: str) -> None:
+        """See ``show`` in `install`.
+
+        :raises TypeError: that is no picture
+        :raises ValueError: it is one that can't be shown, or an option is out of range
+        """
+        if not fps > 0:
+            raise ValueError("show() takes fps above 0, not %r." % (fps,))
+        if not 1 <= quality <= 100:
+            raise ValueError("show() takes a quality from 1 to 100, not %r." % (quality,))
+        if self._port.outlet.forked:
+            return  # the cell is its parent's
+        found = read(frame, bgr, quality)
+        place = self._place(str(id))
+        place.interval, place.quality = 1.0 / fps, quality
+        if isinstance(found, Drawing):  # what it draws may be changed as soon as we return
+            time.sleep(max(0.0, min(place.turn - time.monotonic(), place.interval)))
+            found = found.draw()
+        if not place.display_id:
+            check_range(found)
+        if time.monotonic() < place.turn or (place.display_id and place.work > QUICK):
+            self._put(place, found)
+        else:
+            self._send(place, found)
+
+    def flush(self, number: int) -> None:
+        """The code of that request has ended: what it showed last is sent now, as well as it can be."""
+        with self._lock:
+            places = [place for place in self._places.values() if place.number == number]
+        for place in places:
+            self._send_or_tell(place)
+            if place.reduced is not None:
+                self._send_or_tell(place, whole=True)
+
+    def clear(self, number: int) -> None:
+        """The outputs of that cell were cleared: the next picture begins anew."""
+        with self._lock:
+            for place in self._places.values():
+                if place.number == number:
+                    place.display_id = ""
+                    place.cleared += 1
+                    place.waiting = place.reduced = None
+
+    # --- what waits
+
+    def _place(self, id: str) -> Place:
+        key = (self._port.request, id)
+        with self._lock:
+            place = self._places.get(key)
+            if place is None:
+                place = self._places[key] = Place(key[0])
+                for old in list(self._places)[:-PLACES]:
+                    if self._places[old].waiting is None:
+                        del self._places[old]
+        return place
+
+    def _put(self, place: Place, found: Shown) -> None:
+        """Let a picture wait, instead of the one that may be waiting."""
+        with self._lock:
+            spare, place.spare = place.spare, None
+        found = found.copy(spare)
+        with self._lock:
+            place.spare, place.waiting = place.waiting, found
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="rpyc-kernel-show", daemon=True)
+                self._thread.start()
+            elif self._resting:
+                self._changed.notify_all()
+
+    def _run(self) -> None:
+        """On the thread: send what is due."""
+        while True:
+            with self._lock:
+                place = self._next()
+                while place is None or max(place.due, place.rested) > time.monotonic():
+                    self._resting = place is None
+                    wait = None if place is None else max(place.due, place.rested) - time.monotonic()
+                    self._changed.wait(None if wait is None else max(0.0, wait))
+                    place = self._next()
+                self._resting = False
+            current.set(place.number)  # that cell is told what goes wrong
+            self._send_or_tell(place)
+
+    def _next(self) -> Optional[Place]:
+        waiting = [place for place in self._places.values() if place.waiting is not None]
+        return min(waiting, key=lambda place: max(place.due, place.rested)) if waiting else None
+
+    # --- what is sent
+
+    def _send_or_tell(self, place: Place, whole: bool = False) -> None:
+        try:
+            self._send(place, whole=whole)
+        except Exception as error:  # whatever an encoder raises
+            if not place.failed:
+                place.failed = True
+                sys.stderr.write("show() could not show a picture: %s: %s\n" % (type(error).__name__, error))
+
+    def _send(self, place: Place, first: Optional[Shown] = None, whole: bool = False) -> None:
+        """Make and send the picture that waits, if there is one.
+
+        :param first: this one instead, whose memory is the user's
+        :param whole: the last one once more, as it is, unless that would take too long
+        """
+        found, sent = first, False
+        try:
+            with place.sending:
+                with self._lock:
+                    if whole:
+                        found, place.reduced = place.reduced, None
+                    else:
+                        found = first or place.waiting
+                        if first and place.waiting:
+                            place.spare = place.waiting
+                        place.waiting = None
+                    known, cleared = place.display_id, place.cleared
+                if found is None:
+                    return
+                started, worked = time.monotonic(), time.thread_time()
+                carries = self._port.outlet.carries
+                picture = place.fitting.encode(found, place.quality, 0 if whole else allowance(carries))
+                if whole and carries and place.sent > 1 and len(picture.data) > carries * WHOLE_SECONDS:
+                    return
+                display_id = known or "show-" + os.urandom(16).hex()
+                packet = self._packet(
+                    place.number, display_id, picture, "update_display_data" if known else "display_data"
+                )
+                with self._port.outlet.whole:  # an interrupt waits until both are done
+                    self._port.outlet.send(frames.PICTURE, place.number, packet)
+                    with self._lock:
+                        place.display_id = display_id if place.cleared == cleared else ""
+                    sent = True
+                place.sent += 1
+                place.rest(started, time.thread_time() - worked)
+                self._keep(place, found, bool(first))
+        except KeyboardInterrupt:
+            if found is not None and not sent and not whole:
+                with self._lock:
+                    place.waiting = place.waiting or (found.copy(None) if first else found)
+            raise
+
+    def _keep(self, place: Place, found: Shown, of_user: bool) -> None:
+        """What was sent is shown once more, as it is, if that was less; else its memory can be used again."""
+        kept = (found.copy(None) if of_user else found) if place.fitting.reduced else None
+        with self._lock:
+            before, place.reduced = place.reduced, kept
+            place.spare = place.spare or before or (None if of_user or kept else found)
+
+    def _packet(self, number: int, display_id: str, picture: Encoded, kind: str) -> bytes:
+        if len(picture.data) > wire.MAX_IMAGE:
+            raise ValueError("a picture of %d bytes is more than %d" % (len(picture.data), wire.MAX_IMAGE))
+        size = {"width": picture.width, "height": picture.height}
+        content = {
+            "data": {"text/plain": "<%s>" % picture},
+            "metadata": {picture.mime: size} if picture.shrunk else {},
+            "transient": {"display_id": display_id},
+        }
+        return wire.image_packet(kind, self._port.parents.get(number, ""), content, picture.mime, picture.data)

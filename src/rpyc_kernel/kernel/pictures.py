@@ -1,0 +1,37 @@
+"""Pictures of ``show`` in a cell that hasn't begun to show them.
+
+A kernel that takes a session over gets only what comes from then on: updates of a display that its own front end has
+never seen.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rpyc_kernel.agent.wire import Message
+
+PREFIX = "show-"  # of the display_ids that ``show`` takes
+REMEMBERED = 1024
+
+
+class Pictures:
+    """Knows which pictures have a place in which cell."""
+
+    def __init__(self) -> None:
+        self._places: OrderedDict[tuple[str, str], None] = OrderedDict()  # by display_id and cell
+
+    def place(self, message: Message) -> None:
+        """Make the first picture that comes of a display the one that begins it."""
+        transient = message.content.get("transient")
+        display = str(transient.get("display_id", "")) if isinstance(transient, dict) else ""
+        if not display.startswith(PREFIX) or message.type not in ("display_data", "update_display_data"):
+            return
+        key = display, message.parent
+        if key not in self._places:
+            message.type = "display_data"
+        self._places[key] = None
+        self._places.move_to_end(key)
+        if len(self._places) > REMEMBERED:
+            self._places.popitem(last=False)
