@@ -76,6 +76,13 @@ class RpycKernelError(Exception):
     """Whatever of ours goes wrong; never raised itself."""
 
 
+def again(error: RpycKernelError) -> RpycKernelError:
+    """Return the same error once more: one that is raised again and again would carry each of its tracebacks along."""
+    fresh = type(error).__new__(type(error), *error.args)
+    fresh.__dict__.update(vars(error))
+    return fresh
+
+
 class AddressError(RpycKernelError):
     """Raised by :meth:`Address.parse`. Its message never repeats a secret that was written into the address."""
 

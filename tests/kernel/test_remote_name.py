@@ -214,6 +214,14 @@ def test_what_is_printed_there_is_shown_by_the_cell_in_order(nb: Client) -> None
     }
 
 
+def test_stdout_of_the_other_side_may_be_this_one(nb: Client) -> None:
+    code = (
+        "from rpyc.utils.classic import redirected_stdio\n"
+        "with redirected_stdio(remote):\n    remote.execute(\"print('by way of here')\")"
+    )
+    assert here(nb, code).stdout == "by way of here\n"
+
+
 def test_both_tracebacks(nb: Client, remote: Remote) -> None:
     nb.good("def divide(x):\n    nothing = 0\n    return x / nothing")
     cell = fails(nb, "def local_function():\n    return remote.namespace['divide'](1)\n\nlocal_function()")

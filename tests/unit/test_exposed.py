@@ -30,6 +30,7 @@ class Account:
         self.other = object()
         self.names = ["a"]
         self.password = SECRET
+        self.close = callback  # a method of this object alone
 
     def __repr__(self):
         return f"Account({self.password})"
@@ -97,9 +98,9 @@ CASES = {
     "module": (sys, ["__name__", "__doc__"], ["modules", "path", "exit", "_getframe", "__dict__", "version"]),
     "frame": (sys._getframe(), [], ["f_globals", "f_back", "f_lineno", "f_builtins", "clear"]),
     "code": (callback.__code__, [], ["co_consts", "co_filename", "replace"]),
-    "instance": (ACCOUNT, ["deposit", "owner", "kind", "balance", "__repr__"], ["other", "names", "where", "__dict__",
-        "__class__", "__init__", "__reduce_ex__", "__subclasshook__", "__getattribute__", "make", "_Account__x",
-        "__module__", "__init_subclass__", "__setattr__", "__delattr__", "__dir__", "__new__"]),
+    "instance": (ACCOUNT, ["deposit", "close", "owner", "kind", "balance", "__repr__"], ["other", "names", "where",
+        "__dict__", "__class__", "__init__", "__reduce_ex__", "__subclasshook__", "__getattribute__", "make",
+        "_Account__x", "__module__", "__init_subclass__", "__setattr__", "__delattr__", "__dir__", "__new__"]),
     "class": (Account, ["make", "kind", "__call__"], ["mro", "__subclasses__", "__mro__", "__bases__", "__dict__",
         "deposit", "__init__", "__base__", "register"]),
     "list": ([ACCOUNT], ["append", "__getitem__", "__len__"], ["__class__", "__reduce_ex__", "__class_getitem__"]),

@@ -12,7 +12,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.agent.wire import Message
-from rpyc_kernel.errors import ProtocolError, RemoteClosedError, RpycKernelError
+from rpyc_kernel.errors import ProtocolError, RemoteClosedError, RpycKernelError, again
 from rpyc_kernel.link.session import LinkStatus
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ class SessionChannel:
     def submit(self, msg_type: str, content: dict[str, Any], *buffers: memoryview) -> None:
         """Send a message of this connection. It arrives once, even if the link breaks meanwhile."""
         if self._link.status is LinkStatus.CLOSED:
-            raise _another(self._link.error) if self._link.error else self._why()
+            raise again(self._link.error) if self._link.error else self._why()
         self._link.submit(Message(msg_type, {**content, "connection": self.id}, self.parent, buffers=buffers))
 
     def close(self) -> None:
@@ -197,7 +197,7 @@ class SessionChannel:
         return self.closed or self._error is not None
 
     def _why(self) -> RpycKernelError:
-        return _another(self._error) if self._error else RemoteClosedError(self.name, "it was closed here")
+        return again(self._error) if self._error else RemoteClosedError(self.name, "it was closed here")
 
     # --- on the link's thread
 
@@ -231,10 +231,3 @@ class SessionChannel:
         self._error = self._error or error
         self._channels.forget(self)
         self._incoming.put(None)
-
-
-def _another(error: RpycKernelError) -> RpycKernelError:
-    """The same error once more: one that is raised again and again would carry each of its tracebacks along."""
-    fresh = type(error).__new__(type(error), *error.args)
-    fresh.__dict__.update(vars(error))
-    return fresh

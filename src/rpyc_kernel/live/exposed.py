@@ -117,6 +117,9 @@ def get(obj: Any, name: str) -> Any:
             return value
         if isinstance(obj, BaseNetref) and isinstance(value, BaseNetref):
             return value
+        # what IPython makes of `sys.stdout.write` in a cell, and others who give one object a method of its own
+        if type(value) is types.FunctionType and not isinstance(obj, type) and vars(obj).get(name) is value:
+            return value
     raise RefusedError(
         f"{name[:100]!r} of this {type(obj).__name__} was not passed: its methods and plain values may be used, "
         "and no more"

@@ -14,6 +14,7 @@ from rpyc_kernel.errors import (
     RemoteClosedError,
     RpycKernelError,
     ServiceDownError,
+    again,
 )
 from rpyc_kernel.live.connection import LiveConnection
 from rpyc_kernel.transport.address import Address
@@ -134,7 +135,7 @@ class SocketChannel:
 
     def _check(self) -> None:
         if self._error is not None:
-            raise self._error
+            raise again(self._error)
         if self.closed:
             raise RemoteClosedError(self._stream.address, "it was closed here")
 
