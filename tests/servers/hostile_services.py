@@ -36,6 +36,7 @@ class Line:
         self.old = old
         self.waiting = deque()  # messages that came while something else was awaited
         self.asked = 1000
+        self.answers = {}  # by the number of the request; what one within another waits for may come first
 
     def _exactly(self, count):
         data = b""
@@ -85,14 +86,15 @@ class Line:
     def ask(self, handler, *boxes, plain=None, answer=None):
         """Send a request and return what it was answered with: (kind, args). *answer*: for requests meanwhile."""
         number = self.request(handler, *boxes, plain=plain)
-        while True:
+        while number not in self.answers:
             kind, seq, args = self._read()
-            if kind != REQUEST and seq == number:
-                return kind, args
-            if kind == REQUEST and answer is not None:
+            if kind != REQUEST:
+                self.answers[seq] = kind, args
+            elif answer is not None:
                 answer(seq, args)
-            elif kind == REQUEST and not (seq < 0 and args[0] == consts.HANDLE_DEL):
+            elif not (seq < 0 and args[0] == consts.HANDLE_DEL):
                 self.waiting.append((kind, seq, args))
+        return self.answers.pop(number)
 
 
 class HostileService:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 TIMEOUT = 600.0  # seconds that a request may take, unless ``connection._config["sync_request_timeout"]`` says otherwise
 MAX_ITEMS = 2_000_000  # values in one message
 GLANCE = 0.2  # seconds until a thread looks again whether another one has read its reply
+MAX_DEPTH = 50  # of calls from there within calls from here, and so on: each takes a dozen frames of Python's stack
 MANY = 1_000  # round trips in a cell, above which a hint is due
 
 
@@ -53,6 +54,7 @@ class LiveConnection(GuardedConnection):
         self.trips = 0
         self.on_many: Callable[[LiveConnection], None] | None = None
         self._dropped: deque[tuple[Any, int]] = deque()  # references that nobody here has any more
+        self._depth = 0  # how many requests of theirs are being served
         self._raised: tuple[BaseException, Any] | None = None  # what a callback raised last, and how it was told
         self._asked = self._abandoned = -1  # the number of the last request, and of the last that was given up
         options = {"sync_request_timeout": TIMEOUT, "bind_threads": False, "propagate_KeyboardInterrupt_locally": False}
@@ -226,7 +228,10 @@ class LiveConnection(GuardedConnection):
     # --- what the other side may do here
 
     def _dispatch_request(self, seq: int, request: Any) -> None:
+        self._depth += 1
         try:
+            if self._depth > MAX_DEPTH:  # before the stack ends at a place where an answer would be lost
+                raise RecursionError(f"more than {MAX_DEPTH} calls within calls")
             reply = self._pack(consts.MSG_REPLY, seq, self._box(self._do(request)))
         except BrineError as error:
             raise self._wrong(error) from None
@@ -244,6 +249,8 @@ class LiveConnection(GuardedConnection):
         else:
             if not self._closed:
                 self._send_packed(reply)
+        finally:
+            self._depth -= 1
 
     # --- the end
 
