@@ -1,7 +1,8 @@
 """What tests of the kernel are given: a remote with IPython and one without, and notebooks on them.
 
-Two variables change what runs: RPYC_KERNEL_TESTS_FULL=1 takes the large numbers (a million prints, more random cells),
-RPYC_KERNEL_TESTS_REFERENCE=1 runs the same tests on a local ipykernel, to see whether they ask for what notebooks do.
+Variables change what runs: RPYC_KERNEL_TESTS_FULL=1 takes the large numbers (a million prints, more random cells),
+RPYC_KERNEL_TESTS_REFERENCE=1 runs the same tests on a local ipykernel, to see whether they ask for what notebooks do,
+RPYC_KERNEL_TESTS_SPAWNED=1 has workers spawned, as the tests marked with ALSO_SPAWNED do anyway.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ import pytest
 from tests.kernel.client import Client
 from tests.kernel.gates import Gate
 from tests.kernel.kernels import REFERENCE, Kernel
-from tests.kernel.remotes import Remote
+from tests.kernel.remotes import SPAWNED, Remote
 
 KINDS = ["ipython"] if REFERENCE else ["ipython", "plain"]
+
+#: for modules whose tests run with spawned workers too
+ALSO_SPAWNED = pytest.mark.parametrize("remote", KINDS if REFERENCE else [*KINDS, SPAWNED + "plain"], indirect=True)
 
 
 @pytest.fixture(scope="session", params=KINDS)
@@ -35,7 +39,7 @@ def remote(request: pytest.FixtureRequest) -> Iterator[Remote]:
 @pytest.fixture
 def own_remote(remote: Remote) -> Iterator[Remote]:
     """A server for one test alone, of the kind that is at hand: nothing of other tests runs on it."""
-    with Remote(remote.kind) as server:
+    with Remote(remote.name) as server:
         yield server
 
 

@@ -13,11 +13,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests import elsewhere
 from tests.servers.rpyc_servers import Server, start_server
 
 WITHOUT_IPYTHON = ("numpy", "matplotlib", "pandas", "pillow", "comm", "tqdm")
 WITH_IPYTHON = (*WITHOUT_IPYTHON, "ipython", "ipywidgets", "matplotlib-inline")
 PACKAGES = {"ipython": WITH_IPYTHON, "plain": WITHOUT_IPYTHON, "bare": ()}
+
+SPAWNED = "spawned "
 
 # The one-liner of the README, for tests that start a server in their own way.
 STOCK_LINE = (
@@ -29,11 +32,15 @@ STOCK_LINE = (
 class Remote:
     """One server. A context manager: leaving it ends the server and what it left behind.
 
-    `kind`: what its Python has, a key of PACKAGES; `env` is added to its environment; the rest is `start_server`'s.
+    `kind`: what its Python has, a key of PACKAGES, with SPAWNED before it if its workers are to be spawned and it sees
+    nothing of POSIX; `env` is added to its environment; the rest is `start_server`'s.
     """
 
     def __init__(self, kind: str, *, env: dict[str, str] | None = None, **server: Any) -> None:
-        self.kind = kind
+        self.name = kind
+        self.kind = kind = kind.removeprefix(SPAWNED)
+        if self.name != kind or os.environ.get("RPYC_KERNEL_TESTS_SPAWNED"):
+            env = {**elsewhere.SERVER, **(env or {})}
         self.folder = Path(tempfile.mkdtemp(prefix="rr-"))
         self.home, self.tmp, self.work = (self.folder / each for each in ("home", "tmp", "work"))
         for each in (self.home, self.tmp, self.work):

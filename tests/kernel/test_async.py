@@ -3,7 +3,10 @@
 import pytest
 
 from tests.kernel.client import Client
+from tests.kernel.conftest import ALSO_SPAWNED
 from tests.kernel.gates import Gate
+
+pytestmark = ALSO_SPAWNED
 
 
 @pytest.mark.parametrize(

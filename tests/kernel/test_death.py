@@ -8,7 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from tests.kernel.client import Client
+from tests.kernel.conftest import ALSO_SPAWNED
 from tests.kernel.results import Request
+
+pytestmark = ALSO_SPAWNED
 
 SOON = 3.0
 """Seconds: meant is one; a loaded machine gets more."""

@@ -2,14 +2,16 @@
 
 import os
 import signal
-import socket
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.kernel.client import Client
+from tests.kernel.conftest import ALSO_SPAWNED
 from tests.kernel.results import Request
+
+pytestmark = ALSO_SPAWNED
 
 SOON = 3.0
 """Seconds that a loaded machine may take for what is meant to take a few milliseconds."""
@@ -168,43 +170,6 @@ def test_local_code_can_be_interrupted(nb: Client) -> None:
     assert cell.error is not None
     assert cell.error["ename"] == "KeyboardInterrupt"
     assert nb.good("1").text == "1"
-
-
-def listener(backlog: int = 5) -> socket.socket:
-    server = socket.socket()
-    server.bind(("127.0.0.1", 0))
-    server.listen(backlog)
-    server.settimeout(10)
-    return server
-
-
-def test_connecting_to_a_silent_port_can_be_interrupted(front: Client) -> None:
-    with listener() as silent:
-        cell = front.start(f"%connect 127.0.0.1:{silent.getsockname()[1]}")
-        conversation, _ = silent.accept()
-        with conversation:
-            assert front.interrupted(cell) < SOON
-    assert cell.status == "error"
-    assert cell.error is not None
-    assert "rpyc_kernel/" not in cell.traceback
-    assert front.good("%%local\n1").text == "1"
-
-
-def test_connecting_to_a_black_hole_can_be_interrupted(front: Client) -> None:
-    """A full backlog swallows connections as a firewall does that drops packets."""
-    with listener(0) as hole:
-        fillers = [socket.socket() for _ in range(8)]
-        for filler in fillers:
-            filler.setblocking(False)
-            filler.connect_ex(hole.getsockname())
-        cell = front.start(f"%connect 127.0.0.1:{hole.getsockname()[1]}\nprint('must not run')")
-        front.wait_for(lambda: cell.input is not None, what="the start of the cell")
-        assert front.interrupted(cell) < SOON
-        for filler in fillers:
-            filler.close()
-    assert cell.status == "error"
-    assert cell.stdout == ""
-    assert front.good("%%local\n1").text == "1"
 
 
 def test_a_signal_to_the_kernel_is_an_interrupt_too(fresh: Client) -> None:

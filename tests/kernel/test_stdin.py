@@ -6,7 +6,10 @@ import pytest
 import zmq
 
 from tests.kernel.client import Client
+from tests.kernel.conftest import ALSO_SPAWNED
 from tests.kernel.kernels import Kernel
+
+pytestmark = ALSO_SPAWNED
 
 
 def test_input_asks_with_its_prompt_and_gets_the_answer(nb: Client) -> None:

@@ -6,7 +6,10 @@ import random
 import pytest
 
 from tests.kernel.client import Client
+from tests.kernel.conftest import ALSO_SPAWNED
 from tests.kernel.gates import Gate
+
+pytestmark = ALSO_SPAWNED
 
 CELLS = 40 if os.environ.get("RPYC_KERNEL_TESTS_FULL") else 6
 

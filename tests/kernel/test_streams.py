@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.kernel.client import Client
+from tests.kernel.conftest import ALSO_SPAWNED
 from tests.kernel.gates import Gate
+
+pytestmark = ALSO_SPAWNED
 
 MILLION = 1_000_000 if os.environ.get("RPYC_KERNEL_TESTS_FULL") else 200_000
 

@@ -38,11 +38,11 @@ class Session:
     ) -> None:
         self.link.close(end=True)
 
-    def start(self, code: str) -> str:
-        """Submit a cell; returns its ``msg_id``."""
+    def start(self, code: str, **more: Any) -> str:
+        """Submit a cell, with more content than its code; returns its ``msg_id``."""
         self.count += 1
         msg_id = f"cell-{self.count}"
-        content = {"code": code, "silent": False, "store_history": True, "execution_count": self.count}
+        content = {"code": code, "silent": False, "store_history": True, "execution_count": self.count, **more}
         self.link.submit(Message("execute_request", content, msg_id))
         return msg_id
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rpyc_kernel.agent import frames
-from rpyc_kernel.agent.frames import LENGTH, LengthFrames, Page
+from rpyc_kernel.agent.frames import LENGTH, LengthFrames
+from rpyc_kernel.agent.page import Page, bytes_in_pipe
 
 
 def framed(packets):
@@ -161,11 +162,11 @@ def test_a_worker_that_writes_nonsense_into_the_page_takes_nothing_along():
 def test_bytes_in_a_pipe_are_counted_from_either_end():
     reader, writer = os.pipe()
     try:
-        assert frames.bytes_in_pipe(reader) == frames.bytes_in_pipe(writer) == 0
+        assert bytes_in_pipe(reader) == bytes_in_pipe(writer) == 0
         os.write(writer, b"12345")
-        assert frames.bytes_in_pipe(reader) == frames.bytes_in_pipe(writer) == 5
+        assert bytes_in_pipe(reader) == bytes_in_pipe(writer) == 5
         os.read(reader, 2)
-        assert frames.bytes_in_pipe(writer) == 3
+        assert bytes_in_pipe(writer) == 3
     finally:
         os.close(reader)
         os.close(writer)

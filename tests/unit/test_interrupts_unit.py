@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from rpyc_kernel.agent.frames import Page
 from rpyc_kernel.agent.keeper.interrupts import CellProcesses
+from rpyc_kernel.agent.page import Page
 from rpyc_kernel.agent.worker import interrupts as module
 from rpyc_kernel.agent.worker.attribution import current
 from rpyc_kernel.agent.worker.interrupts import REPEAT, Interrupts

@@ -9,9 +9,23 @@ from pathlib import Path
 import pytest
 
 from rpyc_kernel.agent import doors, wire
-from tests.unit.sessions import SOON, runs, wait_for
+from tests import elsewhere
+from tests.unit.sessions import SOON, Sessions, runs, wait_for
 
 pytestmark = pytest.mark.needs("linux")
+
+
+KINDS = {"forked": {}, "spawned": elsewhere.SERVER, "spawned on posix": elsewhere.SPAWN}
+
+
+@pytest.fixture(params=["forked", "spawned"])
+def sessions(request, tmp_path, monkeypatch):
+    """Each test runs with workers that are forked, and as on a system that can't fork any."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for name, value in KINDS[request.param].items():
+        monkeypatch.setenv(name, value)
+    with Sessions() as sessions:
+        yield sessions
 
 
 @pytest.fixture
@@ -192,6 +206,7 @@ def test_the_death_of_an_idle_worker_is_told_too(client):
     assert client.run("a", "print('new')")[0] == "new\n"
 
 
+@pytest.mark.parametrize("sessions", ["forked", "spawned on posix"], indirect=True)  # else nobody finds the child
 def test_a_terminated_session_leaves_nothing(client, tmp_path):
     code = "import atexit, subprocess\nchild = subprocess.Popen(['sleep', '60'])\n"
     client.run("a", code + f"atexit.register(lambda: open({str(tmp_path / 'left')!r}, 'w').write('well'))")
@@ -240,7 +255,7 @@ def test_a_keeper_that_is_ended_answers_nothing_more_and_starts_no_worker(client
         assert answer.result(SOON)["error"] == "gone"
     wait_for(lambda: not runs(client.keeper))
     pids = [int(path.name) for path in Path("/proc").glob("[0-9]*")]
-    assert [pid for pid in pids if session_of(pid) == client.keeper] == []
+    wait_for(lambda: not any(session_of(pid) == client.keeper for pid in pids))
 
 
 def test_an_idle_session_that_nobody_wants_ends_by_itself(sessions):
@@ -309,3 +324,19 @@ def test_a_request_of_another_form_is_refused_and_the_session_stays(client, op, 
 def test_a_broker_answers_whatever_it_is_told(sessions, payload):
     answer, _buffers = wire.unpack(sessions.link("one").call("status", payload))
     assert answer["error"] == ("gone" if b"no" in payload else "broker")
+
+
+def test_workers_that_have_died_leave_nothing_in_their_keeper(client):
+    def held():
+        return len(list(Path(f"/proc/{client.keeper}/fd").iterdir())), len(
+            list(Path(f"/proc/{client.keeper}/task").iterdir())
+        )
+
+    code = "import os\nprint('last words')\nos._exit(1)"
+    client.run("first", code)
+    client.run("begin", "1")
+    before = held()
+    for number in range(10):
+        assert client.run(f"a{number}", code)[0] == "last words\n"
+    client.run("end", "1")
+    wait_for(lambda: held() == before)

@@ -5,11 +5,12 @@ import threading
 
 import pytest
 
-from rpyc_kernel.agent import frames
-from rpyc_kernel.agent.frames import FRAME, MESSAGE, STDERR, STDOUT, Page
+from rpyc_kernel.agent.frames import FRAME, MESSAGE, STDERR, STDOUT
+from rpyc_kernel.agent.page import Page, bytes_in_pipe
 from rpyc_kernel.agent.worker.attribution import current
+from rpyc_kernel.agent.worker.forked import ForkedOutlet
 from rpyc_kernel.agent.worker.interrupts import Interrupts
-from rpyc_kernel.agent.worker.outlet import PIECE, Outlet
+from rpyc_kernel.agent.worker.outlet import PIECE
 
 pytestmark = pytest.mark.needs("posix")
 
@@ -24,7 +25,7 @@ class Pipes:
         self.reads, self.writes = map(list, zip(*ends, strict=True))
         self.at_fork = {}
         monkeypatch.setattr(os, "register_at_fork", lambda **functions: self.at_fork.update(functions))
-        self.outlet = Outlet(self.writes[0], tuple(self.writes[1:]), self.page, self.interrupts)
+        self.outlet = ForkedOutlet(self.writes[0], tuple(self.writes[1:]), self.page, self.interrupts)
         os.set_blocking(self.reads[0], False)
 
     def frames(self):
@@ -126,12 +127,12 @@ def test_an_unfinished_line_sets_off_an_alarm_once(pipes, outlet):
     os.set_blocking(outlet.alarm, False)
     for text in ("half", " a", " line"):
         outlet.write(STDOUT, text)
-    assert frames.bytes_in_pipe(outlet.alarm) == 1
+    assert bytes_in_pipe(outlet.alarm) == 1
     outlet.disarm()
     assert pipes.frames() == [(STDOUT, 7, b"half a line")]
-    assert frames.bytes_in_pipe(outlet.alarm) == 0
+    assert bytes_in_pipe(outlet.alarm) == 0
     outlet.write(STDOUT, "again")
-    assert frames.bytes_in_pipe(outlet.alarm) == 1
+    assert bytes_in_pipe(outlet.alarm) == 1
 
 
 def test_a_lone_surrogate_is_printed_as_an_escape(pipes, outlet):

@@ -11,19 +11,26 @@ from pathlib import Path
 
 import pytest
 
+from rpyc_kernel.agent.worker.shell_plain import process
 from rpyc_kernel.agent.worker.shell_plain.interpolate import interpolate
 from tests.unit.plain_shell import Session
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="uses a POSIX shell")
 
 
+#: for tests that run without process groups too, and with threads that read
+elsewhere_too = pytest.mark.parametrize("session", ["posix", "elsewhere"], indirect=True)
+
+
 @pytest.fixture
-def session(tmp_path):
+def session(request, tmp_path, monkeypatch):
+    monkeypatch.setattr(process, "_POSIX", getattr(request, "param", "posix") == "posix")
     with Session() as session:
         os.chdir(str(tmp_path))
         yield session
 
 
+@elsewhere_too
 def test_output_of_a_command(session):
     assert session.ok("!echo out; echo err >&2; exit 3").text() == "out\nerr\n"
     assert session["_exit_code"] == 3
@@ -33,6 +40,7 @@ def test_output_of_a_command(session):
     assert session.ok("!printf '\\377\\303\\244'").text() == "\ufffdä"
 
 
+@elsewhere_too
 def test_output_comes_while_it_runs(session):
     seen = []
 
@@ -50,6 +58,7 @@ def test_output_comes_while_it_runs(session):
     assert end - begin > 0.3
 
 
+@elsewhere_too
 def test_the_lines_of_a_command(session):
     assert session.value("x = !printf 'a\\nb c\\n'; echo err >&2\nx") == "['a', 'b c', 'err']"
     assert (session["x"].n, session["x"].s) == ("a\nb c\nerr", "a b c err")
@@ -87,12 +96,14 @@ def test_interpolation(text, result):
     assert interpolate(text, {"a": 1, "o": 5}, {"local": "L"}) == result
 
 
+@elsewhere_too
 def test_commands_get_no_stdin(session):
     start = time.monotonic()
     assert session.ok("!cat").text() == ""
     assert time.monotonic() - start < 5
 
 
+@elsewhere_too
 def test_programs_in_the_background_are_not_waited_for(session):
     start = time.monotonic()
     session.ok("!(sleep 1; echo late; echo done > done) & echo started")
@@ -143,6 +154,14 @@ def test_an_interrupt_ends_a_command(session, code):
     assert session.value("1") == "1"
 
 
+@elsewhere_too
+def test_an_interrupt_ends_a_program_that_is_silent_or_prints_without_end(session):
+    for program in ("exec sleep 60", "while :; do echo again; done"):
+        reply, _ = interrupted(session, "!" + program)
+        assert reply["ename"] == "KeyboardInterrupt"
+    assert session.ok("!echo still here").text() == "still here\n"
+
+
 def test_an_interrupt_lets_a_command_clean_up(session):
     reply, _ = interrupted(session, "!trap 'echo cleaned; exit' INT; while true; do sleep 0.05; done")
     assert reply["ename"] == "KeyboardInterrupt"
@@ -171,6 +190,7 @@ def _alive(pid):
         return False
 
 
+@elsewhere_too
 def test_bash(session):
     messages = session.ok('%%bash\nx=5\necho "$x" {y}\necho err >&2\n')
     assert messages.text() == "5 {y}\n"
@@ -184,6 +204,7 @@ def test_bash(session):
     assert session["_exit_code"] == 4
 
 
+@elsewhere_too
 def test_scripts(session):
     assert session.ok(f"%%script {sys.executable} -\nprint(6 * 7)").text() == "42\n"
     assert session.ok("%%sh\necho $0").text() == "sh\n"
@@ -203,6 +224,7 @@ def test_pip_is_that_of_this_python(session, monkeypatch):
     assert "cannot run pip" in session.error("%pip list")["evalue"]
 
 
+@elsewhere_too
 def test_commands_that_cannot_be_started(session, monkeypatch):
     def fail(*_, **__):
         raise OSError(12, "Cannot allocate memory")

@@ -244,3 +244,45 @@ def test_a_pull_does_not_hold_a_thread_of_a_small_pool(sessions):
         assert time.monotonic() - started < 5.0
     finally:
         broker._close()
+
+
+def test_how_workers_begin(monkeypatch):
+    how, variable = spawn_module.how_workers_begin, spawn_module.VARIABLE
+    assert how({}, {}) == "fork"
+    assert how({}, {variable: "spawn"}) == "spawn"
+    assert how({"worker": "fork"}, {variable: "spawn"}) == "fork"
+    with pytest.raises(SpawnError, match="by fork or spawn, not by 'thread'"):
+        how({"worker": "thread"}, {})
+    for system in ("win32", "darwin", "freebsd14"):
+        monkeypatch.setattr(spawn_module, "sys", SimpleNamespace(platform=system))
+        assert how({}, {}) == "spawn"
+        with pytest.raises(SpawnError, match="can't fork a worker"):
+            how({"worker": "fork"}, {})
+
+
+def test_a_spawned_worker_is_a_program_of_its_own_and_its_keeper_no_orphan(sessions):
+    client = sessions.start(worker="spawn")
+    commands = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in (client.keeper, client.worker)]
+    assert [name in command for name, command in zip((b"start_keeper", b"start_worker"), commands, strict=True)] == [
+        True,
+        True,
+    ]
+    assert os.getsid(client.keeper) == client.keeper
+    assert {str(Path(f"/proc/{client.keeper}/fd/{fd}").readlink()) for fd in (0, 1, 2)} == {os.devnull}
+    client.ask("terminate")
+    wait_for(lambda: not Path(f"/proc/{client.keeper}").exists())  # it isn't left as a zombie either
+
+
+@pytest.mark.parametrize("python", [sys.executable, "/bin/true", "/bin/cat", "/bin/false"])
+def test_a_keeper_that_is_not_forked_tells_why_it_did_not_start(python, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    digest, archive = agent_archive()
+    with pytest.raises(SpawnError, match=r"ended with exit code|damaged"):
+        spawn(digest, archive[:-1] + b"?", BOOT, {"session": "never", "python": python, "worker": "spawn"})
+
+
+def test_without_a_place_for_files_a_spawned_worker_compiles_for_itself(sessions, monkeypatch):
+    monkeypatch.setattr(records, "private_folders", lambda create, shared=True: iter(()))
+    client = sessions.start(f"homeless{os.getpid()}", agent=agent_with("boot.py", NO_FOLDER), worker="spawn")
+    assert client.run("a", "print('here')")[0] == "here\n"

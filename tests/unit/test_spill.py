@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections import deque
 from pathlib import Path
+from types import SimpleNamespace
 from unittest import mock
 
 import pytest
@@ -81,6 +82,19 @@ def test_what_is_appended_comes_back_in_order(spill):
     assert [told(entry) for entry in spill.scan(4000)] == before[4000:]
     assert [told(entry) for entry in all_of(spill)] == before
     assert (spill.count, spill.urgent, spill.bytes, spill.on_disk) == (0, 0, 0, 0)
+
+
+def test_without_what_only_posix_has(spill, monkeypatch):
+    for name in ("pread", "pwrite", "geteuid"):
+        monkeypatch.delattr(os, name)
+    monkeypatch.setattr(room, "os", SimpleNamespace())  # shutil, which is asked instead, needs the real one
+    entries = [text(b"%d" % number * 5000) for number in range(50)]
+    wanted = [told(entry) for entry in entries]
+    assert spill.append(entries[:30]) == 30
+    taken = spill.take(1000)
+    assert spill.append(entries[30:]) == 20
+    assert [told(entry) for entry in taken + all_of(spill)] == wanted
+    assert room.memory_bytes() > 0
 
 
 def test_its_folder_is_private_and_its_files_have_no_name(spill, folder):

@@ -47,12 +47,15 @@ DAY = 24 * 3600.0  # seconds
 
 
 def private_folders(create: bool, shared: bool = True) -> Iterator[str]:
-    """Folders that only this user can use, best first; with ``shared``, also such below shared temp folders."""
+    """Folders that only this user can use, best first; with ``shared``, also such below shared temp folders.
+
+    On Windows, where modes mean nothing, that is a folder of the user's profile, which Windows keeps from other users.
+    """
     home = os.path.expanduser("~")
     bases = [os.environ.get("LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME"), os.path.join(home, ".cache")]
     candidates = [os.path.join(base, "rpyc-kernel") for base in bases if base and os.path.isabs(base)]
-    if shared:
-        uid = os.geteuid() if hasattr(os, "geteuid") else "user"
+    if shared and hasattr(os, "geteuid"):  # else there is no owner to check
+        uid = os.geteuid()
         bases = [os.environ.get("XDG_RUNTIME_DIR"), os.environ.get("TMPDIR")]
         bases += ["/tmp", "/var/tmp", "/dev/shm"]  # noqa: S108 - each with a 0700 folder of ours, whose owner is checked
         candidates += [os.path.join(base, "rpyc-kernel-%s" % uid) for base in bases if base and os.path.isabs(base)]
@@ -179,10 +182,15 @@ class Agent:
     def load_code(self) -> None:
         """Have all code at hand: from the cache, or else compiled in a process that ends, and cached.
 
-        In this process, compiling would leave some MiB that are never given back.
+        In this process, compiling would leave some MiB that are never given back: so only where none can be forked.
         """
         self._code = cached_code(self.digest)
         if self._code:
+            return
+        if not hasattr(os, "fork"):
+            data = Code.compile(self.sources)
+            _write(_code_name(self.digest), data)
+            self._code = cached_code(self.digest) or Code.load(data)
             return
         reader, writer = os.pipe()
         pid = os.fork()
@@ -282,7 +290,7 @@ def cached_code(digest: str) -> Optional[Code]:
     This name can't prove what is in the file, as an agent's does. It is believed because nobody but this user can
     write into that folder, as Python believes its ``__pycache__``; the checksum only shows that it is whole.
     """
-    import mmap  # late: Windows, where no keeper runs, needs none of this
+    import mmap  # late: a server needs none of this
 
     for file in _read(_code_name(digest)):
         try:
@@ -385,11 +393,25 @@ def open_broker(digest: str, source: bytes) -> Tuple[Callable[[str, bytes], byte
 
 def start_keeper(stream: BinaryIO) -> None:
     """The keeper's process begins here; ``stream`` gives the agent and the session's configuration (JSON)."""
+    agent, config = _receive(stream)
+    if config.get("worker") != "spawn":
+        agent.packed = b""  # a session lives long, and its code is there
+    load("keeper.main", mount(agent)).main(config, agent)
+
+
+def start_worker(stream: BinaryIO) -> None:
+    """The process of a worker that isn't forked begins here; ``stream`` goes on with requests."""
+    agent, config = _receive(stream)
+    agent.packed = b""
+    load("worker.spawned", mount(agent)).main(stream, config)
+
+
+def _receive(stream: BinaryIO) -> Tuple[Agent, Dict[str, Any]]:
+    """The agent, its code at hand, and the session's configuration."""
     gc.disable()  # until all is imported: nothing of that is garbage
     digest = stream.readline().decode("ascii").strip()
     sizes = [int(size) for size in stream.readline().split()]
     packed, config = (stream.read(size) for size in sizes)
     agent = Agent(digest, packed)
     agent.load_code()
-    agent.packed = packed = b""  # a session lives long, and its code is there
-    load("keeper.main", mount(agent)).main(json.loads(config.decode("utf-8")))
+    return agent, json.loads(config.decode("utf-8"))

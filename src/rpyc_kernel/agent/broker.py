@@ -19,7 +19,7 @@ from .spawn import SpawnError, spawn
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
-    from typing import Any, Dict, List, Optional, Tuple
+    from typing import Any, Callable, Dict, List, Optional, Tuple
 
     Json = Dict[str, Any]
 
@@ -29,7 +29,8 @@ LOOK = 1.0  #: seconds that a keeper has to tell its status for the list of sess
 
 # So that a link that is gone is noticed here too: when idle, after 30 s without a sign of life; with something under
 # way, after two minutes instead of TCP's fifteen. Linux counts a reader that takes nothing for so long as gone as well.
-KEEPALIVE = (("SO_KEEPALIVE", 1), ("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
+# (TCP_KEEPALIVE is what macOS calls TCP_KEEPIDLE.)
+KEEPALIVE = (("SO_KEEPALIVE", 1), ("TCP_KEEPIDLE", 15), ("TCP_KEEPALIVE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
 USER_TIMEOUT = 120_000  #: milliseconds
 
 
@@ -47,7 +48,7 @@ class Broker:
     def __init__(self, digest: str, archive: bytes, boot: bytes) -> None:
         self._agent = (digest, archive, boot)
         self._door: Optional[Tuple[str, socket.socket]] = None
-        self._server, self._kernel = _tune_connection()
+        self._server, self._kernel = _tune_connection(self._close)
         self._pooled = self._server == "ThreadPoolServer"
 
     def call(self, op: str, payload: bytes) -> bytes:
@@ -201,8 +202,8 @@ def _error(kind: str, text: str) -> bytes:
     return wire.pack({"error": kind, "text": text})
 
 
-def _tune_connection() -> Tuple[str, Optional[socket.socket]]:
-    """Set up the RPyC connection that this call came on.
+def _tune_connection(at_end: Callable[[], None]) -> Tuple[str, Optional[socket.socket]]:
+    """Set up the RPyC connection that this call came on, and have a function called when it is closed.
 
     Returns the class of the server behind it, "" if unknown, and its socket.
 
@@ -222,6 +223,7 @@ def _tune_connection() -> Tuple[str, Optional[socket.socket]]:
     sock: Optional[socket.socket] = None
     try:
         channel = connection._channel  # type: ignore[union-attr]
+        _call_at_end(connection, at_end)
         channel.compress = False
         sock = channel.stream.sock
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -232,3 +234,19 @@ def _tune_connection() -> Tuple[str, Optional[socket.socket]]:
     except (AttributeError, OSError):
         pass
     return server, sock
+
+
+def _call_at_end(connection: Any, function: Callable[[], None]) -> None:
+    """Where nothing tells that the kernel has gone, its connection is closed when an answer to it can't be sent.
+
+    Its broker would live until the collector comes, since RPyC leaves cycles behind, and hold the session all the time.
+    """
+    close = getattr(connection, "close", None)
+    if close is None:
+        return
+
+    def close_both(*args: Any, **options: Any) -> Any:
+        function()
+        return close(*args, **options)
+
+    connection.close = close_both

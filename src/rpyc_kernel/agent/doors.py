@@ -1,8 +1,8 @@
 """The local socket between broker and keeper: where it stands, and how the two know each other.
 
-On POSIX a Unix socket in a private folder, in Linux's abstract names where no folder can be written; elsewhere a
-loopback port. Both sides prove that they know the session's key, and the other's uid is checked where the system
-tells it, before a byte is believed.
+A Unix socket in a private folder; on Linux one of its abstract names where no folder can be written; where the system
+has no Unix sockets, or none with so long a path, a loopback port. Both sides prove that they know the session's key,
+and the other's uid is checked where the system tells it, before a byte is believed.
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ class NobodyError(OSError):
 
 def listen(folder: Optional[str], session: str) -> Tuple[socket.socket, str]:
     """A listening socket, and the name under which `connect` finds it."""
-    if not hasattr(socket, "AF_UNIX"):
+    linux = sys.platform == "linux"
+    path = os.path.join(folder, session + ".sock") if folder else ""
+    if not hasattr(socket, "AF_UNIX") or not (linux or 0 < len(os.fsencode(path)) <= _PATH_MAX):
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         listener.bind(("127.0.0.1", 0))
         name = "127.0.0.1:%d" % listener.getsockname()[1]
     else:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        if folder:
-            name = os.path.join(folder, session + ".sock")
-            with _Short(name) as path:
-                listener.bind(path)
-            os.chmod(name, 0o600)
-        elif sys.platform == "linux":
+        if path:
+            name = path
+            with _Short(path) as short:
+                listener.bind(short)
+            os.chmod(path, 0o600)
+        else:
             name = "@rpyc-kernel-" + session
             listener.bind("\0" + name[1:])
-        else:
-            raise OSError("there is no folder in which this user may make a socket")
     listener.listen(8)
     return listener, name
 

@@ -40,7 +40,7 @@ def sessions_folders(create: bool = True) -> Iterator[str]:
             if create:
                 os.makedirs(path, 0o700, exist_ok=True)
             status = os.lstat(path)
-            if stat.S_ISDIR(status.st_mode) and _is_private(status) and os.access(path, os.W_OK):
+            if stat.S_ISDIR(status.st_mode) and is_private(status) and os.access(path, os.W_OK):
                 yield path
         except OSError:
             continue
@@ -53,7 +53,7 @@ def write(folder: str, record: Record) -> None:
     try:
         with os.fdopen(fd, "w") as file:
             json.dump(record, file)
-        os.rename(path + ".new", path)
+        os.replace(path + ".new", path)
     except OSError:
         os.unlink(path + ".new")
         raise
@@ -79,7 +79,7 @@ def _load(path: str) -> Any:
     fd = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     with os.fdopen(fd, "rb") as file:
         status = os.fstat(fd)
-        if not (stat.S_ISREG(status.st_mode) and _is_private(status)):
+        if not (stat.S_ISREG(status.st_mode) and is_private(status)):
             return None
         return json.loads(file.read(_MAX_RECORD).decode("utf-8"))
 
@@ -172,6 +172,8 @@ def _remove_folder(path: str) -> None:
         shutil.rmtree(path, ignore_errors=True)  # does nothing to a link
 
 
-def _is_private(status: os.stat_result) -> bool:
-    mine = not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
-    return mine and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+def is_private(status: os.stat_result) -> bool:
+    """Whether only this user can write there."""
+    if not hasattr(os, "geteuid"):
+        return True  # Windows, see `private_folders`
+    return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)

@@ -6,23 +6,45 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional
+    from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 STARTER = (
     "import sys; f = sys.stdin.buffer; n = int(f.readline()); s = {'__name__': 'boot'};"
     "exec(compile(f.read(n), '<rpyc-kernel boot>', 'exec'), s); s['start_keeper'](f)"
 )
 SECONDS = 60.0  #: until a keeper has answered; boards are slow
+# Of Windows: a console of its own that nobody sees, so that the keeper outlives the one that the server was started in.
+# (With DETACHED_PROCESS it would have none, and each program that it starts would open a window.)
+_DETACHED = getattr(subprocess, "CREATE_NO_WINDOW", 0) | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
 
+
+FORKS = ("linux", "android")  # `page` needs what pipes tell there, and elsewhere don't
+VARIABLE = "RPYC_KERNEL_WORKER"  #: in the server's environment: how workers begin where the kernel doesn't say
 
 WHICH = "Say which Python to use there with %connect ADDRESS --python PATH"
 
 
 class SpawnError(Exception):
     """No keeper could be started; the text says why, in a sentence for the user."""
+
+
+def how_workers_begin(config: Dict[str, Any], environment: Mapping[str, str]) -> str:
+    """``fork``: a worker is forked from its keeper, and shares its memory; ``spawn``: it is a program of its own.
+
+    :param config: of the session; its ``worker`` says it, or else the environment, or else what this system can do
+    :raises SpawnError: it can't do that
+    """
+    forks = hasattr(os, "fork") and sys.platform in FORKS
+    how = config.get("worker") or environment.get(VARIABLE) or ("fork" if forks else "spawn")
+    if how not in ("fork", "spawn"):
+        raise SpawnError("workers begin by fork or spawn, not by %r" % how)
+    if how == "fork" and not forks:
+        raise SpawnError("that machine can't fork a worker: it isn't Linux. Leave it to spawn one")
+    return str(how)
 
 
 def spawn(digest: str, archive: bytes, boot: bytes, config: Dict[str, Any]) -> Dict[str, Any]:
@@ -35,6 +57,7 @@ def spawn(digest: str, archive: bytes, boot: bytes, config: Dict[str, Any]) -> D
     if not python:
         raise SpawnError("the server runs in a program whose sys.executable is empty. " + WHICH)
     environment = dict(os.environ, **config.get("env", {}))
+    config = dict(config, worker=how_workers_begin(config, environment))
     text = json.dumps(config).encode("utf-8")
     head = b"%d\n%s%s\n%d %d\n" % (len(boot), boot, digest.encode("ascii"), len(archive), len(text))
     try:
@@ -46,11 +69,13 @@ def spawn(digest: str, archive: bytes, boot: bytes, config: Dict[str, Any]) -> D
             cwd=config.get("cwd") or None,
             env=environment,
             start_new_session=True,
+            creationflags=_DETACHED,
         )
     except (OSError, ValueError) as error:
         raise SpawnError(_why_not_started(python, config.get("cwd"), error)) from error
+    talk = _talk if config["worker"] == "fork" else _talk_and_part
     try:
-        output, errors = process.communicate(head + archive + text, SECONDS)
+        output, errors = talk(process, head + archive + text)
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
@@ -60,6 +85,45 @@ def spawn(digest: str, archive: bytes, boot: bytes, config: Dict[str, Any]) -> D
             if stream:
                 stream.close()
     return _record(python, output, errors, process.returncode)
+
+
+def _talk(process: subprocess.Popen[bytes], data: bytes) -> Tuple[bytes, bytes]:
+    """Its last words; it ends when the keeper, its child, has told its record."""
+    return process.communicate(data, SECONDS)
+
+
+def _talk_and_part(process: subprocess.Popen[bytes], data: bytes) -> Tuple[bytes, bytes]:
+    """What it says; it is the keeper itself, which goes on when it has closed its streams."""
+    import threading  # late, and in a server that has threads
+
+    said: Dict[str, bytes] = {}
+
+    def hear(name: str, stream: Any) -> None:
+        said[name] = stream.read()
+
+    def tell(stream: Any) -> None:
+        try:
+            stream.write(data)
+            stream.close()
+        except OSError:
+            pass  # it has ended; why, it tells or its exit code does
+
+    threads = [
+        threading.Thread(target=hear, args=("out", process.stdout), daemon=True),
+        threading.Thread(target=hear, args=("err", process.stderr), daemon=True),
+        threading.Thread(target=tell, args=(process.stdin,), daemon=True),
+    ]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + SECONDS
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+        if thread.is_alive():
+            raise subprocess.TimeoutExpired(process.args, SECONDS)
+    if not said["out"].strip():
+        process.wait(max(0.0, deadline - time.monotonic()))
+    threading.Thread(target=process.wait, name="rpyc-kernel-keeper", daemon=True).start()  # or it would be a zombie
+    return said["out"], said["err"]
 
 
 def _record(python: str, output: bytes, errors: bytes, code: Optional[int]) -> Dict[str, Any]:

@@ -47,10 +47,7 @@ class Attention:
     def update(self) -> None:
         """Let the selector look at what is wanted now."""
         listening = self._listening and not self.nap_until and not self._child.gone
-        reading = selectors.EVENT_READ if listening else 0
-        writing = selectors.EVENT_WRITE if self._child.outgoing else 0
-        watched = [(self._child.socket.fileno(), writing), *[(fd, reading) for fd in self._child.sources]]
-        for fileobj, wanted in watched:
+        for fileobj, wanted in self._child.watched(selectors.EVENT_READ if listening else 0):
             known = self._selector.get_map().get(fileobj)
             if not wanted:
                 if known:

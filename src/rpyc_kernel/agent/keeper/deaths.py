@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 
 from .. import wire
@@ -20,17 +19,18 @@ if TYPE_CHECKING:
 RESTARTED: Json = {"text": "was restarted", "restart": True}  #: its end where somebody wanted it
 
 
-def describe_end(status: int) -> Json:
-    """How a process ended, from waitpid's status: ``{"signal": name}`` or ``{"code": int}``, and a ``text``."""
-    if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
+def describe_end(code: int) -> Json:
+    """How a process ended: ``{"signal": name}`` or ``{"code": int}``, and a ``text``.
+
+    :param code: its exit code, negative for a signal
+    """
+    if code < 0:
         try:
-            name = signal.Signals(number).name
+            name = signal.Signals(-code).name
         except ValueError:
-            name = "signal %d" % number
-        return {"signal": name, "text": "was ended by signal %d (%s)" % (number, name)}
-    code = os.WEXITSTATUS(status)
-    return {"code": code, "text": "ended with exit code %d" % code}
+            name = "signal %d" % -code
+        return {"signal": name, "text": "was ended by signal %d (%s)" % (-code, name)}
+    return {"code": code, "text": "ended with exit code %s" % (code if code < 1 << 16 else "0x%08X" % code)}
 
 
 def report(journal: Journal, requests: Requests, end: Json) -> None:

@@ -8,7 +8,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Dict, List, Set, Tuple
 
-_TICKS = os.sysconf("SC_CLK_TCK")
 _PARENT, _GROUP, _SESSION, _START = 1, 2, 3, 19  # fields of /proc/PID/stat behind the name
 
 
@@ -26,7 +25,7 @@ class CellProcesses:
             with open("/proc/%d/task/%d/children" % (self.worker, self.worker)) as file:
                 self._earlier = {int(pid) for pid in file.read().split()}
             with open("/proc/uptime") as file:
-                self._begun = int(float(file.read().split()[0]) * _TICKS)
+                self._begun = int(float(file.read().split()[0]) * os.sysconf("SC_CLK_TCK"))
         except (OSError, ValueError):
             self._earlier = set()
 

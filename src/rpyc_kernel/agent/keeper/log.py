@@ -36,12 +36,13 @@ class Log:
 
     @staticmethod
     def _append(path: str, line: bytes) -> None:
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         fd = os.open(path, flags, 0o600)
         try:
             size = os.fstat(fd).st_size
             if size + len(line) > LIMIT:
-                kept = os.pread(fd, LIMIT // 2, size - LIMIT // 2)
+                os.lseek(fd, size - LIMIT // 2, os.SEEK_SET)
+                kept = os.read(fd, LIMIT // 2)
                 os.ftruncate(fd, 0)
                 os.write(fd, b"(what came before was dropped)\n" + kept[kept.find(b"\n") + 1 :])
             os.write(fd, line)

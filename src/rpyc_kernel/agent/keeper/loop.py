@@ -1,12 +1,11 @@
 """The keeper: one selector loop between the brokers that come and go and the worker that runs the cells.
 
-It has no thread, so that it may fork a worker at any time. What it knows stands in plain objects beside it: the
-`Journal`, the `Requests`, the `Hold`, the waiting `Pull`; what may be asked of it in `Operations`.
+It has no thread where it forks its worker, so that it may do that at any time. What it knows stands in plain objects
+beside it: the `Journal`, the `Requests`, the `Hold`, the waiting `Pull`; what may be asked of it in `Operations`.
 """
 
 from __future__ import annotations
 
-import os
 import selectors
 import signal
 import socket
@@ -15,7 +14,6 @@ import time
 from .. import wire
 from . import deaths, pulls
 from .attention import Attention
-from .child import Child
 from .hold import Hold, Stale
 from .journal import open_journal
 from .log import Log
@@ -28,6 +26,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional
 
+    from ..boot import Agent
+    from .child import Child
     from .requests import Request
     from .watcher import Watcher
 
@@ -43,13 +43,18 @@ class Keeper:
     """Keeps one session.
 
     :param config: see `keeper.main.main`
+    :param agent: what is handed to a worker that isn't forked
+    :param watcher: who ends what is left if this process is killed; None: the worker itself does
     :ivar why: what has ended it
     """
 
-    def __init__(self, listener: socket.socket, key: bytes, config: Json, log: Log, watcher: Watcher) -> None:
+    def __init__(
+        self, listener: socket.socket, key: bytes, config: Json, agent: Agent, log: Log, watcher: Optional[Watcher]
+    ) -> None:
         self.listener = listener
         self.key = key
         self.config = config
+        self.agent = agent
         self.log = log
         self.watcher = watcher
         self.journal = open_journal(config)
@@ -103,15 +108,16 @@ class Keeper:
     # signals and time
 
     def _prepare_signals(self) -> None:
-        reader, writer = os.pipe()
-        for fd in (reader, writer):
-            os.set_blocking(fd, False)
-        self._wakeup = (reader, writer)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self._wakeup = socket.socketpair()
+        reader, writer = self._wakeup
+        for end in self._wakeup:
+            end.setblocking(False)
         signal.signal(signal.SIGTERM, self._on_sigterm)
         signal.signal(signal.SIGINT, lambda *_: None)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        if hasattr(signal, "SIGHUP"):
+            signal.signal(signal.SIGCHLD, lambda *_: None)
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
         self.selector.register(reader, selectors.EVENT_READ, self._on_signal)
 
     def _on_sigterm(self, *_: object) -> None:
@@ -121,10 +127,17 @@ class Keeper:
 
     def _on_signal(self, _events: int) -> None:
         try:
-            os.read(self._wakeup[0], 512)
+            self._wakeup[0].recv(512)
         except BlockingIOError:
             pass
         self._reap()
+
+    def _wake(self) -> None:
+        """As a signal does; from any thread."""
+        try:
+            self._wakeup[1].send(b"!")
+        except OSError:  # it is full, so that the loop wakes up anyway
+            pass
 
     def _timeout(self) -> float:
         now = time.monotonic()
@@ -226,7 +239,7 @@ class Keeper:
 
     def note_speed(self) -> None:
         """What the link carries is known, as far as that can be: to the worker, which makes its pictures so large."""
-        self.child.page.carries = self.speed.bytes_per_second
+        self.child.tell_speed(self.speed.bytes_per_second)
         self.journal.ahead = self.speed.ahead
 
     def send(self, request: Request) -> None:
@@ -249,11 +262,22 @@ class Keeper:
     # the worker
 
     def _give_birth(self) -> None:
-        self.child = Child(self.journal, self.requests, self._become_worker)
+        self.child = self._make_child()
+        if self.ended:  # by a signal, just now
+            self.child.kill()
         self.attention = Attention(self.child, self.journal, self.selector)
         self.restarting = False
         for request in list(self.requests.open.values()):
             self.child.send(request.number, request.packet)
+
+    def _make_child(self) -> Child:
+        if self.config.get("worker") == "spawn":
+            from .spawned import SpawnedChild
+
+            return SpawnedChild(self.journal, self.requests, self.config, self.agent, self._wake)
+        from .forked import ForkedChild
+
+        return ForkedChild(self.journal, self.requests, self._become_worker)
 
     def _become_worker(self, sock: socket.socket, outgoing: int, pipes: Any, page: Any) -> None:
         """In the forked child: drop what is the keeper's, and run cells for the rest of its life."""
@@ -262,16 +286,18 @@ class Keeper:
             signal.signal(number, signal.SIG_DFL)
         self.selector.close()
         self.listener.close()
-        self.watcher.close()
-        for fd in self._wakeup:
-            os.close(fd)
+        if self.watcher:
+            self.watcher.close()
+        for end in self._wakeup:
+            end.close()
         for visitor in self.visitors:
             visitor.socket.close()
         self.visitors.clear()
         self.journal.close()
+        from ..worker.forked import ForkedWay
         from ..worker.main import main
 
-        main(sock, outgoing, pipes, page, self.config)
+        main(ForkedWay(sock, outgoing, pipes, page), self.config)
 
     def _reap(self) -> None:
         status = self.child.reap()

@@ -13,25 +13,30 @@ from importlib.machinery import PathFinder
 from .. import doors, records, wire
 from .log import Log
 from .loop import Keeper
-from .watcher import Watcher
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict
 
+    from ..boot import Agent
+
     Json = Dict[str, Any]
 
 
-def main(config: Json) -> None:
+def main(config: Json, agent: Agent) -> None:
     """Become the keeper of a new session and tell the broker, on stdout, its record (or ``{"error": text}``).
 
     :param config: ``session`` (its name on this machine, chosen by the kernel), ``name`` (for people), ``shell``
         (``auto``, ``plain`` or ``ipython``), ``keep`` (seconds an idle session stays without a kernel), ``agent`` (the
-        version of the kernel's distribution, for people)
+        version of the kernel's distribution, for people), ``worker`` (``fork`` or ``spawn``: see
+        `spawn.how_workers_begin`)
+    :param agent: this one
     """
-    if os.fork():
-        os._exit(0)  # the broker waits for this one; the keeper is nobody's child
-    os.setsid()
+    forks = config.get("worker") != "spawn"
+    if forks:
+        if os.fork():
+            os._exit(0)  # the broker waits for this one; the keeper is nobody's child
+        os.setsid()
     key = os.urandom(32)
     record: Json = {
         "session": config["session"],
@@ -53,10 +58,15 @@ def main(config: Json) -> None:
     _close_standard_streams()
     log = Log(record["path"] + ".log" if record.get("path") else None)
     log.write("keeper %d of session %s, Python %s" % (record["pid"], record["session"], record["python"]))
-    watcher = Watcher()
+    watcher = None
+    if forks:
+        from .watcher import Watcher
+
+        watcher = Watcher()
     try:
-        _import_worker(config)
-        keeper = Keeper(listener, key, config, log, watcher)
+        if forks:
+            _import_worker(config)
+        keeper = Keeper(listener, key, config, agent, log, watcher)
         gc.enable()
         keeper.run()
         log.write("the session ends: %s" % keeper.why)
@@ -102,7 +112,7 @@ def _import_worker(config: Json) -> None:
         from ..worker.shell_plain import shell  # noqa: F401
     else:
         from ..worker import shell_ipython  # noqa: F401
-    from ..worker import main  # noqa: F401
+    from ..worker import forked, main  # noqa: F401
 
     gc.freeze()
 

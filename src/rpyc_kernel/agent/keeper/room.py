@@ -17,12 +17,14 @@ def memory_bytes() -> int:
     """The memory of the machine; very much if that can't be learned."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (OSError, ValueError):
+    except (AttributeError, OSError, ValueError):
         return 1 << 40
 
 
 def give_back_memory() -> None:
     """Let the system have what was freed; of memory that was cut into small pieces glibc keeps nearly all."""
+    if sys.platform != "linux":
+        return
     try:
         import ctypes  # late: it costs 0.4 MiB
 
@@ -33,6 +35,11 @@ def give_back_memory() -> None:
 
 def spare_bytes(folder: str, margin: Optional[int] = None) -> int:
     """How many bytes may be written there: what is free less a margin; for a disk in memory, of the memory too."""
+    if not hasattr(os, "statvfs"):
+        import shutil  # late: Windows
+
+        usage = shutil.disk_usage(folder)
+        return _less(usage.free, usage.total, margin)
     disk = os.statvfs(folder)
     spare = _less(disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize, margin)
     if sys.platform == "linux":

@@ -12,6 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Dict, Iterable, List, Optional, Tuple
 
+    from ..wire import Bytes
+
 _RECORD = struct.Struct("<BII")  # flags, bytes of the parent, bytes of the data
 _LOST = struct.Struct("<QQQ")
 _STREAMS = {"": 0, "stdout": 1, "stderr": 2}
@@ -173,9 +175,9 @@ class Segment:
     def _read(self, place: int, size: int) -> bytes:
         if self._memory is not None:
             return bytes(self._memory[place : place + size])
-        data = os.pread(self._fd, size, place)
+        data = _pread(self._fd, size, place)
         while len(data) < size:
-            more = os.pread(self._fd, size - len(data), place + len(data))
+            more = _pread(self._fd, size - len(data), place + len(data))
             if not more:
                 raise OSError(errno.EIO, "the file is shorter than it was written")
             data += more
@@ -187,9 +189,23 @@ class Segment:
             return
         view = memoryview(data)
         while view:
-            written = os.pwrite(self._fd, view, place)
+            written = _pwrite(self._fd, view, place)
             place += written
             view = view[written:]
+
+
+def _pread(fd: int, size: int, place: int) -> bytes:
+    if hasattr(os, "pread"):
+        return os.pread(fd, size, place)
+    os.lseek(fd, place, os.SEEK_SET)  # Windows; nobody else has this descriptor
+    return os.read(fd, size)
+
+
+def _pwrite(fd: int, data: Bytes, place: int) -> int:
+    if hasattr(os, "pwrite"):
+        return os.pwrite(fd, data, place)
+    os.lseek(fd, place, os.SEEK_SET)
+    return os.write(fd, data)
 
 
 def _record(entry: Entry) -> bytes:

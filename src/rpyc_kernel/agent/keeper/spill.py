@@ -14,6 +14,7 @@ import os
 import stat
 from collections import deque
 
+from ..records import is_private
 from .entries import EVERYTHING, Entry, thin
 from .room import spare_bytes
 from .segment import Segment
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 CAP = 256 << 20  #: bytes of all segments
 SEGMENT = 4 << 20  #: bytes; a longer message has one of its own
 PIECE = 256 << 10  #: bytes written or read at once
+
+
+# Windows neither lets a file that is open lose its name nor, without being told, leaves its bytes as they are; but it
+# removes the file when that is closed.
+_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_TEMPORARY", 0) | getattr(os, "O_BINARY", 0)
 
 
 class Spill:
@@ -112,7 +118,7 @@ class Spill:
         except FileExistsError:
             pass
         status = os.lstat(folder)
-        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o022:
+        if not stat.S_ISDIR(status.st_mode) or not is_private(status):
             raise PermissionError(errno.EPERM, "not a folder of this user alone")
         if not self._segments:
             self._most = 0
@@ -120,12 +126,13 @@ class Spill:
             raise OSError(errno.ENOSPC, "the disk is nearly full")
         self._opened += 1
         path = os.path.join(folder, "spill-%d" % self._opened)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        try:
-            os.unlink(path)
-        except OSError:
-            os.close(fd)
-            raise
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600)
+        if not hasattr(os, "O_TEMPORARY"):
+            try:
+                os.unlink(path)
+            except OSError:
+                os.close(fd)
+                raise
         return fd
 
     # out

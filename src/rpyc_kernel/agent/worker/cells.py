@@ -102,6 +102,15 @@ class Cells:
             except RuntimeError:  # user code has closed it; `run` makes another
                 pass
 
+    def wake(self) -> None:
+        """Let an event loop that waits return to Python (from another thread), so that a signal is handled."""
+        loop = self.loop
+        if loop is not None:
+            try:
+                loop.call_soon_threadsafe(lambda: None)
+            except RuntimeError:  # it is closed
+                pass
+
     def run(self) -> None:
         """Until the session ends."""
         while not self._ended:

@@ -1,12 +1,11 @@
 """SIGINT in the worker: for the request that it names, never for the next one, and never inside a frame.
 
-The keeper writes into the shared page which request is meant, and then sends the signal. A request that is interrupted
-before it began finds its name there when it begins.
+The keeper tells which request is meant (`told`), and then sends the signal, or has the sorter raise it. A
+request that is interrupted before it began finds its name there when it begins.
 """
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
@@ -17,9 +16,10 @@ from .attribution import current
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType, FrameType
-    from typing import Any, Callable, Dict, FrozenSet, Optional
+    from typing import Any, Callable, Dict, FrozenSet, Optional, Union
 
-    from ..frames import Page
+    from ..page import Page
+    from .spawned import Told
 
 AGAIN = 0.02  #: seconds after which an interrupt that was swallowed is repeated
 REPEAT = 0.5  #: seconds in which a second interrupt of one request is the same press
@@ -28,12 +28,13 @@ REPEAT = 0.5  #: seconds in which a second interrupt of one request is the same 
 class Interrupts:
     """Decides what a SIGINT does.
 
+    :param told: tells which request the last interrupt is meant for
     :ivar depth: above 0 while the main thread must not be interrupted; `leave` delivers what came meanwhile
     """
 
-    def __init__(self, page: Page) -> None:
-        self._page = page
-        self._seen = page.interrupt[0]
+    def __init__(self, told: Union[Page, Told]) -> None:
+        self._told = told
+        self._seen = told.interrupt[0]
         self._running: Dict[int, float] = {}  # request: when it was last interrupted
         self._early = 0
         self._late, self._late_until = 0, 0.0  # how many signals of interrupts that are known may still come
@@ -58,7 +59,7 @@ class Interrupts:
         def press_again(unraisable: Any) -> None:
             if unraisable.exc_type is KeyboardInterrupt:
                 self._running.update(dict.fromkeys(self._running, 0.0))
-                timer = threading.Timer(AGAIN, os.kill, (os.getpid(), signal.SIGINT))
+                timer = threading.Timer(AGAIN, signal_main)
                 timer.daemon = True
                 timer.start()
             else:
@@ -70,7 +71,7 @@ class Interrupts:
         """The request begins; False if it was interrupted already and must not run."""
         self._pending = None  # before it counts as running: from then on its interrupt may come
         self._running[number] = 0.0
-        serial, meant = self._page.interrupt
+        serial, meant = self._told.interrupt
         if meant == number and serial != self._seen:
             self._see(serial, 0)
             return False
@@ -91,7 +92,7 @@ class Interrupts:
         self._seen = serial
 
     def _handle(self, _signum: int, frame: Optional[FrameType]) -> None:
-        serial, meant = self._page.interrupt
+        serial, meant = self._told.interrupt
         if serial != self._seen:
             self._see(serial, 1)
         elif self._late > 0 and time.monotonic() < self._late_until:
@@ -118,7 +119,7 @@ class Interrupts:
 
         :raises KeyboardInterrupt: there was
         """
-        if self._page.interrupt[0] != self._seen:
+        if self._told.interrupt[0] != self._seen:
             self._handle(0, sys._getframe(1))
 
     def leave(self) -> None:
@@ -166,6 +167,21 @@ class Interrupts:
                 return True
             frame = frame.f_back
         return False
+
+
+def signal_main() -> None:
+    """SIGINT for the main thread, from any thread.
+
+    A thread of POSIX has to be told itself, or it sleeps on. On Windows whoever raises SIGINT wakes ``time.sleep``.
+    """
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    elif hasattr(signal, "raise_signal"):
+        signal.raise_signal(signal.SIGINT)
+    else:
+        import _thread  # before Python 3.8
+
+        _thread.interrupt_main()
 
 
 def _is_users(frame: Optional[FrameType]) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import gc
 import os
-import select
 import signal
 import socket
 import sys
@@ -15,45 +14,45 @@ from .. import frames, wire
 from . import attribution, output, show
 from .cells import Cells, Job
 from .comms import Comms
-from .interrupts import Interrupts
+from .interrupts import Interrupts, signal_main
 from .introspect import Introspection
 from .on_import import when_imported
-from .outlet import PARTIAL_SECONDS, Outlet
 from .port import Port
 from .standin import KernelStandIn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Tuple
+    from typing import Any, Dict, Union
 
+    from .forked import ForkedWay
+    from .spawned import SpawnedWay
+
+    Way = Union[ForkedWay, SpawnedWay]
     Json = Dict[str, Any]
 
 MAX_REQUEST = 1 << 30  #: bytes
 
 
-def main(sock: socket.socket, outgoing: int, pipes: Tuple[int, int], page: frames.Page, config: Json) -> None:
-    """Run requests from the socket until it ends; never returns.
+def main(way: Way, config: Json) -> None:
+    """Run requests until no more can come; never returns.
 
-    :param outgoing: the pipe on which frames go to the keeper
-    :param pipes: what fd 1 and fd 2 are to be
+    :param way: between this worker and its keeper
     :param config: the session's, see `keeper.main.main`
     """
-    os.setpgid(0, 0)
+    if hasattr(os, "setpgid"):
+        os.setpgid(0, 0)
     gc.disable()  # until the shell is there: importing IPython makes no garbage, and looking for it takes 6 ms of 60
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for fd, target in ((nothing, 0), (pipes[0], 1), (pipes[1], 2)):
-        os.dup2(fd, target)
-    os.close(nothing)
-    interrupts = Interrupts(page)
+    way.take_streams()
+    interrupts = Interrupts(way.told)
     interrupts.install()
     interrupts.insist()
-    outlet = Outlet(outgoing, pipes, page, interrupts)
+    outlet = way.open_outlet(interrupts)
     output.install(outlet)
     output.mind_children(outlet, interrupts)
     port = Port(outlet)
     cells = Cells(port, interrupts)
     introspection = Introspection(port)
-    sorter = Sorter(sock, outlet, port, cells, introspection)
+    sorter = Sorter(way, port, cells, introspection)
     threading.Thread(target=sorter.run, name="rpyc-kernel-sorter", daemon=True).start()
     attribution.follow_threads()
     sys.argv = [""]
@@ -76,11 +75,8 @@ def main(sock: socket.socket, outgoing: int, pipes: Tuple[int, int], page: frame
 class Sorter:
     """Reads requests and gives each to who answers it; an ``input_reply`` must not wait behind anything."""
 
-    def __init__(
-        self, sock: socket.socket, outlet: Outlet, port: Port, cells: Cells, introspection: Introspection
-    ) -> None:
-        self._socket = sock
-        self._outlet = outlet
+    def __init__(self, way: Way, port: Port, cells: Cells, introspection: Introspection) -> None:
+        self._way = way
         self._port = port
         self._cells = cells
         self._introspection = introspection
@@ -90,24 +86,12 @@ class Sorter:
 
     def run(self) -> None:
         """Until the keeper has closed its end."""
-        waits, pauses = select.poll(), select.poll()
-        waits.register(self._socket, select.POLLIN)
-        waits.register(self._outlet.alarm, select.POLLIN)
-        pauses.register(self._socket, select.POLLIN)
-        while True:
-            ready = dict(waits.poll())
-            if self._outlet.alarm in ready:
-                ready = dict(pauses.poll(PARTIAL_SECONDS * 1000))
-                self._outlet.disarm()
-            if self._socket.fileno() in ready and not self._read():
-                break
+        while self._read():
+            pass
         self._end()
 
     def _read(self) -> bool:
-        try:
-            data = self._socket.recv(1 << 18)
-        except OSError:
-            data = b""
+        data = self._way.receive()
         if not data:
             return False
         received = self._received
@@ -115,6 +99,10 @@ class Sorter:
         size = frames.REQUEST.size
         while len(received) >= size:
             number, length = frames.REQUEST.unpack_from(received)
+            if length in (frames.INTERRUPT, frames.CARRIES):
+                del received[:size]
+                self._take_word(number, length)
+                continue
             if length > MAX_REQUEST:
                 return False
             if len(received) < size + length:
@@ -152,6 +140,16 @@ class Sorter:
             self._live = Live(self._port, self._cells.shell)
         self._live.take(number, message)
 
+    def _take_word(self, number: int, word: int) -> None:
+        """What a keeper says that shares no memory with its worker, and can't send it a signal."""
+        told = self._way.told
+        if word == frames.CARRIES:
+            told.carries = number
+            return
+        told.note_interrupt(number)  # type: ignore[union-attr]
+        signal_main()
+        self._cells.wake()
+
     def _end(self) -> None:
         """The session is over, or the keeper is gone: the main thread leaves when it is idle.
 
@@ -162,7 +160,7 @@ class Sorter:
         main_thread.join(1.5)
         try:
             os.killpg(0, signal.SIGKILL)
-        except OSError:
+        except (AttributeError, OSError):  # Windows
             os._exit(1)
 
 

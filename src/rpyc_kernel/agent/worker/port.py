@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import signal
 
 from .. import frames, wire
 from .attribution import current
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from .show.screen import Screen
 
 REMEMBERED = 4096  #: requests
+
+
+LOOK = 0.1  #: seconds
 
 
 class StdinNotImplementedError(RuntimeError):
@@ -91,7 +95,7 @@ class Port:
         try:
             content: Dict[str, Any] = {"prompt": str(prompt), "password": password, "serial": serial}
             self.publish("input_request", content, kind=frames.URGENT)
-            answer = answers.get()
+            answer = _wait(answers)
             if "error" in answer:
                 raise StdinNotImplementedError("input() was called, but %s." % answer["error"])
             return str(answer.get("value", ""))
@@ -103,3 +107,13 @@ class Port:
         answers = self._answers.get(content.get("serial", 0))
         if answers is not None:
             answers.put(content)
+
+
+def _wait(answers: queue.SimpleQueue[Json]) -> Json:
+    """The answer. Where no signal wakes a thread that waits (Windows), look now and then whether one has come."""
+    seconds = None if hasattr(signal, "pthread_kill") else LOOK
+    while True:
+        try:
+            return answers.get(timeout=seconds)
+        except queue.Empty:
+            continue

@@ -24,6 +24,9 @@ _POLL = 0.1  #: seconds between looks whether a program has ended whose children
 _GRACE = 0.25  #: seconds that a program has to end after an interrupt, before it is killed
 
 
+_POSIX = hasattr(os, "killpg")  # else (Windows) there are no process groups, and select knows sockets alone
+
+
 class Lines(list):  # type: ignore[type-arg]
     """The lines that a command has written: a list, ``.n`` and ``.s`` are one text, joined by line breaks or blanks."""
 
@@ -104,7 +107,10 @@ class _Reader:
 
     def read(self) -> bool:
         """Give on what is there. False at the end."""
-        chunk = os.read(self.pipe.fileno(), _CHUNK)
+        return self.give(os.read(self.pipe.fileno(), _CHUNK))
+
+    def give(self, chunk: bytes) -> bool:
+        """Give that on. False at the end."""
         text = self.decoder.decode(chunk, not chunk)
         if os.name == "nt":
             text = text.replace("\r\n", "\n")
@@ -128,7 +134,7 @@ class _Reader:
 
 
 def _own_group() -> Dict[str, Any]:
-    if os.name == "nt":
+    if not _POSIX:
         return {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
     if sys.version_info >= (3, 11):
         return {"process_group": 0}
@@ -151,10 +157,8 @@ def _feed(child: subprocess.Popen[bytes], text: str) -> None:
 
 
 def _read(child: subprocess.Popen[bytes], readers: List[_Reader]) -> None:
-    if os.name == "nt":
-        for reader in readers:  # select knows no pipes there
-            while reader.read():
-                pass
+    if not _POSIX:
+        _read_by_threads(child, readers)
         return
     import selectors
 
@@ -173,9 +177,52 @@ def _read(child: subprocess.Popen[bytes], readers: List[_Reader]) -> None:
                 return
 
 
+def _read_by_threads(child: subprocess.Popen[bytes], readers: List[_Reader]) -> None:
+    """The same with a thread for each pipe; this one looks now and then, and so can be interrupted."""
+    import queue
+
+    chunks: queue.SimpleQueue[Tuple[_Reader, bytes]] = queue.SimpleQueue()
+    left = len(readers)
+
+    def fill(reader: _Reader) -> None:
+        with reader.pipe:
+            chunk = b"?"
+            while chunk:
+                chunk = os.read(reader.pipe.fileno(), _CHUNK)
+                chunks.put((reader, chunk))
+
+    def empty() -> None:
+        nonlocal left
+        reader, chunk = chunks.get(timeout=_POLL)
+        left -= not reader.give(chunk)
+
+    def drain() -> None:
+        while left:
+            try:
+                empty()
+            except queue.Empty:
+                continue
+
+    for reader in readers:
+        reader.left = True  # its thread closes it
+        threading.Thread(target=fill, args=(reader,), name="output of a program", daemon=True).start()
+    while left:
+        ended = child.poll() is not None
+        try:
+            empty()
+        except queue.Empty:
+            if ended:
+                threading.Thread(target=drain, name="output of a background program", daemon=True).start()
+                return
+
+
 def _end(child: subprocess.Popen[bytes], readers: List[_Reader]) -> None:
     """End a program and its children: first as Ctrl-C would, soon for certain."""
-    if os.name == "nt":
+    if not _POSIX:
+        if os.name == "nt":
+            from ...windows import kill_tree
+
+            kill_tree(child.pid)
         child.kill()
         child.wait()
         return

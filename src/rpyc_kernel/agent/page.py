@@ -1,0 +1,112 @@
+"""One page of memory that the keeper shares with a worker which it has forked, and the look into a pipe. Linux only.
+
+Elsewhere ``FIONREAD`` at the write end of a pipe says 0, whatever is in it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import struct
+import termios
+import time
+from array import array
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Tuple
+
+_INT = struct.Struct("=i")
+
+
+class Page:
+    """Memory that the keeper and its worker share: counters of the pipes, whom an interrupt is meant for, and more."""
+
+    # native, so that each number is written at once
+    _TURN = struct.Struct("@Q")  # odd while the keeper reads a pipe
+    _COUNTERS = struct.Struct("@QQQ")  # turn, and bytes read from either pipe
+    _INTERRUPT = struct.Struct("@II")
+    _CARRIES = struct.Struct("@Q")
+    _PARTIAL = struct.Struct("=BII")
+    _INTERRUPT_AT = 24
+    _CARRIES_AT = 32
+    _PARTIAL_AT = 40
+    _TEXT_AT = _PARTIAL_AT + _PARTIAL.size
+    PARTIAL_MAX = 2048
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, 4096)
+        self._unread = array("i", [0])
+
+    @property
+    def counters(self) -> Tuple[int, int]:
+        """How many bytes the keeper has read from each pipe so far; for the keeper, who alone changes them."""
+        _turn, out, err = self._COUNTERS.unpack_from(self._memory)
+        return out, err
+
+    def read_pipe(self, index: int, fd: int, count: int) -> bytes:
+        """Read from a pipe, and count what came. The worker sees that both are under way, and waits for the end.
+
+        :raises BlockingIOError: there is nothing in it
+        """
+        turn, *counters = self._COUNTERS.unpack_from(self._memory)
+        self._TURN.pack_into(self._memory, 0, turn + 1)
+        try:
+            data = os.read(fd, count)
+            counters[index] += len(data)
+            return data
+        finally:
+            self._COUNTERS.pack_into(self._memory, 0, turn + 1, *counters)
+            self._TURN.pack_into(self._memory, 0, turn + 2)
+
+    def stamps(self, pipes: Tuple[int, int]) -> Tuple[int, int]:
+        """How many bytes others have ever written to each pipe, of which these are the write ends."""
+        memory, counters, unread, ioctl = self._memory, self._COUNTERS, self._unread, fcntl.ioctl
+        while True:
+            turn, out, err = counters.unpack_from(memory)
+            ioctl(pipes[0], termios.FIONREAD, unread)
+            out += unread[0]
+            ioctl(pipes[1], termios.FIONREAD, unread)
+            if not turn & 1 and turn == self._TURN.unpack_from(memory)[0]:
+                return out, err + unread[0]
+            time.sleep(0)  # the keeper is reading just now
+
+    @property
+    def interrupt(self) -> Tuple[int, int]:
+        """The serial number of the last interrupt, and the number of the request it is meant for."""
+        serial, request = self._INTERRUPT.unpack_from(self._memory, self._INTERRUPT_AT)
+        return serial, request
+
+    @interrupt.setter
+    def interrupt(self, value: Tuple[int, int]) -> None:
+        self._INTERRUPT.pack_into(self._memory, self._INTERRUPT_AT, *value)
+
+    @property
+    def carries(self) -> int:
+        """How many bytes a second the link to the kernel carries; 0 while that isn't known."""
+        return self._CARRIES.unpack_from(self._memory, self._CARRIES_AT)[0]  # type: ignore[no-any-return]
+
+    @carries.setter
+    def carries(self, value: int) -> None:
+        self._CARRIES.pack_into(self._memory, self._CARRIES_AT, value)
+
+    def hold_partial(self, kind: int, request: int, text: bytes) -> None:
+        """Keep an unfinished line where a crash of the worker can't take it; `PARTIAL_MAX` bytes at most."""
+        self._memory[self._TEXT_AT : self._TEXT_AT + len(text)] = text
+        self._PARTIAL.pack_into(self._memory, self._PARTIAL_AT, kind, request, len(text))
+
+    def drop_partial(self) -> None:
+        """The line was sent."""
+        self._memory[self._PARTIAL_AT] = 0
+
+    @property
+    def partial(self) -> Tuple[int, int, bytes]:
+        """Kind, request and text of the line that was not finished; kind 0 if there is none."""
+        kind, request, length = self._PARTIAL.unpack_from(self._memory, self._PARTIAL_AT)
+        return kind, request, bytes(self._memory[self._TEXT_AT : self._TEXT_AT + min(length, self.PARTIAL_MAX)])
+
+
+def bytes_in_pipe(fd: int) -> int:
+    """How many bytes wait in a pipe, seen from either end."""
+    return _INT.unpack(fcntl.ioctl(fd, termios.FIONREAD, b"\0\0\0\0"))[0]  # type: ignore[no-any-return]
