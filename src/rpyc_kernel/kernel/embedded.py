@@ -1,4 +1,4 @@
-"""The server behind a notebook that has named no machine: this machine's Python, on a private Unix socket."""
+"""The server behind a notebook that has named no machine: this machine's Python, for this user alone."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ import time
 from pathlib import Path
 
 from rpyc_kernel.errors import AgentError
+from rpyc_kernel.transport.address import Address
 
 START_TIMEOUT = 30.0  # seconds
 
 
 class EmbeddedServer:
-    """A stock classic server in a process of its own, reachable by this user alone."""
+    """A stock classic server in a process of its own, reachable by this user alone: see ``server/serve.py``."""
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="rpyc-kernel-"))  # 0700
+        self._folder = Path(tempfile.mkdtemp(prefix="rpyc-kernel-"))  # 0700; on Windows below the user's own folder
+        self._has_socket = hasattr(socket, "AF_UNIX")
         self.path = self._folder / "socket"
         self._process = subprocess.Popen(
             [sys.executable, "-m", "rpyc_kernel.server.serve", str(self.path)],
@@ -29,7 +31,13 @@ class EmbeddedServer:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # Windows: no Ctrl-C of a terminal
         )
+
+    @property
+    def address(self) -> Address:
+        """Where it is."""
+        return Address("unix" if self._has_socket else "local", path=str(self.path))
 
     def wait(self, cancel: threading.Event) -> None:
         """Until it listens. Raises AgentError if it doesn't."""
@@ -41,6 +49,8 @@ class EmbeddedServer:
             cancel.wait(0.01)
 
     def _listens(self) -> bool:
+        if not self._has_socket:
+            return self.path.exists()
         probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             probe.connect(str(self.path))
@@ -64,6 +74,8 @@ class EmbeddedServer:
 
 def belongs_to_me(port: int) -> bool:
     """Whether a process of this user listens on that loopback port (Linux tells; elsewhere nobody is trusted)."""
+    if not hasattr(os, "geteuid"):
+        return False
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         try:
             lines = Path(table).read_text(encoding="ascii").splitlines()[1:]

@@ -199,7 +199,7 @@ class Machines:
             embedded = EmbeddedServer()
             embedded.wait(cancel)
             self._embedded = embedded
-        return Address.parse(f"unix://{self._embedded.path}")
+        return self._embedded.address
 
     def _warning(self, address: Address) -> str:
         """What somebody who opens a stock server to a network should know, told once."""

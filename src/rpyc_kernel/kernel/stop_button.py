@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import threading
 from contextlib import contextmanager
@@ -50,7 +49,7 @@ class StoppableKernel(WhileBusyKernel):
         """Within it the local IPython runs code, which KeyboardInterrupt stops."""
         self._running_locally = True
         try:
-            with self.stoppable(lambda: os.kill(os.getpid(), signal.SIGINT)):
+            with self.stoppable(_signal_main):
                 yield
         finally:
             self._running_locally = False
@@ -83,3 +82,15 @@ class StoppableKernel(WhileBusyKernel):
         for stop in list(self._stops):
             stop()
         self.session.send(stream, "interrupt_reply", {"status": "ok"}, parent, ident=ident)
+
+
+def _signal_main() -> None:
+    """SIGINT for the main thread, from the control thread.
+
+    A thread of POSIX has to be told itself, or it sleeps on. On Windows, where a signal sent to a process ends it,
+    whoever raises SIGINT wakes what sleeps.
+    """
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    else:
+        signal.raise_signal(signal.SIGINT)

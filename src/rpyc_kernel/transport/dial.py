@@ -20,7 +20,7 @@ from rpyc_kernel.errors import (
     UnsupportedSchemeError,
     WrongServiceError,
 )
-from rpyc_kernel.transport import plugins, tcp, unix
+from rpyc_kernel.transport import local, plugins, tcp, unix
 from rpyc_kernel.transport.connection import Connection
 from rpyc_kernel.transport.deadline import Deadline
 from rpyc_kernel.transport.dialect import RPYC_5, RPYC_6, Dialect, recognise
@@ -33,11 +33,14 @@ if TYPE_CHECKING:
 
     from rpyc_kernel.transport.address import Address
 
-_WAYS: dict[str, Callable[[Address, Deadline], socket.socket]] = {"rpyc": tcp.open_socket, "unix": unix.open_socket}
+_WAYS: dict[str, Callable[[Address, Deadline], socket.socket]] = {
+    "rpyc": tcp.open_socket,
+    "unix": unix.open_socket,
+    "local": local.open_socket,
+}
 _NO_WAY = {
     "rpycs": "connections with TLS (rpycs://) are not supported yet.",
     "ssh": "connections through ssh (ssh://) are not supported yet. Start an RPyC server there and use host:port.",
-    "local": "this machine's own server has to be started first.",
 }
 _FIRST_FRAME = 64 * 2**10  # bytes that are taken from somebody who has not shown yet to be an RPyC server
 # Seconds of silence after which the other dialect is tried beside the first: a ThreadPoolServer of RPyC 5

@@ -35,7 +35,8 @@ _SHORTEST = 0.001  # seconds: with none at all TLS fails in ways of its own, ins
 _GROW = 2**20  # a frame's memory starts with this much and at most doubles with what has really come
 _TCP = (socket.AF_INET, socket.AF_INET6)
 _UNDER_WAY = (errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN, errno.EINTR)  # what connect_ex says meanwhile
-_KEEPALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4}  # seconds, seconds, times
+# seconds (for macOS by its other name too), seconds, times
+_KEEPALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPALIVE": 20, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4}
 
 
 def prepare(sock: socket.socket) -> None:

@@ -1,0 +1,51 @@
+"""Who may come in by a port on loopback: whoever has read the server's secret, which only this user can.
+
+The other half is ``transport/local.py``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+from rpyc.utils.authenticators import AuthenticationError
+
+from rpyc_kernel.agent import doors
+
+if TYPE_CHECKING:
+    import socket
+    from pathlib import Path
+
+SECONDS = 10.0  # for each step of the greeting
+
+
+class Door:
+    """An authenticator of RPyC's servers."""
+
+    def __init__(self) -> None:
+        self._secret = os.urandom(doors.PROOF)
+
+    def __call__(self, sock: socket.socket) -> tuple[socket.socket, None]:
+        """Let in who knows the secret, and prove to them that we do. Raises AuthenticationError."""
+        before = sock.gettimeout()
+        try:
+            sock.settimeout(SECONDS)
+            mine = os.urandom(doors.NONCE)
+            sock.sendall(mine)
+            if not doors.proves(doors.read_exactly(sock, doors.PROOF), self._secret, b"kernel", mine):
+                raise AuthenticationError("a stranger was turned away")
+            theirs = doors.read_exactly(sock, doors.NONCE)
+            sock.sendall(doors.proof(self._secret, b"server", theirs))
+            sock.settimeout(before)
+        except OSError as error:
+            raise AuthenticationError(f"the greeting broke off: {error}") from None
+        return sock, None
+
+    def describe(self, port: int, path: Path) -> None:
+        """Write port and secret where the kernel reads them, whole or not at all."""
+        part = path.with_name(path.name + ".new")
+        fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(fd, "w", encoding="ascii") as file:
+            json.dump({"port": port, "secret": self._secret.hex()}, file)
+        part.replace(path)
