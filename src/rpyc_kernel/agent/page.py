@@ -11,7 +11,6 @@ import os
 import struct
 import termios
 import time
-from array import array
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ class Page:
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, 4096)
-        self._unread = array("i", [0])
+        self._unread = memoryview(bytearray(4)).cast("i")  # the module array would be loaded for nothing else
 
     @property
     def counters(self) -> Tuple[int, int]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import __future__  # isort: skip
-import ast
-import linecache
+import _ast as ast  # all that is needed of ast, without what else is in it
 import re
 import warnings
+
+from ..on_import import when_imported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,12 +46,24 @@ class Compiler:
     """Compiles the cells of one session and remembers their source.
 
     Source is kept under names like ``<Cell In[3]>`` in `linecache`, where tracebacks, ``inspect.getsource``, ``pdb``
-    and warnings find it. The angle brackets keep ``pdb`` from making a path of the name.
+    and warnings find it. That module is not imported before somebody looks. The angle brackets keep ``pdb`` from making
+    a path of the name.
     """
 
     def __init__(self) -> None:
         self.flags = 0
         self.sources: Dict[str, str] = {}
+        self._linecache: Any = None
+        when_imported("linecache", self._show_sources)
+
+    def _show_sources(self, linecache: Any) -> None:
+        self._linecache = linecache
+        for name, source in self.sources.items():
+            self._show_source(name, source)
+
+    def _show_source(self, name: str, source: str) -> None:
+        whole = source if source.endswith("\n") else source + "\n"  # as linecache has it of files
+        self._linecache.cache[name] = (len(source), None, whole.splitlines(True), name)
 
     def name(self, label: str, source: str) -> str:
         """A file name for this source that no other source has: ``<Cell In[3]>``, or ``<Cell In[3] (2)>``."""
@@ -59,14 +72,15 @@ class Compiler:
             tries += 1
             name = "<%s (%d)>" % (label, tries)
         self.sources[name] = source
-        whole = source if source.endswith("\n") else source + "\n"  # as linecache has it of files
-        linecache.cache[name] = (len(source), None, whole.splitlines(True), name)
+        if self._linecache is not None:
+            self._show_source(name, source)
         return name
 
     def forget(self, name: str) -> None:
         """Drop a source that nothing can refer to any more."""
         self.sources.pop(name, None)
-        linecache.cache.pop(name, None)
+        if self._linecache is not None:
+            self._linecache.cache.pop(name, None)
 
     def parse(self, source: str, filename: str) -> ast.Module:
         """Raises SyntaxError, ValueError (null bytes), and what else a parser can raise."""
@@ -130,7 +144,8 @@ class Compiler:
 
 def module(body: List[ast.stmt]) -> ast.Module:
     """An `ast.Module` on any version: since 3.8 it has a second field."""
-    tree = ast.parse("")
+    tree = compile("", "", "exec", ast.PyCF_ONLY_AST)
+    assert isinstance(tree, ast.Module)
     tree.body = body
     return tree
 

@@ -12,7 +12,6 @@ from .facade import Facade, Farewell
 from .figures import Figures
 from .formats import mime_bundle
 from .history import History
-from .tracebacks import error_content, user_traceback
 from .transform import dedent, is_quiet, transform
 from .usage import Outcome, UsageError
 
@@ -248,15 +247,17 @@ class PlainShell:
     def show_error(self, error: BaseException) -> Content:
         """Publish an ``error`` message; gives its content. ``%tb`` and ``%debug`` find the error afterwards."""
         if isinstance(error, (UsageError, SystemExit)):
-            content = error_content(error.with_traceback(None)) if isinstance(error, UsageError) else _exit(error)
+            content = _error_content(error.with_traceback(None)) if isinstance(error, UsageError) else _exit(error)
         else:
-            content = error_content(error)
+            content = _error_content(error)
         if not isinstance(error, UsageError):
             self._remember(error)
         self.publish("error", content)
         return content
 
     def _remember(self, error: BaseException) -> None:
+        from .tracebacks import user_traceback
+
         tb = user_traceback(error.__traceback__)
         sys.last_type, sys.last_value, sys.last_traceback = type(error), error, tb
         if sys.version_info >= (3, 12):
@@ -270,7 +271,7 @@ class PlainShell:
                 data, metadata = mime_bundle(value)
                 found[name] = {"status": "ok", "data": data, "metadata": metadata}
             except Exception as error:
-                found[name] = dict(error_content(error), status="error")
+                found[name] = dict(_error_content(error), status="error")
         return found
 
 
@@ -279,7 +280,13 @@ def _exit(error: SystemExit) -> Content:
     tb, context, cause = error.__traceback__, error.__context__, error.__cause__
     try:
         error.__traceback__ = error.__context__ = error.__cause__ = None
-        content = error_content(error)
+        content = _error_content(error)
     finally:
         error.__traceback__, error.__context__, error.__cause__ = tb, context, cause
     return content
+
+
+def _error_content(error: BaseException) -> Content:
+    from .tracebacks import error_content  # late: on a board every module counts, and not every session fails
+
+    return error_content(error)
