@@ -5,7 +5,7 @@ import uuid
 import pytest
 
 from tests.kernel.client import Client
-from tests.kernel.results import Comm
+from tests.kernel.results import Comm, Request
 
 
 def opened(nb: Client, code: str, target: str = "jupyter.widget") -> Comm:
@@ -118,6 +118,21 @@ def test_messages_are_handled_in_order_between_cells(nb: Client) -> None:
     for i in range(30):
         nb.send("shell", "comm_msg", {"comm_id": comm.id, "data": {"n": i}})
     assert nb.good("line == list(range(30))").text == "True"
+
+
+@pytest.mark.parametrize("rounds", [150, pytest.param(3000, marks=pytest.mark.soak)])
+def test_a_cell_right_behind_comm_messages_ends(nb: Client, rounds: int) -> None:
+    """Each of them has its own "idle", whichever of them ends while the next begins."""
+    comm = opened(
+        nb,
+        "from comm import create_comm\nc = create_comm(target_name='slider')\nc.on_msg(lambda message: None)",
+        "slider",
+    )
+    waiting: list[Request] = []
+    for _ in range(rounds):
+        waiting[:] = [nb.send("shell", "comm_msg", {"comm_id": comm.id, "data": {}}) for _ in range(6)]
+        nb.finish(nb.start("1"))
+        nb.wait_for(lambda: all(each.idle_at for each in waiting), what="the end of a comm message")
 
 
 ipywidgets = pytest.mark.parametrize("remote", ["ipython"], indirect=True)

@@ -129,10 +129,15 @@ def test_in_a_console(env: dict[str, str], tmp_path: Path) -> None:
     try:
         console.expect(r"In \[1\]: ")
         assert "Whatever you say, it comes back." in plain(console.before)
-        console.sendline("one two")
-        console.expect("one two\r\n")  # what was typed
-        console.expect("one two")
-        console.expect(r"In \[2\]: ")
+        shown, typed = "", 0
+        while shown.count("one two") == typed and typed < 5:
+            console.sendline("one two")
+            typed += 1
+            console.expect(rf"In \[{typed + 1}\]: ")
+            shown += plain(
+                console.before
+            )  # a console may show its prompt first, and what a cell gave out with the next
+        assert shown.count("one two") > typed, shown
         console.sendeof()
         if console.expect([r"\(\[?y\]?/\[?n\]?\)", pexpect.EOF]) == 0:
             console.sendline("y")

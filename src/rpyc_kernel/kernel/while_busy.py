@@ -62,21 +62,21 @@ class WhileBusyKernel(IPythonKernel):
 
     async def shell_main(self, subshell_id: str | None, msg: list[Any]) -> None:
         """Handle a shell message, beside the running cell if it is one that may be."""
-        if not (self._main_asyncio_lock.locked() and self._is_for_now(msg)):
-            while self._on_their_way:  # noqa: ASYNC110 - what came before must not come after; a turn or two
-                await asyncio.sleep(0)
-            await super().shell_main(subshell_id, msg)
-            return
-        cell, ident = self.get_parent("shell"), self._get_shell_context_var(self._shell_parent_ident)
+        while not (self._main_asyncio_lock.locked() and self._is_for_now(msg)):
+            if not self._on_their_way:  # else what came before would come after; a turn or two
+                await super().shell_main(subshell_id, msg)
+                return
+            await asyncio.sleep(0)  # and then something may run: ipykernel's own way beside it gives no "idle"
         self._on_their_way += 1
         answer = asyncio.create_task(self._answer(msg, subshell_id), context=copy_context())
         try:
-            await asyncio.sleep(0)  # the task has set the parent to its own; the cell's is the one that counts
-            self.set_parent(ident, cell, channel="shell")
+            await asyncio.sleep(0)  # the task has set the parent to its own; that of what runs is the one that counts
+            ident = self._get_shell_context_var(self._shell_parent_ident)  # which may have begun only now
+            self.set_parent(ident, self.get_parent("shell"), channel="shell")
             await answer
         finally:
             if self._main_asyncio_lock.locked():  # the front end saw "idle" for the answer, and would believe it
-                self._publish_status("busy", "shell", parent=cell)
+                self._publish_status("busy", "shell", parent=self.get_parent("shell"))
 
     def start(self) -> None:
         """As ipykernel, but number the messages as they come."""
