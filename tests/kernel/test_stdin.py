@@ -130,6 +130,7 @@ def test_a_front_end_whose_stdin_is_not_connected_yet_is_asked_once_it_is(nb: Cl
     stdin = nb.sockets["stdin"]
     address = stdin.getsockopt(zmq.LAST_ENDPOINT)
     stdin.disconnect(address)
+    nb.drain(0.5)  # until the kernel's side has seen it: what is sent into a connection that ends is gone
     try:
         cell = nb.start("'got ' + input('late? ')", answers=["it"])
         nb.drain(0.5)

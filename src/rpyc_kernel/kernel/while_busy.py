@@ -57,35 +57,45 @@ class WhileBusyKernel(IPythonKernel):
         super().__init__(**kwargs)
         self.shell_channel_thread = NoSubshells()
         self._arrived = 0
-        self._on_their_way = 0  # answers whose task has not begun
+        self._turnstile = asyncio.Lock()
+        self._shared = copy_context()  # of all shell messages: in it is whose turn it is
         self._abort_until = 0
 
     async def shell_main(self, subshell_id: str | None, msg: list[Any]) -> None:
-        """Handle a shell message, beside the running cell if it is one that may be."""
-        while not (self._main_asyncio_lock.locked() and self._is_for_now(msg)):
-            if not self._on_their_way:  # else what came before would come after; a turn or two
-                await super().shell_main(subshell_id, msg)
-                return
-            await asyncio.sleep(0)  # and then something may run: ipykernel's own way beside it gives no "idle"
-        self._on_their_way += 1
-        answer = asyncio.create_task(self._answer(msg, subshell_id), context=copy_context())
+        """Handle a shell message, beside the running cell if it is one that may be.
+
+        All of them begin in the order in which they came: each has begun, or waits for ipykernel's lock, which is fair,
+        before the next one is looked at.
+        """
+        async with self._turnstile:
+            beside = self._is_busy() and self._is_for_now(msg)
+            if beside:
+                work = asyncio.create_task(self._answer(msg, subshell_id), context=copy_context())
+            else:
+                work = asyncio.create_task(super().shell_main(subshell_id, msg), context=self._shared)
+            await asyncio.sleep(0)
+            if beside:  # it has set the parent to its own; that of what runs is the one that counts
+                ident = self._get_shell_context_var(self._shell_parent_ident)
+                self.set_parent(ident, self.get_parent("shell"), channel="shell")
         try:
-            await asyncio.sleep(0)  # the task has set the parent to its own; that of what runs is the one that counts
-            ident = self._get_shell_context_var(self._shell_parent_ident)  # which may have begun only now
-            self.set_parent(ident, self.get_parent("shell"), channel="shell")
-            await answer
+            await work
         finally:
-            if self._main_asyncio_lock.locked():  # the front end saw "idle" for the answer, and would believe it
+            if beside and self._main_asyncio_lock.locked():  # the front end saw "idle", and would believe it
                 self._publish_status("busy", "shell", parent=self.get_parent("shell"))
+
+    def _is_busy(self) -> bool:
+        """Whether something runs, or is just about to: a lock that was released goes to the next who waits for it."""
+        lock = self._main_asyncio_lock
+        return lock.locked() or bool(lock._waiters)
 
     def start(self) -> None:
         """As ipykernel, but number the messages as they come."""
         super().start()
-        context = copy_context()
+        self._shared = copy_context()
 
         def receive(frames: list[Any]) -> asyncio.Task[None]:
             self._arrived += 1
-            return asyncio.create_task(self.shell_main(None, Numbered(self._arrived, frames)), context=context)
+            return asyncio.create_task(self.shell_main(None, Numbered(self._arrived, frames)), context=self._shared)
 
         self.shell_stream.on_recv(receive, copy=False)
 
@@ -104,7 +114,6 @@ class WhileBusyKernel(IPythonKernel):
 
     async def _answer(self, msg: list[Any], subshell_id: str | None) -> None:
         """One message between its own ``busy`` and ``idle``, for which a front end waits beside the reply."""
-        self._on_their_way -= 1
         _idents, frames = self.session.feed_identities(msg, copy=False)
         parent = self.session.deserialize(frames, content=False, copy=False)
         self._publish_status("busy", "shell", parent=parent)
