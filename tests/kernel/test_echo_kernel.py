@@ -130,13 +130,13 @@ def test_in_a_console(env: dict[str, str], tmp_path: Path) -> None:
         console.expect(r"In \[1\]: ")
         assert "Whatever you say, it comes back." in plain(console.before)
         shown, typed = "", 0
-        while shown.count("one two") == typed and typed < 5:
+        while shown.count("one two") <= typed < 6:
             console.sendline("one two")
             typed += 1
-            console.expect(rf"In \[{typed + 1}\]: ")
-            shown += plain(
-                console.before
-            )  # a console may show its prompt first, and what a cell gave out with the next
+            # a terminal whose mode is just being set throws away what was typed, and a console may show its prompt
+            # before what a cell gave out, which then comes with the next
+            if console.expect([r"In \[\d+\]: ", pexpect.TIMEOUT], timeout=8) == 0:
+                shown += plain(console.before)
         assert shown.count("one two") > typed, shown
         console.sendeof()
         if console.expect([r"\(\[?y\]?/\[?n\]?\)", pexpect.EOF]) == 0:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import itertools
 import os
 import random
 import shutil
@@ -190,14 +191,19 @@ def environment(extra: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in env.items() if value}
 
 
+_PORTS = random.sample(range(20_000, 32_000), 12_000)
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_ports = itertools.cycle(port for port in _PORTS if port % 8 == _WORKER % 8)
+
+
 def free_port() -> int:
     """Return a TCP port that nobody listens on now.
 
     It is none of those that the system hands out by itself, so that it is still free when a server takes it, and when
-    one that was killed is started on it again.
+    one that was killed is started on it again; nor one that was returned lately, here or to tests beside these.
     """
     while True:
-        port = random.randint(20_000, 32_000)
+        port = next(_ports)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
