@@ -13,14 +13,8 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rpyc_kernel.errors import (
-    DialCancelledError,
-    DialTimeoutError,
-    NobodyListeningError,
-    UnreachableError,
-    UnsupportedSchemeError,
-)
-from rpyc_kernel.transport.stream import connect
+from rpyc_kernel.errors import NobodyListeningError, UnsupportedSchemeError
+from rpyc_kernel.transport.stream import connect, opening
 
 if TYPE_CHECKING:
     from rpyc_kernel.transport.address import Address
@@ -40,20 +34,12 @@ def open_socket(address: Address, deadline: Deadline) -> socket.socket:
     except (OSError, ValueError, TypeError):
         raise NobodyListeningError(address) from None
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        connect(sock, ("127.0.0.1", port), deadline)
-        _greet(sock, secret, deadline)
-    except BaseException as error:
-        sock.close()
-        if isinstance(error, InterruptedError):
-            raise DialCancelledError(address) from None
-        if isinstance(error, (ConnectionError, EOFError)):
+    with opening(sock, address, deadline):
+        try:
+            connect(sock, ("127.0.0.1", port), deadline)
+            _greet(sock, secret, deadline)
+        except (ConnectionError, EOFError):
             raise NobodyListeningError(address) from None
-        if isinstance(error, TimeoutError):
-            raise DialTimeoutError(address, deadline.timeout or 0.0) from None
-        if isinstance(error, OSError):
-            raise UnreachableError(address, error.strerror or str(error)) from None
-        raise
     return sock
 
 

@@ -18,7 +18,15 @@ import time
 import zlib
 from typing import TYPE_CHECKING, Any
 
-from rpyc_kernel.errors import DialCancelledError, FrameTooLargeError, LinkLost, NoAnswerError, ProtocolError
+from rpyc_kernel.errors import (
+    DialCancelledError,
+    DialTimeoutError,
+    FrameTooLargeError,
+    LinkLost,
+    NoAnswerError,
+    ProtocolError,
+    UnreachableError,
+)
 from rpyc_kernel.transport.deadline import GLANCE
 
 if TYPE_CHECKING:
@@ -49,6 +57,25 @@ def prepare(sock: socket.socket) -> None:
         for name, value in _KEEPALIVE.items():
             if hasattr(socket, name):
                 sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+@contextlib.contextmanager
+def opening(sock: socket.socket, address: Address, deadline: Deadline) -> Iterator[None]:
+    """Within it *sock* is connected to the server at *address*; where that fails it is closed: raises a DialError.
+
+    Whether the failure means that nobody is there, each way tells by itself.
+    """
+    try:
+        yield
+    except BaseException as error:
+        sock.close()
+        if isinstance(error, InterruptedError):
+            raise DialCancelledError(address) from None
+        if isinstance(error, TimeoutError):
+            raise DialTimeoutError(address, deadline.timeout or 0.0) from None
+        if isinstance(error, OSError):
+            raise UnreachableError(address, error.strerror or str(error)) from None
+        raise
 
 
 def connect(sock: socket.socket, place: Any, deadline: Deadline) -> None:

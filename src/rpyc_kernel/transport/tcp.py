@@ -17,7 +17,7 @@ from rpyc_kernel.errors import (
     ServerClosedError,
     UnreachableError,
 )
-from rpyc_kernel.transport.stream import connect
+from rpyc_kernel.transport.stream import connect, opening
 
 if TYPE_CHECKING:
     from rpyc_kernel.transport.address import Address
@@ -84,21 +84,15 @@ def resolve(address: Address, deadline: Deadline) -> list[Any]:
 
 
 def _connect(sock: socket.socket, place: Any, address: Address, deadline: Deadline) -> socket.socket:
-    try:
-        connect(sock, place, deadline)
-        if sock.getsockname() == sock.getpeername():  # TCP can connect a closed loopback port to itself
-            raise ConnectionRefusedError
-    except BaseException as error:
-        sock.close()
-        if isinstance(error, InterruptedError):
-            raise DialCancelledError(address) from None
-        if isinstance(error, ConnectionRefusedError):
+    with opening(sock, address, deadline):
+        try:
+            connect(sock, place, deadline)
+            if sock.getsockname() == sock.getpeername():  # TCP can connect a closed loopback port to itself
+                raise ConnectionRefusedError
+        except ConnectionRefusedError:
             raise NobodyListeningError(address, address.host, address.port) from None
-        if isinstance(error, TimeoutError):
-            raise DialTimeoutError(address, deadline.timeout or 0.0) from None
-        if isinstance(error, ConnectionError) or (isinstance(error, OSError) and error.errno == errno.ENOTCONN):
-            raise ServerClosedError(address) from None  # it was there, and gone before we could say anything
-        if isinstance(error, OSError):
-            raise UnreachableError(address, error.strerror or str(error)) from None
-        raise
+        except OSError as error:
+            if isinstance(error, ConnectionError) or error.errno == errno.ENOTCONN:
+                raise ServerClosedError(address) from None  # it was there, and gone before we could say anything
+            raise
     return sock
