@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rpyc_kernel.errors import AgentError, DialCancelledError
 from rpyc_kernel.kernel.machine import LOOK, READY_TIMEOUT
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rpyc_kernel.kernel.exchange import Exchange
     from rpyc_kernel.kernel.kernel import RpycKernel
     from rpyc_kernel.kernel.machine import Machine
+    from rpyc_kernel.live.connection import LiveConnection
     from rpyc_kernel.live.remote import Remote
 
 NAME = "remote"
@@ -57,7 +58,7 @@ class RemoteName:
         remote = machine.remote
         remote.parent = cell.msg_id
         remote.trips = 0
-        remote.on_many = lambda _remote: self._hint(machine, cell)
+        remote.on_many = lambda used: self._hint(used, machine, cell)
         names[NAME] = self._given = remote
         self._machine, self._cell = machine, cell
 
@@ -84,9 +85,8 @@ class RemoteName:
         elif status is LinkStatus.UP and self._exchange.has_line(cell.msg_id):
             self._exchange.show_line(cell.msg_id, f"link to {machine.name} was lost, and is back")
 
-    def _hint(self, machine: Machine, cell: Cell) -> None:
-        trips: Any = self._given.trips - 1 if self._given is not None else 0
-        self._kernel.say(HINT.format(trips=trips, name=machine.name), cell, "stderr")
+    def _hint(self, used: LiveConnection, machine: Machine, cell: Cell) -> None:
+        self._kernel.say(HINT.format(trips=used.trips - 1, name=machine.name), cell, "stderr")
 
 
 def _wait(machine: Machine, cancel: threading.Event) -> None:

@@ -30,7 +30,7 @@ from rpyc_kernel.errors import (
 from rpyc_kernel.transport.deadline import GLANCE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from rpyc_kernel.transport.address import Address
     from rpyc_kernel.transport.deadline import Deadline
