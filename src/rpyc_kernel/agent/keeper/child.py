@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+from abc import ABC, abstractmethod
 
 from .. import frames
 from .requests import EXECUTE
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
     from .requests import Requests
 
 
-class Child:
+MAX_FRAME = 1 << 30  #: bytes; a longer frame means that the worker's memory is corrupt
+
+
+class Child(ABC):
     """One worker process.
 
     :ivar outgoing: what it has not taken yet of the requests for it
@@ -42,9 +46,9 @@ class Child:
         self._tails = [b"", b""]  # characters of which a pipe has given only the first bytes
         self._processes: Optional[CellProcesses] = None
 
+    @abstractmethod
     def watched(self, reading: int) -> List[Tuple[Any, int]]:
         """What a selector has to look at, each with the events wanted of it; ``reading``: of what it gives out."""
-        raise NotImplementedError
 
     # to the worker
 
@@ -62,29 +66,29 @@ class Child:
         for pid in started:
             kill(pid, signal.SIGINT)
 
-    def _interrupt_worker(self, number: int) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _interrupt_worker(self, number: int) -> None: ...
 
+    @abstractmethod
     def tell_speed(self, carries: int) -> None:
         """Tell it how many bytes a second the link to the kernel carries; 0: nobody knows."""
-        raise NotImplementedError
 
+    @abstractmethod
     def end_input(self) -> None:
         """Tell it that nothing more will come; when idle, it ends by itself then."""
-        raise NotImplementedError
 
+    @abstractmethod
     def kill(self) -> None:
         """End it and every process that it has started and not detached, at once."""
-        raise NotImplementedError
 
     # from the worker
 
+    @abstractmethod
     def read(self, to_the_end: bool = False) -> None:
         """Journal frames and foreign bytes, in the order in which they were written, until the journal is full.
 
         :param to_the_end: all there is, however full the journal
         """
-        raise NotImplementedError
 
     def _add_lines(self, lines_of: Tuple[int, int], lines: List[bytes]) -> None:
         kind, number = lines_of
@@ -126,13 +130,13 @@ class Child:
 
     # its end
 
+    @abstractmethod
     def reap(self) -> Optional[int]:
         """Its exit code if it has died, with all that it had written journalled; negative for a signal, else None."""
-        raise NotImplementedError
 
+    @abstractmethod
     def close(self) -> None:
         """Close the keeper's ends."""
-        raise NotImplementedError
 
 
 def kill(pid: int, number: int) -> None:

@@ -12,7 +12,7 @@ from selectors import EVENT_WRITE
 
 from .. import frames
 from ..page import Page, bytes_in_pipe
-from .child import Child, kill
+from .child import MAX_FRAME, Child, kill
 from .interrupts import CellProcesses, of_session
 
 TYPE_CHECKING = False
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 RECEIVE = 1 << 18  #: bytes of frames read at once
 _F_SETPIPE_SZ = 1031  # of Linux; the name is in fcntl from Python 3.10 on
-MAX_FRAME = 1 << 30  #: bytes; a longer frame means that the worker's memory is corrupt
 
 
 class ForkedChild(Child):

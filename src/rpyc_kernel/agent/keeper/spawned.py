@@ -18,7 +18,7 @@ import time
 from collections import deque
 
 from .. import frames, marks
-from .child import Child, kill
+from .child import MAX_FRAME, Child, kill
 from .interrupts import CellProcesses, of_session
 
 TYPE_CHECKING = False
@@ -42,7 +42,6 @@ OFTEN = 6  #: and so many of these are a lot: from then on
 NAP = 0.002  #: seconds lie between two, since waking a thread costs the worker more than writing
 PARTIAL_SECONDS = 0.05  #: that an unfinished line waits for its end
 AGAIN = 1 << 30  #: a flood after which we look again soon
-MAX_FRAME = 1 << 30  #: bytes
 
 
 class SpawnedChild(Child):
