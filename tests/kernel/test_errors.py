@@ -1,5 +1,7 @@
 """What a failing cell shows: an `error` message and reply, with the lines of the cells themselves."""
 
+import re
+
 import pytest
 
 from tests.kernel.client import Client
@@ -80,6 +82,78 @@ def test_a_cause_shows_both_errors(nb: Client, raise_from: str, sentence: str) -
     trace = result.traceback
     assert trace.index("invalid literal for int()") < trace.index(sentence) < trace.index("ValueError: outer")
     assert "int('inner')" in trace
+
+
+CHAINS = {
+    "two contexts that are each other's": "a.__context__ = b; b.__context__ = a; raise a",
+    "two causes": "a.__cause__ = b; b.__cause__ = a; raise a",
+    "cause and context": "a.__cause__ = b; b.__context__ = a; raise b",
+    "its own context": "import ctypes; a.__cause__ = a; raise a",
+    "a long tail before the loop": "for e in rest: e.__context__ = a; a = e\nfirst.__context__ = a; raise a",
+    "ten thousand": "for n in range(10_000):\n    e = KeyError(n); e.__context__ = a; a = e\nraise a",
+    "hidden by from None": "for n in range(5_000):\n    e = KeyError(n); e.__context__ = a; a = e\nraise b from None",
+    "of a syntax error": "s = SyntaxError('mine'); s.__context__ = b; b.__context__ = s; raise s",
+    "at the exit": "s = SystemExit(3); s.__context__ = b; b.__context__ = s; raise s",
+}
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+def test_a_chain_that_has_no_end_is_shown_once(nb: Client, chain: str) -> None:
+    nb.good("a, b = ValueError('error a'), TypeError('error b')\nfirst = a; rest = [KeyError(n) for n in range(7)]")
+    cell = nb.run(CHAINS[chain], timeout=15)
+    assert cell.status == "error"
+    assert len(cell.traceback.splitlines()) < 400
+    for text in ("ValueError: error a", "TypeError: error b", "SyntaxError: mine"):
+        assert len(re.findall(text + "$", cell.traceback, re.MULTILINE)) <= 1, cell.traceback
+    if chain == "ten thousand":
+        assert "9981 exceptions in between are not shown" in cell.traceback
+        assert "ValueError: error a" in cell.traceback, "what it all began with"
+    assert nb.good("1").text == "1"
+
+
+GROUPS = {
+    "in itself": (
+        "class Own(ExceptionGroup):\n    exceptions = property(lambda self: (self, self))\nraise Own('mine', [a])",
+        "(shown already)",
+    ),
+    "30,000 deep": (
+        "for n in range(30_000): a = ExceptionGroup(f'level {n}', [a])\nraise a",
+        "(1 exceptions, too deep to show)",
+    ),
+    "wide and deep": (
+        "for n in range(9): a = ExceptionGroup(f'{n}', [a, KeyError(n), *map(OSError, range(20))])\nraise a",
+        "more",
+    ),
+    "with a member whose context is the group": (
+        "g = ExceptionGroup('mine', [a]); a.__context__ = g\nraise g",
+        "error a",
+    ),
+    "as a cause": ("raise KeyError('outer') from ExceptionGroup('mine', [a])", "error a"),
+    "as a hidden context": (
+        "try: raise ExceptionGroup('mine', [a])\nexcept* ValueError: raise KeyError('outer') from None",
+        "outer",
+    ),
+    "with causes and notes": (
+        "a.__cause__ = KeyError('why'); a.add_note('a note')\nraise ExceptionGroup('', [a, ExceptionGroup('', [b])])",
+        "why",
+    ),
+}
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_group_of_any_shape_is_shown_once(nb: Client, group: str) -> None:
+    code, text = GROUPS[group]
+    nb.good("a, b = ValueError('error a'), TypeError('error b')")
+    cell = nb.run(code, timeout=15)
+    assert cell.status == "error"
+    assert text in cell.traceback
+    assert len(cell.traceback.splitlines()) < 400
+    assert cell.traceback.count("ValueError: error a") <= 1
+    if group == "with causes and notes":
+        assert "a note" in cell.traceback
+        assert "TypeError: error b" in cell.traceback
+    assert "Cell In[" in cell.traceback
+    assert nb.good("1").text == "1"
 
 
 def test_from_none_hides_the_cause(nb: Client) -> None:

@@ -111,7 +111,7 @@ def _import_worker(config: Json) -> None:
     if config.get("shell", "auto") == "plain" or not PathFinder.find_spec("IPython"):
         from ..worker.shell_plain import shell  # noqa: F401
     else:
-        from ..worker import shell_ipython  # noqa: F401
+        from ..worker.shell_ipython import shell as ipython_shell  # noqa: F401
     from ..worker import forked, main  # noqa: F401
 
     gc.freeze()

@@ -174,7 +174,7 @@ def _make_shell(port: Port, config: Json) -> Any:
             if wanted == "ipython":
                 print("IPython is not installed on this machine: the built-in shell runs instead.", file=sys.stderr)
         else:
-            from .shell_ipython import IPythonShell
+            from .shell_ipython.shell import IPythonShell
 
             try:
                 return IPythonShell(port, config.get("scratch"))

@@ -23,7 +23,7 @@ class Farewell:
     def __repr__(self) -> str:
         return "To end the session, shut down or restart the kernel; %s() ends the cell." % self._name
 
-    def __call__(self, code: Any = None) -> None:
+    def __call__(self, code: Any = None, keep_kernel: bool = True) -> None:
         raise SystemExit() if code is None else SystemExit(code)
 
 
@@ -55,7 +55,7 @@ class Events:
                     if not args:
                         raise
                     function()
-            except Exception as error:
+            except (Exception, KeyboardInterrupt) as error:
                 from .tracebacks import format_error
 
                 sys.stderr.write("Error in callback %r (for %s):\n" % (function, event))
@@ -164,11 +164,21 @@ class Facade:
         """Run statements in the namespace."""
         exec(cmd, self._shell.namespace)
 
-    def showtraceback(self, *_args: Any, **_options: Any) -> None:
-        """Show the error that is being handled."""
-        error = sys.exc_info()[1]
+    def showtraceback(self, exc_tuple: Any = None, *_args: Any, **_options: Any) -> None:
+        """Show an error, by default the one that is being handled, or else was shown last."""
+        error = exc_tuple[1] if exc_tuple else sys.exc_info()[1] or getattr(sys, "last_value", None)
         if error is not None:
             self._shell.show_error(error)
+
+    showsyntaxerror = showtraceback
+
+    def show_usage_error(self, error: BaseException) -> None:
+        """Say on stderr what was used wrongly."""
+        sys.stderr.write("UsageError: %s\n" % error)
+
+    def ask_exit(self) -> None:
+        """``exit`` ends the front end (the console obeys, a notebook doesn't)."""
+        self._shell.payload.append({"source": "ask_exit", "keepkernel": None})
 
 
 def _locals(depth: int) -> Any:

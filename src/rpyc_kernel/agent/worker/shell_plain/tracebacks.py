@@ -11,7 +11,7 @@ from .compiling import cell_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
-    from typing import Any, Dict, List, Optional, Set, Tuple
+    from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
     Key = Tuple[str, int, str]
 
@@ -22,7 +22,11 @@ _REPEATS = 3  #: of the same line, before repetitions are counted instead of sho
 _MAX_CHAIN = 20
 _MAX_GROUP = 15  #: exceptions of a group that are shown
 _MAX_DEPTH = 8  #: groups in groups
+_MAX_SHOWN = 60  #: exceptions, after which no more of a group are shown
 _RULE = RED + "-" * 75 + RESET
+
+#: what IPython calls a cell, ``("Cell", "In[3]")``, by the file name of its code; None for any other
+name_cell: Optional[Callable[[str], Optional[Tuple[str, str]]]] = None
 
 #: the package of the agent, under whatever name it is mounted: its frames are nobody's business
 OUR_PACKAGE = __name__.rsplit(".", 3)[0]
@@ -81,13 +85,19 @@ def is_ours(frame: FrameType) -> bool:
     return isinstance(name, str) and (name == OUR_PACKAGE or name.startswith(OUR_PACKAGE + "."))
 
 
-def _format_chain(error: BaseException) -> List[str]:
+def _format_chain(error: BaseException, shown: Optional[Dict[int, BaseException]] = None, depth: int = 0) -> List[str]:
+    """The lines of an exception, and before it those of what led to it.
+
+    :param shown: by id, the exceptions that have been shown: each is shown once, however they hang together
+    """
+    shown = {} if shown is None else shown
     chain: List[Tuple[BaseException, str]] = []
-    seen: Set[int] = set()
+    within: Set[int] = set()
     current: Optional[BaseException] = error
     link = ""
-    while current is not None and id(current) not in seen and len(chain) < _MAX_CHAIN:
-        seen.add(id(current))
+    while current is not None and id(current) not in shown:
+        shown[id(current)] = current
+        within.add(id(current))
         chain.append((current, link))
         if current.__cause__ is not None:
             current, link = current.__cause__, "The above exception was the direct cause of the following exception:"
@@ -96,14 +106,22 @@ def _format_chain(error: BaseException) -> List[str]:
         else:
             current = None
     lines: List[str] = []
+    if current is not None and id(current) in within:
+        name = "%s: %s" % (type(current).__name__, safe_str(current))
+        lines.extend(["[... the chain goes round: before the next one comes %s, which is shown below ...]" % name, ""])
+    middle = len(chain) - _MAX_CHAIN
     for number, (each, _) in enumerate(reversed(chain)):
+        if 0 < number <= middle:  # the first one is what it all began with
+            if number == middle:
+                lines.extend(["", "[... %d exceptions in between are not shown ...]" % middle])
+            continue
         if number:
             lines.extend(["", chain[len(chain) - number][1], ""])
-        lines.extend(_format_one(each))
+        lines.extend(_format_one(each, shown, depth))
     return lines
 
 
-def _format_one(error: BaseException, depth: int = 0) -> List[str]:
+def _format_one(error: BaseException, shown: Dict[int, BaseException], depth: int) -> List[str]:
     name = type(error).__name__
     entries = _entries(error.__traceback__)
     lines = []
@@ -114,13 +132,15 @@ def _format_one(error: BaseException, depth: int = 0) -> List[str]:
         lines.append("%s%s%s%s" % (RED, name, RESET, title.rjust(75 - len(name))))
         lines.extend(_format_entries(entries))
         lines.append("")
-    lines.extend(_final(error))
-    lines.extend(_group(error, depth))
+    lines.extend(final(error))
+    lines.extend(_group(error, shown, depth))
     return lines
 
 
 def _entries(tb: Optional[TracebackType]) -> List[Entry]:
     found = []
+    while tb is not None and tb.tb_frame.f_globals.get("__name__", "").startswith("IPython.core."):
+        tb = tb.tb_next  # it runs the cell
     while tb is not None:
         if not is_ours(tb.tb_frame) and not tb.tb_frame.f_code.co_filename.startswith("<frozen importlib."):
             found.append(Entry(tb.tb_frame, tb.tb_lineno, tb.tb_lasti))
@@ -193,8 +213,9 @@ def _format_entry(entry: Entry) -> List[str]:
 
 def _place(filename: str, lineno: int) -> str:
     cell = cell_of(filename)
-    if cell:
-        return "%s%s%s, line %d" % (GREEN, cell[0], RESET, lineno)
+    label = cell[0] if cell else " ".join((name_cell and name_cell(filename)) or ())
+    if label:
+        return "%s%s%s, line %d" % (GREEN, label, RESET, lineno)
     return "File %s%s:%d%s" % (GREEN, filename, lineno, RESET)
 
 
@@ -226,7 +247,7 @@ def _mark(text: str, span: Optional[Tuple[int, int]]) -> str:
     return "%s%s%s%s%s" % (parts[0], UNDERLINE, parts[1], RESET, parts[2])
 
 
-def _final(error: BaseException) -> List[str]:
+def final(error: BaseException) -> List[str]:
     """The lines that name the error, with what was noted about it."""
     lines = []
     if isinstance(error, SyntaxError):
@@ -286,7 +307,7 @@ def _suggestion(error: BaseException) -> str:
     return text[len(plain) :] if text.startswith(plain) else ""
 
 
-def _group(error: BaseException, depth: int) -> List[str]:
+def _group(error: BaseException, shown: Dict[int, BaseException], depth: int) -> List[str]:
     """The exceptions of an ExceptionGroup, each in a box of its own."""
     inner = getattr(error, "exceptions", None)
     if not _is_group(error) or not isinstance(inner, tuple):
@@ -294,12 +315,16 @@ def _group(error: BaseException, depth: int) -> List[str]:
     if depth >= _MAX_DEPTH:
         return ["  | ... (%d exceptions, too deep to show)" % len(inner)]
     lines = []
-    for number, each in enumerate(inner[:_MAX_GROUP]):
+    for number, each in enumerate(inner):
+        if number >= _MAX_GROUP or len(shown) >= _MAX_SHOWN:
+            lines.append("  +---------------- and %d more" % (len(inner) - number))
+            break
         lines.append("  +---------------- %d ----------------" % (number + 1))
-        for line in _format_one(each, depth + 1):
+        if id(each) in shown:
+            lines.append("  | %s: %s (shown already)" % (type(each).__name__, safe_str(each)))
+            continue
+        for line in _format_chain(each, shown, depth + 1):
             lines.extend(["  | " + part for part in line.split("\n")])
-    if len(inner) > _MAX_GROUP:
-        lines.append("  +---------------- and %d more" % (len(inner) - _MAX_GROUP))
     lines.append("  +------------------------------------")
     return lines
 

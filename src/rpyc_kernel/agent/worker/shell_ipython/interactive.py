@@ -1,0 +1,193 @@
+"""IPython's ``InteractiveShell`` as a notebook's: what it shows goes through the port. Imported where IPython is."""
+
+from __future__ import annotations
+
+import os
+import sys
+import types
+
+from IPython.core import page, payloadpage
+from IPython.core.autocall import ZMQExitAutocall
+from IPython.core.displayhook import DisplayHook
+from IPython.core.displaypub import DisplayPublisher
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets import Any as AnyTrait
+from traitlets import Instance, default
+from traitlets.config import Config
+
+from ..shell_plain import tracebacks
+from .errors import describe, is_too_much
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Optional
+
+    from ...wire import Json
+    from ..port import Port
+
+
+class PortDisplayHook(DisplayHook):  # type: ignore[misc]
+    """Publishes the last value of a cell.
+
+    :ivar shows: while a value is being shown
+    """
+
+    shows = False
+
+    def start_displayhook(self) -> None:
+        """Nothing is printed before a value."""
+        self.shows = True
+
+    def write_output_prompt(self) -> None:
+        """The front end shows the prompt."""
+
+    def write_format_data(self, format_dict: Any, md_dict: Any = None) -> None:
+        """Publish the formats of a value."""
+        content = {"execution_count": self.prompt_count, "data": format_dict, "metadata": md_dict or {}}
+        self.parent.port.publish("execute_result", content)
+
+    def finish_displayhook(self) -> None:
+        """Nothing is printed after a value."""
+        self.shows = False
+
+
+class ZMQDisplayPublisher(DisplayPublisher):  # type: ignore[misc]
+    """Publishes what ``display`` shows. Its name is that of ipykernel's."""
+
+    def publish(
+        self,
+        data: Any,
+        metadata: Any = None,
+        source: Any = None,
+        *,
+        transient: Any = None,
+        update: bool = False,
+        **_more: Any,
+    ) -> None:
+        """Publish one display."""
+        content = {"data": data, "metadata": metadata or {}, "transient": transient or {}}
+        self.parent.port.publish("update_display_data" if update else "display_data", content)
+
+    def clear_output(self, wait: bool = False) -> None:
+        """Clear what the cell has shown; with ``wait``, once something new comes."""
+        self.parent.port.publish("clear_output", {"wait": wait})
+
+
+class ZMQInteractiveShell(InteractiveShell):  # type: ignore[misc]
+    """An ``InteractiveShell`` without a terminal.
+
+    Its name is that of ipykernel's: by it, libraries find out that they are in a notebook.
+
+    :ivar port: set on the class before there is an instance
+    """
+
+    port: Port
+    kernel = AnyTrait()
+    enable_html_pager = False
+    keepkernel_on_exit: Optional[bool] = None
+    exiter = Instance(ZMQExitAutocall)
+
+    @default("exiter")
+    def _default_exiter(self) -> Any:
+        return ZMQExitAutocall(self)
+
+    # errors
+
+    def forget_errors(self) -> None:
+        """A cell begins: what was told before is not its own."""
+        self._told: Any = (None, None)  # the exception of the last ``error`` message, and its content
+        self._failed_display: Optional[Json] = None
+        self.displayhook.shows = False
+
+    def error_of_cell(self, error: Optional[BaseException]) -> Optional[Json]:
+        """The ``error`` message that told why a cell has failed, by its exception or by a value that can't be shown."""
+        if error is None:
+            return self._failed_display
+        return self._told[1] if self._told[0] is error else None
+
+    def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
+        lines = [str(line) for line in (stb if isinstance(stb, (list, tuple)) else [stb])]
+        content = dict(describe(evalue, etype), traceback=lines)
+        self._last_traceback, self._told = lines, (evalue, content)
+        if self.displayhook.shows:
+            self._failed_display = content
+        self.port.publish("error", content)
+
+    def showtraceback(
+        self,
+        exc_tuple: Any = None,
+        filename: Any = None,
+        tb_offset: Any = None,
+        exception_only: bool = False,
+        **more: Any,
+    ) -> None:
+        """Show an error, also one that IPython can't format."""
+        if not self._show_too_much(exc_tuple, exception_only):
+            super().showtraceback(exc_tuple, filename, tb_offset, exception_only, **more)
+
+    def showsyntaxerror(self, filename: Any = None, *args: Any, **options: Any) -> None:
+        """Show a SyntaxError, also one that IPython can't format."""
+        if not self._show_too_much(None, False):
+            super().showsyntaxerror(filename, *args, **options)
+
+    def _show_too_much(self, exc_tuple: Any, only: bool) -> bool:
+        """Show an error that IPython can't format; False if it can."""
+        try:
+            kind, error, _trace = self._get_exc_info(exc_tuple)
+        except ValueError:
+            return False
+        if not isinstance(error, BaseException) or not is_too_much(error):
+            return False
+        hint = ["An exception has occurred, use %tb to see the full traceback.\n"]
+        lines = [*hint, *tracebacks.final(error)] if only else tracebacks.format_error(error)
+        self._showtraceback(kind, error, lines)
+        if self.call_pdb and not only:
+            self.debugger(force=True)
+        return True
+
+    def _format_exception_for_storage(self, exception: Any, *args: Any, **options: Any) -> Any:
+        """As IPython's, which fails for an exception that can't be shown."""
+        content = describe(exception)
+        try:
+            if is_too_much(exception):
+                return dict(content, traceback=tracebacks.format_error(exception))
+            return super()._format_exception_for_storage(exception, *args, **options)
+        except Exception:
+            return content
+
+    # what there is no terminal for
+
+    def enable_gui(self, gui: Any = None) -> None:
+        """There is no event loop of a window system to be joined."""
+
+    def ask_exit(self) -> None:
+        """``exit`` ends the front end (the console obeys, a notebook doesn't)."""
+        self.payload_manager.write_payload({"source": "ask_exit", "keepkernel": self.keepkernel_on_exit})
+
+    def set_next_input(self, s: str, replace: bool = False) -> None:
+        """Offer text for the next cell (``%load``, ``%recall``)."""
+        self.payload_manager.write_payload({"source": "set_next_input", "text": s, "replace": replace})
+
+
+def make_shell(port: Port, scratch: Optional[str]) -> Any:
+    """The one ``InteractiveShell`` of this process, whose output goes through the port."""
+    config = Config()
+    config.HistoryManager.enabled = False
+    config.IPKernelApp.quiet = True  # tqdm and others take its presence for that of a notebook
+    config.InteractiveShell.displayhook_class = PortDisplayHook
+    config.InteractiveShell.display_pub_class = ZMQDisplayPublisher
+    profile = os.path.join(os.path.expanduser("~"), ".ipython", "profile_default")
+    options = {}
+    if scratch and "IPYTHONDIR" not in os.environ and not os.path.isdir(profile):
+        options["ipython_dir"] = scratch
+    ZMQInteractiveShell.port = port
+    shell = ZMQInteractiveShell.instance(
+        config=config, displayhook_class=PortDisplayHook, display_pub_class=ZMQDisplayPublisher, **options
+    )
+    tracebacks.name_cell = getattr(shell.compile, "format_code_name", None)
+    shell.forget_errors()
+    if "ipykernel.zmqshell" not in sys.modules:  # others look whether it is there
+        sys.modules["ipykernel.zmqshell"] = types.ModuleType("ipykernel.zmqshell")
+        sys.modules["ipykernel.zmqshell"].__dict__["ZMQInteractiveShell"] = ZMQInteractiveShell
+    shell.set_hook("show_in_pager", page.as_hook(payloadpage.page), 99)
+    return shell

@@ -1,0 +1,142 @@
+"""Cells in IPython's own ``InteractiveShell``, where the machine has it: any version from 7 on, without ipykernel."""
+
+from __future__ import annotations
+
+import builtins
+import importlib.util
+import os
+import sys
+
+from .errors import describe
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Optional, Set, Tuple
+
+    from ...wire import Json
+    from ..port import Port
+
+INLINE = "module://matplotlib_inline.backend_inline"
+
+
+class IPythonShell:
+    """The shell of a session on a machine with IPython; see "Shells" in ``docs/architecture.md``.
+
+    :param scratch: a folder for the profile of a user who has none, removed with the session; None if there is no place
+    """
+
+    def __init__(self, port: Port, scratch: Optional[str] = None) -> None:
+        import IPython
+
+        from .interactive import make_shell
+
+        self.name = "IPython " + IPython.__version__
+        if "MPLBACKEND" not in os.environ and importlib.util.find_spec("matplotlib_inline"):
+            os.environ["MPLBACKEND"] = INLINE
+        self._shell = make_shell(port, scratch)
+        if "show" in builtins.__dict__:  # jedi completes no name that somebody has added to them
+            self._shell.push({"show": builtins.__dict__["show"]}, interactive=False)
+
+    @property
+    def facade(self) -> Any:
+        """What ``get_ipython()`` gives."""
+        return self._shell
+
+    @property
+    def kernel(self) -> Any:
+        """What ``get_ipython().kernel`` gives."""
+        return self._shell.kernel
+
+    @kernel.setter
+    def kernel(self, value: Any) -> None:
+        self._shell.kernel = value
+
+    @property
+    def execution_count(self) -> int:
+        """The number of the next cell."""
+        return int(self._shell.execution_count)
+
+    @execution_count.setter
+    def execution_count(self, value: int) -> None:
+        self._shell.execution_count = value
+        history = self._shell.history_manager  # ``In`` is a list: cells that ran elsewhere have a place in it too
+        for inputs in (history.input_hist_parsed, history.input_hist_raw):
+            inputs.extend([""] * (value - len(inputs)))
+
+    def needs_loop(self, code: str) -> bool:
+        """IPython imports asyncio anyway, so that everything runs in the loop."""
+        return True
+
+    async def execute(
+        self, code: str, silent: bool, store_history: bool, user_expressions: Dict[str, str], allow_stdin: bool
+    ) -> Json:
+        """Run a cell; the content of its ``execute_reply``."""
+        shell = self._shell
+        shell.forget_errors()
+        failed = None
+        try:
+            transformed = shell.transform_cell(code)
+        except Exception:
+            transformed, failed = code, sys.exc_info()
+        error, told = await _run(shell, code, silent, store_history, transformed, failed)
+        reply: Json = {"status": "ok" if error is None and told is None else "error"}
+        reply["execution_count"] = shell.execution_count - (1 if store_history and not silent else 0)
+        if reply["status"] == "error":
+            reply.update(told or describe(error), user_expressions={})
+        else:
+            reply["user_expressions"] = shell.user_expressions(user_expressions)
+        reply["payload"] = shell.payload_manager.read_payload()
+        shell.payload_manager.clear_payload()
+        return reply
+
+    def complete(self, code: str, cursor_pos: int) -> Json:
+        """The content of a ``complete_reply``, with the types that JupyterLab shows."""
+        from IPython.core.completer import provisionalcompleter, rectify_completions
+
+        with provisionalcompleter():
+            found = list(rectify_completions(code, self._shell.Completer.completions(code, cursor_pos)))
+        types = [
+            {"start": item.start, "end": item.end, "text": item.text, "type": item.type, "signature": item.signature}
+            for item in found
+        ]
+        return {
+            "status": "ok",
+            "matches": [item.text for item in found],
+            "cursor_start": found[0].start if found else cursor_pos,
+            "cursor_end": found[0].end if found else cursor_pos,
+            "metadata": {"_jupyter_types_experimental": types},
+        }
+
+    def inspect(self, code: str, cursor_pos: int, detail_level: int, omit_sections: Set[str]) -> Json:
+        """The content of an ``inspect_reply``."""
+        from IPython.utils.tokenutil import token_at_cursor
+
+        reply: Json = {"status": "ok", "found": False, "data": {}, "metadata": {}}
+        name = token_at_cursor(code, cursor_pos)
+        options = {"omit_sections": omit_sections} if omit_sections else {}
+        try:
+            reply["data"] = self._shell.object_inspect_mime(name, detail_level=detail_level, **options)
+        except KeyError:
+            return reply
+        if not self._shell.enable_html_pager:
+            reply["data"].pop("text/html", None)
+        reply["found"] = True
+        return reply
+
+
+async def _run(shell: Any, code: str, silent: bool, store: bool, transformed: str, failed: Any) -> Tuple[Any, Any]:
+    """Run a cell and the hooks after it, whose errors are shown and are not the cell's.
+
+    :returns: the exception that ended the cell, or None, and the ``error`` message that told of it, or None
+    """
+    result = None
+    try:
+        result = await shell.run_cell_async(
+            code, store_history=store, silent=silent, transformed_cell=transformed, preprocessing_exc_tuple=failed
+        )
+        error = result.error_before_exec if result.error_before_exec is not None else result.error_in_exec
+        return error, shell.error_of_cell(error)
+    finally:
+        shell.events.trigger("post_execute")
+        if not silent:
+            shell.events.trigger("post_run_cell", result)
