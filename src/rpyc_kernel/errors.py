@@ -406,6 +406,26 @@ class ProtocolError(LinkError):
         )
 
 
+class TooLongError(LinkError):
+    """Raised when what the user has made is too long to travel to *address*. *reason*: a sentence without its stop."""
+
+    def __init__(self, address: object, reason: str) -> None:
+        super().__init__(address, f"{address} was not asked: {reason}.")
+
+
+class NotTakenError(LinkError):
+    """Raised when the machine doesn't take a request, however often it is sent. The session goes on.
+
+    *error*: what it said.
+    """
+
+    def __init__(self, address: object, error: Exception | None) -> None:
+        super().__init__(
+            address,
+            f"{address} did not take this request and was not asked again; the session goes on. It said: {error}",
+        )
+
+
 class FrameTooLargeError(ProtocolError):
     """Raised when a frame is announced, or unpacks to, more than is taken (sizes in bytes). Nothing was allocated."""
 

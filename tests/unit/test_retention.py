@@ -8,11 +8,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from rpyc_kernel.agent.keeper.entries import about, display_id, likely_display_id
+from rpyc_kernel.agent.keeper.entries import display_id, likely_display_id
 from rpyc_kernel.agent.keeper.journal import Journal
 from rpyc_kernel.agent.keeper.retention import CELLS, Retention, replay
 from rpyc_kernel.agent.keeper.spill import Spill
-from rpyc_kernel.agent.wire import Message, image_packet, pack
+from rpyc_kernel.agent.wire import Message, about, image_packet, pack
 from tests.unit.test_journal import DROPPED, counts
 
 EVERYTHING = 1 << 40

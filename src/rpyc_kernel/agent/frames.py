@@ -10,11 +10,14 @@ the worker starts with `REQUEST`: number and length.
 from __future__ import annotations
 
 import struct
+from collections import deque
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
-    from typing import List
+    from typing import Deque, List, Union
+
+    Bytes = Union[bytes, bytearray, memoryview]
 
 FRAME = struct.Struct("<BIIQQ")
 PIPE_SIZE = 1 << 18  #: bytes that the worker may be ahead of its keeper, where the system lets us choose
@@ -31,31 +34,38 @@ BEGUN = 5  #: the request's code starts to run; no data
 ENDED = 6  #: the request's reply, its last message, after which another may begin
 PICTURE = 7  #: a message of ``show``: of one display, a newer picture takes the place of one that still waits
 
+_SHORT = 1 << 16  # bytes that are sent as one
+
 STREAMS = {STDOUT: "stdout", STDERR: "stderr"}
 
 
 class Outgoing:
-    """What a socket that doesn't block has not taken yet."""
+    """What a socket that doesn't block has not taken yet. Long pieces are not copied."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
-        self._waiting = bytearray()
+        self._waiting: Deque[memoryview] = deque()
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
 
-    def write(self, *pieces: bytes) -> None:
+    def write(self, *pieces: Bytes) -> None:
         """Send, as much as the socket takes now."""
-        for piece in pieces:
-            self._waiting += piece
+        if sum(map(len, pieces)) < _SHORT:
+            pieces = (b"".join(pieces),)
+        self._waiting.extend(memoryview(piece) for piece in pieces if piece)
         self.flush()
 
     def flush(self) -> None:
         """Send more, since the socket can be written. Where the other side has gone, nothing is left to send."""
         try:
             while self._waiting:
-                sent = self._socket.send(memoryview(self._waiting)[: 1 << 20])
-                del self._waiting[:sent]
+                piece = self._waiting[0]
+                sent = self._socket.send(piece[: 1 << 20])
+                if sent == len(piece):
+                    self._waiting.popleft()
+                else:
+                    self._waiting[0] = piece[sent:]
         except BlockingIOError:
             pass
         except OSError:

@@ -11,6 +11,10 @@ the header ``{"type", "parent", "content", "metadata"}``; ``parent`` is the ``ms
 The text of a ``stream`` message travels as its one buffer instead of in the JSON, since it may be long. So does the
 picture of a display whose header has ``image``, its mime type; it becomes base64 where it arrives.
 
+A long message is cut: its packet travels in *parts*, packets of their own with the header ``{"part": [id, start, size],
+"type", "parent", "content": {}}`` and ``size`` bytes in all, of which the buffer holds those from ``start`` on. Other
+messages may come between two parts. Where ``start`` is -1, the sender has given the message up.
+
 Nothing is believed before it was checked: every length against what is there, every field against its type.
 """
 
@@ -19,40 +23,73 @@ from __future__ import annotations
 import binascii
 import json
 import operator
+import os
 import struct
+from functools import lru_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # importing typing costs 1 MiB on a board, and only type checkers need it
-    from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
+    from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
     Bytes = Union[bytes, bytearray, memoryview]
     Json = Dict[str, Any]
 
 VERSION = 1  #: of everything that crosses the wire; an agent speaks exactly one
 
+#: bytes of one message, whichever way it goes; the variable is for tests, at either end
+MAX_MESSAGE = int(os.environ.get("RPYC_KERNEL_MAX_MESSAGE") or 1 << 30)
+PART = 256 << 10  #: bytes of a message in one part
+LONG = (
+    2 << 20
+)  #: bytes above which what a worker gives out is cut; below, a newer update may take the place of an older
+
 MAX_BUFFERS = 10000
-MAX_HEADER = 64 << 20  #: bytes of JSON in one packet
+MAX_ITEMS = 50_000_000  #: of all that is no list in one message, and becomes one in JSON
+MAX_UNCOUNTED = 1_000_000  #: the same of iterators, which may be endless
+MAX_HEADER = 1 << 30  #: bytes of JSON in one packet
 MAX_IMAGE = 64 << 20  #: bytes of one picture
 
 #: the pictures that travel as they are, and how each begins
 IMAGES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
 
 _COUNTS = struct.Struct("!II")
+_IS_PART, _TYPE, _CONTENT = b'{"part":[', b'{"type":"', b',"content":'  # as they are written here
+_HEAD = 4096  # bytes in which type and parent stand
 
 
 class WireError(ValueError):
     """What came is no packet, or not of the form that it must have."""
 
 
+class MessageTooLong(ValueError):
+    """A message that may not travel."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(
+            "this would be a message of {:,} bytes, and at most {:,} travel between a notebook and its machine: "
+            "send a part of it, or write it to a file".format(size, limit)
+        )
+
+
 def pack(header: Json, buffers: Sequence[Bytes] = ()) -> bytes:
     """A packet of one JSON object and the buffers beside it."""
+    return b"".join(pack_pieces(header, buffers))
+
+
+def pack_pieces(header: Json, buffers: Sequence[Bytes] = ()) -> List[Bytes]:
+    """The same in pieces, of which the buffers are not copied."""
     try:
         text = _dumps(header).encode("utf-8")
     except (UnicodeEncodeError, TypeError):
         text = _dumps(clean(header)).encode("utf-8", "backslashreplace")
-    buffers = [buffer if isinstance(buffer, (bytes, bytearray)) else memoryview(buffer).tobytes() for buffer in buffers]
-    lengths = struct.pack("!%dI" % len(buffers), *[len(buffer) for buffer in buffers])
-    return b"".join((_COUNTS.pack(len(text), len(buffers)), lengths, text, *buffers))
+    buffers = [buffer if isinstance(buffer, (bytes, bytearray)) else _flat(buffer) for buffer in buffers]
+    head = struct.pack("!%dI" % (2 + len(buffers)), len(text), len(buffers), *map(len, buffers))
+    return [head, text, *buffers]
+
+
+def _flat(buffer: Any) -> Bytes:
+    view = memoryview(buffer)
+    return view.cast("B") if view.c_contiguous and view.nbytes else view.tobytes()
 
 
 def unpack(packet: Bytes) -> Tuple[Json, List[memoryview]]:
@@ -71,14 +108,14 @@ def unpack(packet: Bytes) -> Tuple[Json, List[memoryview]]:
     if start + header_length + sum(lengths) != len(view):
         raise WireError("a packet whose lengths don't add up")
     position = start + header_length
-    raw = bytes(view[start:position])
     try:
-        header = json.loads(raw.decode("utf-8"))
+        text = str(view[start:position], "utf-8")
+        header = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise WireError("a packet whose header is no JSON: %s" % type(error).__name__) from None
     if not isinstance(header, dict):
         raise WireError("a packet whose header is no JSON object")
-    if b"\\ud" in raw or b"\\uD" in raw:
+    if "\\ud" in text or "\\uD" in text:
         try:
             header = clean(header)
         except RecursionError:
@@ -90,22 +127,78 @@ def unpack(packet: Bytes) -> Tuple[Json, List[memoryview]]:
     return header, buffers
 
 
+def about(packet: Bytes) -> Tuple[str, str]:
+    """Type and parent of a message or of a part; ``("", "")`` if it is none.
+
+    A message that our agent made isn't read for that, so that it may be one that can't be read.
+    """
+    start = _header_start(packet)
+    head = bytes(packet[start : start + _HEAD])
+    end = head.find(_CONTENT) if head.startswith(_TYPE) else -1
+    try:
+        return _read_head(head[:end]) if end > 0 else _type_and_parent(unpack(packet)[0])
+    except ValueError:
+        return "", ""
+
+
+@lru_cache(maxsize=64)
+def _read_head(head: bytes) -> Tuple[str, str]:
+    return _type_and_parent(json.loads(head.decode("utf-8") + "}"))
+
+
+def _type_and_parent(header: Json) -> Tuple[str, str]:
+    return str(header.get("type", "")), str(header.get("parent", ""))
+
+
+def is_part(packet: Bytes) -> bool:
+    """Whether that is a part of a message that was cut."""
+    start = _header_start(packet)
+    return bytes(packet[start : start + len(_IS_PART)]) == _IS_PART
+
+
+def _header_start(packet: Bytes) -> int:
+    return _COUNTS.size + 4 * int.from_bytes(packet[4:8], "big")
+
+
 def _dumps(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain)
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_Plain())
 
 
-def _plain(value: Any) -> Any:
-    """JSON for what users and libraries put into messages: bytes are base64, as Jupyter has it for images."""
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return binascii.b2a_base64(value, newline=False).decode("ascii")
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    for convert in (operator.index, list, float):
-        try:
-            return convert(value)
-        except TypeError:
-            continue
-    return repr(value)
+class _Plain:
+    """JSON for what users and libraries put into messages: bytes are base64, as Jupyter has it for images.
+
+    One for each message, of which it counts the items.
+    """
+
+    def __init__(self) -> None:
+        self.items = 0
+
+    def __call__(self, value: Any) -> Any:
+        if isinstance(value, (bytes, bytearray, memoryview)):
+            return binascii.b2a_base64(value, newline=False).decode("ascii")
+        if hasattr(value, "isoformat"):
+            return value.isoformat()
+        for convert in (operator.index, self.list_of, float):
+            try:
+                return convert(value)
+            except TypeError:
+                continue
+        return repr(value)
+
+    def list_of(self, value: Any) -> List[Any]:
+        """The items of whatever has some, one by one, so that an interrupt gets in between.
+
+        :raises ValueError: it has so many that they may be without end
+        """
+        most = MAX_ITEMS if hasattr(value, "__len__") else MAX_UNCOUNTED
+        items = []
+        for item in value:
+            self.items += 1
+            if self.items > most:
+                text = "a {} gives more than {:,} items, too many for JSON: make a list of those that are wanted"
+                raise ValueError(text.format(type(value).__name__, most))
+            items.append(item)
+        return items
 
 
 def clean(value: Any) -> Any:
@@ -150,7 +243,14 @@ class Message:
         return "Message(%r, %r, parent=%r)" % (self.type, self.content, self.parent)
 
     def encode(self) -> bytes:
-        """The message as a packet."""
+        """The message as a packet.
+
+        :raises MessageTooLong: it may not travel
+        """
+        return b"".join(self.pieces())
+
+    def pieces(self) -> List[Bytes]:
+        """The packet in pieces, as `pack_pieces`."""
         header: Json = {"type": self.type, "parent": self.parent, "content": self.content}
         buffers = self.buffers
         if self.metadata:
@@ -158,7 +258,10 @@ class Message:
         if self.type == "stream":
             header["content"] = {"name": self.content["name"]}
             buffers = [encode_text(self.content["text"])]
-        return pack(header, buffers)
+        _check_size(sum(memoryview(buffer).nbytes for buffer in buffers))
+        pieces = pack_pieces(header, buffers)
+        _check_size(sum(map(len, pieces)))
+        return pieces
 
     @classmethod
     def decode(cls, packet: Bytes) -> Message:
@@ -166,7 +269,11 @@ class Message:
 
         :raises WireError: it is no packet, or a field has the wrong type
         """
-        header, buffers = unpack(packet)
+        return cls.read(*unpack(packet))
+
+    @classmethod
+    def read(cls, header: Json, buffers: List[memoryview]) -> Message:
+        """The message that was unpacked already, as `decode`."""
         kind, parent = header.get("type"), header.get("parent")
         content, metadata = header.get("content"), header.get("metadata", {})
         if not (isinstance(kind, str) and isinstance(parent, str)):
@@ -180,6 +287,86 @@ class Message:
         elif "image" in header:
             _put_image(kind, content, header["image"], buffers)
         return cls(kind, content, parent, metadata, buffers)
+
+
+def _check_size(size: int) -> None:
+    if size > MAX_MESSAGE:
+        raise MessageTooLong(size, MAX_MESSAGE)
+
+
+def cut(pieces: Iterable[Bytes], size: int) -> Iterator[bytes]:
+    """The bytes of these pieces in a row, so many at a time."""
+    waiting: List[memoryview] = []
+    room = size
+    for piece in pieces:
+        rest = memoryview(piece)
+        while len(rest) >= room:
+            yield b"".join([*waiting, rest[:room]])
+            rest, waiting, room = rest[room:], [], size
+        if rest:
+            waiting.append(rest)
+            room -= len(rest)
+    if waiting:
+        yield b"".join(waiting)
+
+
+def part_packet(part: Sequence[int], kind: str, parent: str, piece: Bytes) -> bytes:
+    """A part of a message of that type: ``part`` is the id of the message, where the piece begins, and its size."""
+    return pack({"part": list(part), "type": kind, "parent": parent, "content": {}}, [piece])
+
+
+class Parts:
+    """Puts messages together again that were cut. No I/O.
+
+    :param limit: bytes of all that has begun; None: `MAX_MESSAGE`
+    """
+
+    def __init__(self, limit: Optional[int] = None) -> None:
+        self._limit = limit
+        self._begun: Dict[int, bytearray] = {}
+
+    def take(self, part: Any, piece: Bytes) -> Optional[bytearray]:
+        """The whole message if this part is the last one, else None.
+
+        :param part: what the header says, see `part_packet`
+        :raises WireError: the message is lost; of those that are too long, or whose beginning was never here, it is
+            told with the last part
+        """
+        if not (isinstance(part, list) and len(part) == 3 and all(type(number) is int for number in part)):
+            raise WireError("a part without its numbers")
+        name, start, size = part
+        limit = MAX_MESSAGE if self._limit is None else self._limit
+        if start == 0 and size <= limit:
+            self._begun[name] = bytearray()
+        whole = self._begun.get(name)
+        end = start + len(piece)
+        if whole is None or len(whole) != start or end > size:
+            self._begun.pop(name, None)
+            if start >= 0 and end >= size:
+                raise WireError(_lost(size, limit))
+            return None
+        whole += piece
+        if end == size:
+            return self._begun.pop(name)
+        while sum(map(len, self._begun.values())) > limit:
+            del self._begun[next(iter(self._begun))]  # the oldest
+        return None
+
+    def copy(self) -> Parts:
+        """Another one, with which the same has begun."""
+        other = Parts(self._limit)
+        other._begun = {name: bytearray(begun) for name, begun in self._begun.items()}
+        return other
+
+    def clear(self) -> None:
+        """Forget what has begun: whoever sent it is gone."""
+        self._begun.clear()
+
+
+def _lost(size: int, limit: int) -> str:
+    if size > limit:
+        return str(MessageTooLong(size, limit))
+    return "a message of {:,} bytes, whose beginning is not here any more".format(size)
 
 
 def reply_type(request_type: str) -> str:

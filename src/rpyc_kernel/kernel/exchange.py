@@ -188,6 +188,12 @@ class Exchange:
             content = self._publisher.error("WorkerDied", text, cell)
         self.loop.call_soon_threadsafe(self._resolve, machine, (message.type, message.parent), content)
 
+    def on_refused(self, machine: Machine, msg_id: str, error: RpycKernelError) -> None:
+        """The request with that ``msg_id`` was given up: the machine doesn't take it. "": all that are waited for."""
+        assert self.loop is not None
+        fail = (self.fail_one, msg_id, error) if msg_id else (self.fail, machine, error)
+        self.loop.call_soon_threadsafe(*fail)
+
     def on_status(self, machine: Machine, status: LinkStatus, error: RpycKernelError | None) -> None:
         """A link has changed."""
         if self.loop is None:

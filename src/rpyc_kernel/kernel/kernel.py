@@ -11,7 +11,14 @@ from traitlets import Bool, Dict, Enum, Float, Type, Unicode
 
 from rpyc_kernel import __version__
 from rpyc_kernel.agent.wire import Message
-from rpyc_kernel.errors import DialCancelledError, RpycKernelError, WaitingStoppedError, WithdrawnError
+from rpyc_kernel.errors import (
+    DialCancelledError,
+    NotTakenError,
+    RpycKernelError,
+    TooLongError,
+    WaitingStoppedError,
+    WithdrawnError,
+)
 from rpyc_kernel.kernel import logs, magics, missed, people, routing
 from rpyc_kernel.kernel.cell import NOTHING, Cell
 from rpyc_kernel.kernel.exchange import Exchange
@@ -66,7 +73,7 @@ class RpycKernel(StoppableKernel):
         patience = PatientIOPub(self.iopub_socket.io_thread)
         self.publisher = Publisher(self.session, self.iopub_socket, self._topic, patience=patience, paced=self.paced)
         self.exchange = Exchange(self.publisher, self.session, self.stdin_socket)
-        options = {"heartbeat": self.heartbeat, "holder": people.holder()}
+        options = {"heartbeat": self.heartbeat, "holder": people.holder(), "on_refused": self.exchange.on_refused}
         registries.named = self.registry or None  # for scripts' `discover` and `service` in local cells too
         self.machines = Machines(self._on_message, self._on_status, **options)
         self.whereabouts = Whereabouts(self)
@@ -320,6 +327,8 @@ class RpycKernel(StoppableKernel):
         message = Message(msg_type, content, msg_id, parent.get("metadata"), buffers)
         try:
             await self._ask_machine(machine, message)
+        except (TooLongError, NotTakenError) as error:
+            self.publisher.send("stream", {"name": "stderr", "text": f"{error}\n"}, msg_id)
         except RpycKernelError as error:
             log.info("a %s was not delivered: %s", msg_type, error)
 

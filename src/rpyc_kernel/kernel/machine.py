@@ -43,6 +43,8 @@ class Machine:
         on_message: Callable[[Machine, Message, bool], None],
         on_status: Callable[[Machine, LinkStatus, RpycKernelError | None], None],
         session: str | None,
+        *,
+        on_refused: Callable[[Machine, str, RpycKernelError], None] = lambda _machine, _msg_id, _error: None,
         **link_options: Any,
     ) -> None:
         self.name = name
@@ -64,6 +66,7 @@ class Machine:
             self._take,
             self._changed,
             session,
+            on_refused=lambda msg_id, error: on_refused(self, msg_id, error),
             **link_options,
         )
 

@@ -5,11 +5,13 @@ The threads that carry its messages are in `pump`, what must be carried in `sess
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 import uuid
 from collections import deque
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,20 +24,22 @@ from rpyc_kernel.errors import (
     RpycKernelError,
     SessionError,
     TakenOverError,
+    TooLongError,
 )
 from rpyc_kernel.link.backoff import delays
 from rpyc_kernel.link.pump import DIAL_TIMEOUT, MALFORMED, Puller, Sender
 from rpyc_kernel.link.session import LinkStatus, SessionState
-from rpyc_kernel.transport.bootstrap import Broker, open_broker
+from rpyc_kernel.transport.bootstrap import HELLO_TIMEOUT, Broker, open_broker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from rpyc_kernel.transport.address import Address
 
 FIRST_TIMEOUT = 2.0  # of the first attempts to reconnect: one that hangs must not hide that the link is back
 SPAWN_TIMEOUT = 90.0
-HEARTBEAT = 15.0  # seconds without an answer, after which the link counts as dead
+HEARTBEAT = 15.0  # seconds of silence, after which the link counts as dead
+COUNTING = ("silent", "store_history", "execution_count")  # what makes a cell count
 
 
 @dataclass
@@ -52,8 +56,10 @@ class Link:
 
     *on_message* gets every message once and in order, on the puller's thread, and whether it belongs to the backlog:
     what had been waiting there, and what comes until that is shown. *on_status* gets each change of the status with
-    the error behind it, if there is one, on any thread. *heartbeat*: seconds without an answer, after which the link
-    counts as dead. *title* is what people call the session, *holder* who has it here.
+    the error behind it, if there is one, on any thread, in order. *on_refused* gets the ``msg_id`` of a request that
+    was given up because the other side doesn't take it, and the error, on the sender's thread. None of them is called
+    with the lock held. *heartbeat*: seconds of silence, after which the link counts as dead. *title* is what people
+    call the session, *holder* who has it here.
     """
 
     def __init__(
@@ -63,6 +69,7 @@ class Link:
         on_status: Callable[[LinkStatus, RpycKernelError | None], None],
         session: str | None = None,
         *,
+        on_refused: Callable[[str, RpycKernelError], None] = lambda _msg_id, _error: None,
         heartbeat: float = HEARTBEAT,
         holder: str = "",
         title: str = "",
@@ -78,6 +85,7 @@ class Link:
         self.rtt = 0.0  # seconds; of this connection the shortest that was seen
         self.on_message = on_message
         self._on_status = on_status
+        self.on_refused = on_refused
         self._holder = holder
         # shared with the puller and the sender:
         self.changed = threading.Condition()  # guards everything below
@@ -86,11 +94,15 @@ class Link:
         self.pulling: Broker | None = None
         self.sending: Broker | None = None
         self.cancel = threading.Event()  # the link is closed
+        self.stop_dialling = threading.Event()  # that one, or the link is lost: of the sender's connection
         self._stop_attempt = threading.Event()
+        self._news: deque[tuple[LinkStatus, RpycKernelError | None]] = deque()  # that `on_status` has not been told
+        self._telling = False
         self._hurry = False
         self.failure = ""  # why the last attempt to reconnect failed
         self._client = uuid.uuid4().hex
         self._attempt_number = 0
+        self._cut = itertools.count(1)  # an id for each request that is cut
         self._record: dict[str, Any] | None = None  # where the other machine has no place to keep it
         self._puller = Puller(self)
         self._sender = Sender(self)
@@ -123,8 +135,9 @@ class Link:
             raise
         broker.connection.cancel = None
         self.hello = broker.hello
-        self.pulling = broker
-        self._set_status(LinkStatus.UP)
+        with self._changing():
+            self.pulling = broker
+            self._set_status(LinkStatus.UP)
         self._puller.start()
 
     @property
@@ -133,10 +146,23 @@ class Link:
         return max(0, self.state.backlog - self._puller.delivered)
 
     def submit(self, message: wire.Message) -> None:
-        """Send a request. It runs once, even if the link breaks meanwhile."""
-        packet = message.encode()
+        """Send a request. It runs once, even if the link breaks meanwhile. Raises TooLongError."""
+        try:
+            pieces = message.pieces()
+        except wire.MessageTooLong as error:
+            raise TooLongError(self.address, str(error)) from None
+        size = sum(map(len, pieces))
+        more: dict[str, Any] = {}
+        if message.type == "execute_request":  # what the keeper has to know of it
+            more["cell"] = {name: message.content.get(name) for name in COUNTING if name in message.content}
+        if size <= wire.PART or not self.attached.get("parts"):
+            packets = [(b"".join(pieces), more)]
+        else:
+            start, name = itertools.count(0, wire.PART), next(self._cut)
+            packets = [(piece, {**more, "part": [name, next(start), size]}) for piece in wire.cut(pieces, wire.PART)]
         with self.changed:
-            self.state.submit(message.type, message.parent, packet)
+            for packet, each in packets:
+                self.state.submit(message.type, message.parent, packet, **each)
             self.changed.notify_all()
 
     def was_tried(self, parent: str) -> bool:
@@ -161,7 +187,7 @@ class Link:
     ) -> tuple[dict[str, Any], list[memoryview]]:
         """Do an operation of the session and return the answer. Raises a RpycKernelError, LinkLost while it is down.
 
-        *timeout*: seconds; None: as long as a heartbeat may take.
+        *timeout*: seconds in which nothing comes or goes on the sender's connection; None: those of a heartbeat.
         """
         timeout = self.heartbeat if timeout is None else timeout
         question = Question(op, header)
@@ -170,10 +196,13 @@ class Link:
                 raise self.error or LinkLost(self.address, "it is not back yet")
             self.questions.append(question)
             self.changed.notify_all()
-        try:
-            return question.answer.result(timeout)
-        except TimeoutError:
-            raise LinkLost(self.address, f"no answer within {timeout:g} s") from None
+        while True:
+            moved = self._sender.moved
+            try:
+                return question.answer.result(timeout)
+            except TimeoutError:
+                if moved == self._sender.moved:
+                    raise LinkLost(self.address, f"no answer within {timeout:g} s") from None
 
     def hurry(self) -> None:
         """If the link is down, try again at once: somebody waits for it."""
@@ -203,9 +232,10 @@ class Link:
     def close(self, *, end: bool, timeout: float = 3.0) -> bool:
         """Stop, and *end* the session too if *timeout* seconds are enough for that; returns whether it has ended."""
         ended = end and self.status is LinkStatus.UP and self._terminate(timeout)
-        with self.changed:
+        with self._changing():
             self._set_status(LinkStatus.CLOSED)
             self.cancel.set()
+            self.stop_dialling.set()
             self._stop_attempt.set()
             self._fail_questions(LinkLost(self.address, "it was closed"))
             brokers = [broker for broker in (self.pulling, self.sending) if broker]
@@ -234,8 +264,9 @@ class Link:
 
     def lose(self, error: RpycKernelError) -> None:
         """The link broke, as the puller has noticed: the sender's connection has gone the same way."""
-        with self.changed:
+        with self._changing():
             self._fail_questions(error)
+            self.stop_dialling.set()  # of a connection that has not come about yet
             if self.sending is not None:
                 self.sending.abort(str(error))
                 self.sending = None
@@ -247,8 +278,9 @@ class Link:
             error = ProtocolError(self.address, f"{type(error).__name__}: {error}")
         if isinstance(error, TakenOverError):
             error = TakenOverError(self.address, error.by, error.at, self.title or self.session[:8])
-        with self.changed:
+        with self._changing():
             self.cancel.set()
+            self.stop_dialling.set()
             self._fail_questions(error)
             self._set_status(LinkStatus.CLOSED, error)
 
@@ -275,15 +307,19 @@ class Link:
                 self.failure = str(error).split(". ")[0].rstrip(".") + "."
                 timeout = min(timeout * 1.5, DIAL_TIMEOUT)
                 continue
-            with self.changed:
-                if self.status is LinkStatus.LOST:
+            with self._changing():
+                back = self.status is LinkStatus.LOST
+                if back:
                     self.pulling = broker
                     self._set_status(LinkStatus.UP)
-                    return broker
+            if back:
+                return broker
             broker.close()
 
     def _attempt(self, timeout: float) -> Broker:
-        broker = open_broker(self.address, timeout=max(timeout, 20 * self.rtt), cancel=self._stop_attempt)
+        hello = min(HELLO_TIMEOUT, self.heartbeat * timeout / FIRST_TIMEOUT)
+        timeout = max(timeout, 20 * self.rtt)
+        broker = open_broker(self.address, timeout=timeout, cancel=self._stop_attempt, hello=hello)
         try:
             self._attach(broker, take=False)
         except BaseException:
@@ -314,10 +350,32 @@ class Link:
     def _set_status(
         self, status: LinkStatus, error: RpycKernelError | None = None, only_from: LinkStatus | None = None
     ) -> None:
-        with self.changed:
-            if self.status in (status, LinkStatus.CLOSED) or only_from not in (None, self.status):
-                return
-            self.status = status
-            self.error = error
-            self.changed.notify_all()
-        self._on_status(status, error)
+        """Within `_changing`, which tells of it."""
+        if self.status in (status, LinkStatus.CLOSED) or only_from not in (None, self.status):
+            return
+        self.status = status
+        self.error = error
+        self._news.append((status, error))
+        self.changed.notify_all()
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Within it the lock is held. Then ``on_status`` is told what has changed, in order, and without the lock."""
+        try:
+            with self.changed:
+                yield
+        finally:
+            self._tell_news()
+
+    def _tell_news(self) -> None:
+        while True:
+            with self.changed:
+                if self._telling or not self._news:  # another thread, which tells just now, goes on with it
+                    return
+                self._telling = True
+                news = self._news.popleft()
+            try:
+                self._on_status(*news)
+            finally:
+                with self.changed:
+                    self._telling = False

@@ -8,18 +8,27 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.agent import wire
-from rpyc_kernel.errors import AgentError, LinkError, RpycKernelError, SessionError
+from rpyc_kernel.errors import (
+    AgentError,
+    NotTakenError,
+    ProtocolError,
+    RemoteError,
+    RpycKernelError,
+    SessionError,
+)
 from rpyc_kernel.link.session import LinkStatus, SequenceError
 from rpyc_kernel.transport.bootstrap import Broker, open_broker
 
 if TYPE_CHECKING:
     from rpyc_kernel.link.link import Link, Question
+    from rpyc_kernel.link.session import Submission
 
 MAX_BYTES = 256 << 10  # of one pull's answer: what a stock server writes fastest
 WAIT = 5.0  # seconds that a pull waits when there is nothing to give; its empty answer is the heartbeat
 POLL_FIRST, POLL_LAST = 0.005, 0.2  # seconds between pulls from a server with few threads
 DIAL_TIMEOUT = 10.0  # seconds for one attempt
 AGAIN = 0.1  # seconds until the sender dials again
+TRIES = 3  # that what is answered by an error, or can't be read, is sent or asked for
 
 # what reading an answer raises that isn't what it should be
 MALFORMED = (SequenceError, LookupError, TypeError, ValueError, ArithmeticError, RecursionError)
@@ -37,6 +46,9 @@ class Puller(threading.Thread):
         self._link = link
         self.delivered = 0
         self.catching_up = False
+        self._parts = wire.Parts()
+        self._parent = ""  # of the last message
+        self._refusals = (0, 0)  # the number of the last message that had come, and how many answers were wrong since
 
     def run(self) -> None:
         """Until the link is closed."""
@@ -50,10 +62,31 @@ class Puller(threading.Thread):
                     self._pull(broker)
             except (SessionError, *MALFORMED) as error:
                 link.end(error)
-            except (LinkError, AgentError) as error:
+            except RpycKernelError as error:
+                if isinstance(error, (ProtocolError, RemoteError)):
+                    self._refuse(error)
                 link.lose(error)
             broker.close()
             broker = link.reconnect()
+
+    def _refuse(self, error: RpycKernelError) -> None:
+        """What was answered can't be taken. When that was so `TRIES` times, the next message isn't asked for again."""
+        link, (before, times) = self._link, self._refusals
+        received = link.state.received
+        times = times + 1 if before == received else 1
+        self._refusals = received, times
+        if times < TRIES:
+            return
+        with link.changed:
+            there = link.state.skip()
+        if times > TRIES or not there:  # then it isn't the message
+            link.end(error)
+            return
+        self._refusals = link.state.received, TRIES
+        failure = NotTakenError(link.address, error)
+        for message in instead("", self._parent, f"a message could not be taken ({error})"):
+            link.on_message(message, self.catching_up)
+        link.on_refused("", failure)
 
     def _pull(self, broker: Broker) -> None:
         wait = min(WAIT, self._link.heartbeat / 3)
@@ -75,17 +108,50 @@ class Puller(threading.Thread):
                     delay = POLL_FIRST
 
     def _request(self, wait: float) -> dict[str, Any]:
-        request = {"acked": self._link.state.received, "rtt": self._link.rtt, "max_bytes": MAX_BYTES, "wait": wait}
+        received, rtt = self._link.state.received, self._link.rtt
+        most = 1 if self._refusals[1] and self._refusals[0] == received else MAX_BYTES  # one alone, to know which it is
+        request = {"acked": received, "rtt": rtt, "max_bytes": most, "wait": wait}
         return self._link.with_session(request)
 
     def _arrived(self, header: dict[str, Any], packets: list[memoryview]) -> None:
         link, state = self._link, self._link.state
         new = state.arrived(int(header["first"]), packets)
         for number, packet in enumerate(new, state.received - len(new) + 1):
-            link.on_message(wire.Message.decode(packet), self.catching_up)
+            for message in self._read(packet):
+                link.on_message(message, self.catching_up)
             self.delivered = number
         if state.received >= state.backlog and sum(map(len, packets)) < MAX_BYTES:
             self.catching_up = False
+
+    def _read(self, packet: memoryview) -> list[wire.Message]:
+        """The message in a packet; none if it is a part. Where it can't be read, what is shown instead."""
+        kind, parent = wire.about(packet)
+        self._parent = parent or self._parent
+        try:
+            if not wire.is_part(packet):
+                message = wire.Message.decode(packet)
+            else:
+                header, buffers = wire.unpack(packet)
+                whole = self._parts.take(header["part"], buffers[0])
+                if whole is None:
+                    return []
+                message = wire.Message.decode(whole)
+        except wire.WireError as error:
+            if not kind:  # no message of ours
+                raise
+            return instead(kind, parent, str(error))
+        if message.type == "session_info":  # of a new Python: what the one before had begun ends nowhere
+            self._parts.clear()
+        return [message]
+
+
+def instead(kind: str, parent: str, reason: str) -> list[wire.Message]:
+    """What is shown in the place of a message of that type which can't be."""
+    failed = {"ename": "MessageError", "evalue": reason, "traceback": [reason]}
+    if kind.endswith("_reply"):
+        reply = wire.Message(kind, {**failed, "status": "error"}, parent)
+        return [wire.Message("error", failed, parent), reply] if kind == "execute_reply" else [reply]
+    return [wire.Message("stream", {"name": "stderr", "text": f"[nothing is shown here: {reason}]\n"}, parent)]
 
 
 class Sender(threading.Thread):
@@ -97,6 +163,15 @@ class Sender(threading.Thread):
         self._epoch = 0  # of the request that is under way
         self._failures = 0  # to dial, in a row
         self._question: Question | None = None  # that is under way
+        self._submission: Submission | None = None  # that is
+        self._refusals: tuple[bytes | None, int] = None, 0  # its packet, and how often it was answered by an error:
+        self._error: RpycKernelError | None = None
+
+    @property
+    def moved(self) -> int:
+        """How many bytes the present connection has carried; another number for each connection."""
+        broker = self._link.sending
+        return -1 if broker is None else broker.connection.moved
 
     def run(self) -> None:
         """Until the link is closed."""
@@ -119,14 +194,19 @@ class Sender(threading.Thread):
                 self._fail(error)
                 if not self._superseded():
                     link.end(error)
-            except (LinkError, AgentError) as error:
+            except RpycKernelError as error:
                 self._fail(error)
+                self._note(error)
                 self._drop(broker, str(error))
 
     def _dial(self) -> Broker | None:
         link = self._link
+        with link.changed:
+            if link.status in (LinkStatus.LOST, LinkStatus.CLOSED):
+                return None
+            link.stop_dialling.clear()
         try:
-            broker = open_broker(link.address, timeout=DIAL_TIMEOUT, cancel=link.cancel)
+            broker = open_broker(link.address, timeout=DIAL_TIMEOUT, cancel=link.stop_dialling)
         except (RpycKernelError, *MALFORMED) as error:
             with link.changed:
                 if link.status is LinkStatus.UP and self._failures * AGAIN > link.heartbeat and link.pulling:
@@ -136,9 +216,11 @@ class Sender(threading.Thread):
             return None
         with link.changed:
             self._failures = 0
-            link.sending = broker
-        if link.status is LinkStatus.CLOSED:
+            wanted = not link.stop_dialling.is_set()
+            link.sending = broker if wanted else None
+        if not wanted:
             broker.close()
+            return None
         return broker
 
     def _drop(self, broker: Broker, reason: str) -> None:
@@ -164,6 +246,21 @@ class Sender(threading.Thread):
         with self._link.changed:
             return self._link.status is LinkStatus.LOST or self._link.state.epoch != self._epoch
 
+    def _note(self, error: RpycKernelError) -> None:
+        """The request that was under way was answered by an error: it is sent again only so often."""
+        submission, self._submission = self._submission, None
+        if submission is not None and isinstance(error, (AgentError, ProtocolError, RemoteError)):
+            before, times = self._refusals
+            self._refusals = submission.packet, times + 1 if before is submission.packet else 1
+            self._error = error
+
+    def _give_up(self, submission: Submission) -> None:
+        link = self._link
+        with link.changed:
+            link.state.refused(submission)
+        self._refusals = None, 0
+        link.on_refused(submission.parent, NotTakenError(link.address, self._error))
+
     def _fail(self, error: Exception) -> None:
         question, self._question = self._question, None
         if question is not None:
@@ -178,22 +275,29 @@ class Sender(threading.Thread):
                     return
                 self._epoch = state.epoch
                 interrupt = state.next_interrupt()
-                submission = None
+                submission, refused = None, False
                 if interrupt is None and link.questions:
                     self._question = link.questions.popleft()
                 elif interrupt is None and (submission := state.next_unsent()) is not None:
-                    state.sent()
+                    refused = self._refusals[1] >= TRIES and self._refusals[0] is submission.packet
+                    if not refused:
+                        state.sent()
             if interrupt is not None:
                 broker.call("interrupt", link.with_session({"parent": interrupt}), timeout=link.heartbeat)
                 with link.changed:
                     state.interrupted(interrupt)
             elif self._question is not None:
                 self._ask(broker, self._question)
+            elif submission is not None and refused:
+                self._give_up(submission)
             elif submission is not None:
                 request = {"n": submission.number, "type": submission.type, "parent": submission.parent}
+                request.update(submission.more)
+                self._submission = submission
                 started = time.perf_counter()
                 answer = broker.call("submit", link.with_session(request), [submission.packet], link.heartbeat)
                 link.rtt = min(link.rtt, time.perf_counter() - started)  # the attach had more to do than to answer
+                self._submission = None
                 with link.changed:
                     state.accepted(int(answer[0]["accepted"]))
             else:

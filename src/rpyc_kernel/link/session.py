@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,12 +26,16 @@ class SequenceError(Exception):
 
 @dataclass(frozen=True)
 class Submission:
-    """A request on its way to the keeper: its number, ``msg_type``, ``msg_id`` and packet."""
+    """A request on its way to the keeper, or a part of one: its number, ``msg_type``, ``msg_id`` and packet.
+
+    *more*: what else the keeper is told of it.
+    """
 
     number: int
     type: str
     parent: str
     packet: bytes
+    more: dict[str, Any] = field(default_factory=dict)
 
 
 class SessionState:
@@ -54,9 +58,9 @@ class SessionState:
 
     # --- requests
 
-    def submit(self, msg_type: str, parent: str, packet: bytes) -> Submission:
-        """Number a request."""
-        submission = Submission(self._next, msg_type, parent, packet)
+    def submit(self, msg_type: str, parent: str, packet: bytes, **more: Any) -> Submission:
+        """Number a request, or a part of one."""
+        submission = Submission(self._next, msg_type, parent, packet, more)
         self._next += 1
         self._pending.append(submission)
         return submission
@@ -88,6 +92,18 @@ class SessionState:
         self._tried = sum(index < self._tried for index, _each in kept)
         self._sent = min(self._sent, self._tried)
         self._pending = deque(each for _index, each in kept)
+
+    def refused(self, submission: Submission) -> bool:
+        """The keeper doesn't take that one: give up all of its request, and number what follows anew.
+
+        Returns whether it was not given up before.
+        """
+        before, first = len(self._pending), self._pending[0].number if self._pending else self._next
+        self._pending = deque(each for each in self._pending if not _same(each, submission))
+        self._sent = self._tried = 0  # of what is left: the sender waits for each answer
+        self._pending = deque(replace(each, number=number) for number, each in enumerate(self._pending, first))
+        self._next = first + len(self._pending)
+        return len(self._pending) < before
 
     # --- interrupts
 
@@ -127,6 +143,12 @@ class SessionState:
         self._pending = deque(numbered)
         self._next = accepted + 1 + len(numbered)
 
+    def skip(self) -> bool:
+        """Give up the next message, which can't be taken; returns whether there is one."""
+        there = self.received < self.backlog
+        self.received += there
+        return there
+
     def arrived(self, first: int, packets: Sequence[memoryview]) -> Sequence[memoryview]:
         """Of messages numbered from ``first``, those that are new. Raises SequenceError if some were left out."""
         if first > self.received + 1:
@@ -134,3 +156,10 @@ class SessionState:
         new = packets[max(0, self.received + 1 - first) :]
         self.received = max(self.received, first + len(packets) - 1)
         return new
+
+
+def _same(one: Submission, other: Submission) -> bool:
+    """Whether both are, or belong to, one request."""
+    if "part" in one.more and "part" in other.more:
+        return bool(one.more["part"][0] == other.more["part"][0])
+    return one.packet is other.packet

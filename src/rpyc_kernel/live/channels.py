@@ -11,7 +11,7 @@ import threading
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from rpyc_kernel.agent.wire import Message
+from rpyc_kernel.agent.wire import MAX_MESSAGE, Message, MessageTooLong
 from rpyc_kernel.errors import ProtocolError, RemoteClosedError, RpycKernelError, again
 from rpyc_kernel.link.session import LinkStatus
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rpyc_kernel.link.link import Link
 
 PIECE = 256 << 10  # bytes of a frame in one message
-MAX_FRAME = 256 << 20  # bytes of one that comes
+MAX_FRAME = MAX_MESSAGE  # bytes of one, either way
 GLANCE = 0.2  # seconds between two looks at whether somebody has pressed stop, where signals don't end a wait
 _OVERHEAD = 200  # bytes of memory that a piece takes beyond its own
 _TEXT = 500  # characters of a reason of theirs
@@ -161,6 +161,8 @@ class SessionChannel:
         """Send a frame. Raises the error for which that can't be."""
         if self.over:
             raise self._why()
+        if len(data) > MAX_FRAME:
+            raise MessageTooLong(len(data), MAX_FRAME)
         rest = memoryview(data)
         while len(rest) > PIECE:
             self.submit("rpyc_msg", {"more": True}, rest[:PIECE])

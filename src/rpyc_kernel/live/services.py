@@ -18,7 +18,7 @@ from rpyc_kernel.errors import (
 )
 from rpyc_kernel.live.connection import LiveConnection
 from rpyc_kernel.transport.address import Address
-from rpyc_kernel.transport.deadline import Deadline
+from rpyc_kernel.transport.deadline import Deadline, Silence
 from rpyc_kernel.transport.dial import dial
 from rpyc_kernel.transport.registry import SCHEME, find, meant
 
@@ -113,7 +113,7 @@ class SocketChannel:
         """Send a frame. Raises the error for which that can't be."""
         self._check()
         try:
-            self._stream.send([data], Deadline(SEND_TIMEOUT))
+            self._stream.send([data], Silence(SEND_TIMEOUT))
         except BaseException as error:  # noqa: BLE001 - half a frame may be on its way
             raise self._end(error) from None
 

@@ -27,7 +27,7 @@ from rpyc_kernel.errors import (
     TakenOverError,
 )
 from rpyc_kernel.transport.connection import Connection, RemoteRef, Reply
-from rpyc_kernel.transport.deadline import Deadline
+from rpyc_kernel.transport.deadline import Deadline, Silence
 from rpyc_kernel.transport.dial import dial, explain_refusal
 from rpyc_kernel.transport.dialect import HANDLE_CALLATTR
 from rpyc_kernel.transport.plain import plain
@@ -99,7 +99,8 @@ class Broker:
     ) -> tuple[dict[str, Any], list[memoryview]]:
         """Do *op* over there and return the answer.
 
-        Raises a SessionError or AgentError where the answer says so, and what the connection raises.
+        *timeout*: seconds of silence. Raises a SessionError or AgentError where the answer says so, and what the
+        connection raises.
         """
         return self.receive(self.send(op, header, buffers), timeout)
 
@@ -108,8 +109,8 @@ class Broker:
         return self.connection.send_call(self._function, op, wire.pack(header, buffers))
 
     def receive(self, ticket: int, timeout: float | None = None) -> tuple[dict[str, Any], list[memoryview]]:
-        """Wait for the answer to a ticket, as :meth:`call`."""
-        return self._read(self.connection.receive(ticket, timeout))
+        """Wait for the answer to a ticket, as :meth:`call`. *timeout*: seconds of silence."""
+        return self._read(self.connection.receive_until(ticket, Silence(timeout, self.connection.cancel)))
 
     def _read(self, answer: object) -> tuple[dict[str, Any], list[memoryview]]:
         if not isinstance(answer, bytes):
@@ -159,14 +160,16 @@ def _clock(ago: object) -> str:
     return then.strftime("%H:%M" if ago < A_DAY / 2 else "%Y-%m-%d %H:%M")
 
 
-def open_broker(address: Address, *, timeout: float = 10.0, cancel: threading.Event | None = None) -> Broker:
+def open_broker(
+    address: Address, *, timeout: float = 10.0, cancel: threading.Event | None = None, hello: float = HELLO_TIMEOUT
+) -> Broker:
     """Dial *address* and have the agent there. Raises what `dial` raises, and RemoteUnfitError.
 
-    *timeout*: seconds for the dialling. *cancel* ends it, and what follows, at once.
+    *timeout*: seconds for the dialling. *hello*: seconds until the agent has answered. *cancel* ends both.
     """
     connection = dial(address, timeout=timeout, cancel=cancel)
     try:
-        deadline = Deadline(HELLO_TIMEOUT, cancel)
+        deadline = Deadline(hello, cancel)
         function, answer = _evaluate(connection, deadline)
         broker = Broker(connection, function)
         broker.start(answer, deadline)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from rpyc_kernel.errors import LinkLost, ProtocolError, RemoteError
 from rpyc_kernel.transport import brine
-from rpyc_kernel.transport.deadline import Deadline
+from rpyc_kernel.transport.deadline import Deadline, Silence
 from rpyc_kernel.transport.dialect import (
     EXC_STOP_ITERATION,
     HANDLE_CALL,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from rpyc_kernel.transport.address import Address
     from rpyc_kernel.transport.stream import FrameStream
 
-SEND_TIMEOUT = 60.0  # seconds until one request must have been taken by the network
+SEND_TIMEOUT = 60.0  # seconds in which the network takes nothing of a request
 MAX_REQUESTS = 16  # that the other side may send before we hang up; a well-behaved server sends none but a goodbye
 MAX_PING = 1024  # bytes of a ping that are echoed
 _MAX_TEXT = 100_000  # characters of a message or traceback of theirs
@@ -89,6 +89,11 @@ class Connection:
     def fileno(self) -> int:
         """Return the socket's number, for selectors; -1 once closed."""
         return self._stream.fileno()
+
+    @property
+    def moved(self) -> int:
+        """How many bytes have come or gone so far."""
+        return self._stream.moved
 
     @property
     def max_frame(self) -> int:
@@ -213,7 +218,7 @@ class Connection:
             self._send(MSG_EXCEPTION, seq, _REFUSAL, deadline)
 
     def _send(self, kind: int, seq: int, args: brine.Value, deadline: Deadline | None = None) -> None:
-        deadline = Deadline(self.send_timeout) if deadline is None else deadline.part(self.send_timeout)
+        deadline = Silence(self.send_timeout) if deadline is None else deadline.part(self.send_timeout)
         self._stream.send(self.dialect.dump(kind, seq, args), deadline)
 
     def _wrong(self, reason: str, body: bytes | bytearray = b"") -> ProtocolError:

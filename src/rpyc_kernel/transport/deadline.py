@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import threading
 
+LEAST = 1024  # bytes that have to travel for a silence to begin anew: who sends them one by one says nothing
 GLANCE = 0.05  # seconds between two looks at the cancel event: no socket call can wait for both
 
 
@@ -42,7 +43,25 @@ class Deadline:
         """Whether somebody set the cancel event."""
         return self.cancel is not None and self.cancel.is_set()
 
+    def heard(self, size: int) -> None:
+        """So many bytes have come, or gone."""
+
     def part(self, seconds: float) -> Deadline:
         """Return a deadline of at most *seconds* from now, that ends with this one and is cancelled with it."""
         left = self.left()
         return Deadline(seconds if left is None else min(seconds, left), self.cancel)
+
+
+class Silence(Deadline):
+    """A deadline that begins anew with what comes or goes: the time without any, however long the whole takes."""
+
+    def __init__(self, timeout: float | None, cancel: threading.Event | None = None) -> None:
+        super().__init__(timeout, cancel)
+        self._heard = 0
+
+    def heard(self, size: int) -> None:
+        """So many bytes have come, or gone."""
+        self._heard += size
+        if self._heard >= LEAST and self.timeout is not None:
+            self._heard = 0
+            self._end = self.clock() + self.timeout

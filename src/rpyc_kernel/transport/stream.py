@@ -18,6 +18,7 @@ import time
 import zlib
 from typing import TYPE_CHECKING, Any
 
+from rpyc_kernel.agent import wire
 from rpyc_kernel.errors import (
     DialCancelledError,
     DialTimeoutError,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from rpyc_kernel.transport.address import Address
     from rpyc_kernel.transport.deadline import Deadline
 
-MAX_FRAME = 64 * 2**20  # bytes of a body, both as it comes and unpacked
+MAX_FRAME = wire.MAX_IMAGE + 4 * 2**20  # bytes of a body, both as it comes and unpacked: a picture travels whole
 _HEADER = struct.Struct("!LB")
 _END = b"\n"
 _READ = 64 * 2**10  # what one recv takes at most while the size of the frame is not known
@@ -128,6 +129,7 @@ class FrameStream:
         self._frame = bytearray()  # the frame that is coming in, if it began
         self._filled = self._size = 0  # how much of it has come; its whole size with the newline, 0 between frames
         self._packed = False
+        self.moved = 0  # bytes that have come or gone
 
     def fileno(self) -> int:
         """Return the socket's number, for selectors; -1 once closed."""
@@ -200,6 +202,8 @@ class FrameStream:
                 if deadline.cancelled or deadline.expired:
                     raise self._lost("the other side takes nothing any more") from None
                 continue
+            self.moved += sent
+            deadline.heard(sent)
             while views and sent >= len(views[0]):
                 sent -= len(views.pop(0))
             if sent:
@@ -270,6 +274,8 @@ class FrameStream:
                 continue
             if not received:
                 raise self._lost("the server closed it")
+            self.moved += received
+            deadline.heard(received)
             return received
 
     def _unpack(self, frame: bytearray) -> bytes:

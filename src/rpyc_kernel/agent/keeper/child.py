@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .requests import Requests
 
 
-MAX_FRAME = 1 << 30  #: bytes; a longer frame means that the worker's memory is corrupt
+MAX_FRAME = 1 << 27  #: bytes; a longer frame means that the worker's memory is corrupt
 
 
 class Child(ABC):
@@ -52,7 +52,7 @@ class Child(ABC):
 
     # to the worker
 
-    def send(self, number: int, packet: bytes) -> None:
+    def send(self, number: int, packet: Bytes) -> None:
         """Hand it a request, as far as it takes it now."""
         request = self.requests.open.get(number)
         if self._processes and request and request.type == EXECUTE and self.requests.cell is None:

@@ -6,9 +6,6 @@ was, to the line and to the byte.
 
 from __future__ import annotations
 
-import json
-from functools import lru_cache
-
 from .. import wire
 
 TYPE_CHECKING = False
@@ -26,7 +23,6 @@ SHORT = 200  #: bytes of text for which a marker would save nothing
 OUTPUTS = frozenset(["stream", "display_data", "update_display_data", "execute_result", "error", "clear_output"])
 UPDATE = "update_display_data"
 
-_TYPE, _CONTENT = b'{"type":"', b',"content":'  # as `wire.Message.encode` writes them
 _TRANSIENT = b'"transient":{"display_id":"'
 
 
@@ -76,24 +72,6 @@ def marker(name: str, parent: str, lost: Lost) -> Entry:
     entry = Entry(name, parent, text.encode("ascii"))
     entry.lost = lost
     return entry
-
-
-def about(packet: Data) -> Tuple[str, str]:
-    """Type and parent of a message; ``("", "")`` if it is none. Without reading all of it, where our agent made it."""
-    start = 8 + 4 * int.from_bytes(packet[4:8], "big")  # where the header is, see `wire.pack`
-    try:
-        if packet.startswith(_TYPE, start):
-            return _read_head(bytes(packet[start : packet.find(_CONTENT, start)]))
-        header, _buffers = wire.unpack(packet)
-    except ValueError:
-        return "", ""
-    return str(header.get("type", "")), str(header.get("parent", ""))
-
-
-@lru_cache(maxsize=64)
-def _read_head(head: bytes) -> Tuple[str, str]:
-    header = json.loads(head.decode("utf-8") + "}")
-    return str(header.get("type", "")), str(header.get("parent", ""))
 
 
 def display_id(packet: Data) -> str:

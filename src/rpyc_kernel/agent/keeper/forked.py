@@ -37,6 +37,7 @@ class ForkedChild(Child):
         super().__init__(journal, requests)
         self.page = Page()
         self._received = bytearray()
+        self._needed = 0  # bytes, with which the first frame in it is whole
         self._serial = 0
         self.socket, other = socket.socketpair()
         reads, writes = zip(os.pipe(), os.pipe(), os.pipe())
@@ -123,12 +124,14 @@ class ForkedChild(Child):
                 self.gone = True  # its end of the pipe is closed: there is nothing more to watch for
                 return True
             self._received += data
-            self._take_frames()
+            if len(self._received) >= self._needed:
+                self._take_frames()
         return False
 
     def _take_frames(self) -> None:
         """Take apart what was received. Lines of one stream and cell that follow each other are journalled together."""
         received = bytes(self._received)
+        self._needed = 0
         position, end_of_all, size, unpack = 0, len(received), frames.FRAME.size, frames.FRAME.unpack_from
         counters = self.page.counters
         lines: List[bytes] = []
@@ -140,6 +143,7 @@ class ForkedChild(Child):
                 break
             end = position + size + length
             if end > end_of_all:
+                self._needed = end - position
                 break
             foreign = out > counters[0] or err > counters[1]
             if lines and (foreign or lines_of != (kind, number)):

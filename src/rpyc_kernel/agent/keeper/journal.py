@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections import deque
 
 from .. import wire
-from .entries import OVERHEAD, UPDATE, Entry, about, display_id, likely_display_id
+from .entries import OVERHEAD, UPDATE, Entry, display_id, likely_display_id
 from .retention import KEPT, KEPT_PART, Retention
 from .room import give_back_memory, memory_bytes
 from .spill import CAP, Spill
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ..wire import Bytes
 
 LIMIT = 8 << 20  #: bytes above which the worker is held back while somebody listens
+PARTS = 512 << 10  #: the same of messages that were cut: what comes between their parts waits behind so much
 MEMORY = 32 << 20  #: bytes in memory while nobody does, or
 MEMORY_PART = 8  #: the machine's memory divided by this, if that is less
 WINDOW = 8 << 20  #: bytes given out and not acknowledged, above which no more is given out
@@ -135,7 +136,9 @@ class Journal:
     @property
     def full(self) -> bool:
         """Whether the worker should be held back."""
-        return self.size >= self.limit if self._listening else self.in_memory >= self.memory
+        if self._listening:
+            return self.size >= self.limit or self._tail.parts >= PARTS
+        return self.in_memory >= self.memory
 
     @property
     def listening(self) -> bool:
@@ -169,7 +172,7 @@ class Journal:
 
     def add_picture(self, packet: bytes) -> None:
         """Append a message of ``show``, in the place of the one before of its display if that wasn't given out."""
-        display = likely_display_id(packet) if about(packet)[0] == UPDATE else ""
+        display = likely_display_id(packet) if wire.about(packet)[0] == UPDATE else ""
         before = self._updates.get(display)
         if before is not None and before.picture and not before.place:
             self._tail.exchange(before, packet)  # at the end, it would wait for ever behind what others print
@@ -182,7 +185,7 @@ class Journal:
 
     def _replace_update(self, entry: Entry) -> None:
         """Of one display_id the newest update is enough, as long as the older wasn't given out."""
-        if entry.name or entry.urgent or entry.display or about(entry.data)[0] != UPDATE:
+        if entry.name or entry.urgent or entry.display or wire.about(entry.data)[0] != UPDATE:
             return
         entry.display = display_id(entry.data)
         if not entry.display:

@@ -6,6 +6,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional
 
+    from ..wire import Bytes
+
 EXECUTE = "execute_request"
 REMEMBERED = 4096  #: requests whose msg_id is known after their end
 
@@ -15,7 +17,7 @@ class Request:
 
     __slots__ = ("begun", "execution_count", "number", "packet", "parent", "type")
 
-    def __init__(self, number: int, type: str, parent: str, packet: bytes) -> None:
+    def __init__(self, number: int, type: str, parent: str, packet: Bytes) -> None:
         self.number = number  # the client's, strictly increasing
         self.type = type  # msg_type
         self.parent = parent  # msg_id
@@ -39,17 +41,14 @@ class Requests:
         self.last_cell: Optional[Request] = None
         self._parents: Dict[int, str] = {}  # of all requests lately, since what they started may print for long
 
-    def accept(self, number: int, type: str, parent: str, packet: bytes, answered: bool) -> Optional[Request]:
+    def accept(self, number: int, type: str, parent: str, packet: Bytes, answered: bool) -> Optional[Request]:
         """Take a request, unless it was taken before: then None.
 
         :param answered: whether the worker will end it with a reply
         :raises ValueError: a number was left out, so something was lost on the way
         """
-        if number <= self.accepted:
+        if not self.accept_part(number):
             return None
-        if number != self.accepted + 1:
-            raise ValueError("request %d came after %d" % (number, self.accepted))
-        self.accepted = number
         request = Request(number, type, parent, packet)
         self._parents[number] = parent
         if len(self._parents) > REMEMBERED:
@@ -57,6 +56,15 @@ class Requests:
         if answered:
             self.open[number] = request
         return request
+
+    def accept_part(self, number: int) -> bool:
+        """Take what is a part of a request only, whose last part is what `accept` takes. As that one."""
+        if number <= self.accepted:
+            return False
+        if number != self.accepted + 1:
+            raise ValueError("request %d came after %d" % (number, self.accepted))
+        self.accepted = number
+        return True
 
     def count(self, request: Request, content: Dict[str, Any]) -> None:
         """A cell was taken, with that content: note its execution count, if it has one."""

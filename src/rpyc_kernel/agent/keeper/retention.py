@@ -10,14 +10,14 @@ from itertools import chain
 from operator import itemgetter
 
 from .. import wire
-from .entries import OUTPUTS, UPDATE, about, likely_display_id, thin
+from .entries import OUTPUTS, UPDATE, Entry, likely_display_id, marker, thin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Tuple
+    from typing import Any, Dict, Iterator, List, Optional, Tuple
 
     from ..wire import Bytes
-    from .entries import Data, Entry
+    from .entries import Data
     from .journal import Journal
 
     Json = Dict[str, Any]
@@ -85,6 +85,7 @@ class Retention:
         self.limit = limit
         self.size = 0
         self.cells: Dict[str, Cell] = {}  # by msg_id, the oldest first
+        self._parts = wire.Parts(limit)
 
     def begin(self, parent: str, count: int) -> None:
         """A cell begins to run.
@@ -100,10 +101,15 @@ class Retention:
         """The kernel has got this message. It is kept if it shows something, of a cell that is known."""
         if not self.cells:
             return
-        kind, parent = ("stream", entry.parent) if entry.name else about(entry.data)
+        kind, parent = ("stream", entry.parent) if entry.name else wire.about(entry.data)
         cell = self.cells.get(parent)
         if cell is None or kind not in OUTPUTS:
             return
+        if not entry.name and wire.is_part(entry.data):
+            joined = _join(self._parts, entry, parent)
+            if joined is None:
+                return
+            kind, entry = "stream" if joined.name else kind, joined
         entry.parent = parent
         self.size -= cell.size
         cell.add(kind, entry)
@@ -130,6 +136,17 @@ class Retention:
     def _forget(self, parent: str) -> None:
         self.size -= self.cells.pop(parent).size
 
+    def with_unacknowledged(self, journal: Journal) -> Iterator[Tuple[int, Entry]]:
+        """What was not acknowledged, with the numbers; long messages once they are whole."""
+        parts: Optional[wire.Parts] = None
+        for number, entry in journal.look(0):
+            whole: Optional[Entry] = entry
+            if not entry.name and wire.is_part(entry.data):
+                parts = parts or self._parts.copy()
+                whole = _join(parts, entry, wire.about(entry.data)[1])
+            if whole is not None:
+                yield number, whole
+
     def choose(self, cells: int, count: int) -> List[Cell]:
         """The last so many cells; or, if ``count`` isn't 0, the last one with that execution_count."""
         known = list(self.cells.values())
@@ -140,11 +157,14 @@ class Retention:
     def close(self) -> None:
         """Forget everything."""
         self.cells.clear()
+        self._parts.clear()
         self.size = 0
 
 
 def replay(journal: Journal, request: Json) -> Tuple[Json, List[Bytes]]:
     """A page of what some cells have given out so far, whether the kernel has got it or not.
+
+    A long message whose last part has not been given out is left out: it will come by itself.
 
     :param request: ``cells``, how many, or ``cell``, an execution_count; ``from``, what the page before gave as
         ``next`` (which is None after the last page); ``max_bytes`` of a page, about
@@ -157,8 +177,8 @@ def replay(journal: Journal, request: Json) -> Tuple[Json, List[Bytes]]:
     kept = sorted((item for cell in cells for item in cell.outputs.items() if item[0] >= start), key=itemgetter(0))
     packets: List[Bytes] = []
     size = 0
-    for number, entry in chain(kept, journal.look(start) if cells else ()):
-        if not _is_output_of(entry, parents):
+    for number, entry in chain(kept, journal.retention.with_unacknowledged(journal) if cells else ()):
+        if number < start or not _is_output_of(entry, parents):
             continue
         if packets and size >= most:
             answer["next"] = number
@@ -168,8 +188,23 @@ def replay(journal: Journal, request: Json) -> Tuple[Json, List[Bytes]]:
     return answer, packets
 
 
+def _join(parts: wire.Parts, entry: Entry, parent: str) -> Optional[Entry]:
+    """The message of which that is the last part, or what says that it was too long; None for another part."""
+    header, (piece,) = wire.unpack(entry.data)
+    try:
+        whole = parts.take(header["part"], piece)
+    except wire.WireError:
+        joined = marker("stdout", parent, (0, 1, header["part"][2]))
+    else:
+        if whole is None:
+            return None
+        joined = Entry("", parent, whole)
+    joined.number = entry.number
+    return joined
+
+
 def _is_output_of(entry: Entry, parents: Any) -> bool:
-    kind, parent = ("stream", entry.parent) if entry.name else about(entry.data)
+    kind, parent = ("stream", entry.parent) if entry.name else wire.about(entry.data)
     return kind in OUTPUTS and parent in parents
 
 

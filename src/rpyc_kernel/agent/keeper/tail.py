@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
+from .. import wire
 from .entries import OVERHEAD, thin
 
 TYPE_CHECKING = False
@@ -22,12 +23,13 @@ class Tail:
 
     :ivar urgent: how many are urgent
     :ivar bytes: their data
+    :ivar parts: what of it belongs to messages that were cut
     """
 
     def __init__(self) -> None:
         self._entries: Deque[Entry] = deque()
         self._dead = 0  # how many of them; they stay until it is their turn, or until they are many
-        self.urgent = self.bytes = 0
+        self.urgent = self.bytes = self.parts = 0
 
     def __len__(self) -> int:
         return len(self._entries) - self._dead
@@ -110,10 +112,12 @@ class Tail:
 
     def _set(self, entries: Iterable[Entry]) -> None:
         self._entries = deque(entries)
-        self._dead = self.urgent = self.bytes = 0
+        self._dead = self.urgent = self.bytes = self.parts = 0
         for entry in self._entries:
             self._count(entry, 1)
 
     def _count(self, entry: Entry, sign: int) -> None:
         self.urgent += sign * entry.urgent
         self.bytes += sign * len(entry.data)
+        if not entry.name and wire.is_part(entry.data):
+            self.parts += sign * len(entry.data)

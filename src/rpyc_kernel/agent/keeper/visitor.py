@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from .pulls import Pull
 
-MAX_PACKET = 1 << 30  #: bytes of one request; the kernel asks before it sends more
+MAX_PACKET = 1 << 30  #: bytes of one request
 
 
 class Refused(Exception):

@@ -14,7 +14,7 @@ import sys
 import threading
 from collections import deque
 
-from .. import frames
+from .. import frames, wire
 from .attribution import current
 
 TYPE_CHECKING = False
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .port import Port
 
 PIECE = 1 << 18  #: bytes of a frame in one message
-MAX_FRAME = 1 << 30  #: bytes of one that comes
+MAX_FRAME = wire.MAX_MESSAGE  #: bytes of one, either way
 GLANCE = (
     0.2  #: seconds; in RPyC before 6 a thread may overlook its reply when another has read it, until it looks again
 )
@@ -188,6 +188,8 @@ class Frames:
         """Send a frame."""
         if self.closed:
             raise EOFError("the kernel has closed it")
+        if len(data) > MAX_FRAME:
+            raise wire.MessageTooLong(len(data), MAX_FRAME)
         rest: Bytes = memoryview(to_rpyc_6(data) if self.old else data)
         while len(rest) > PIECE:
             self._publish({"more": True}, rest[:PIECE], frames.MESSAGE)

@@ -14,6 +14,7 @@ from rpyc.core import consts
 from rpyc.core.protocol import Connection
 from rpyc.core.service import SlaveService
 
+from ..wire import MessageTooLong
 from . import plain_data
 
 TYPE_CHECKING = False
@@ -88,8 +89,14 @@ class SessionConnection(Connection):
         return super()._box_exc(typ, val, _of_user(tb))
 
     def _send(self, msg: int, seq: int, args: Any) -> None:
-        if seq >= 0 or msg == consts.MSG_REQUEST:  # a dropped reference needs no answer
+        if seq < 0 and msg != consts.MSG_REQUEST:  # a dropped reference needs no answer
+            return
+        try:
             super()._send(msg, seq, args)
+        except MessageTooLong as error:
+            if msg == consts.MSG_REQUEST:
+                raise
+            super()._send(consts.MSG_EXCEPTION, seq, self._box_exc(ValueError, ValueError(str(error)), None))
 
     def serve(self, *args: Any, **options: Any) -> Any:
         """As RPyC's, which from 5.3 on keeps its lock for ever where an interrupt ends the waiting."""

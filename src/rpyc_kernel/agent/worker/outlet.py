@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 
-from .. import wire
+from .. import frames, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Outlet:
     def __init__(self, interrupts: Interrupts, told: Union[Page, Told]) -> None:
         self.whole = Whole(interrupts)
         self._told = told
+        self._cut = itertools.count(1)  # an id for each message that is cut
         self.forked = False
         self.cell = 0
         if hasattr(os, "register_at_fork"):
@@ -70,6 +72,26 @@ class Outlet:
             with self.whole:
                 self._finish_line()
                 self._send_frame(kind, request, data)
+
+    def send_message(self, kind: int, request: int, message: wire.Message) -> None:
+        """A message, after whatever was written before it. While a long one goes in parts, other threads send too.
+
+        :raises MessageTooLong: it may not travel
+        """
+        pieces = message.pieces()
+        size = sum(map(len, pieces))
+        if size <= wire.LONG:
+            self.send(kind, request, b"".join(pieces))
+            return
+        name, start = next(self._cut), 0
+        try:
+            for piece in wire.cut(pieces, wire.PART):
+                part = wire.part_packet((name, start, size), message.type, message.parent, piece)
+                start += len(piece)
+                self.send(kind if start == size else frames.MESSAGE, request, part)
+        except BaseException:  # an interrupt in between
+            self.send(frames.MESSAGE, request, wire.part_packet((name, -1, size), message.type, message.parent, b""))
+            raise
 
     @property
     def carries(self) -> int:

@@ -65,17 +65,35 @@ class Port:
         buffers: Optional[Sequence[Bytes]] = None,
         kind: int = frames.MESSAGE,
     ) -> None:
-        """Send a message to whoever started the running code, after all that was printed before."""
+        """Send a message to whoever started the running code, after all that was printed before.
+
+        :raises MessageTooLong: it may not travel; of an error only that is told
+        """
         number = self.request
         if msg_type == "clear_output" and self.screen is not None:
             self.screen.clear(number)
         message = wire.Message(msg_type, content, self.parents.get(number, ""), metadata, buffers or ())
-        self.outlet.send(kind, number, message.encode())
+        try:
+            self.outlet.send_message(kind, number, message)
+        except wire.MessageTooLong as error:
+            if msg_type != "error":
+                raise
+            message.content = {"ename": str(content.get("ename")), "evalue": str(error), "traceback": [str(error)]}
+            self.outlet.send_message(kind, number, message)
 
     def reply(self, number: int, msg_type: str, content: Json) -> None:
-        """Answer a request; nothing follows from it on this thread."""
+        """Answer a request; nothing follows from it on this thread. What can't be sent is answered by an error."""
         message = wire.Message(msg_type, content, self.parents.get(number, ""))
-        self.outlet.send(frames.ENDED, number, message.encode())
+        try:
+            self.outlet.send_message(frames.ENDED, number, message)
+        except Exception as error:
+            failed = {"ename": type(error).__name__, "evalue": str(error), "traceback": [str(error)]}
+            if content.get("status") == "error":  # which was told
+                failed["ename"] = str(content.get("ename"))
+            elif msg_type == "execute_reply":
+                self.outlet.send_message(frames.MESSAGE, number, wire.Message("error", failed, message.parent))
+            message.content = dict(failed, status="error")
+            self.outlet.send_message(frames.ENDED, number, message)
 
     def stream(self, name: str, text: str) -> None:
         """Print to ``stdout`` or ``stderr``, whatever ``sys.stdout`` is now."""
