@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .live import Frames
 
 VERSION = ".".join(map(str, rpyc.version.version))  # a tuple in all of them; rpyc.__version__ is not
-IS_OLD = VERSION < "6"
+IS_OLD = int(rpyc.version.version[0]) < 6  # numbers up to 5.x, texts since
 INTERNALS = (os.path.dirname(os.path.abspath(rpyc.__file__)) + os.sep,)
 OURS = __name__.rpartition(".")[0] + "."
 _LINES = 100  #: texts whose lines tracebacks can show

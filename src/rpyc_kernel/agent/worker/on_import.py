@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def when_imported(name: str, function: Callable[[Any], None]) -> None:
-    """Call the function with the module of that name, a top-level one, once it is imported; at once if it is."""
+    """Call the function with the module of that name once it is imported; at once if it is."""
     if name in sys.modules:
         function(sys.modules[name])
         return
@@ -24,34 +24,64 @@ class _Watch:
 
     def __init__(self) -> None:
         self.wanted: Dict[str, Callable[[Any], None]] = {}
-        self._busy = False
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
         """The spec of a wanted module, with one call after its loading."""
-        if self._busy or fullname not in self.wanted:
+        if fullname not in self.wanted:
             return None
-        import importlib.util
+        for finder in sys.meta_path:
+            find_spec = getattr(finder, "find_spec", None)
+            spec = find_spec(fullname, path, target) if finder is not self and find_spec is not None else None
+            if spec is None:
+                continue
+            if spec.loader is not None:  # else it is a folder that happens to have this name
+                kind = _Loader if hasattr(spec.loader, "exec_module") else _LegacyLoader
+                spec.loader = kind(spec, self.wanted)
+            return spec
+        return None  # not installed, or not yet: the next attempt may find it
 
-        self._busy = True
-        try:
-            spec = importlib.util.find_spec(fullname)
-        finally:
-            self._busy = False
-        if spec is None or spec.loader is None:
-            return None  # not installed, or not yet: the next attempt may find it
-        spec.loader = _Loader(spec.loader, self.wanted.pop(fullname))  # type: ignore[assignment]
-        return spec
 
+class _LegacyLoader:
+    """Stands before a module's own loader until that has loaded the module, and then makes one call.
 
-class _Loader:
-    """A module's own loader, with one call after it."""
+    A spec may be asked for without an import: this answers everything as the own loader does, and passes for it.
+    The own loader has `load_module` alone, as `zipimporter` before Python 3.10.
+    """
 
-    def __init__(self, loader: Any, function: Callable[[Any], None]) -> None:
-        self._loader = loader
-        self._function = function
+    def __init__(self, spec: Any, wanted: Dict[str, Callable[[Any], None]]) -> None:
+        self._spec = spec
+        self._loader = spec.loader
+        self._wanted = wanted
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loader, name)
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        return self._loader.__class__
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self._loader.__reduce_ex__(protocol)
+
+    def load_module(self, fullname: str) -> Any:
+        """As the module's own loader, then the call."""
+        self._spec.loader = self._loader
+        module = self._loader.load_module(fullname)
+        self._call(module)
+        return module
+
+    def _call(self, module: Any) -> None:
+        function = self._wanted.pop(self._spec.name, None)
+        if function is None:
+            return
+        try:
+            function(module)
+        except Exception as error:
+            sys.stderr.write("rpyc-kernel could not set up %s: %s\n" % (self._spec.name, error))
+
+
+class _Loader(_LegacyLoader):
+    """The same for a loader that has `exec_module`."""
 
     def create_module(self, spec: Any) -> Any:
         """As the module's own loader."""
@@ -59,9 +89,6 @@ class _Loader:
 
     def exec_module(self, module: Any) -> None:
         """As the module's own loader, then the call."""
-        module.__spec__.loader = module.__loader__ = self._loader
+        self._spec.loader = module.__spec__.loader = module.__loader__ = self._loader
         self._loader.exec_module(module)
-        try:
-            self._function(module)
-        except Exception as error:
-            sys.stderr.write("rpyc-kernel could not set up %s: %s\n" % (module.__name__, error))
+        self._call(module)

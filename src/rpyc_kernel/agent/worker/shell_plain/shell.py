@@ -256,8 +256,10 @@ class PlainShell:
         return content
 
     def _remember(self, error: BaseException) -> None:
-        from .tracebacks import user_traceback
-
+        try:
+            from .tracebacks import user_traceback
+        except Exception:
+            return  # `_error_content` has said why
         tb = user_traceback(error.__traceback__)
         sys.last_type, sys.last_value, sys.last_traceback = type(error), error, tb
         if sys.version_info >= (3, 12):
@@ -287,6 +289,9 @@ def _exit(error: SystemExit) -> Content:
 
 
 def _error_content(error: BaseException) -> Content:
-    from .tracebacks import error_content  # late: on a board every module counts, and not every session fails
-
+    try:
+        from .tracebacks import error_content  # late: on a board every module counts, and not every session fails
+    except Exception as broken:  # a file of the user's has the name of a module that it needs
+        name, why = type(error).__name__, "(no traceback: %s: %s)" % (type(broken).__name__, broken)
+        return {"ename": name, "evalue": str(error), "traceback": ["%s: %s" % (name, error), why]}
     return error_content(error)
