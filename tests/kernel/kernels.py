@@ -47,7 +47,14 @@ def private_environment(folder: Path, **more: str) -> dict[str, str]:
         (folder / part).mkdir(exist_ok=True, mode=0o700)
         keep[name] = str(folder / part)
     keep["PYTHONPATH"] = str(SOURCE)
-    keep.update({"JUPYTER_PLATFORM_DIRS": "1", "RK_WHERE": "here", "PYDEVD_DISABLE_FILE_VALIDATION": "1"})
+    keep.update(
+        {
+            "JUPYTER_PLATFORM_DIRS": "1",
+            "RK_WHERE": "here",
+            "RPYC_KERNEL_CHECK_THREADS": "1",
+            "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        }
+    )
     return {name: value for name, value in {**keep, **more}.items() if value}
 
 
@@ -165,6 +172,8 @@ class Kernel:
         self.shutdown()
         self.manager.cleanup_connection_file()
         self._log.close()
+        log = self.log.read_text(errors="replace")
+        assert value or "outside of the event loop" not in log, log[-4000:]
         if value is not None and self.log.exists():
             print(f"-- the kernel's log\n{self.log.read_text(errors='replace')[-4000:]}")
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -194,12 +194,43 @@ def test_what_only_this_end_refuses_is_given_up(remote: Remote) -> None:
         assert client.good("1 + 1").text == "2"
 
 
-def test_what_can_not_be_read_here_is_given_up(remote: Remote) -> None:
-    """JSON that is nested deeper than this end's Python reads."""
-    deep = "a = []\nfor _ in range(100_000): a = [a]\nimport sys\nsys.setrecursionlimit(10 ** 6)\n"
+def test_what_one_end_can_not_read_is_given_up_there(remote: Remote) -> None:
+    """JSON that is nested deeper than a Python reads: a sentence, in either direction, and the session goes on."""
     with Kernel() as client:
         connect(client, remote)
-        cell = client.run(deep + "display({'application/json': a}, raw=True)")
-        if cell.status == "ok":
-            assert "nothing is shown here" in cell.stderr
-        assert client.good("1 + 1", timeout=60).text is not None
+        client.good("import sys\nsys.setrecursionlimit(10 ** 6)\na = []\nfor _ in range(20_000): a = [a]")
+        cell = client.good("display({'application/json': a}, raw=True)\nprint('after')")
+        assert "nothing is shown here: a packet whose header is no JSON" in cell.stderr
+        assert cell.stdout == "after\n"
+        code = "sys.setrecursionlimit(200)\nfrom comm import create_comm\nsmall = create_comm('small', {})"
+        comm = client.good(code).of("comm_open")[0].content["comm_id"]
+        deep: list[object] = []
+        for _ in range(500):
+            deep = [deep]
+        client.comm_send(comm, {"deep": deep})
+        assert client.good("1 + 1").text == "2"
+
+
+def test_what_has_no_end_can_be_stopped(nb: Client) -> None:
+    """An iterator in JSON is read item by item, up to a bound."""
+    code = "import itertools, time\ndef slowly():\n    while True: time.sleep(0.01); yield 1\n"
+    nb.good(code)
+    cell = nb.start("print('begun')\ndisplay({'application/json': {'g': slowly()}}, raw=True)")
+    nb.wait_output(cell, "begun")
+    nb.send("control", "interrupt_request", {})
+    nb.finish(cell)
+    assert cell.error is not None
+    assert cell.error["ename"] == "KeyboardInterrupt"
+    cell = nb.run("display({'application/json': {'g': itertools.count()}}, raw=True)")
+    assert cell.error is not None
+    assert "a count gives more than 1,000,000 items" in cell.error["evalue"]
+    cell = nb.run("from comm import create_comm\ncreate_comm('endless', {'a': iter(int, 1)})")
+    assert cell.error is not None
+    assert "gives more than 1,000,000 items" in cell.error["evalue"]
+    cell = nb.good("display({'application/json': {'r': range(3), 's': {1}, 'b': b'a', 'g': iter('ab')}}, raw=True)")
+    assert cell.of("display_data")[0].content["data"]["application/json"] == {
+        "r": [0, 1, 2],
+        "s": [1],
+        "b": "YQ==",
+        "g": ["a", "b"],
+    }

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from rpyc_kernel.agent.keeper.journal import Journal
 from rpyc_kernel.agent.keeper.requests import Requests
-from rpyc_kernel.agent.wire import Message
+from rpyc_kernel.agent.wire import Message, Parts, is_part, part_packet, unpack
 from rpyc_kernel.link.session import SequenceError, SessionState
 
 EVERYTHING = 1 << 40
@@ -70,6 +70,39 @@ def test_a_kernel_that_takes_over_goes_on_with_the_numbers_of_the_session():
     state = SessionState()
     state.attached(3, 7)
     assert submit(state, "a")[0].number == 8
+
+
+def test_what_is_refused_is_given_up_with_all_its_parts_and_its_numbers_are_free_again(state):
+    submit(state, "a")
+    for start in (0, 1, 2):
+        state.submit("execute_request", "b", b"%d" % start, part=[7, start, 3])
+    submit(state, "b")
+    state.sent()
+    state.accepted(1)
+    state.sent()
+    state.accepted(2)
+    refused = state.next_unsent()
+    state.sent()
+    state.attached(2, 2)
+    assert state.refused(refused)
+    assert send_all(state) == [(3, "b")]
+    assert state.next_unsent() is None
+    assert not state.refused(refused)
+    assert submit(state, "c")[0].number == 4
+
+
+def test_what_was_sent_in_part_has_not_run(state):
+    for start in (0, 1):
+        state.submit("execute_request", "a", b"%d" % start, part=[7, start, 2])
+    state.sent()
+    assert not state.was_tried("a")
+    state.interrupt("a")
+    state.accepted(1)
+    assert state.next_interrupt() is None
+    state.sent()
+    assert state.was_tried("a")
+    state.accepted(2)
+    assert state.next_interrupt() == "a"
 
 
 @pytest.mark.parametrize("epoch", [0, 4, 5])
@@ -207,8 +240,10 @@ class KeeperWithoutProcess:
         if epoch != self.epoch:
             return None
         kept = (submission.number, submission.type, submission.parent, submission.packet)
-        if self.requests.accept(*kept, True) is not None:
+        taken = self.requests.accept(*kept, True, submission.more.get("part"))
+        if taken is not None:
             self.ran.append(submission.parent)
+            assert taken.packet == submission.parent.encode()
         return self.requests.accepted
 
     def pull(self, epoch, acked, max_bytes):
@@ -228,6 +263,7 @@ class Link(RuleBasedStateMachine):
         self.submitted, self.given_up = [], set()
         self.requests, self.strays, self.answers, self.accepted = [], [], [], []
         self.up = False
+        self.parts = Parts()
         self.reconnect(False)
 
     # the worker
@@ -247,13 +283,38 @@ class Link(RuleBasedStateMachine):
         self.keeper.journal.add_packet(Message("display_data", content, "a").encode(), urgent)
         self.written.append(("", "a", content))
 
+    @rule(size=st.integers(40, 200), ended=st.booleans(), between=st.booleans())
+    def publish_in_parts(self, size, ended, between):
+        """A message that is cut; others may come between its parts, and it may be given up in the midst."""
+        content = {"serial": len(self.written)}
+        packet = Message("display_data", content, "a").encode()
+        name = len(self.written) + 1
+        for start in range(0, len(packet), size):
+            given_up = start + size >= len(packet) and not ended
+            numbers = [name, -1 if given_up else start, len(packet)]
+            piece = b"" if given_up else packet[start : start + size]
+            part = part_packet(numbers, "display_data", "a", piece)
+            if between:
+                self.print_text("stdout", "b", "between")
+            self.keeper.journal.add_packet(part, False)
+        if ended:
+            self.written.append(("", "a", content))
+
     # the kernel
 
     @rule()
     def submit(self):
         name = f"request {len(self.submitted)}"
         self.submitted.append(name)
-        self.state.submit("execute_request", name, b"")
+        self.state.submit("execute_request", name, name.encode())
+
+    @rule(size=st.integers(1, 5))
+    def submit_in_parts(self, size):
+        name = f"request {len(self.submitted)}"
+        self.submitted.append(name)
+        for start in range(0, len(name), size):
+            part = [len(self.submitted), start, len(name)]
+            self.state.submit("execute_request", name, name[start : start + size].encode(), part=part)
 
     @precondition(lambda self: self.up and self.state.next_unsent())
     @rule()
@@ -282,7 +343,13 @@ class Link(RuleBasedStateMachine):
     @rule()
     def a_pull_is_answered(self):
         for packet in self.state.arrived(*self.answers.pop(0)):
-            message = Message.decode(packet)
+            whole = packet
+            if is_part(packet):
+                header, buffers = unpack(packet)
+                whole = self.parts.take(header["part"], buffers[0])
+                if whole is None:
+                    continue
+            message = Message.decode(whole)
             name, text = message.content.get("name", ""), message.content.get("text", message.content)
             self.received.append((name, message.parent, text))
 

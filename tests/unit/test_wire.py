@@ -3,6 +3,7 @@
 import array
 import base64
 import datetime as dt
+import itertools
 import json
 import struct
 import tracemalloc
@@ -132,6 +133,100 @@ def test_lone_surrogates_that_another_agent_sends_are_cleaned(escape):
 
 def test_a_pair_of_surrogates_is_a_character():
     assert wire.unpack(raw(b'{"a": "\\ud83d\\ude00"}'))[0] == {"a": "😀"}
+
+
+class Endless:
+    """Whose length is no promise."""
+
+    def __len__(self):
+        return 1
+
+    def __iter__(self):
+        return itertools.count()
+
+
+@pytest.mark.parametrize("value", [itertools.count(), itertools.repeat([]), range(10**18), Endless()])
+def test_what_has_no_end_is_refused(value, monkeypatch):
+    monkeypatch.setattr(wire, "MAX_ITEMS", 5000)
+    monkeypatch.setattr(wire, "MAX_UNCOUNTED", 1000)
+    with pytest.raises(ValueError, match=r"gives more than [15],000 items"):
+        wire.pack({"a": [{"b": value}]})
+    with pytest.raises(ValueError, match="gives more than 1,000 items"):
+        wire.pack({"a": (itertools.repeat(1, 10) for _ in itertools.count())})
+    assert unpacked(wire.pack({"a": iter(range(1000))}))[0] == {"a": [*range(1000)]}
+
+
+# --- parts
+
+
+@given(st.lists(st.binary(max_size=30), max_size=5), st.integers(1, 12))
+def test_pieces_are_cut_into_others(pieces, size):
+    cut = list(wire.cut(pieces, size))
+    assert b"".join(cut) == b"".join(pieces)
+    assert all(len(each) == size for each in cut[:-1])
+    assert all(0 < len(each) <= size for each in cut)
+
+
+@given(st.lists(st.binary(min_size=1, max_size=30), min_size=1, max_size=4), st.integers(1, 9), st.randoms())
+def test_messages_whose_parts_come_among_each_other(messages, size, rng):
+    parts, waiting, whole = wire.Parts(), {}, {}
+    for name, message in enumerate(messages):
+        waiting[name] = [(at, message[at : at + size]) for at in range(0, len(message), size)]
+    while waiting:
+        name = rng.choice(list(waiting))
+        start, piece = waiting[name].pop(0)
+        packet = wire.part_packet((name, start, len(messages[name])), "a", "b", piece)
+        assert wire.is_part(packet)
+        assert wire.about(packet) == ("a", "b")
+        header, buffers = wire.unpack(packet)
+        found = parts.take(header["part"], buffers[0])
+        if not waiting[name]:
+            del waiting[name]
+            whole[name] = found
+        else:
+            assert found is None
+    assert whole == dict(enumerate(messages))
+
+
+def take_all(parts, *pieces, size=6):
+    return [parts.take([1, start, size], piece) for start, piece in pieces]
+
+
+def test_a_message_that_is_given_up_or_begins_again():
+    parts = wire.Parts()
+    assert take_all(parts, (0, b"ab"), (-1, b""), (0, b"abc"), (0, b"ABCD"), (4, b"EF"))[-1] == b"ABCDEF"
+
+
+@pytest.mark.parametrize("pieces", [[(2, b"cd"), (4, b"ef")], [(0, b"ab"), (4, b"ef")], [(0, b"ab"), (2, b"cdefg")]])
+def test_a_message_of_which_a_part_is_missing_is_lost(pieces):
+    parts = wire.Parts()
+    with pytest.raises(WireError, match="whose beginning is not here"):
+        take_all(parts, *pieces)
+    assert take_all(parts, (0, b"abcdef")) == [b"abcdef"]
+
+
+def test_a_message_that_is_too_long_is_told_with_its_last_part_and_not_kept():
+    parts = wire.Parts(5)
+    with pytest.raises(WireError, match="of 6 bytes, and at most 5 travel"):
+        assert take_all(parts, (0, b"abc"), (3, b"def")) == [None]
+    assert take_all(parts, (0, b"abcd"), size=5) == [None]
+    assert parts.take([2, 0, 5], b"ABC") is None, "the first of the two makes room"
+    assert parts.take([2, 3, 5], b"DE") == b"ABCDE"
+
+
+@pytest.mark.parametrize(
+    "part", [None, 1, [], [1, 2], [1, 2, "3"], ["a", 0, 1], [0.0, 0, 1], {}, [[1], 0, 1], [1, 0, True]]
+)
+def test_numbers_of_a_part_that_are_none(part):
+    with pytest.raises(WireError):
+        wire.Parts().take(part, b"a")
+
+
+def test_a_message_above_the_limit_is_not_packed(monkeypatch):
+    monkeypatch.setattr(wire, "MAX_MESSAGE", 1000)
+    for message in (Message("a", {"b": "x" * 1000}), Message("a", {}, buffers=[bytes(500), bytearray(501)])):
+        with pytest.raises(wire.MessageTooLong, match=r"of 1,0\d\d bytes, and at most 1,000 travel"):
+            message.encode()
 
 
 # --- what is no packet

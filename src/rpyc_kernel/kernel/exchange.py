@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.agent.wire import Message, reply_type
 from rpyc_kernel.kernel import stdin
+from rpyc_kernel.kernel.link_lines import LinkLines
+from rpyc_kernel.kernel.loop_only import loop_only
 from rpyc_kernel.link.session import LinkStatus
 
 if TYPE_CHECKING:
@@ -21,7 +23,10 @@ OBITUARY = "The Python on {name} {how}. Its variables are lost; the next cell ru
 
 
 class Exchange:
-    """Lives in the kernel's event loop; `on_message` and `on_status` are called on the links' threads."""
+    """Lives in the kernel's event loop; only what begins with ``on_`` is called on the links' threads.
+
+    :ivar lines: for any thread
+    """
 
     def __init__(self, publisher: Publisher, session: Any, stdin_socket: Any) -> None:
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -33,23 +38,26 @@ class Exchange:
         self._requesters: dict[str, tuple[dict[str, Any], Any]] = {}  # parent and identity by msg_id, of running cells
         self._asking = asyncio.Lock()
         self._told: dict[str, Machine] = {}  # the cells whose line tells of a link that is lost just now
-        self._lines: set[str] = set()  # those that have such a line
+        self.lines = LinkLines(publisher)
         self._questions: dict[Any, asyncio.Task[None]] = {}
 
     # --- in the event loop
 
+    @loop_only
     def begin(self, parent: dict[str, Any], ident: Any) -> str:
         """A cell begins: its client may be asked for input. Returns its ``msg_id``."""
         msg_id = self._publisher.remember(parent)
         self._requesters[msg_id] = (parent, ident)
         return msg_id
 
+    @loop_only
     def end(self, msg_id: str) -> None:
         """A cell has ended: whatever it asked needs no answer any more."""
         self._requesters.pop(msg_id, None)
-        self._lines.discard(msg_id)
+        self.lines.forget(msg_id)
         self.stop_asking(msg_id)
 
+    @loop_only
     def stop_asking(self, msg_id: str) -> None:
         """The questions of that cell are not waited for any more: it has ended, or was interrupted."""
         for key in [key for key in self._questions if msg_id in key[:2]]:
@@ -80,26 +88,31 @@ class Exchange:
         finally:
             self._replies.pop(key, None)
 
+    @loop_only
     def fail(self, machine: Machine, error: Exception) -> None:
         """Whoever waits for that machine gets the error instead."""
         for owner, future in list(self._replies.values()):
             if owner is machine and not future.done():
                 future.set_exception(error)
 
+    @loop_only
     def waits(self, msg_id: str) -> bool:
         """Whether a reply to that request is waited for."""
         return any(key == msg_id for _msg_type, key in self._replies)
 
+    @loop_only
     def fail_one(self, msg_id: str, error: Exception) -> None:
         """Whoever waits for the reply to that request gets the error instead."""
         for (_msg_type, key), (_machine, future) in list(self._replies.items()):
             if key == msg_id and not future.done():
                 future.set_exception(error)
 
+    @loop_only
     def warn(self, machine: Machine, msg_id: str, text: str) -> None:
         """Tell something in the cell that shows that request."""
         self._publisher.send("stream", {"name": "stderr", "text": text}, machine.shown_by(msg_id))
 
+    @loop_only
     def _tell_link(self, machine: Machine, status: LinkStatus) -> None:
         """One quiet line in each cell that waits for a link, updated in place."""
         if status is LinkStatus.LOST:
@@ -114,23 +127,14 @@ class Exchange:
             self.show_link(machine, msg_id, f"link to {machine.name} {text}")
             del self._told[msg_id]
 
+    @loop_only
     def show_link(self, machine: Machine, msg_id: str, text: str) -> None:
         """Say how the link is, in the one line of the cell that shows that request, until `_tell_link` changes it."""
         cell = machine.shown_by(msg_id)
         self._told[cell] = machine
-        self.show_line(cell, text)
+        self.lines.show(cell, text)
 
-    def show_line(self, msg_id: str, text: str) -> None:
-        """Say how a link is, in that cell's one line."""
-        msg_type = "update_display_data" if msg_id in self._lines else "display_data"
-        self._lines.add(msg_id)
-        content = {"data": {"text/plain": text}, "metadata": {}, "transient": {"display_id": f"link-{msg_id}"}}
-        self._publisher.send(msg_type, content, msg_id)
-
-    def has_line(self, msg_id: str) -> bool:
-        """Whether that cell has one."""
-        return msg_id in self._lines
-
+    @loop_only
     def _resolve(self, machine: Machine, key: tuple[str, str], content: dict[str, Any]) -> None:
         """A reply has come. For that to a cell of another notebook `outcome` may ask later."""
         content.setdefault("status", "ok")
@@ -141,6 +145,7 @@ class Exchange:
         elif msg_type == "execute_reply" and msg_id in machine.foreign_cells:
             machine.replies[msg_id] = content
 
+    @loop_only
     def _ask(self, machine: Machine, message: Message) -> None:
         task = asyncio.get_running_loop().create_task(self._answer_question(machine, message))
         cell = machine.shown_by(message.parent)

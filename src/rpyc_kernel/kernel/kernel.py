@@ -77,7 +77,7 @@ class RpycKernel(StoppableKernel):
         registries.named = self.registry or None  # for scripts' `discover` and `service` in local cells too
         self.machines = Machines(self._on_message, self._on_status, **options)
         self.whereabouts = Whereabouts(self)
-        self.remote_name = RemoteName(self, self.exchange)
+        self.remote_name = RemoteName(self, self.exchange.lines)
         self._presses = Presses(self.exchange)
         for msg_type in ("comm_open", "comm_msg", "comm_close"):
             self.shell_handlers[msg_type] = self._comm_request

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from rpyc_kernel.agent.wire import Message
     from rpyc_kernel.kernel.cell import Cell
-    from rpyc_kernel.kernel.exchange import Exchange
     from rpyc_kernel.kernel.kernel import RpycKernel
+    from rpyc_kernel.kernel.link_lines import LinkLines
     from rpyc_kernel.kernel.machine import Machine
     from rpyc_kernel.live.connection import LiveConnection
     from rpyc_kernel.live.remote import Remote
@@ -33,9 +33,9 @@ HINT = (
 class RemoteName:
     """Puts the connection into the local namespace of cells that mention it, unless the user has named something so."""
 
-    def __init__(self, kernel: RpycKernel, exchange: Exchange) -> None:
+    def __init__(self, kernel: RpycKernel, lines: LinkLines) -> None:
         self._kernel = kernel
-        self._exchange = exchange
+        self._lines = lines
         self._given: Remote | None = None
         self._machine: Machine | None = None
         self._cell: Cell | None = None  # that runs and has it
@@ -81,9 +81,9 @@ class RemoteName:
         if cell is None or machine is not self._machine:
             return
         if status is LinkStatus.LOST and machine.channels.waiting:
-            self._exchange.show_line(cell.msg_id, f"link to {machine.name} lost, reconnecting…")
-        elif status is LinkStatus.UP and self._exchange.has_line(cell.msg_id):
-            self._exchange.show_line(cell.msg_id, f"link to {machine.name} was lost, and is back")
+            self._lines.show(cell.msg_id, f"link to {machine.name} lost, reconnecting…")
+        elif status is LinkStatus.UP and self._lines.has(cell.msg_id):
+            self._lines.show(cell.msg_id, f"link to {machine.name} was lost, and is back")
 
     def _hint(self, used: LiveConnection, machine: Machine, cell: Cell) -> None:
         self._kernel.say(HINT.format(trips=used.trips - 1, name=machine.name), cell, "stderr")

@@ -184,9 +184,9 @@ class Whereabouts:
                 if not missed or time.monotonic() > deadline:
                     raise
                 if not lost:
-                    exchange.show_line(cell.msg_id, f"link to {address} lost, reconnecting…")
+                    exchange.lines.show(cell.msg_id, f"link to {address} lost, reconnecting…")
                 lost = True
             else:
                 if lost:
-                    exchange.show_line(cell.msg_id, f"link to {address} was lost, and is back")
+                    exchange.lines.show(cell.msg_id, f"link to {address} was lost, and is back")
                 return

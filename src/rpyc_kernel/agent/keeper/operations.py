@@ -32,7 +32,6 @@ class Operations:
 
     def __init__(self, keeper: Keeper) -> None:
         self.keeper = keeper
-        self._parts = wire.Parts()  # of the one long request that is on its way
         self._operations: Dict[str, Operation] = {
             "attach": self._attach,
             "submit": self._submit,
@@ -78,7 +77,7 @@ class Operations:
         earlier = hold.holder
         if hold.attach(client, attempt, holder, bool(request.get("take")), now):
             keeper.log.write("taken over by %s (%s), epoch %d, from %s" % (holder, client, hold.epoch, earlier))
-            self._parts.clear()
+            keeper.requests.parts.clear()
         else:
             keeper.log.write("attached by %s (%s), epoch %d" % (holder, client, hold.epoch))
         if keep is not None:
@@ -103,39 +102,17 @@ class Operations:
 
     def _submit(self, visitor: Visitor, request: Json, payload: List[memoryview]) -> Json:
         self._check_epoch(request)
-        requests, number = self.keeper.requests, int(request["n"])
-        packet: wire.Bytes = bytes(payload[0])
-        if "part" in request:
-            whole = self._take_part(number, request["part"], packet)
-            if whole is None:
-                return {"accepted": requests.accepted}
-            packet = whole
-        answered = request["type"] in ANSWERED
-        cell = None
-        if request["type"] == EXECUTE:
-            cell = request["cell"] if "cell" in request else wire.Message.decode(packet).content
-        taken = requests.accept(number, request["type"], request["parent"], packet, answered)
+        requests, kind = self.keeper.requests, request["type"]
+        packet, part = bytes(payload[0]), request.get("part")
+        cell = request.get("cell")
+        if kind == EXECUTE and cell is None and part is None:
+            cell = wire.Message.decode(packet).content
+        taken = requests.accept(int(request["n"]), kind, request["parent"], packet, kind in ANSWERED, part)
         if taken is not None:
-            if cell is not None:
-                requests.count(taken, cell)
+            if kind == EXECUTE:
+                requests.count(taken, cell or {})
             self.keeper.send(taken)
         return {"accepted": requests.accepted}
-
-    def _take_part(self, number: int, part: List[int], piece: wire.Bytes) -> Optional[wire.Bytes]:
-        """The request of which that is the last part; None where it isn't the last, or was taken before.
-
-        :raises wire.WireError: the request is lost
-        """
-        requests = self.keeper.requests
-        if number != requests.accepted + 1:
-            requests.accept_part(number)
-            return None
-        if part[1] == 0:
-            self._parts.clear()  # one that was taken back
-        whole = self._parts.take(part, piece)
-        if whole is None:
-            requests.accept_part(number)
-        return whole
 
     def _pull(self, visitor: Visitor, request: Json, _payload: List[memoryview]) -> None:
         self._check_epoch(request)

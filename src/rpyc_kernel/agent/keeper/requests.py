@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .. import wire
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional
@@ -32,23 +34,39 @@ class Requests:
     :ivar accepted: the number of the last one taken
     :ivar open: those without a reply, by number
     :ivar execution_count: of the last cell that counts
+    :ivar parts: of the one long request that is on its way
     """
 
     def __init__(self) -> None:
         self.accepted = 0
         self.execution_count = 0
         self.open: Dict[int, Request] = {}
+        self.parts = wire.Parts()
         self.last_cell: Optional[Request] = None
         self._parents: Dict[int, str] = {}  # of all requests lately, since what they started may print for long
 
-    def accept(self, number: int, type: str, parent: str, packet: Bytes, answered: bool) -> Optional[Request]:
+    def accept(
+        self, number: int, type: str, parent: str, packet: Bytes, answered: bool, part: Any = None
+    ) -> Optional[Request]:
         """Take a request, unless it was taken before: then None.
 
         :param answered: whether the worker will end it with a reply
-        :raises ValueError: a number was left out, so something was lost on the way
+        :param part: where ``packet`` is only a part of it, which, see `wire.part_packet`; None until it is the last
+        :raises ValueError: a number was left out, so something was lost on the way; or the request is lost
         """
-        if not self.accept_part(number):
+        if number <= self.accepted:
             return None
+        if number != self.accepted + 1:
+            raise ValueError("request %d came after %d" % (number, self.accepted))
+        if part is not None:
+            if part[1] == 0:
+                self.parts.clear()  # of one that was taken back
+            whole = self.parts.take(part, packet)
+            if whole is None:
+                self.accepted = number
+                return None
+            packet = whole
+        self.accepted = number
         request = Request(number, type, parent, packet)
         self._parents[number] = parent
         if len(self._parents) > REMEMBERED:
@@ -56,15 +74,6 @@ class Requests:
         if answered:
             self.open[number] = request
         return request
-
-    def accept_part(self, number: int) -> bool:
-        """Take what is a part of a request only, whose last part is what `accept` takes. As that one."""
-        if number <= self.accepted:
-            return False
-        if number != self.accepted + 1:
-            raise ValueError("request %d came after %d" % (number, self.accepted))
-        self.accepted = number
-        return True
 
     def count(self, request: Request, content: Dict[str, Any]) -> None:
         """A cell was taken, with that content: note its execution count, if it has one."""

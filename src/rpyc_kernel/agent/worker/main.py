@@ -107,14 +107,27 @@ class Sorter:
                 return False
             if len(received) < size + length:
                 break
-            packet = bytes(received[size : size + length])
+            with memoryview(received) as view:
+                packet = bytes(view[size : size + length])
             del received[: size + length]
             try:
                 message = wire.Message.decode(packet)
-            except wire.WireError:
-                continue
-            self._sort(number, message)
+            except wire.WireError as error:
+                self._refuse(number, packet, error)
+            else:
+                self._sort(number, message)
         return True
+
+    def _refuse(self, number: int, packet: bytes, error: wire.WireError) -> None:
+        """Answer a request that can't be read here: its JSON may be nested deeper than this Python reads."""
+        kind, parent = wire.about(packet)
+        self._port.remember(number, parent)
+        text = "the Python there can't read this request (%s)" % error
+        failed: Json = {"ename": "RequestError", "evalue": text, "traceback": [text]}
+        if kind == "execute_request":
+            message = wire.Message("error", failed, parent)
+            self._port.outlet.send_message(frames.MESSAGE, number, message)
+        self._port.reply(number, wire.reply_type(kind), dict(failed, status="error"))
 
     def _sort(self, number: int, message: wire.Message) -> None:
         if message.type == "input_reply":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import threading
+import time
 
 from .. import frames, wire
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from .spawned import Told
 
 PIECE = 1 << 16  #: bytes of text in one frame
+TURN = 0.0001  #: seconds between two parts, in which another thread that waits to send gets the lock
 
 
 class Whole:
@@ -89,6 +91,7 @@ class Outlet:
                 part = wire.part_packet((name, start, size), message.type, message.parent, piece)
                 start += len(piece)
                 self.send(kind if start == size else frames.MESSAGE, request, part)
+                time.sleep(TURN)
         except BaseException:  # an interrupt in between
             self.send(frames.MESSAGE, request, wire.part_packet((name, -1, size), message.type, message.parent, b""))
             raise

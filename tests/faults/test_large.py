@@ -1,0 +1,119 @@
+"""Large messages on a bad link: slow, cut in their midst, and with a stop button that is pressed meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.faults.clock import Clock
+from tests.faults.compare import link_lines
+from tests.faults.notebooks import Notebook
+from tests.faults.proxy import FIN, RST, How, Proxy
+from tests.kernel.client import Client
+from tests.kernel.remotes import Remote
+from tests.kernel.results import Request
+
+SHOW = "def show(size): display({'text/html': 'x' * (size - 1) + 'y'}, raw=True)"
+
+
+@pytest.fixture
+def proxy(remote: Remote) -> Iterator[Proxy]:
+    with Proxy(remote.port) as each:
+        yield each
+
+
+@pytest.fixture
+def client(notebook: Notebook, proxy: Proxy) -> Client:
+    """Of a notebook that is connected through the proxy."""
+    notebook.client.good(f"%connect {proxy.address} --new")
+    notebook.client.good(SHOW)
+    return notebook.client
+
+
+def shown(cell: Request) -> list[str]:
+    return [
+        each.content["data"]["text/html"] for each in cell.of("display_data") if "text/html" in each.content["data"]
+    ]
+
+
+@pytest.mark.parametrize(("size", "rate"), [(20 << 20, 1e6), pytest.param(10 << 20, 0.25e6, marks=pytest.mark.soak)])
+def test_a_slow_link(client: Client, proxy: Proxy, clock: Clock, size: int, rate: float) -> None:
+    """It takes longer than the deadline, and the link isn't lost; a thread's lines come meanwhile."""
+    proxy.rate = rate
+    size = clock.number(size, 4 << 20)
+    client.good(
+        "import threading, time\ndone = threading.Event()\n"
+        f"def tick():\n    while not done.wait({clock(1)}): print('tick')\n"
+    )
+    cell = client.start(f"threading.Thread(target=tick).start()\nshow({size})\ndone.set()")
+    patience = clock.patience(size / rate + 60)
+    client.finish(cell, patience)
+    assert [(len(each), each[-1]) for each in shown(cell)] == [(size, "y")]
+    assert not link_lines(cell)
+    (display,) = cell.of("display_data")
+    before = [each for each in cell.messages[: cell.messages.index(display)] if each.kind == "stream"]
+    assert len("".join(each.content["text"] for each in before).splitlines()) > 5
+    request = client.good(f"len({'z' * (size // 2)!r})", patience)
+    assert request.text == str(size // 2)
+    assert not link_lines(request)
+
+
+def test_a_stop_gets_through(client: Client, proxy: Proxy, clock: Clock) -> None:
+    """The message is given up in its midst, and the next cell doesn't wait for the rest of it."""
+    proxy.rate = 1e6
+    cell = client.start("print('begun')\nshow(100_000_000)")
+    client.wait_output(cell, "begun")
+    before = proxy.down
+    client.wait_for(lambda: proxy.down > before + 500_000, what="a part of it")
+    client.send("control", "interrupt_request", {})
+    client.finish(cell, 30)
+    assert cell.error is not None
+    assert cell.error["ename"] == "KeyboardInterrupt"
+    assert client.good("1 + 1").text == "2"
+    assert proxy.down < before + 20_000_000
+
+
+@pytest.mark.parametrize("how", [RST, FIN])
+def test_a_cut_in_the_midst(client: Client, proxy: Proxy, how: How) -> None:
+    """It goes on where it was, once, in either direction: no part is sent more than once too often."""
+    proxy.rate = 8e6
+    size = 12_000_000
+    before = proxy.down
+    cell = client.start(f"print('begun')\nshow({size})\nprint('ended')")
+    for share in (4, 2):
+        client.wait_for(lambda share=share: proxy.down > before + size // share, what="a part of it")  # type: ignore[misc]
+        proxy.cut(how)
+    client.finish(cell, 60)
+    assert [len(each) for each in shown(cell)] == [size]
+    assert cell.stdout == "begun\nended\n"
+    assert proxy.down < before + size + 4_000_000
+    before = proxy.up
+    cell = client.start(f"text = {'z' * size!r}\nran = len(text)\nprint(ran)")
+    for share in (4, 2):
+        client.wait_for(lambda share=share: proxy.up > before + size // share, what="a part of it")  # type: ignore[misc]
+        proxy.cut(how)
+    client.finish(cell, 60)
+    assert cell.stdout == f"{size}\n"
+    assert proxy.up < before + size + 4_000_000
+
+
+def test_another_notebook_takes_over_in_the_midst(notebook: Notebook, client: Client, proxy: Proxy) -> None:
+    """Whoever has not got the beginning is told what is missing; what follows is there."""
+    proxy.rate = 2e6
+    name = f"large{proxy.port}"
+    client.good(f"%connect {proxy.address} --new --name {name}")
+    client.good(SHOW)
+    before = proxy.down
+    client.start("show(20_000_000)\nprint('ended')")
+    client.wait_for(lambda: proxy.down > before + 3_000_000, what="a part of it")
+    notebook.prepare_another()
+    assert notebook._other is not None
+    other = notebook._other.first
+    proxy.rate = 0.0
+    cell = other.good(f"%attach {name} {proxy.address}", 60)
+    assert not shown(cell)
+    assert "nothing is shown here: a message of 20,000," in cell.stderr
+    assert "ended" in cell.stdout
+    assert other.good("1 + 1").text == "2"
+    other.good("%disconnect --end")

@@ -1,0 +1,132 @@
+"""A link's own threads: who is called from where, what ends a dialling, and what is given up."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from rpyc_kernel.agent.wire import Message
+from rpyc_kernel.errors import NotTakenError
+from rpyc_kernel.link.link import Link
+from rpyc_kernel.link.session import LinkStatus
+from rpyc_kernel.transport import dial
+from rpyc_kernel.transport.address import Address
+from tests.faults.proxy import Proxy
+from tests.kernel.remotes import Remote, wait_until
+from tests.servers.sessions import Session
+
+HEARTBEAT = 1.5  # seconds
+
+
+class Watched(Session):
+    """A session whose callbacks look whether anybody may use the link meanwhile."""
+
+    def __init__(self, proxy: Proxy) -> None:
+        super().__init__(proxy.address)
+        self.held: list[str] = []
+        self.refused: list[tuple[str, Exception]] = []
+        self.link = Link(
+            Address.parse(proxy.address),
+            self.on_message,
+            self.on_status,
+            heartbeat=HEARTBEAT,
+            on_refused=self.on_refused,
+        )
+
+    def on_message(self, message: Message, _backlog: bool) -> None:
+        self.look(f"on_message, {message.type}")
+        self.messages.put(message)
+
+    def on_status(self, status: LinkStatus, error: Any) -> None:
+        self.look(f"on_status, {status}")
+        self.statuses.append(status)
+
+    def on_refused(self, msg_id: str, error: Exception) -> None:
+        self.look("on_refused")
+        self.refused.append((msg_id, error))
+
+    def look(self, where: str) -> None:
+        def use() -> None:
+            if self.link.changed.acquire(timeout=5):
+                self.link.changed.release()
+            else:
+                self.held.append(where)
+
+        thread = threading.Thread(target=use)
+        thread.start()
+        thread.join()
+
+    def wait(self, status: LinkStatus) -> None:
+        assert wait_until(lambda: self.link.status is status, 30), status
+
+
+@pytest.fixture
+def proxy(remote: Remote) -> Iterator[Proxy]:
+    with Proxy(remote.port) as each:
+        yield each
+
+
+@pytest.fixture
+def session(proxy: Proxy) -> Iterator[Watched]:
+    with Watched(proxy) as each:
+        yield each
+        assert each.run("1 + 1")[0] == "2", "the session goes on"
+    assert not each.held, "a callback ran with the link's lock held"
+    assert wait_until(lambda: each.statuses[-1] is LinkStatus.CLOSED)
+
+
+def test_no_callback_is_called_with_the_lock_held(session: Watched, proxy: Proxy) -> None:
+    session.run("print('text')")
+    proxy.cut()
+    session.wait(LinkStatus.LOST)
+    session.wait(LinkStatus.UP)
+    session.link.move(Address.parse(proxy.address))
+    assert wait_until(lambda: session.statuses.count(LinkStatus.UP) == 3, 30)
+    session.wait(LinkStatus.UP)
+    assert session.statuses == [LinkStatus.UP, *[LinkStatus.LOST, LinkStatus.UP] * 2], "told once each, and in order"
+
+
+def test_a_link_that_is_lost_while_the_sender_dials(session: Watched, proxy: Proxy) -> None:
+    """Its dialling ends with the link; it would wait a minute for what the other side says first."""
+    proxy.delay = 0.1
+    proxy.cut()
+    assert wait_until(lambda: session.statuses.count(LinkStatus.UP) == 2, 30)
+    before = proxy.up
+    assert wait_until(lambda: proxy.up > before + 5000, 10), "the sender asks for its broker"
+    proxy.blackhole()
+    session.wait(LinkStatus.LOST)
+    proxy.delay = 0.0
+    proxy.heal()
+    session.until("execute_reply", session.start("2"), timeout=20)
+
+
+def test_a_request_that_is_answered_by_an_error_is_given_up(session: Watched) -> None:
+    with session.link.changed:
+        session.link.state.submit("execute_request", "poison", b"no packet")
+        session.link.changed.notify_all()
+    msg_id = session.start("'after'")
+    session.until("execute_reply", msg_id)
+    ((refused, error),) = session.refused
+    assert refused == "poison"
+    assert isinstance(error, NotTakenError)
+    assert "the session goes on" in str(error)
+
+
+def test_a_message_that_can_not_be_taken_is_given_up(
+    session: Watched, monkeypatch: pytest.MonkeyPatch, proxy: Proxy
+) -> None:
+    """It isn't asked for again and again; what follows it comes."""
+    monkeypatch.setattr(dial, "MAX_FRAME", 600_000)
+    proxy.cut()
+    session.wait(LinkStatus.LOST)
+    session.wait(LinkStatus.UP)
+    msg_id = session.start("display({'text/html': 'x' * 1_000_000}, raw=True)\nprint('after')")
+    messages = session.until("execute_reply", msg_id, timeout=60)
+    text = "".join(each.content["text"] for each in messages if each.type == "stream")
+    assert text.startswith("[nothing is shown here: a message could not be taken")
+    assert text.endswith("]\nafter\n")
+    assert not [each for each in messages if each.type == "display_data"]
+    assert [msg_id for msg_id, _error in session.refused] == [""]
