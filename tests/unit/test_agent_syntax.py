@@ -26,6 +26,7 @@ OPTIONAL = {
     "numpy",
     "pandas",
     "rpyc",
+    "tornado",
     "traitlets",
 }
 # Files that only these packages load, or that are loaded where these are.
@@ -33,6 +34,7 @@ LOADED_BY = {
     "worker/shell_plain/backend.py": ("matplotlib",),
     "worker/live_service.py": ("rpyc",),
     "worker/shell_ipython/interactive.py": ("IPython", "traitlets"),
+    "worker/shell_ipython/magics.py": ("IPython",),
 }
 
 every_file = pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(AGENT)))

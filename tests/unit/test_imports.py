@@ -49,6 +49,7 @@ THIRD_PARTY = {
         "numpy",
         "pandas",
         "rpyc",
+        "tornado",
         "traitlets",
     },
 }

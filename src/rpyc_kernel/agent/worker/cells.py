@@ -87,7 +87,7 @@ class Cells:
         self.comms: Any = None
         self.loop: Optional[asyncio.AbstractEventLoop] = None
         self._jobs: queue.SimpleQueue[Optional[Job]] = queue.SimpleQueue()
-        self._waiting: Deque[Job] = deque()  # cells that came while the loop runs
+        self._waiting: Deque[Job] = deque()  # cells that were taken out of the queue before their turn
         self._wakeup: Any = None  # an asyncio.Event
         self._awaiting: Dict[int, Interruptible] = {}
         self._ended = False
@@ -115,7 +115,7 @@ class Cells:
         """Until the session ends."""
         while not self._ended:
             if self.loop is None:
-                job = self._jobs.get()
+                job = self._waiting.popleft() if self._waiting else self._jobs.get()
                 if job is None:
                     return
                 if self._wants_loop(job):
@@ -143,7 +143,7 @@ class Cells:
     # inside an event loop
 
     def _jobs_first(self, job: Job) -> None:
-        self._waiting.append(job)
+        self._waiting.appendleft(job)
 
     def _run_loop(self) -> None:
         import asyncio
@@ -185,6 +185,26 @@ class Cells:
         if self._waiting:
             self._wakeup.set()
 
+    def iterate(self) -> None:
+        """Handle the comm messages that wait, in the midst of a cell, on the thread that asks; cells wait on."""
+        while True:
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                return
+            if job is None:
+                self._jobs.put(None)
+                return
+            if job.message.type == "execute_request":
+                self._waiting.append(job)
+            else:
+                self._drive(self._run(job))
+
+    def end(self) -> None:
+        """End the worker when the running cell has ended, whatever waits."""
+        self._ended = True
+        self.put(None)
+
     async def _serve(self) -> None:
         while not self._ended:
             while self._waiting and not self._ended:
@@ -206,7 +226,7 @@ class Cells:
 
     async def _run(self, job: Job) -> None:
         number, message = job.number, job.message
-        self.port.remember(number, message.parent)
+        self.port.remember(number, message.parent, message)
         token = current.set(number)
         self.interrupts.install()
         self.port.outlet.send(frames.BEGUN, number, b"")

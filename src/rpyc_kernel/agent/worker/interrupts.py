@@ -48,7 +48,8 @@ class Interrupts:
 
     def install(self) -> None:
         """Take over SIGINT; at the start of each cell again, since debuggers leave handlers of their own."""
-        signal.signal(signal.SIGINT, self._handle)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, self._handle)
 
     def insist(self) -> None:
         """Where Python swallows a KeyboardInterrupt, in a finalizer or a callback of the collector, press again."""

@@ -13,6 +13,7 @@ import threading
 from .. import frames, wire
 from . import attribution, output, show
 from .cells import Cells, Job
+from .claims import Claims
 from .comms import Comms
 from .interrupts import Interrupts, signal_main
 from .introspect import Introspection
@@ -50,6 +51,7 @@ def main(way: Way, config: Json) -> None:
     output.install(outlet)
     output.mind_children(outlet, interrupts)
     port = Port(outlet)
+    Claims.port = port
     cells = Cells(port, interrupts)
     introspection = Introspection(port)
     sorter = Sorter(way, port, cells, introspection)
@@ -59,7 +61,7 @@ def main(way: Way, config: Json) -> None:
     comms = Comms(port)
     show.install(port)
     shell = _make_shell(port, config)
-    shell.kernel = KernelStandIn(port, shell.facade, comms)
+    shell.kernel = KernelStandIn(port, shell.facade, comms, cells)
     _replace_input(port)
     _show_crashes()
     cells.shell = introspection.shell = shell
@@ -190,7 +192,7 @@ def _make_shell(port: Port, config: Json) -> Any:
             from .shell_ipython.shell import IPythonShell
 
             try:
-                return IPythonShell(port, config.get("scratch"))
+                return IPythonShell(config.get("scratch"))
             except Exception as error:
                 print("IPython does not start on this machine (%s): the built-in shell runs instead." % error)
     from .shell_plain.shell import PlainShell

@@ -8,6 +8,7 @@ import os
 import sys
 
 from .. import frames
+from .claims import Claims
 from .on_import import when_imported
 
 TYPE_CHECKING = False
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from .outlet import Outlet
 
 
-class OutStream(io.TextIOBase):
+class OutStream(Claims, io.TextIOBase):
     """A text stream whose lines go out as they are written, to the cell that the writing code belongs to."""
 
     encoding = "utf-8"
@@ -67,6 +68,10 @@ class OutStream(io.TextIOBase):
 
     def close(self) -> None:
         """Does nothing: the notebook goes on printing."""
+
+    def _is_master_process(self) -> bool:
+        """Whether this is the session's own process, and none forked from it. Its name is ipykernel's."""
+        return not self._outlet.forked
 
     def reconfigure(self, **_options: Any) -> None:
         """Accepted and ignored: what is printed arrives as text, whatever the encoding of that machine."""

@@ -10,6 +10,7 @@ from .attribution import current
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from contextvars import Token
     from typing import Any, Dict, Optional, Sequence
 
     from ..wire import Bytes, Json
@@ -39,6 +40,7 @@ class Port:
         self.parents: Dict[int, str] = {}
         self.allow_stdin = False
         self.screen: Optional[Screen] = None
+        self._running: Dict[int, wire.Message] = {}  # by number
         self._asked = 0
         self._answers: Dict[int, queue.SimpleQueue[Json]] = {}
 
@@ -47,15 +49,46 @@ class Port:
         """The number of the request that the running code belongs to."""
         return current.get() or self.outlet.cell
 
-    def remember(self, number: int, parent: str) -> None:
-        """Know a request's msg_id from now on, also after its end: what it started may print for long."""
+    def remember(self, number: int, parent: str, request: Optional[wire.Message] = None) -> None:
+        """A request begins. Its msg_id is known also after its end: what it started may print for long."""
         parents = self.parents
         parents[number] = parent
+        if request is not None:
+            self._running[number] = request
         if len(parents) > REMEMBERED:
             try:
                 parents.pop(next(iter(parents)), None)
             except RuntimeError:  # another thread was adding one: the next call makes up for it
                 pass
+
+    def parent(self) -> Json:
+        """The request that the running code belongs to, as Jupyter has it; of one that has ended, its header alone."""
+        number = self.request
+        msg_id = self.parents.get(number, "")
+        request = self._running.get(number)
+        msg_type = request.type if request else "execute_request"
+        header = {"msg_id": msg_id, "msg_type": msg_type, "session": "", "username": "", "version": "5.3"}
+        return {
+            "header": header,
+            "msg_id": msg_id,
+            "msg_type": msg_type,
+            "parent_header": {},
+            "content": dict(request.content) if request else {},
+            "metadata": dict(request.metadata) if request else {},
+            "buffers": [],
+        }
+
+    def claim(self, parent: Any) -> Token[int]:
+        """Let the running thread or task belong to another request from now on, if that is known.
+
+        :param parent: the request as a message, or its header
+        :returns: what `attribution.current` is reset by
+        """
+        wanted = header_of(parent).get("msg_id")
+        number = self.request
+        if wanted and self.parents.get(number) != wanted:
+            number = next((each for each, known in reversed(list(self.parents.items())) if known == wanted), number)
+        return current.set(number)
 
     def publish(
         self,
@@ -83,6 +116,7 @@ class Port:
 
     def reply(self, number: int, msg_type: str, content: Json) -> None:
         """Answer a request; nothing follows from it on this thread. What can't be sent is answered by an error."""
+        self._running.pop(number, None)
         message = wire.Message(msg_type, content, self.parents.get(number, ""))
         try:
             self.outlet.send_message(frames.ENDED, number, message)
@@ -125,6 +159,12 @@ class Port:
         answers = self._answers.get(content.get("serial", 0))
         if answers is not None:
             answers.put(content)
+
+
+def header_of(parent: Any) -> Json:
+    """The header of a message; it may be given alone."""
+    header = parent.get("header", parent) if isinstance(parent, dict) else {}
+    return header if isinstance(header, dict) else {}
 
 
 def _wait(answers: queue.SimpleQueue[Json]) -> Json:

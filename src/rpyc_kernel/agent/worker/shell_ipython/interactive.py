@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
-import types
+import threading
 
 from IPython.core import page, payloadpage
 from IPython.core.autocall import ZMQExitAutocall
@@ -15,18 +14,20 @@ from traitlets import Any as AnyTrait
 from traitlets import Instance, default
 from traitlets.config import Config
 
+from ..claims import Claims
 from ..shell_plain import tracebacks
 from .errors import describe, is_too_much
+from .ipykernel_names import take_names
+from .magics import KernelMagics
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Optional
+    from typing import Any, Callable, List, Optional
 
     from ...wire import Json
-    from ..port import Port
 
 
-class PortDisplayHook(DisplayHook):  # type: ignore[misc]
+class PortDisplayHook(Claims, DisplayHook):  # type: ignore[misc]
     """Publishes the last value of a cell.
 
     :ivar shows: while a value is being shown
@@ -44,15 +45,58 @@ class PortDisplayHook(DisplayHook):  # type: ignore[misc]
     def write_format_data(self, format_dict: Any, md_dict: Any = None) -> None:
         """Publish the formats of a value."""
         content = {"execution_count": self.prompt_count, "data": format_dict, "metadata": md_dict or {}}
-        self.parent.port.publish("execute_result", content)
+        self.port.publish("execute_result", content)
 
     def finish_displayhook(self) -> None:
         """Nothing is printed after a value."""
         self.shows = False
 
 
-class ZMQDisplayPublisher(DisplayPublisher):  # type: ignore[misc]
-    """Publishes what ``display`` shows. Its name is that of ipykernel's."""
+class ZMQDisplayPublisher(Claims, DisplayPublisher):  # type: ignore[misc]
+    """Publishes what ``display`` shows. Its name, and what is not IPython's, is that of ipykernel's."""
+
+    topic = b"display_data"
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._of_thread = threading.local()
+
+    @property
+    def _hooks(self) -> List[Callable[[Json], Optional[Json]]]:
+        return self._of_thread.__dict__.setdefault("hooks", [])  # type: ignore[no-any-return]
+
+    def register_hook(self, hook: Callable[[Json], Optional[Json]]) -> None:
+        """Call a function with each message of this thread; it returns what is to be published, or None."""
+        self._hooks.append(hook)
+
+    def unregister_hook(self, hook: Callable[[Json], Optional[Json]]) -> bool:
+        """Call it no more; False if it wasn't called."""
+        try:
+            self._hooks.remove(hook)
+        except ValueError:
+            return False
+        return True
+
+    @property
+    def session(self) -> Any:
+        """What sends messages, as a kernel's."""
+        return self.parent.kernel.session
+
+    @property
+    def pub_socket(self) -> Any:
+        """What `session` is given to send on."""
+        return self.parent.kernel.iopub_socket
+
+    def _publish(self, msg_type: str, content: Json) -> None:
+        message: Optional[Json] = None
+        for hook in self._hooks:
+            message = hook(message or self.session.msg(msg_type, content, self.parent_header))
+            if message is None:
+                return
+        if message is None:
+            self.port.publish(msg_type, content)
+        else:
+            self.session.send(self.pub_socket, message)
 
     def publish(
         self,
@@ -66,22 +110,19 @@ class ZMQDisplayPublisher(DisplayPublisher):  # type: ignore[misc]
     ) -> None:
         """Publish one display."""
         content = {"data": data, "metadata": metadata or {}, "transient": transient or {}}
-        self.parent.port.publish("update_display_data" if update else "display_data", content)
+        self._publish("update_display_data" if update else "display_data", content)
 
     def clear_output(self, wait: bool = False) -> None:
         """Clear what the cell has shown; with ``wait``, once something new comes."""
-        self.parent.port.publish("clear_output", {"wait": wait})
+        self._publish("clear_output", {"wait": wait})
 
 
-class ZMQInteractiveShell(InteractiveShell):  # type: ignore[misc]
+class ZMQInteractiveShell(Claims, InteractiveShell):  # type: ignore[misc]
     """An ``InteractiveShell`` without a terminal.
 
     Its name is that of ipykernel's: by it, libraries find out that they are in a notebook.
-
-    :ivar port: set on the class before there is an instance
     """
 
-    port: Port
     kernel = AnyTrait()
     enable_html_pager = False
     keepkernel_on_exit: Optional[bool] = None
@@ -90,6 +131,16 @@ class ZMQInteractiveShell(InteractiveShell):  # type: ignore[misc]
     @default("exiter")
     def _default_exiter(self) -> Any:
         return ZMQExitAutocall(self)
+
+    def init_magics(self) -> None:
+        """IPython's magics, and those of a kernel."""
+        super().init_magics()
+        self.register_magics(KernelMagics)
+        self.magics_manager.register_alias("ed", "edit")
+
+    def get_parent(self) -> Json:
+        """The request that the running code belongs to."""
+        return dict(self.kernel.get_parent())
 
     # errors
 
@@ -169,7 +220,7 @@ class ZMQInteractiveShell(InteractiveShell):  # type: ignore[misc]
         self.payload_manager.write_payload({"source": "set_next_input", "text": s, "replace": replace})
 
 
-def make_shell(port: Port, scratch: Optional[str]) -> Any:
+def make_shell(scratch: Optional[str]) -> Any:
     """The one ``InteractiveShell`` of this process, whose output goes through the port."""
     config = Config()
     config.HistoryManager.enabled = False
@@ -180,14 +231,11 @@ def make_shell(port: Port, scratch: Optional[str]) -> Any:
     options = {}
     if scratch and "IPYTHONDIR" not in os.environ and not os.path.isdir(profile):
         options["ipython_dir"] = scratch
-    ZMQInteractiveShell.port = port
+    take_names(ZMQInteractiveShell, ZMQDisplayPublisher, KernelMagics)
     shell = ZMQInteractiveShell.instance(
         config=config, displayhook_class=PortDisplayHook, display_pub_class=ZMQDisplayPublisher, **options
     )
     tracebacks.name_cell = getattr(shell.compile, "format_code_name", None)
     shell.forget_errors()
-    if "ipykernel.zmqshell" not in sys.modules:  # others look whether it is there
-        sys.modules["ipykernel.zmqshell"] = types.ModuleType("ipykernel.zmqshell")
-        sys.modules["ipykernel.zmqshell"].__dict__["ZMQInteractiveShell"] = ZMQInteractiveShell
     shell.set_hook("show_in_pager", page.as_hook(payloadpage.page), 99)
     return shell

@@ -8,13 +8,13 @@ import os
 import sys
 
 from .errors import describe
+from .ipykernel_names import stand_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, Optional, Set, Tuple
 
     from ...wire import Json
-    from ..port import Port
 
 INLINE = "module://matplotlib_inline.backend_inline"
 
@@ -25,7 +25,7 @@ class IPythonShell:
     :param scratch: a folder for the profile of a user who has none, removed with the session; None if there is no place
     """
 
-    def __init__(self, port: Port, scratch: Optional[str] = None) -> None:
+    def __init__(self, scratch: Optional[str] = None) -> None:
         import IPython
 
         from .interactive import make_shell
@@ -33,7 +33,7 @@ class IPythonShell:
         self.name = "IPython " + IPython.__version__
         if "MPLBACKEND" not in os.environ and importlib.util.find_spec("matplotlib_inline"):
             os.environ["MPLBACKEND"] = INLINE
-        self._shell = make_shell(port, scratch)
+        self._shell = make_shell(scratch)
         if "show" in builtins.__dict__:  # jedi completes no name that somebody has added to them
             self._shell.push({"show": builtins.__dict__["show"]}, interactive=False)
 
@@ -50,6 +50,7 @@ class IPythonShell:
     @kernel.setter
     def kernel(self, value: Any) -> None:
         self._shell.kernel = value
+        stand_in(value)
 
     @property
     def execution_count(self) -> int:

@@ -1,0 +1,37 @@
+"""Whose request the running code belongs to, by the names that ipykernel's streams and shell have for it."""
+
+from __future__ import annotations
+
+from .attribution import current
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..wire import Json
+
+
+class Claims:
+    """What a stream, a display publisher and a display hook have in common.
+
+    :ivar port: knows the requests; set on the class once there is one
+    """
+
+    port: Any = None
+
+    @property
+    def parent_header(self) -> Json:
+        """The header of the request that the running code belongs to."""
+        return dict(self.port.parent()["header"]) if self.port else {}
+
+    def set_parent(self, parent: Any) -> None:
+        """Let the running code belong to another request, given as a message or its header."""
+        self.set_thread_parent(parent)
+
+    def set_thread_parent(self, parent: Any) -> Any:
+        """Let the running thread or task belong to another request; returns what `reset_thread_parent` takes."""
+        return self.port.claim(parent) if self.port else current.set(current.get())
+
+    def reset_thread_parent(self, token: Any) -> None:
+        """Let the running thread or task belong to the request that it belonged to before."""
+        current.reset(token)
