@@ -96,7 +96,20 @@ def test_the_traceback_shows_where_it_was(nb: Client) -> None:
     nb.wait_output(cell, "ready")
     nb.interrupted(cell)
     assert "time.sleep(60)  # here" in cell.traceback
-    assert "rpyc_kernel" not in cell.traceback
+    assert "rpyc" not in cell.traceback
+
+
+def test_no_traceback_shows_lines_of_ours(nb: Client) -> None:
+    """Wherever they lie in it: where code of ours is called by the user's, and where it calls the user's."""
+    for code in (
+        "print(*[1], sep=2)",
+        "import sys\nsys.stdout.write(1)",
+        "input(**{'no': 1})",
+        "import os\nos.system(1)",
+    ):
+        cell = nb.run(code, answers=["x"])
+        assert cell.error is not None, code
+        assert "rpyc" not in cell.traceback
 
 
 @pytest.mark.parametrize("wait", ["sleep", "await", "tight loop"])
@@ -169,6 +182,15 @@ def test_local_code_can_be_interrupted(nb: Client) -> None:
     assert nb.interrupted(cell) < SOON
     assert cell.error is not None
     assert cell.error["ename"] == "KeyboardInterrupt"
+    assert nb.good("1").text == "1"
+
+
+def test_local_code_that_awaits_can_be_interrupted(nb: Client) -> None:
+    cell = nb.start("%%local\nimport asyncio\nprint('ready')\nawait asyncio.sleep(60)")
+    nb.wait_output(cell, "ready")
+    assert nb.interrupted(cell) < SOON
+    assert cell.error is not None
+    assert cell.error["ename"] in ("KeyboardInterrupt", "CancelledError")
     assert nb.good("1").text == "1"
 
 

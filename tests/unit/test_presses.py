@@ -55,7 +55,7 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def press(clock, monkeypatch):
-    link, exchange, later = Noted(was_tried=True), Noted(waits=True), []
+    link, exchange, later = Noted(was_tried=True), Noted(waits=True, queue=[]), []
     monkeypatch.setattr(presses.asyncio, "get_running_loop", lambda: Loop(later))
     button, machine = Presses(exchange), Pi(link)
 
@@ -72,24 +72,47 @@ def press(clock, monkeypatch):
 
 
 def test_a_press_is_an_interrupt(press):
-    assert press() == (["interrupt"], ["stop_asking"])
+    assert press() == (["interrupt"], ["queue", "stop_asking"])
+
+
+def test_it_is_for_what_runs(press):
+    press.exchange.answers["queue"] = ["click", "a"]
+    press()
+    assert press.link.calls == [("interrupt", "click")]
+
+
+def test_where_the_first_of_two_at_once_has_ended_something_the_second_leaves_what_waited_alone(press):
+    press.exchange.answers["queue"] = ["a", "b"]
+    press()
+    press.exchange.answers["queue"] = ["b", "c"]
+    assert press(after=0.05, msg_id="b") == ([], ["queue"])
+    assert press(after=0.2, msg_id="b")[0] == ["interrupt"]
 
 
 def test_two_at_once_are_one(press):
     press()
-    assert press(after=0.05) == ([], [])
+    assert press(after=0.05) == ([], ["queue"])
 
 
-def test_the_second_names_the_way_out_once(press):
+def test_if_the_second_has_no_effect_the_cell_names_the_way_out_once(press):
     press()
-    assert press() == (["interrupt"], ["stop_asking", "warn"])
-    assert press() == (["interrupt"], ["stop_asking"])
+    press()
+    press()
+    [(seconds, hint, *arguments)] = press.later
+    assert seconds == presses.PATIENCE
+    hint(*arguments)
+    assert press.exchange.did[-2:] == ["waits", "warn"]
+    press.exchange.answers["waits"] = False
+    press.exchange.calls.clear()
+    hint(*arguments)
+    assert press.exchange.did == ["waits"]
 
 
 @pytest.mark.parametrize(("after", "msg_id"), [(3.5, "a"), (1.0, "b")])
 def test_a_late_one_and_one_of_another_cell_are_no_second(press, after, msg_id):
     press()
-    assert press(after=after, msg_id=msg_id)[1] == ["stop_asking"]
+    press(after=after, msg_id=msg_id)
+    assert not press.later
 
 
 def test_during_an_outage_it_is_kept_and_the_second_ends_the_waiting(press):

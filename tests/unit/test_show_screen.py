@@ -68,7 +68,7 @@ def outlet():
 
 @pytest.fixture
 def port(outlet):
-    port = Port(outlet)
+    port = Port(outlet, None)  # nobody is asked anything
     port.parents[7], port.parents[8] = "cell-7", "cell-8"
     port.screen = Screen(port)
     return port

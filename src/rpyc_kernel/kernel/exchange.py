@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rpyc_kernel.kernel.machine import Machine
     from rpyc_kernel.kernel.publisher import Publisher
 
+LOOKED_UP = frozenset({"complete_reply", "inspect_reply"})
 OBITUARY = "The Python on {name} {how}. Its variables are lost; the next cell runs in a fresh one."
 
 
@@ -99,6 +100,15 @@ class Exchange:
     def waits(self, msg_id: str) -> bool:
         """Whether a reply to that request is waited for."""
         return any(key == msg_id for _msg_type, key in self._replies)
+
+    @loop_only
+    def queue(self, machine: Machine) -> list[str]:
+        """The ``msg_id`` of what runs on that machine and of what waits behind it, as far as is known here.
+
+        It takes cells and comm messages in their order. (Completion and inspection have a thread of their own there.)
+        """
+        found = self._replies.items()
+        return [msg_id for (reply, msg_id), (owner, _) in found if owner is machine and reply not in LOOKED_UP]
 
     @loop_only
     def fail_one(self, msg_id: str, error: Exception) -> None:

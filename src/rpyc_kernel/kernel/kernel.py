@@ -246,8 +246,9 @@ class RpycKernel(StoppableKernel):
         return config
 
     async def _ask_machine(self, machine: Machine, message: Message) -> dict[str, Any]:
-        """A request that the stop button reaches."""
-        with self.stoppable(lambda: self.interrupt_remote(machine, message.parent)):
+        """A request that the stop button reaches, once it is the one that runs there."""
+        beside = message.type != "execute_request"
+        with self.stoppable(lambda: self.interrupt_remote(machine, message.parent), beside=beside):
             return await self.exchange.request(machine, message)
 
     def say(self, text: str, cell: Cell, name: str = "stdout") -> None:

@@ -1,8 +1,8 @@
 """What a press of the stop button means for a request on another machine: by how its link is, and which press it is.
 
-It reaches a request that runs, whatever that does. While the link is down it is kept and delivered once the link is
-back; the cell waits for that only a moment, and not at all after a second press. On a cell that doesn't stop, a second
-press names the way out.
+It reaches the request that runs, whatever that does, and none of those that wait behind it. While the link is down it
+is kept and delivered once the link is back; the cell waits for that only a moment, and not at all after a second press.
+Where a second press doesn't end a cell soon, the cell names the way out.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SOON = 3.0  # seconds between two presses of somebody who sees that nothing happens
 SAME = 0.1  # seconds between two that are one: a front end may send both an interrupt and a signal
 GRACE = 5.0  # seconds that a cell that was stopped waits for the link
+PATIENCE = 2.0  # seconds that a cell has to end after a second press
 
 HINT = (
     "The cell on {name} has been told twice to stop and goes on. %restart, in a cell of its own, ends the Python there "
@@ -34,24 +35,28 @@ class Presses:
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
-        self._last: tuple[str, float] = "", 0.0  # whose, and when
+        self._last: tuple[list[str], float] = [""], 0.0  # whose, with what waited behind it, and when
         self._hinted = ""
 
     def pressed(self, machine: Machine, msg_id: str) -> None:
-        """The stop button was pressed while that request waits for its reply."""
+        """The stop button was pressed while that request waits for its reply, maybe behind others."""
         now = time.monotonic()
-        whose, before = self._last
-        again = whose == msg_id
-        if again and now - before < SAME:
-            return
-        self._last = msg_id, now
         link, exchange = machine.link, self._exchange
+        queue = [msg_id]
+        if link.status is LinkStatus.UP:
+            queue = exchange.queue(machine) or queue
+            msg_id = queue[0]
+        before, then = self._last
+        if msg_id in before and now - then < SAME:
+            return
+        again = before[0] == msg_id
+        self._last = queue, now
         if link.status is LinkStatus.UP:
             link.interrupt(msg_id)
             exchange.stop_asking(msg_id)
-            if again and now - before < SOON and self._hinted != msg_id:
+            if again and now - then < SOON and self._hinted != msg_id:
                 self._hinted = msg_id
-                exchange.warn(machine, msg_id, HINT.format(name=machine.name))
+                asyncio.get_running_loop().call_later(PATIENCE, self._hint, machine, msg_id)
         elif link.status is LinkStatus.LOST:
             if not link.was_tried(msg_id):
                 link.withdraw(msg_id)
@@ -64,6 +69,10 @@ class Presses:
                 asyncio.get_running_loop().call_later(GRACE, self._wait_no_longer, machine, msg_id)
         else:
             exchange.fail(machine, link.error or CommandError(f"The link to {machine.name} is down."))
+
+    def _hint(self, machine: Machine, msg_id: str) -> None:
+        if self._exchange.waits(msg_id):
+            self._exchange.warn(machine, msg_id, HINT.format(name=machine.name))
 
     def _wait_no_longer(self, machine: Machine, msg_id: str) -> None:
         link = machine.link

@@ -22,7 +22,8 @@ class StoppableKernel(WhileBusyKernel):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._stops: list[Callable[[], None]] = []
+        self._stops: list[Callable[[], None]] = []  # of the cell, or of what runs beside it
+        self._beside: list[Callable[[], None]] = []  # of comm messages, in their order
         self._running_locally = False
         self._pressed = False  # since the running cell was taken
 
@@ -36,23 +37,36 @@ class StoppableKernel(WhileBusyKernel):
         self._pressed = True
 
     @contextmanager
-    def stoppable(self, stop: Callable[[], None]) -> Iterator[None]:
-        """Within it the stop button calls *stop*, on the control thread."""
-        self._stops.append(stop)
+    def stoppable(self, stop: Callable[[], None], *, beside: bool = False) -> Iterator[None]:
+        """Within it the stop button calls *stop*, on the control thread.
+
+        Of what is *beside* the cells, a press stops the oldest alone, and nothing while a cell runs.
+        """
+        stops = self._beside if beside else self._stops
+        stops.append(stop)
         try:
             yield
         finally:
-            self._stops.remove(stop)
+            stops.remove(stop)
+
+    def _press(self) -> None:
+        for stop in [*self._stops] or self._beside[:1]:
+            stop()
 
     @contextmanager
     def _local_cell(self) -> Iterator[None]:
         """Within it the local IPython runs code, which KeyboardInterrupt stops."""
         self._running_locally = True
         try:
-            with self.stoppable(_signal_main):
+            with self.stoppable(self._interrupt_main):
                 yield
         finally:
             self._running_locally = False
+
+    def _interrupt_main(self) -> None:
+        """KeyboardInterrupt in local code. An event loop that waits sees a signal only when it has something to do."""
+        _signal_main()
+        self.io_loop.add_callback(lambda: None)
 
     async def blocking(self, work: Callable[[threading.Event], T]) -> T:
         """Do something that blocks on a thread of its own; the stop button sets its *cancel*."""
@@ -72,15 +86,13 @@ class StoppableKernel(WhileBusyKernel):
         self.saved_sigint_handler = signal.signal(signal.SIGINT, self._on_sigint)
 
     def _on_sigint(self, signum: int, frame: Any) -> None:
-        if self._running_locally or not self._stops:
+        if self._running_locally or not (self._stops or self._beside):
             signal.default_int_handler(signum, frame)
-        for stop in list(self._stops):
-            stop()
+        self._press()
 
     async def interrupt_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Stop whatever runs; where nothing does, it does no harm."""
-        for stop in list(self._stops):
-            stop()
+        self._press()
         self.session.send(stream, "interrupt_reply", {"status": "ok"}, parent, ident=ident)
 
 

@@ -12,11 +12,12 @@ from collections import deque
 
 from .. import frames, wire
 from .attribution import current
+from .interrupts import Unmasked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
-    from typing import Any, Callable, Coroutine, Deque, Dict, Generator, Optional
+    from typing import Any, Coroutine, Deque, Dict, Generator, Optional
 
     from ..wire import Json, Message
     from .interrupts import Interrupts
@@ -34,30 +35,38 @@ class Job:
 
 
 class Interruptible:
-    """Awaits a coroutine, into which `interrupt` throws KeyboardInterrupt where it waits."""
+    """Awaits the coroutine of a request, into which `interrupt` throws KeyboardInterrupt where it waits."""
 
     def __init__(
         self,
         coroutine: Coroutine[Any, Any, Any],
         task: Optional[asyncio.Task[Any]],
-        was_interrupted: Callable[[], bool] = lambda: False,
+        number: int,
+        interrupts: Interrupts,
     ) -> None:
         self._coroutine = coroutine
-        self._was_interrupted = was_interrupted
         self._task = task
+        self._number = number
+        self._interrupts = interrupts
         self._interrupted = False
+        self._abandoned = False
 
     def interrupt(self) -> None:
         """Called in the event loop: end whatever the coroutine waits for."""
-        self._interrupted = True
-        if self._task is not None:
+        if not self._interrupted and self._task is not None:
+            self._interrupted = True
             self._task.cancel()
+
+    def abandon(self) -> None:
+        """As `interrupt`, but the coroutine isn't asked: it gets GeneratorExit, and never runs again."""
+        self._abandoned = True
+        self.interrupt()
 
     def __await__(self) -> Generator[Any, Any, Any]:
         error: Optional[BaseException] = None
         while True:
-            if error is None and self._was_interrupted():
-                error = KeyboardInterrupt()
+            if error is None and self._interrupts.take(self._number):
+                error = self._interrupts.error()
             try:
                 waited = self._coroutine.send(None) if error is None else self._coroutine.throw(error)
             except StopIteration as stop:
@@ -72,7 +81,19 @@ class Interruptible:
                     uncancel = getattr(self._task, "uncancel", None)
                     if uncancel:
                         uncancel()
-                    error = KeyboardInterrupt()
+                    error = self._interrupts.error()
+                    if self._abandoned:
+                        self._close()
+                        raise error from None
+
+    def _close(self) -> None:
+        self._interrupts.mute = True  # the shell in it has nothing to report
+        try:
+            self._coroutine.close()
+        except RuntimeError:  # it has swallowed that too
+            pass
+        finally:
+            self._interrupts.mute = False
 
 
 class Cells:
@@ -83,6 +104,8 @@ class Cells:
         self.interrupts = interrupts
         interrupts.machinery = globals()
         interrupts.driving = frozenset((Interruptible.__await__.__code__, Cells._run.__code__))
+        interrupts.wake = self.wake
+        interrupts.abandon = self._abandon_soon
         self.shell: Any = None
         self.comms: Any = None
         self.loop: Optional[asyncio.AbstractEventLoop] = None
@@ -218,9 +241,19 @@ class Cells:
             self.loop.call_soon_threadsafe(self._cancel, number)
 
     def _cancel(self, number: int) -> None:
+        self.interrupts.cancelled(number)
         awaiting = self._awaiting.get(number)
         if awaiting is not None:
             awaiting.interrupt()
+
+    def _abandon_soon(self, number: int) -> None:
+        if self.loop is not None:
+            self.loop.call_soon_threadsafe(self._abandon, number)
+
+    def _abandon(self, number: int) -> None:
+        awaiting = self._awaiting.get(number)
+        if awaiting is not None:
+            awaiting.abandon()
 
     # one job
 
@@ -244,7 +277,7 @@ class Cells:
             else:
                 self.comms.handle(message)
                 content = {"status": "ok"}
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Unmasked):
             content = _interrupted_reply(self.port)
         except Exception as error:
             content = _failed_reply(self.port, error)
@@ -271,7 +304,7 @@ class Cells:
             import asyncio
 
             task = asyncio.current_task()
-        awaiting = Interruptible(coroutine, task, lambda: self.interrupts.take(number))
+        awaiting = Interruptible(coroutine, task, number, self.interrupts)
         self._awaiting[number] = awaiting
         try:
             return dict(await awaiting)

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     Json = Dict[str, Any]
 
 MAX_REQUEST = 1 << 30  #: bytes
+#: variables that name a program's pager: it would wait for keys, which nobody can press
+PAGERS = ("PAGER", "GIT_PAGER", "MANPAGER", "SYSTEMD_PAGER", "AWS_PAGER", "BAT_PAGER", "GH_PAGER", "DELTA_PAGER")
 
 
 def main(way: Way, config: Json) -> None:
@@ -50,7 +52,7 @@ def main(way: Way, config: Json) -> None:
     outlet = way.open_outlet(interrupts)
     output.install(outlet)
     output.mind_children(outlet, interrupts)
-    port = Port(outlet)
+    port = Port(outlet, interrupts)
     Claims.port = port
     cells = Cells(port, interrupts)
     introspection = Introspection(port)
@@ -58,6 +60,8 @@ def main(way: Way, config: Json) -> None:
     threading.Thread(target=sorter.run, name="rpyc-kernel-sorter", daemon=True).start()
     attribution.follow_threads()
     sys.argv = [""]
+    named = config.get("env") or {}
+    os.environ.update((name, "cat") for name in PAGERS if name not in named)
     comms = Comms(port)
     show.install(port)
     shell = _make_shell(port, config)

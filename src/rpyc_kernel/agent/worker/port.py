@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import signal
+import sys
 
 from .. import frames, wire
 from .attribution import current
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any, Dict, Optional, Sequence
 
     from ..wire import Bytes, Json
+    from .interrupts import Interrupts
     from .outlet import Outlet
     from .show.screen import Screen
 
@@ -35,8 +37,9 @@ class Port:
     :ivar screen: once something was shown by ``show``
     """
 
-    def __init__(self, outlet: Outlet) -> None:
+    def __init__(self, outlet: Outlet, interrupts: Interrupts) -> None:
         self.outlet = outlet
+        self._interrupts = interrupts
         self.parents: Dict[int, str] = {}
         self.allow_stdin = False
         self.screen: Optional[Screen] = None
@@ -102,6 +105,8 @@ class Port:
 
         :raises MessageTooLong: it may not travel; of an error only that is told
         """
+        if self._interrupts.mute and msg_type == "error":
+            return
         number = self.request
         if msg_type == "clear_output" and self.screen is not None:
             self.screen.clear(number)
@@ -113,6 +118,10 @@ class Port:
                 raise
             message.content = {"ename": str(content.get("ename")), "evalue": str(error), "traceback": [str(error)]}
             self.outlet.send_message(kind, number, message)
+
+    def failed(self) -> None:
+        """The shell begins to report an error of the code that was running."""
+        self._interrupts.stop_insisting()
 
     def reply(self, number: int, msg_type: str, content: Json) -> None:
         """Answer a request; nothing follows from it on this thread. What can't be sent is answered by an error."""
@@ -141,6 +150,8 @@ class Port:
         """
         if not self.allow_stdin:
             raise StdinNotImplementedError("input() was called, but this front end can't be asked for input.")
+        asker = sys._getframe(1)
+        self._interrupts.ask(asker)
         self._asked += 1
         serial = self._asked
         answers = self._answers[serial] = queue.SimpleQueue()
@@ -151,6 +162,9 @@ class Port:
             if "error" in answer:
                 raise StdinNotImplementedError("input() was called, but %s." % answer["error"])
             return str(answer.get("value", ""))
+        except KeyboardInterrupt:
+            self._interrupts.stop_asking(asker)
+            raise
         finally:
             del self._answers[serial]
 

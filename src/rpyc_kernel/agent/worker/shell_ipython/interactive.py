@@ -16,6 +16,7 @@ from traitlets.config import Config
 
 from ..claims import Claims
 from ..shell_plain import tracebacks
+from . import processes
 from .errors import describe, is_too_much
 from .ipykernel_names import take_names
 from .magics import KernelMagics
@@ -156,6 +157,13 @@ class ZMQInteractiveShell(Claims, InteractiveShell):  # type: ignore[misc]
             return self._failed_display
         return self._told[1] if self._told[0] is error else None
 
+    def _get_exc_info(self, exc_tuple: Any = None) -> Any:
+        """As IPython's, without our own frames, here and for ``%debug`` later."""
+        kind, error, trace = super()._get_exc_info(exc_tuple)
+        tracebacks.hide_ours(error)
+        sys.last_traceback = trace = tracebacks.without_ours(trace)
+        return kind, error, trace
+
     def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
         lines = [str(line) for line in (stb if isinstance(stb, (list, tuple)) else [stb])]
         content = dict(describe(evalue, etype), traceback=lines)
@@ -173,6 +181,7 @@ class ZMQInteractiveShell(Claims, InteractiveShell):  # type: ignore[misc]
         **more: Any,
     ) -> None:
         """Show an error, also one that IPython can't format."""
+        self.port.failed()
         if not self._show_too_much(exc_tuple, exception_only):
             super().showtraceback(exc_tuple, filename, tb_offset, exception_only, **more)
 
@@ -238,4 +247,5 @@ def make_shell(scratch: Optional[str]) -> Any:
     tracebacks.name_cell = getattr(shell.compile, "format_code_name", None)
     shell.forget_errors()
     shell.set_hook("show_in_pager", page.as_hook(payloadpage.page), 99)
+    processes.install(shell)
     return shell

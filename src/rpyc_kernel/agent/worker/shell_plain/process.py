@@ -7,6 +7,7 @@ of this program and to nothing that an earlier cell has started.
 from __future__ import annotations
 
 import codecs
+import errno
 import os
 import subprocess
 import sys
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     Sink = Callable[[str], None]
 
 _CHUNK = 1 << 16
+_TERMINAL_SIZE = (24, 80)  #: lines and columns
 _POLL = 0.1  #: seconds between looks whether a program has ended whose children keep its pipes
 _GRACE = 0.25  #: seconds that a program has to end after an interrupt, before it is killed
 
@@ -63,21 +65,34 @@ def to_stderr(text: str) -> None:
     sys.stderr.flush()
 
 
-def run(command: Union[str, Sequence[str]], sinks: List[Sink], text: Optional[str] = None) -> int:
+def run(
+    command: Union[str, Sequence[str]], sinks: List[Sink], text: Optional[str] = None, terminal: bool = False
+) -> int:
     """Run a program and give what it writes to `sinks`: to one, or stdout and stderr to two.
 
-    `command` is a line for the system's shell or a list of arguments; `text` becomes its stdin. Returns the exit
-    status, negative for a signal. Raises OSError if it can't be started, KeyboardInterrupt after ending it.
+    `command` is a line for the system's shell or a list of arguments; `text` becomes its stdin. With `terminal` what it
+    writes to, but not its stdin, is a terminal, where there are such (POSIX). Returns the exit status, negative for a
+    signal. Raises OSError if it can't be started, KeyboardInterrupt after ending it.
     """
-    child = subprocess.Popen(
-        command,
-        shell=isinstance(command, str),
-        stdin=subprocess.DEVNULL if text is None else subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE if len(sinks) > 1 else subprocess.STDOUT,
-        **_own_group(),
-    )
-    readers = [_Reader(pipe, sink) for pipe, sink in zip((child.stdout, child.stderr), sinks)]
+    screen = _open_terminal() if terminal and _POSIX else None
+    try:
+        child = subprocess.Popen(
+            command,
+            shell=isinstance(command, str),
+            stdin=subprocess.DEVNULL if text is None else subprocess.PIPE,
+            stdout=screen[1] if screen else subprocess.PIPE,
+            stderr=subprocess.PIPE if len(sinks) > 1 else subprocess.STDOUT,
+            **_own_group(),
+        )
+    except BaseException:
+        if screen:
+            screen[0].close()
+        raise
+    finally:
+        if screen:
+            os.close(screen[1])
+    pipes = (screen[0] if screen else child.stdout, child.stderr)
+    readers = [_Reader(pipe, sink) for pipe, sink in zip(pipes, sinks)]
     try:
         if text is not None:
             _feed(child, text)
@@ -107,7 +122,12 @@ class _Reader:
 
     def read(self) -> bool:
         """Give on what is there. False at the end."""
-        return self.give(os.read(self.pipe.fileno(), _CHUNK))
+        try:
+            return self.give(os.read(self.pipe.fileno(), _CHUNK))
+        except OSError as error:
+            if error.errno != errno.EIO:  # so a terminal ends
+                raise
+            return self.give(b"")
 
     def give(self, chunk: bytes) -> bool:
         """Give that on. False at the end."""
@@ -131,6 +151,17 @@ class _Reader:
         with self.pipe:
             while self.read():
                 pass
+
+
+def _open_terminal() -> Tuple[Any, int]:
+    """A new terminal, which nobody types at: what is written to it can be read from the first."""
+    import fcntl
+    import struct
+    import termios
+
+    master, slave = os.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *_TERMINAL_SIZE, 0, 0))
+    return os.fdopen(master, "rb", 0), slave
 
 
 def _own_group() -> Dict[str, Any]:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
             self, msg_type: str, content: Content, metadata: Optional[Content] = None, buffers: Any = None
         ) -> None: ...
 
+        def failed(self) -> None: ...
+
 
 class PlainShell:
     """Runs cells in a fresh ``__main__``. See "Shells" in ``docs/architecture.md`` for the interface.
@@ -236,6 +238,7 @@ class PlainShell:
     # --- replies
 
     def _failed(self, error: BaseException, count: int) -> Content:
+        self.port.failed()
         self.captured = None
         content = self.show_error(error)
         return self._reply(content, count)

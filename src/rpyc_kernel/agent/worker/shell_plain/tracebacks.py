@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import linecache
 import os
 import sys
@@ -23,6 +24,7 @@ _MAX_CHAIN = 20
 _MAX_GROUP = 15  #: exceptions of a group that are shown
 _MAX_DEPTH = 8  #: groups in groups
 _MAX_SHOWN = 60  #: exceptions, after which no more of a group are shown
+_MAX_HIDDEN = 1000  #: exceptions of a chain whose tracebacks are searched for frames of ours
 _RULE = RED + "-" * 75 + RESET
 
 #: what IPython calls a cell, ``("Cell", "In[3]")``, by the file name of its code; None for any other
@@ -77,6 +79,31 @@ def user_traceback(tb: Optional[TracebackType]) -> Optional[TracebackType]:
     while tb is not None and is_ours(tb.tb_frame):
         tb = tb.tb_next
     return tb
+
+
+def without_ours(tb: Optional[TracebackType]) -> Optional[TracebackType]:
+    """The traceback without the agent's frames, wherever they are in it; it is changed in place."""
+    first = last = user_traceback(tb)
+    while last is not None:
+        last.tb_next = user_traceback(last.tb_next)
+        last = last.tb_next
+    return first
+
+
+def hide_ours(error: Optional[BaseException]) -> None:
+    """Take the agent's frames from the traceback of an error, and of all that it holds and comes from."""
+    group = getattr(builtins, "BaseExceptionGroup", ())  # from Python 3.11 on
+    waiting: List[Optional[BaseException]] = [error]
+    seen: Set[int] = set()
+    while waiting and len(seen) < _MAX_HIDDEN:
+        each = waiting.pop()
+        if each is None or id(each) in seen:
+            continue
+        seen.add(id(each))
+        each.__traceback__ = without_ours(each.__traceback__)
+        waiting += [each.__cause__, each.__context__]
+        if isinstance(each, group):
+            waiting += each.exceptions
 
 
 def is_ours(frame: FrameType) -> bool:
