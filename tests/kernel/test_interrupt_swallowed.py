@@ -1,12 +1,13 @@
 """The stop button on code that catches KeyboardInterrupt: it may clean up, or go on; it can't keep the notebook."""
 
+import os
 import time
+from pathlib import Path
 
 import pytest
 
 from tests.kernel.client import Client
 from tests.kernel.conftest import ALSO_SPAWNED
-from tests.kernel.gates import Gate
 from tests.kernel.results import Request
 
 pytestmark = ALSO_SPAWNED
@@ -147,18 +148,21 @@ while True:
 
 
 @pytest.mark.needs("posix")
-def test_a_cell_that_does_not_stop_names_the_way_out(nb: Client, gate: Gate) -> None:
-    """Signals are blocked, as a long call into C keeps them waiting."""
-    code = "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})\nprint('ready')\n"
-    free = "signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})"
-    cell = nb.start(f"{code}{gate.wait}{free}")
+def test_a_cell_that_does_not_stop_names_the_way_out(nb: Client, tmp_path: Path) -> None:
+    """A long call into C that no signal reaches."""
+    fifo = tmp_path / "gate"
+    os.mkfifo(fifo)
+    cell = nb.start(
+        "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})\n"
+        f"print('ready')\nopen({str(fifo)!r}).read()\nsignal.pthread_sigmask(signal.SIG_UNBLOCK, {{signal.SIGINT}})"
+    )
     nb.wait_output(cell, "ready")
     nb.interrupt()
     between = time.monotonic() + APART
     nb.wait_for(lambda: time.monotonic() > between)
     nb.interrupt()
     nb.wait_output(cell, "%restart")
-    gate.open()
+    fifo.write_text("")
     nb.finish(cell)
     assert cell.stderr.startswith("The cell on ")
-    nb.good("1")
+    nb.good("signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})")

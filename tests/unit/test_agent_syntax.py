@@ -35,6 +35,7 @@ LOADED_BY = {
     "worker/live_service.py": ("rpyc",),
     "worker/shell_ipython/interactive.py": ("IPython", "traitlets"),
     "worker/shell_ipython/magics.py": ("IPython",),
+    "worker/shell_ipython/processes.py": ("IPython",),
 }
 
 every_file = pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(AGENT)))

@@ -5,6 +5,7 @@ import itertools
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -37,6 +38,9 @@ class Outlet:
             self.sent.append((kind, number, Message.decode(data)))
             self.came.notify_all()
 
+    def send_message(self, kind, number, message):
+        self.send(kind, number, message.encode())
+
     def wait_for(self, count):
         with self.came:
             assert self.came.wait_for(lambda: len(self.sent) >= count, 20)
@@ -68,7 +72,7 @@ def outlet():
 
 @pytest.fixture
 def port(outlet):
-    port = Port(outlet, None)  # nobody is asked anything
+    port = Port(outlet, SimpleNamespace(mute=False))
     port.parents[7], port.parents[8] = "cell-7", "cell-8"
     port.screen = Screen(port)
     return port
