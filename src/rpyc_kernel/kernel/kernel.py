@@ -63,6 +63,7 @@ class RpycKernel(StoppableKernel):
     log_level = Enum(logs.LEVELS, "WARNING", help="How much our own log tells.").tag(config=True)
     log_file = Unicode("", help="Where our own log goes instead of the terminal of the server.").tag(config=True)
     remote_shell = Unicode("auto", help="auto, plain or ipython.").tag(config=True)
+    remote_profile = Unicode("", help="IPython's profile there; by default that of this kernel.").tag(config=True)
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -241,6 +242,7 @@ class RpycKernel(StoppableKernel):
         config: dict[str, Any] = {"keep": self.keep, "shell": self.remote_shell, "agent": __version__}
         config["env"] = {str(name): str(value) for name, value in self.environment.items()}
         config["name"] = people.notebook()
+        config["profile"] = self.remote_profile or getattr(self.parent, "profile", "default")
         config["kept"] = "keep" in self.config.get("RpycKernel", {})
         config.update({name: value for name, value in (("cwd", self.cwd), ("python", self.python)) if value})
         return config

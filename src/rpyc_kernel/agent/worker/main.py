@@ -196,7 +196,7 @@ def _make_shell(port: Port, config: Json) -> Any:
             from .shell_ipython.shell import IPythonShell
 
             try:
-                return IPythonShell(config.get("scratch"))
+                return IPythonShell(str(config.get("profile") or "default"))
             except Exception as error:
                 print("IPython does not start on this machine (%s): the built-in shell runs instead." % error)
     from .shell_plain.shell import PlainShell

@@ -12,15 +12,17 @@ from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets import Any as AnyTrait
-from traitlets import Instance, default
+from traitlets import Instance, default, observe
 from traitlets.config import Config
 
 from ..claims import Claims
 from ..shell_plain import tracebacks
 from . import processes
+from .database import Database
 from .errors import describe, is_too_much
 from .ipykernel_names import take_names
 from .magics import KernelMagics
+from .profile import IPKernelApp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -127,12 +129,29 @@ class ZMQInteractiveShell(Claims, InteractiveShell):  # type: ignore[misc]
 
     kernel = AnyTrait()
     enable_html_pager = False
+    _database: Any = None
+    begins = False  #: while the user's startup files run
     keepkernel_on_exit: Optional[bool] = None
     exiter = Instance(ZMQExitAutocall)
 
     @default("exiter")
     def _default_exiter(self) -> Any:
         return ZMQExitAutocall(self)
+
+    @observe("ipython_dir")
+    def _ipython_dir_changed(self, change: Any) -> None:
+        """Make no folder."""
+
+    @property
+    def db(self) -> Any:
+        """What ``%store`` has stored."""
+        if self._database is None:
+            self._database = Database(os.path.join(self.profile_dir.location, "db"))
+        return self._database
+
+    @db.setter
+    def db(self, value: Any) -> None:
+        """Keep ours: older versions of IPython set theirs, and make its folder."""
 
     def init_magics(self) -> None:
         """IPython's magics, and those of a kernel."""
@@ -152,6 +171,11 @@ class ZMQInteractiveShell(Claims, InteractiveShell):  # type: ignore[misc]
         self._failed_display: Optional[Json] = None
         self.displayhook.shows = False
 
+    @property
+    def shown_last(self) -> Optional[BaseException]:
+        """The exception that was shown last since the cell began."""
+        return self._told[0]  # type: ignore[no-any-return]
+
     def error_of_cell(self, error: Optional[BaseException]) -> Optional[Json]:
         """The ``error`` message that told why a cell has failed, by its exception or by a value that can't be shown."""
         if error is None:
@@ -169,6 +193,9 @@ class ZMQInteractiveShell(Claims, InteractiveShell):  # type: ignore[misc]
         lines = [str(line) for line in (stb if isinstance(stb, (list, tuple)) else [stb])]
         content = dict(describe(evalue, etype), traceback=lines)
         self._last_traceback, self._told = lines, (evalue, content)
+        if self.begins:
+            sys.stderr.write("\n".join([*lines, ""]))
+            return
         if self.displayhook.shows:
             self._failed_display = content
         self.port.publish("error", content)
@@ -230,23 +257,28 @@ class ZMQInteractiveShell(Claims, InteractiveShell):  # type: ignore[misc]
         self.payload_manager.write_payload({"source": "set_next_input", "text": s, "replace": replace})
 
 
-def make_shell(scratch: Optional[str]) -> Any:
-    """The one ``InteractiveShell`` of this process, whose output goes through the port."""
-    config = Config()
-    config.HistoryManager.enabled = False
-    config.IPKernelApp.quiet = True  # tqdm and others take its presence for that of a notebook
-    config.InteractiveShell.displayhook_class = PortDisplayHook
-    config.InteractiveShell.display_pub_class = ZMQDisplayPublisher
-    profile = os.path.join(os.path.expanduser("~"), ".ipython", "profile_default")
-    options = {}
-    if scratch and "IPYTHONDIR" not in os.environ and not os.path.isdir(profile):
-        options["ipython_dir"] = scratch
+def make_shell(app: IPKernelApp) -> Any:
+    """The one ``InteractiveShell`` of this process, configured as the user has IPython configured."""
     take_names(ZMQInteractiveShell, ZMQDisplayPublisher, KernelMagics)
-    shell = ZMQInteractiveShell.instance(
-        config=config, displayhook_class=PortDisplayHook, display_pub_class=ZMQDisplayPublisher, **options
-    )
+    try:
+        shell = _make_instance(app, app.config)
+    except Exception as error:
+        app.complain("with the configuration of IPython in %s, which is left out" % app.profile_dir.location, error)
+        shell = _make_instance(app, Config())
     tracebacks.name_cell = getattr(shell.compile, "format_code_name", None)
     shell.forget_errors()
     shell.set_hook("show_in_pager", page.as_hook(payloadpage.page), 99)
     processes.install(shell)
     return shell
+
+
+def _make_instance(app: IPKernelApp, wanted: Config) -> Any:
+    config = Config()
+    config.HistoryManager.enabled = False  # a file that all sessions of the user write into; who wants it says so
+    config.IPKernelApp.quiet = True  # tqdm and others take its presence for that of a notebook
+    config.merge(wanted)
+    classes = {"displayhook_class": PortDisplayHook, "display_pub_class": ZMQDisplayPublisher}
+    config.InteractiveShell.update(classes)
+    return ZMQInteractiveShell.instance(
+        config=config, ipython_dir=app.ipython_dir, profile_dir=app.profile_dir, **classes
+    )

@@ -22,18 +22,20 @@ INLINE = "module://matplotlib_inline.backend_inline"
 class IPythonShell:
     """The shell of a session on a machine with IPython; see "Shells" in ``docs/architecture.md``.
 
-    :param scratch: a folder for the profile of a user who has none, removed with the session; None if there is no place
+    :param profile: the name of the user's profile
     """
 
-    def __init__(self, scratch: Optional[str] = None) -> None:
+    def __init__(self, profile: str = "default") -> None:
         import IPython
 
         from .interactive import make_shell
+        from .profile import IPKernelApp
 
         self.name = "IPython " + IPython.__version__
         if "MPLBACKEND" not in os.environ and importlib.util.find_spec("matplotlib_inline"):
             os.environ["MPLBACKEND"] = INLINE
-        self._shell = make_shell(scratch)
+        self._app: Optional[IPKernelApp] = IPKernelApp(profile)
+        self._shell = make_shell(self._app)
         if "show" in builtins.__dict__:  # jedi completes no name that somebody has added to them
             self._shell.push({"show": builtins.__dict__["show"]}, interactive=False)
 
@@ -74,6 +76,9 @@ class IPythonShell:
         """Run a cell; the content of its ``execute_reply``."""
         shell = self._shell
         shell.forget_errors()
+        if self._app is not None and not silent:
+            app, self._app = self._app, None
+            app.begin(shell)
         failed = None
         try:
             transformed = shell.transform_cell(code)
