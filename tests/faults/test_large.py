@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from rpyc_kernel.link import catalog
+from rpyc_kernel.transport.address import Address
 from tests.faults.clock import Clock
 from tests.faults.compare import link_lines
 from tests.faults.notebooks import Notebook
 from tests.faults.proxy import FIN, RST, How, Proxy
 from tests.kernel.client import Client
-from tests.kernel.remotes import Remote
+from tests.kernel.remotes import Remote, wait_until
 from tests.kernel.results import Request
 
 SHOW = "def show(size): display({'text/html': 'x' * (size - 1) + 'y'}, raw=True)"
@@ -116,4 +119,31 @@ def test_another_notebook_takes_over_in_the_midst(notebook: Notebook, client: Cl
     assert "nothing is shown here: a message of 20,000," in cell.stderr
     assert "ended" in cell.stdout
     assert other.good("1 + 1").text == "2"
+    other.good("%disconnect --end")
+
+
+def test_nobody_is_connected(notebook: Notebook, client: Client, proxy: Proxy, remote: Remote, tmp_path: Path) -> None:
+    """What memory has no room for lies on the disk, in parts too; whoever attaches gets it whole."""
+    name = f"away{proxy.port}"
+    client.good(f"%connect {proxy.address} --new --name {name}")
+    client.good(SHOW)
+    notebook.prepare_another()
+    gate = tmp_path / "gate"
+    wait = f"import os, time\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.01)"
+    cell = client.start(f"print('begun')\n{wait}\nshow(60_000_000)\nprint('ended')")
+    client.wait_output(cell, "begun")
+    proxy.refuse(60)
+    gate.touch()
+
+    def waiting() -> bool:
+        found = [each for each in catalog.sessions(Address.parse(remote.address)) if each.name == name]
+        return (found[0].unread_bytes or 0) > 60_000_000 and not found[0].busy
+
+    assert wait_until(waiting, 60), "it isn't held back"
+    assert notebook._other is not None
+    other = notebook._other.first
+    cell = other.good(f"%attach {name} {remote.address}", 60)
+    proxy.refuse(0)
+    assert [(len(each), each[-1]) for each in shown(cell)] == [(60_000_000, "y")]
+    assert cell.stdout.endswith("ended\n")
     other.good("%disconnect --end")

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 FIRST_TIMEOUT = 2.0  # of the first attempts to reconnect: one that hangs must not hide that the link is back
 SPAWN_TIMEOUT = 90.0
 HEARTBEAT = 15.0  # seconds of silence, after which the link counts as dead
+SLACK = 16 << 20  # bytes of an answer beside its longest message
 COUNTING = ("silent", "store_history", "execution_count")  # what makes a cell count
 
 
@@ -336,6 +337,8 @@ class Link:
             request["keep"] = keep
         answer, _buffers = broker.call("attach", self.with_session(request), timeout=min(self.heartbeat, HEARTBEAT))
         self.rtt = time.perf_counter() - started
+        if not answer.get("parts"):  # a session of an older version, whose messages come whole
+            broker.connection.max_frame = wire.MAX_MESSAGE + SLACK
         numbers = [int(answer.get(name, 0)) for name in ("epoch", "accepted", "acknowledged", "last")]
         with self.changed:
             self.attached = answer
