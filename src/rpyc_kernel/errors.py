@@ -35,6 +35,8 @@ A message is made for the person at the notebook: what happened, to which addres
     │   ├── LinkLost                 it broke, or was aborted
     │   ├── WaitingStoppedError      the user pressed stop instead of waiting for it
     │   ├── WithdrawnError           what the user stopped was not even sent
+    │   ├── TooLongError             what the user has made is longer than what travels
+    │   ├── NotTakenError            the machine answers a request by an error, however often it is sent
     │   ├── NoAnswerError            no reply within the time that was allowed
     │   └── ProtocolError            what came is not RPyC, or not what was asked for
     │       └── FrameTooLargeError
@@ -378,10 +380,11 @@ class WaitingStoppedError(LinkError):
 
 
 class WithdrawnError(LinkError):
-    """Raised when the user stops a cell that could not be sent yet."""
+    """Raised when the user stops a cell that could not be sent yet. *lost*: whether that was for the link."""
 
-    def __init__(self, address: object) -> None:
-        super().__init__(address, f"stopped before it was sent to {address}, whose link is down. It has not run.")
+    def __init__(self, address: object, *, lost: bool = True) -> None:
+        when = f"it was sent to {address}, whose link is down" if lost else f"all of it had been sent to {address}"
+        super().__init__(address, f"stopped before {when}. It has not run.")
 
 
 class NoAnswerError(LinkError):

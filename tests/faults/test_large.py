@@ -77,11 +77,27 @@ def test_a_stop_gets_through(client: Client, proxy: Proxy, clock: Clock) -> None
     assert proxy.down < before + 20_000_000
 
 
+def test_a_stop_while_a_large_cell_is_sent(client: Client, proxy: Proxy) -> None:
+    """The rest of it isn't sent, and it doesn't run."""
+    client.good("ran = False")
+    proxy.rate = 0.5e6
+    before = proxy.up
+    cell = client.start(f"text = {'z' * 8_000_000!r}\nran = True")
+    client.wait_for(lambda: proxy.up > before + 500_000, what="a part of it")
+    client.send("control", "interrupt_request", {})
+    client.finish(cell, 20)
+    assert cell.error is not None
+    assert "It has not run." in cell.error["evalue"]
+    assert client.good("ran").text == "False"
+    assert proxy.up < before + 6_000_000
+    assert client.good(f"len({'z' * 1_000_000!r})").text == "1000000"
+
+
 @pytest.mark.parametrize("how", [RST, FIN])
 def test_a_cut_in_the_midst(client: Client, proxy: Proxy, how: How) -> None:
     """It goes on where it was, once, in either direction: no part is sent more than once too often."""
     proxy.rate = 8e6
-    size = 12_000_000
+    size = 6_000_000
     before = proxy.down
     cell = client.start(f"print('begun')\nshow({size})\nprint('ended')")
     for share in (4, 2):
@@ -130,20 +146,20 @@ def test_nobody_is_connected(notebook: Notebook, client: Client, proxy: Proxy, r
     notebook.prepare_another()
     gate = tmp_path / "gate"
     wait = f"import os, time\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.01)"
-    cell = client.start(f"print('begun')\n{wait}\nshow(60_000_000)\nprint('ended')")
+    cell = client.start(f"print('begun')\n{wait}\nshow(40_000_000)\nprint('ended')")
     client.wait_output(cell, "begun")
     proxy.refuse(60)
     gate.touch()
 
     def waiting() -> bool:
         found = [each for each in catalog.sessions(Address.parse(remote.address)) if each.name == name]
-        return (found[0].unread_bytes or 0) > 60_000_000 and not found[0].busy
+        return (found[0].unread_bytes or 0) > 40_000_000 and not found[0].busy
 
     assert wait_until(waiting, 60), "it isn't held back"
     assert notebook._other is not None
     other = notebook._other.first
     cell = other.good(f"%attach {name} {remote.address}", 60)
     proxy.refuse(0)
-    assert [(len(each), each[-1]) for each in shown(cell)] == [(60_000_000, "y")]
+    assert [(len(each), each[-1]) for each in shown(cell)] == [(40_000_000, "y")]
     assert cell.stdout.endswith("ended\n")
     other.good("%disconnect --end")

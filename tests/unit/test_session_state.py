@@ -260,7 +260,7 @@ class Link(RuleBasedStateMachine):
         super().__init__()
         self.state, self.keeper = SessionState(), KeeperWithoutProcess()
         self.written, self.received = [], []  # (name, parent, data) of the worker, and as they came here
-        self.submitted, self.given_up = [], set()
+        self.submitted, self.given_up, self.taken_back = [], set(), set()
         self.requests, self.strays, self.answers, self.accepted = [], [], [], []
         self.up = False
         self.parts = Parts()
@@ -377,6 +377,16 @@ class Link(RuleBasedStateMachine):
             self.state.attached(epoch, accepted)
             self.up = True
 
+    @precondition(lambda self: self.up and self.submitted)
+    @rule(data=st.data())
+    def take_back(self, data):
+        """A long request is stopped while the link is up: it doesn't run."""
+        name = data.draw(st.sampled_from(self.submitted))
+        if self.state.take_back(name):
+            self.given_up.add(name)
+            self.taken_back.add(name)
+        assert not self.taken_back & set(self.keeper.ran)
+
     @precondition(lambda self: not self.up and self.submitted)
     @rule(data=st.data())
     def give_up(self, data):
@@ -409,6 +419,7 @@ class Link(RuleBasedStateMachine):
                 self.send()
             self.a_request_comes_there(1)
         assert set(self.submitted) - set(self.keeper.ran) <= self.given_up
+        assert not self.taken_back & set(self.keeper.ran)
         self.pull(EVERYTHING)
         while self.answers:
             self.a_pull_is_answered()

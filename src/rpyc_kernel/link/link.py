@@ -25,6 +25,7 @@ from rpyc_kernel.errors import (
     SessionError,
     TakenOverError,
     TooLongError,
+    WithdrawnError,
 )
 from rpyc_kernel.link.backoff import delays
 from rpyc_kernel.link.pump import DIAL_TIMEOUT, MALFORMED, Puller, Sender
@@ -58,9 +59,9 @@ class Link:
     *on_message* gets every message once and in order, on the puller's thread, and whether it belongs to the backlog:
     what had been waiting there, and what comes until that is shown. *on_status* gets each change of the status with
     the error behind it, if there is one, on any thread, in order. *on_refused* gets the ``msg_id`` of a request that
-    was given up because the other side doesn't take it, and the error, on the sender's thread. None of them is called
-    with the lock held. *heartbeat*: seconds of silence, after which the link counts as dead. *title* is what people
-    call the session, *holder* who has it here.
+    was given up, since the other side doesn't take it or it was stopped, and the error, on any thread. None of them is
+    called with the lock held. *heartbeat*: seconds of silence, after which the link counts as dead. *title* is what
+    people call the session, *holder* who has it here.
     """
 
     def __init__(
@@ -178,10 +179,17 @@ class Link:
                 self.state.withdraw(parent)
 
     def interrupt(self, parent: str) -> None:
-        """SIGINT for the request with that ``msg_id``, now or when the link is back."""
+        """SIGINT for the request with that ``msg_id``, now or when the link is back.
+
+        A long one of which a part has not been sent yet is given up instead: ``on_refused`` is told.
+        """
         with self.changed:
-            self.state.interrupt(parent)
-            self.changed.notify_all()
+            taken_back = self.status is LinkStatus.UP and self.state.take_back(parent)
+            if not taken_back:
+                self.state.interrupt(parent)
+                self.changed.notify_all()
+        if taken_back:
+            self.on_refused(parent, WithdrawnError(self.address, lost=False))
 
     def ask(
         self, op: str, header: dict[str, Any], timeout: float | None = None

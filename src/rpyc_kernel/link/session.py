@@ -93,6 +93,24 @@ class SessionState:
         self._sent = min(self._sent, self._tried)
         self._pending = deque(each for _index, each in kept)
 
+    def take_back(self, parent: str) -> bool:
+        """While a link is up: don't send the parts that are left of the request with that ``msg_id``.
+
+        Returns whether there are some: it will not run then, and the keeper forgets the parts that it has.
+        """
+        first = self._pending[0].number if self._pending else self._next
+        kept = [
+            each
+            for index, each in enumerate(self._pending)
+            if index < self._sent or each.parent != parent or "part" not in each.more
+        ]
+        if len(kept) == len(self._pending):
+            return False
+        self._pending = deque(replace(each, number=number) for number, each in enumerate(kept, first))
+        self._tried = self._sent
+        self._next = first + len(kept)
+        return True
+
     def refused(self, submission: Submission) -> bool:
         """The keeper doesn't take that one: give up all of its request, and number what follows anew.
 
