@@ -16,7 +16,7 @@ from typing import Any, Self
 from tests import elsewhere
 from tests.servers.rpyc_servers import Server, start_server
 
-WITHOUT_IPYTHON = ("numpy", "matplotlib", "pandas", "pillow", "comm", "tqdm")
+WITHOUT_IPYTHON = ("numpy", "matplotlib", "pandas", "pillow", "comm", "tqdm", "nest_asyncio")
 WITH_IPYTHON = (*WITHOUT_IPYTHON, "ipython", "ipywidgets", "matplotlib-inline")
 PACKAGES = {"ipython": WITH_IPYTHON, "plain": WITHOUT_IPYTHON, "bare": ()}
 

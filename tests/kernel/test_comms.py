@@ -5,6 +5,7 @@ import uuid
 import pytest
 
 from tests.kernel.client import Client
+from tests.kernel.gates import Gate
 from tests.kernel.results import Comm, Request
 
 
@@ -193,3 +194,49 @@ def test_tqdm_is_a_line_of_text(nb: Client) -> None:
                    "for i in tqdm(range(5), desc='steps'): pass")  # fmt: skip
     assert "\rsteps: 100%|" in cell.stderr
     assert "5/5" in cell.stderr
+
+
+CONTEXT = """
+import asyncio, contextvars, decimal, sys
+from comm import create_comm
+var = contextvars.ContextVar("var", default="default"); var.set("set by a cell"); decimal.getcontext().prec = 7
+c = create_comm(target_name="context"); seen = []
+@c.on_msg
+def look(msg):
+    seen.append((var.get(), decimal.getcontext().prec)); var.set("set by a callback"); decimal.getcontext().prec += 1
+"""
+
+
+def test_callbacks_and_cells_share_their_context(nb: Client, gate: Gate) -> None:
+    """Whatever a cell sets is there in a callback and the other way round, also while a cell awaits."""
+    comm = opened(nb, CONTEXT, "context")
+    nb.comm_send(comm.id, {})
+    assert nb.good("seen, var.get()").text == "([('set by a cell', 7)], 'set by a callback')"
+    nb.good("async def f(): return 'after await'\nvar.set(await f());")
+    nb.comm_send(comm.id, {})
+    assert nb.good("seen[-1]").text == "('after await', 8)"
+    cell = nb.start(
+        f"var.set('set by a cell that waits'); print('ready')\nasync def wait():\n{gate.wait_async}"
+        "await wait()\nprint(var.get(), decimal.getcontext().prec)"
+    )
+    nb.wait_output(cell, "ready")
+    nb.comm_send(comm.id, {})
+    gate.open()
+    assert nb.finish(cell).stdout == "ready\nset by a callback 10\n"
+    assert nb.good("seen[-1]").text == "('set by a cell that waits', 9)"
+
+
+@pytest.mark.parametrize(
+    "code", ["sys.exit('over')", "raise KeyboardInterrupt", "raise GeneratorExit", "raise Own('x')"]
+)
+def test_a_callback_that_exits_is_an_error_and_ends_nothing(nb: Client, code: str) -> None:
+    comm = opened(
+        nb,
+        "import sys\nfrom comm import create_comm\nclass Own(BaseException): pass\n"
+        f"kept = 1; c = create_comm(target_name='exits')\n@c.on_msg\ndef leave(msg): {code}",
+        "exits",
+    )
+    handled = nb.comm_send(comm.id, {})
+    assert handled.error is not None
+    assert handled.error["ename"] in ("SystemExit", "KeyboardInterrupt", "GeneratorExit", "Own")
+    assert nb.good("kept").text == "1"

@@ -1,7 +1,7 @@
 """The worker's main thread: runs cells one after the other, and comm messages between and beside them.
 
 Without asyncio a cell's coroutine is driven by hand; it never really suspends. Once asyncio is in use, everything runs
-inside one permanent event loop, so that tasks of one cell go on during the next and while nothing runs.
+inside one event loop (`main_loop`), so that tasks of one cell go on during the next and while nothing runs.
 """
 
 from __future__ import annotations
@@ -13,15 +13,19 @@ from collections import deque
 from .. import frames, wire
 from .attribution import current
 from .interrupts import Unmasked
+from .main_loop import MainLoop, request_of, task_of, user_traceback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
+    from types import TracebackType
     from typing import Any, Coroutine, Deque, Dict, Generator, Optional
 
     from ..wire import Json, Message
     from .interrupts import Interrupts
     from .port import Port
+
+RECEIVED = 0.02  #: seconds in which whoever awaits a task has received its exception
 
 
 class Job:
@@ -32,6 +36,14 @@ class Job:
     def __init__(self, number: int, message: Message) -> None:
         self.number = number
         self.message = message
+
+
+class Undelivered(Exception):
+    """Carries an exception that Python 3.7 doesn't give to who awaits the task which raised it: it is no Exception."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self.error = error
 
 
 class Interruptible:
@@ -75,7 +87,7 @@ class Interruptible:
             try:
                 yield waited
             except BaseException as thrown:
-                error = thrown
+                error = thrown.error if isinstance(thrown, Undelivered) else thrown
                 if self._interrupted:
                     self._interrupted = False
                     uncancel = getattr(self._task, "uncancel", None)
@@ -108,89 +120,83 @@ class Cells:
         interrupts.abandon = self._abandon_soon
         self.shell: Any = None
         self.comms: Any = None
-        self.loop: Optional[asyncio.AbstractEventLoop] = None
+        self.main_loop = MainLoop(self._caught)
         self._jobs: queue.SimpleQueue[Optional[Job]] = queue.SimpleQueue()
         self._waiting: Deque[Job] = deque()  # cells that were taken out of the queue before their turn
-        self._wakeup: Any = None  # an asyncio.Event
+        self._coroutines: Dict[int, Coroutine[Any, Any, None]] = {}  # of requests without an answer
+        self._task: Optional[asyncio.Task[None]] = None  # the cell that runs in the loop
+        self._running: Any = None  # its job
         self._awaiting: Dict[int, Interruptible] = {}
         self._ended = False
 
     def put(self, job: Optional[Job]) -> None:
         """Queue a job (from another thread); None ends the worker once it is idle."""
         self._jobs.put(job)
-        loop = self.loop
-        if loop is not None:
-            try:
-                loop.call_soon_threadsafe(self._take)
-            except RuntimeError:  # user code has closed it; `run` makes another
-                pass
+        self.main_loop.call(self._turn)
 
     def wake(self) -> None:
         """Let an event loop that waits return to Python (from another thread), so that a signal is handled."""
-        loop = self.loop
-        if loop is not None:
-            try:
-                loop.call_soon_threadsafe(lambda: None)
-            except RuntimeError:  # it is closed
-                pass
+        self.main_loop.call(lambda: None)
 
     def run(self) -> None:
         """Until the session ends."""
         while not self._ended:
-            if self.loop is None:
-                job = self._waiting.popleft() if self._waiting else self._jobs.get()
-                if job is None:
-                    return
-                if self._wants_loop(job):
-                    self._jobs_first(job)
-                    self._run_loop()
-                else:
-                    self._drive(self._run(job))
-            else:
-                self._run_loop()
+            try:
+                self._run_next()
+            except BaseException as error:  # a signal handler of the user's
+                self._caught(error)
+
+    def _run_next(self) -> None:
+        job = self._waiting.popleft() if self._waiting else self._jobs.get()
+        if job is None:
+            self._ended = True
+        elif self._wants_loop(job):
+            self._waiting.appendleft(job)
+            self.interrupts.cancel = self._cancel_soon
+            self.main_loop.run(self._turn, lambda: self._ended and self._task is None, self._replaced)
+            self.interrupts.cancel = None  # there can be no loop: go on without
+        else:
+            self._run_at_once(job)
 
     def _wants_loop(self, job: Job) -> bool:
+        if self.main_loop.failed is not None:
+            return False
         if "asyncio" in sys.modules:
             return True
         code = job.message.content.get("code", "")
         return "asyncio" in code or "await" in code or self.shell.needs_loop(code)
 
-    @staticmethod
-    def _drive(coroutine: Coroutine[Any, Any, None]) -> None:
+    def _run_at_once(self, job: Job) -> None:
+        """Run a job to its end, in the context of cells."""
+        coroutine = self._coroutines[job.number] = self._run(job)
+        self.main_loop.call_in_context(self._drive, coroutine, job)
+
+    def _drive(self, coroutine: Coroutine[Any, Any, None], job: Job) -> None:
         try:
             coroutine.send(None)
         except StopIteration:
             return
-        coroutine.close()
+        self._break_off(coroutine, job, "there is no event loop here: %s" % self.main_loop.failed)
+
+    def _break_off(self, coroutine: Coroutine[Any, Any, None], job: Job, why: str) -> None:
+        """End a request that waits for something which never comes."""
+        error = RuntimeError(why)
+        try:
+            coroutine.throw(error)
+            coroutine.close()
+        except (StopIteration, RuntimeError):  # it has ended, or goes on waiting whatever it is told
+            pass
+        self._answer(job, error)
+
+    def _answer(self, job: Job, error: BaseException) -> None:
+        """Answer a request that has ended without an answer."""
+        if self._coroutines.pop(job.number, None) is not None:
+            self.interrupts.end(job.number)
+            self.port.reply(job.number, wire.reply_type(job.message.type), _failed_reply(self.port, error))
 
     # inside an event loop
 
-    def _jobs_first(self, job: Job) -> None:
-        self._waiting.appendleft(job)
-
-    def _run_loop(self) -> None:
-        import asyncio
-
-        self.loop = loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(loop)
-        self._wakeup = asyncio.Event()
-        self.interrupts.cancel = self._cancel_soon
-        task = loop.create_task(self._serve())
-        loop.call_soon(self._take)
-        while not self._ended:
-            try:
-                loop.run_until_complete(task)
-            except KeyboardInterrupt:
-                for number in list(self._awaiting):
-                    self._cancel(number)
-            except RuntimeError:
-                if not loop.is_closed():
-                    raise
-                return
-            if task.done() and not self._ended:
-                task = loop.create_task(self._serve())
-
-    def _take(self) -> None:
+    def _turn(self) -> None:
         """Sort what has come: comm messages run at once, cells wait for their turn."""
         while True:
             try:
@@ -199,14 +205,11 @@ class Cells:
                 break
             if job is None:
                 self._ended = True
-                self._wakeup.set()
             elif job.message.type == "execute_request":
                 self._waiting.append(job)
-                self._wakeup.set()
             else:
-                self._drive(self._run(job))
-        if self._waiting:
-            self._wakeup.set()
+                self._run_at_once(job)
+        self._go_on()
 
     def iterate(self) -> None:
         """Handle the comm messages that wait, in the midst of a cell, on the thread that asks; cells wait on."""
@@ -221,24 +224,92 @@ class Cells:
             if job.message.type == "execute_request":
                 self._waiting.append(job)
             else:
-                self._drive(self._run(job))
+                coroutine = self._coroutines[job.number] = self._run(job)
+                self._drive(coroutine, job)
 
     def end(self) -> None:
         """End the worker when the running cell has ended, whatever waits."""
         self._ended = True
         self.put(None)
 
-    async def _serve(self) -> None:
-        while not self._ended:
-            while self._waiting and not self._ended:
-                await self._run(self._waiting.popleft())
-            self._wakeup.clear()
-            if not self._waiting:
-                await self._wakeup.wait()
+    def _go_on(self) -> None:
+        """Begin the next cell if none runs. (One that runs a nested loop comes by here.)"""
+        if self._task is not None:
+            return
+        if self._ended:
+            self.main_loop.stop()
+        elif self._waiting:
+            self._running = job = self._waiting.popleft()
+            coroutine = self._coroutines[job.number] = self._run(job)
+            self._task = self.main_loop.start(coroutine)
+            self._task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if task is self._task:
+            self._task = None
+            self._answer(self._running, error or RuntimeError("it was cancelled"))
+            self._go_on()
+
+    def _replaced(self) -> None:
+        """Another loop runs: what awaited something in the one before will never have it."""
+        task, self._task = self._task, None
+        why = "The event loop was closed: another one runs now, without the tasks and timers of the first."
+        job = self._running
+        coroutine = self._coroutines.get(job.number) if task is not None else None
+        if coroutine is None:
+            self.port.stream("stderr", why + "\n")
+        else:
+            task._log_destroy_pending = False  # type: ignore[union-attr]
+            self.main_loop.call_in_context(self._break_off, coroutine, job, why)
+
+    def _caught(self, error: BaseException, handle: Any = None) -> None:
+        """An exception has come out of the loop, from whatever it has called."""
+        if isinstance(error, KeyboardInterrupt) and self._awaiting:
+            for number in list(self._awaiting):
+                self._cancel(number)
+            return
+        task, number = task_of(handle), request_of(handle)
+        if task is not None and task is self._task and not self._task.done():
+            self._deliver(error, handle)
+            return
+        trace = user_traceback(error)
+        if trace is None and (handle is None or not isinstance(error, SystemExit)):
+            return  # the loop's own: a nested one, or one that was patched meanwhile, has taken what it was to call
+
+        def show() -> None:
+            if task is not None:
+                if not task._log_traceback:
+                    return  # whoever awaited the task has received it
+                task._log_traceback = False
+            self._show(error, trace, number)
+
+        loop = self.main_loop.loop
+        try:
+            loop.call_later(RECEIVED, show)  # type: ignore[union-attr]
+        except (AttributeError, RuntimeError):
+            show()
+
+    def _deliver(self, error: BaseException, wakeup: Any) -> None:
+        """Python 3.7: the cell, which has awaited a task, has not been told with what that has ended."""
+        assert self.main_loop.loop is not None
+        ended = self.main_loop.loop.create_future()
+        ended.set_exception(Undelivered(error))
+        self.main_loop.loop.call_soon(wakeup._callback, ended, context=wakeup._context)
+
+    def _show(self, error: BaseException, trace: Optional[TracebackType], number: int) -> None:
+        """Print an exception in the cell that it belongs to."""
+        import traceback  # late: few sessions need it
+
+        lines = traceback.format_exception(type(error), error, trace)
+        token = current.set(number)
+        try:
+            self.port.stream("stderr", "Exception in a task or callback:\n" + "".join(lines))
+        finally:
+            current.reset(token)
 
     def _cancel_soon(self, number: int) -> None:
-        if self.loop is not None:
-            self.loop.call_soon_threadsafe(self._cancel, number)
+        self.main_loop.call(self._cancel, number)
 
     def _cancel(self, number: int) -> None:
         self.interrupts.cancelled(number)
@@ -247,8 +318,7 @@ class Cells:
             awaiting.interrupt()
 
     def _abandon_soon(self, number: int) -> None:
-        if self.loop is not None:
-            self.loop.call_soon_threadsafe(self._abandon, number)
+        self.main_loop.call(self._abandon, number)
 
     def _abandon(self, number: int) -> None:
         awaiting = self._awaiting.get(number)
@@ -260,7 +330,8 @@ class Cells:
     async def _run(self, job: Job) -> None:
         number, message = job.number, job.message
         self.port.remember(number, message.parent, message)
-        token = current.set(number)
+        outer = current.get()
+        current.set(number)
         self.interrupts.install()
         self.port.outlet.send(frames.BEGUN, number, b"")
         msg_type = wire.reply_type(message.type)
@@ -279,14 +350,18 @@ class Cells:
                 content = {"status": "ok"}
         except (KeyboardInterrupt, Unmasked):
             content = _interrupted_reply(self.port)
-        except Exception as error:
-            content = _failed_reply(self.port, error)
+        except BaseException as error:
+            if message.type == "execute_request":
+                content = _failed_reply(self.port, error)
+            else:
+                content = _failed_callback(self.port, error)
         finally:
             self.interrupts.depth += 1  # what comes now must not tear the end of the request
             self.interrupts.end(number)
             self.interrupts.depth -= 1
-            current.reset(token)
-        self.port.reply(number, msg_type, content)
+            current.set(outer)
+        if self._coroutines.pop(number, None) is not None:
+            self.port.reply(number, msg_type, content)
 
     async def _execute(self, number: int, content: Json) -> Json:
         self.port.allow_stdin = bool(content.get("allow_stdin"))
@@ -300,7 +375,7 @@ class Cells:
             self.port.allow_stdin,
         )
         task = None
-        if self.loop is not None:
+        if self.main_loop.loop is not None:
             import asyncio
 
             task = asyncio.current_task()
@@ -318,9 +393,19 @@ def _interrupted_reply(port: Port) -> Json:
     return dict(content, status="error")
 
 
-def _failed_reply(port: Port, error: Exception) -> Json:
+def _failed_reply(port: Port, error: BaseException) -> Json:
     """The shell itself has failed: by a bug of ours, or by something that the user has patched."""
     evalue = "the shell could not run this cell: %s" % error
     content = {"ename": type(error).__name__, "evalue": evalue, "traceback": [evalue]}
+    port.publish("error", content)
+    return dict(content, status="error")
+
+
+def _failed_callback(port: Port, error: BaseException) -> Json:
+    """A callback of a comm has raised what nobody between it and here takes, as SystemExit."""
+    import traceback  # late: few sessions need it
+
+    lines = traceback.format_exception(type(error), error, user_traceback(error))
+    content = {"ename": type(error).__name__, "evalue": str(error), "traceback": "".join(lines).splitlines()}
     port.publish("error", content)
     return dict(content, status="error")

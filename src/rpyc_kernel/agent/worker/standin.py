@@ -128,7 +128,7 @@ class KernelStandIn:
     @property
     def io_loop(self) -> Any:
         """The event loop that cells run in, as tornado's where that is installed."""
-        loop = self._cells.loop
+        loop = self._cells.main_loop.loop
         if loop is None:
             raise AttributeError("no event loop runs in this session yet: a cell with await or asyncio begins it")
         try:
