@@ -69,6 +69,7 @@ def main(way: Way, config: Json) -> None:
     _replace_input(port)
     _show_crashes()
     cells.shell = introspection.shell = shell
+    _follow_spawned(shell, config)
     cells.comms = comms
     port.publish("session_info", _describe(shell), kind=frames.URGENT)
     sorter.ready.set()
@@ -202,6 +203,17 @@ def _make_shell(port: Port, config: Json) -> Any:
     from .shell_plain.shell import PlainShell
 
     return PlainShell(port)
+
+
+def _follow_spawned(shell: Any, config: Json) -> None:
+    """Have what the cells define in the processes that multiprocessing starts afresh."""
+
+    def follow(spawn: Any) -> None:
+        from . import spawned_main  # late: few sessions need it
+
+        spawned_main.follow(spawn, shell.cells, config.get("scratch"))
+
+    when_imported("multiprocessing.spawn", follow)
 
 
 def _replace_input(port: Port) -> None:

@@ -16,6 +16,7 @@ from traitlets import Instance, default, observe
 from traitlets.config import Config
 
 from ..claims import Claims
+from ..hints import hints
 from ..shell_plain import tracebacks
 from . import processes
 from .database import Database
@@ -191,6 +192,7 @@ class ZMQInteractiveShell(Claims, InteractiveShell):  # type: ignore[misc]
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
         lines = [str(line) for line in (stb if isinstance(stb, (list, tuple)) else [stb])]
+        lines.extend(hint for hint in hints(evalue) if hint not in lines)
         content = dict(describe(evalue, etype), traceback=lines)
         self._last_traceback, self._told = lines, (evalue, content)
         if self.begins:

@@ -12,7 +12,7 @@ from .ipykernel_names import stand_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Optional, Set, Tuple
+    from typing import Any, Dict, List, Optional, Set, Tuple
 
     from ...wire import Json
 
@@ -65,6 +65,11 @@ class IPythonShell:
         history = self._shell.history_manager  # ``In`` is a list: cells that ran elsewhere have a place in it too
         for inputs in (history.input_hist_parsed, history.input_hist_raw):
             inputs.extend([""] * (value - len(inputs)))
+
+    def cells(self) -> List[Tuple[str, str]]:
+        """Name and text of the cells that have run, as Python without magics."""
+        inputs = self._shell.history_manager.input_hist_parsed
+        return [("<Cell In[%d]>" % number, text) for number, text in enumerate(inputs) if text]
 
     def needs_loop(self, code: str) -> bool:
         """IPython imports asyncio anyway, so that everything runs in the loop."""

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 class DisplayHandle:
     """What `display` gives for a `display_id`: a display that can be changed later."""
 
-    def __init__(self, displays: Displays, display_id: Optional[str] = None) -> None:
-        self._displays = displays
+    def __init__(self, display_id: Optional[str] = None) -> None:
         self.display_id = display_id or os.urandom(16).hex()
 
     def __repr__(self) -> str:
@@ -25,18 +24,26 @@ class DisplayHandle:
 
     def display(self, obj: Any, **options: Any) -> None:
         """Show the object once more, under the same id."""
-        self._displays.display(obj, display_id=self.display_id, **options)
+        Displays.of_process().display(obj, display_id=self.display_id, **options)
 
     def update(self, obj: Any, **options: Any) -> None:
         """Show the object wherever this id was shown."""
-        self._displays.update_display(obj, display_id=self.display_id, **options)
+        Displays.of_process().update_display(obj, display_id=self.display_id, **options)
 
 
 class Displays:
-    """The display functions of one session, which publish through `publish(msg_type, content)`."""
+    """The display functions of a session, which publish through `publish(msg_type, content)`."""
+
+    _last: Displays  #: there is one session in a process
 
     def __init__(self, publish: Publish) -> None:
         self._publish = publish
+        Displays._last = self
+
+    @classmethod
+    def of_process(cls) -> Displays:
+        """Those of this process."""
+        return cls._last
 
     def display(
         self,
@@ -61,11 +68,11 @@ class Displays:
         transient = dict(transient or {})
         if display_id is not None:
             if display_id is True:
-                handle = DisplayHandle(self)
+                handle = DisplayHandle()
             else:
                 if not isinstance(display_id, str):
                     raise TypeError("display_id must be a string or True, not %s" % type(display_id).__name__)
-                handle = DisplayHandle(self, display_id)
+                handle = DisplayHandle(display_id)
             transient["display_id"] = handle.display_id
         elif update:
             raise TypeError("update=True needs the display_id of what is to be changed")
@@ -81,8 +88,9 @@ class Displays:
                 data, about = mime_bundle(obj, include, exclude)
                 if not data:
                     continue
-            if metadata:
-                about = dict(about, **metadata)
+            for mime, more in (metadata or {}).items():
+                both = isinstance(more, dict) and isinstance(about.get(mime), dict)
+                about[mime] = dict(about[mime], **more) if both else more
             content = {"data": data, "metadata": about, "transient": transient}
             self._publish("update_display_data" if update else "display_data", content)
         return handle

@@ -73,6 +73,14 @@ class Facade:
     def __repr__(self) -> str:
         return "<the built-in shell of rpyc-kernel; IPython is not installed on this machine>"
 
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        text = (
+            "get_ipython().%s is IPython's, which is not installed on this machine: the built-in shell runs the cells."
+        )
+        raise AttributeError(text % name)
+
     def get_ipython(self) -> Facade:
         """The shell's interface for cells."""
         return self
@@ -100,6 +108,11 @@ class Facade:
     def run_line_magic(self, magic_name: str, line: str, _stack_depth: int = 1) -> Any:
         """``%name line``; gives its value. Raises UsageError if there is no such magic."""
         return self.magics.run_line(magic_name, line, _locals(_stack_depth))
+
+    def magic(self, arg_s: str) -> Any:
+        """``%name line`` in one text, with the percent sign or without."""
+        name, _, line = arg_s.strip().lstrip("%").partition(" ")
+        return self.magics.run_line(name, line, _locals(1))
 
     def run_cell_magic(self, magic_name: str, line: str, cell: str) -> Any:
         """``%%name line`` with the cell's other lines; gives its value."""

@@ -1,4 +1,4 @@
-"""``%cd %pwd %env %set_env %%writefile``."""
+"""``%cd %pwd %env %set_env %less %more %%writefile``."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .shell import PlainShell
 
 _previous: Dict[str, str] = {}
+MAX_TEXT = 1 << 22  #: characters that a pager is given
 _SECRET = ("key", "token", "secret", "password", "passwd")
 
 
@@ -44,6 +45,17 @@ def cd(shell: PlainShell, line: str, _local: Any) -> None:
     shell.namespace.setdefault("_dh", []).append(os.getcwd())
     if "q" not in options:
         print(os.getcwd())
+
+
+def less(shell: PlainShell, line: str, _local: Any) -> None:
+    """``%less FILE``, ``%more FILE``: show a text file in the front end's pager."""
+    name = line.strip().strip("'\"")
+    try:
+        with open(os.path.expanduser(name), encoding="utf-8", errors="replace") as file:
+            text = file.read(MAX_TEXT)
+    except OSError as error:
+        raise UsageError("%%less: %s: %s (in %s)" % (name, error.strerror or error, os.getcwd())) from None
+    shell.payload.append({"source": "page", "data": {"text/plain": text}, "start": 0})
 
 
 def env(_shell: PlainShell, line: str, _local: Any) -> Any:

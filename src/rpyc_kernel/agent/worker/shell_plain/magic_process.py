@@ -1,4 +1,4 @@
-"""``%pip %ls %cat %mkdir %sx %%bash %%sh %%script``."""
+"""``%pip %ls %cat %mkdir %man %sx %%bash %%sh %%script``."""
 
 from __future__ import annotations
 
@@ -46,6 +46,11 @@ def mkdir(_shell: PlainShell, line: str, _local: Any) -> None:
     system("mkdir " + line)
 
 
+def man(_shell: PlainShell, line: str, _local: Any) -> None:
+    """``%man COMMAND``: its page of the manual."""
+    system("man %s | col -b" % line)
+
+
 def sx(_shell: PlainShell, line: str, _local: Any) -> Any:
     """``%sx COMMAND``: the lines that it writes, as ``!!``."""
     return getoutput(line)[0]
@@ -57,7 +62,11 @@ def sx_cell(_shell: PlainShell, line: str, cell: str, _local: Any) -> Any:
 
 
 def script_bash(shell: PlainShell, line: str, cell: str, _local: Any) -> None:
-    """``%%bash``: run the cell in bash. ``--out NAME`` and ``--err NAME`` keep what it writes."""
+    """``%%bash``: run the cell in bash. ``--out NAME`` and ``--err NAME`` keep what it writes.
+
+    ``--bg`` goes on with the next cell at once; ``--proc NAME`` keeps the process then, and what it writes is read by
+    ``await NAME.read()`` of the names after ``--out`` and ``--err``.
+    """
     _script(shell, "bash", ["bash"], line, cell)
 
 
@@ -73,31 +82,44 @@ def script(shell: PlainShell, line: str, cell: str, _local: Any) -> None:
 
 def _script(shell: PlainShell, magic: str, program: List[str], line: str, cell: str) -> None:
     keep: Dict[str, str] = {}
-    raises = True
+    raises, background = True, False
     rest = words("%" + magic, line)
     while rest and rest[0].startswith("--"):
         option, _, value = rest.pop(0).partition("=")
-        if option in ("--out", "--err") and (value or rest):
+        if option in ("--out", "--err", "--proc") and (value or rest):
             keep[option] = value or rest.pop(0)
         elif option in ("--no-raise-error", "--raise-error"):
             raises = option == "--raise-error"
+        elif option == "--bg":
+            background = True
         else:
-            known = "--out NAME, --err NAME, --no-raise-error"
+            known = "--out NAME, --err NAME, --bg, --proc NAME, --no-raise-error"
             raise UsageError("%%%%%s has no option %s; it knows %s." % (magic, option, known))
     command = program + rest
     if not command:
         raise UsageError("%%script needs a program: %%script PROGRAM.")
+    try:
+        if background:
+            from .background import Background
+
+            process = Background(command, cell, "--out" in keep, "--err" in keep)
+            found = {"--proc": process, "--out": process.stdout, "--err": process.stderr}
+            shell.namespace.update({name: found[option] for option, name in keep.items()})
+        else:
+            _run_script(shell, command, cell, keep, raises)
+    except FileNotFoundError:
+        raise UsageError("%%%%%s: there is no program %s on this machine." % (magic, command[0])) from None
+
+
+def _run_script(shell: PlainShell, command: List[str], cell: str, keep: Dict[str, str], raises: bool) -> None:
     texts: Dict[str, List[str]] = {"--out": [], "--err": []}
     sinks = [
         texts["--out"].append if "--out" in keep else to_stdout,
         texts["--err"].append if "--err" in keep else to_stderr,
     ]
-    try:
-        status = run(command, sinks, cell)
-    except FileNotFoundError:
-        raise UsageError("%%%%%s: there is no program %s on this machine." % (magic, command[0])) from None
+    status = run(command, sinks, cell)
     for option, name in keep.items():
-        shell.namespace[name] = "".join(texts[option])
+        shell.namespace[name] = "".join(texts.get(option, ()))
     shell.namespace["_exit_code"] = status
     if status and raises:
         import subprocess

@@ -20,10 +20,13 @@ LINE: Dict[str, Tuple[str, str]] = {
     "debug": ("magic_shell", "debug"),
     "env": ("magic_files", "env"),
     "history": ("magic_shell", "history"),
+    "less": ("magic_files", "less"),
     "ls": ("magic_process", "ls"),
     "lsmagic": ("magic_shell", "lsmagic"),
+    "man": ("magic_process", "man"),
     "matplotlib": ("magic_shell", "matplotlib"),
     "mkdir": ("magic_process", "mkdir"),
+    "more": ("magic_files", "less"),
     "pinfo": ("magic_shell", "pinfo"),
     "pinfo2": ("magic_shell", "pinfo2"),
     "pip": ("magic_process", "pip"),
@@ -62,13 +65,16 @@ _LITERAL = frozenset(["time", "timeit", "capture", "pinfo", "pinfo2", "config", 
 
 _IPYTHON_LINE = (
     "alias alias_magic aimport autoawait autocall automagic autoreload autosave bookmark cls code_wrap clear colors "
-    "conda connect_info cp dhist dirs doctest_mode ed edit gui hist killbgscripts ldir less lf lk ll load load_ext "
-    "loadpy logoff logon logstart logstate logstop lx macro magic mamba man micromamba more mprun memit lprun mv "
+    "conda connect_info cp dhist dirs doctest_mode ed edit gui hist killbgscripts ldir lf lk ll load load_ext "
+    "loadpy logoff logon logstart logstate logstop lx macro magic mamba micromamba mv "
     "notebook page pastebin pdb pdef pdoc pfile popd pprint precision prun psearch psource pushd pycat pylab "
-    "qtconsole quickref recall rehashx reload_ext rep rerun reset_selective rm rmdir save sc store subshell"
+    "qtconsole quickref recall rehashx reload_ext rep rerun reset_selective rm rmdir save sc store"
     " unalias unload_ext uv watch xdel xmode"
 )
-_IPYTHON_CELL = "HTML SVG code_wrap cython debug file mprun perl prun pypy python python2 python3 ruby"
+_IPYTHON_CELL = "HTML SVG code_wrap debug file perl prun pypy python python2 python3 ruby"
+#: the package of a magic that neither IPython nor this shell has of its own
+_EXTENSIONS = {"cython": "Cython", "lprun": "line_profiler", "memit": "memory_profiler", "mprun": "memory_profiler"}
+_INSTALL = "To get it, run %pip install {} here, then restart the kernel"
 
 
 class Magics:
@@ -101,6 +107,15 @@ class Magics:
         for each in kind.split("_"):
             self._own[each][name] = function
 
+    def decorator(self, kind: str) -> Callable[[Any], Any]:
+        """A decorator that makes a function a magic of this kind, under its name."""
+
+        def decorate(function: Any) -> Any:
+            self.register(function, kind, function.__name__)
+            return function
+
+        return decorate
+
     def run_line(self, name: str, line: str, local: Any) -> Any:
         return _finish(self.find("line", name)(self._shell, self._expand(name, line, local), local))
 
@@ -128,10 +143,12 @@ class Magics:
         if name in other or name in self._own["cell" if kind == "line" else "line"]:
             return "%s%s is a %s magic: write %s%s." % (mark, name, "cell" if kind == "line" else "line", sign, name)
         if name in (_IPYTHON_LINE if kind == "line" else _IPYTHON_LINE + " " + _IPYTHON_CELL).split():
-            return (
-                "%s%s is a magic of IPython, which is not installed on this machine. "
-                "To get it, run %%pip install ipython here, then restart the kernel." % (mark, name)
-            )
+            text = "%s%s is a magic of IPython, which is not installed on this machine. " % (mark, name)
+            return text + _INSTALL.format("ipython") + "."
+        if name in _EXTENSIONS:
+            package = _EXTENSIONS[name]
+            text = "%s%s is a magic of the package %s, for IPython. " % (mark, name, package)
+            return text + _INSTALL.format("ipython " + package) + " and run %%load_ext %s." % package
         import difflib
 
         near = difflib.get_close_matches(name, list(table) + list(self._own[kind]), 3, 0.6)

@@ -82,7 +82,7 @@ def run(
             stdin=subprocess.DEVNULL if text is None else subprocess.PIPE,
             stdout=screen[1] if screen else subprocess.PIPE,
             stderr=subprocess.PIPE if len(sinks) > 1 else subprocess.STDOUT,
-            **_own_group(),
+            **own_group(),
         )
     except BaseException:
         if screen:
@@ -164,7 +164,8 @@ def _open_terminal() -> Tuple[Any, int]:
     return os.fdopen(master, "rb", 0), slave
 
 
-def _own_group() -> Dict[str, Any]:
+def own_group() -> Dict[str, Any]:
+    """Options of `subprocess.Popen` for a process group of the program's own."""
     if not _POSIX:
         return {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
     if sys.version_info >= (3, 11):

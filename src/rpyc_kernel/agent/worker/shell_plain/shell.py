@@ -6,6 +6,7 @@ import builtins
 import sys
 import types
 
+from ..on_import import when_imported
 from .compiling import Compiler
 from .display import Displays
 from .facade import Facade, Farewell
@@ -64,6 +65,9 @@ class PlainShell:
         self.figures = Figures(self.publish)
         self.facade = Facade(self)
         self._add_builtins()
+        sys.meta_path.append(IPythonFinder(self))
+        for name in ("IPython.display", "IPython.core.display"):  # where it is installed later on
+            when_imported(name, self._show_by_ours)
         sys.displayhook = self.displayhook
 
     def _add_builtins(self) -> None:
@@ -77,6 +81,12 @@ class PlainShell:
             "quit": Farewell("quit"),
         }
         builtins.__dict__.update(added)
+
+    def _show_by_ours(self, module: Any) -> None:
+        """Have a module of IPython's show by this shell: without its own shell IPython only prints."""
+        for name in ("display", "update_display", "clear_output"):
+            if hasattr(module, name):
+                setattr(module, name, getattr(self.displays, name))
 
     def reset_history(self) -> None:
         """``In``, ``Out`` and the names around them, as in the first cell."""
@@ -143,6 +153,16 @@ class PlainShell:
         from .completeness import is_complete
 
         return is_complete(code, self.compiler.flags)
+
+    def cells(self) -> List[Tuple[str, str]]:
+        """Name and text of the cells that have run, as Python without magics."""
+        found = []
+        for name, source in list(self.compiler.sources.items()):
+            try:
+                found.append((name, transform(source)))
+            except Exception:  # it wasn't run either
+                continue
+        return found
 
     # --- running
 
@@ -278,6 +298,24 @@ class PlainShell:
             except Exception as error:
                 found[name] = dict(_error_content(error), status="error")
         return found
+
+
+class IPythonFinder:
+    """A meta path finder for what no other finder has found: a stand-in for IPython (see `ipython`)."""
+
+    def __init__(self, shell: PlainShell) -> None:
+        self._shell = shell
+        self._stand_ins: Any = None
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
+        """The stand-in's spec, for code of the user's."""
+        if fullname.partition(".")[0] != "IPython":
+            return None
+        if self._stand_ins is None:
+            from .ipython import StandIns  # late: not every session needs it
+
+            self._stand_ins = StandIns(self._shell)
+        return self._stand_ins.find_spec(fullname)
 
 
 def _exit(error: SystemExit) -> Content:

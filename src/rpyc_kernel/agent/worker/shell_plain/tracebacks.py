@@ -7,6 +7,7 @@ import linecache
 import os
 import sys
 
+from ..hints import hints
 from .compiling import cell_of
 
 TYPE_CHECKING = False
@@ -68,7 +69,7 @@ def safe_str(error: BaseException) -> str:
 def format_error(error: BaseException) -> List[str]:
     """The lines of a traceback, coloured, the causes of the error first. Never raises."""
     try:
-        return _format_chain(error)
+        return [*_format_chain(error), *hints(error)]
     except Exception as broken:
         # user code runs here too: properties of the exception, a loader's get_source
         return ["%s%s%s: %s" % (RED, type(error).__name__, RESET, safe_str(error)), "(no traceback: %r)" % (broken,)]
