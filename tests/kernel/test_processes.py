@@ -33,12 +33,64 @@ def test_a_process_prints_into_the_notebook(nb: Client, way: str) -> None:
     assert sorted(cell.stdout.splitlines()) == ["exit 0", "from child"]
 
 
-def test_a_forked_process_runs_functions_of_the_notebook(nb: Client) -> None:
+DEFINITIONS = """
+from __future__ import annotations
+import dataclasses, math
+try:
+    import no_such_module as fast
+except ImportError:
+    import math as fast
+ADDED = 3
+LIVE = object()
+def square(x): return x * x + ADDED
+@dataclasses.dataclass
+class Point:
+    x: int = 0
+    def moved(self) -> Point: return Point(self.x + fast.floor(1.5))
+def move(point): return point.moved()
+def live(_): return LIVE
+def fails(x): raise KeyError(x)
+print('this runs once')
+"""
+
+
+@WAY
+def test_a_process_knows_what_the_cells_define(nb: Client, way: str) -> None:
+    assert nb.good(DEFINITIONS).stdout == "this runs once\n"
+    pool = f"import multiprocessing\nwith multiprocessing.get_context({way!r}).Pool(1) as pool: r = pool.map"
+    done = nb.good(f"{pool}(square, range(4)); moved = pool.map(move, [Point(1)])\nr, moved", timeout=60)
+    assert done.text == "([3, 4, 7, 12], [Point(x=2)])"
+    assert not done.stdout
+    nb.good("%time 1\ndef square(x): return -x\ndef added_later(x): return square(x)")
+    assert nb.good(f"{pool}(added_later, [5])\nr", timeout=60).text == "[-5]"
+    failed = nb.run(f"{pool}(fails, ['x'])", timeout=60)
+    assert (failed.error or {})["ename"] == "KeyError"
+    if way != "fork":  # a variable that is no constant isn't there
+        assert "LIVE" in (nb.run(f"{pool}(live, [1])", timeout=60).error or {})["evalue"]
+
+
+def test_a_function_that_a_process_can_not_find_is_an_error_and_no_hang(nb: Client) -> None:
     code = (
-        "import multiprocessing\ndef square(x): return x * x\n"
-        "with multiprocessing.get_context('fork').Pool(2) as pool: r = pool.map(square, range(4))\nr"
+        "import multiprocessing\nexec('def unknown(x): return x')\npool = multiprocessing.get_context('spawn').Pool(1)"
     )
-    assert nb.good(code).text == "[0, 1, 4, 9]"
+    nb.good(code)
+    failed = nb.run("pool.map(unknown, [1])", timeout=60)
+    assert "unknown is not known in a process of multiprocessing" in (failed.error or {})["evalue"]
+    # what was defined after the pool was made is known by none of its processes: the pool starts them anew, as Python's
+    nb.good("def too_late(x): return x")
+    waits = nb.start("pool.map(too_late, [1])")
+    nb.wait_for(lambda: "AttributeError" in waits.stderr, what="the failure of the process")
+    nb.interrupted(waits)
+    assert (waits.error or {})["ename"] == "KeyboardInterrupt"
+    nb.good("pool.terminate(); pool.join()", timeout=60)
+
+
+def test_a_script_in_the_background(nb: Client) -> None:
+    nb.good("%%bash --bg --proc program --out out --err err\necho started; echo wrong >&2; exec sleep 120")
+    assert nb.good("(await out.readline(), await err.readline(), program.returncode)").text == (
+        "(b'started\\n', b'wrong\\n', None)"
+    )
+    assert nb.good("program.kill(); await program.wait(), program.returncode, await out.read()").text == "(-9, -9, b'')"
 
 
 def test_a_process_pool_executor(nb: Client) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Cells = Iterable[Tuple[str, str]]
 
-_HEAD = '''\
+_PROGRAM = '''\
 """Made by rpyc-kernel for a process that multiprocessing starts: what the cells of a notebook define."""
 import __future__ as _future, ast as _ast, linecache as _linecache, sys as _sys
 _features = [getattr(_future, name).compiler_flag for name in _future.all_feature_names]
@@ -36,9 +36,14 @@ for _name, _text, _wanted in %r:
             _failed[getattr(_rest[_number], "name", "")] = "%%s: %%s" %% (type(_error).__name__, _error)
         _tree.body = _rest
 
-def __getattr__(name):
-    why = _failed.get(name, "no cell of the notebook defines it as a function, a class, an import or a constant")
-    raise AttributeError("%%s is not known in a process of multiprocessing: %%s" %% (name, why))
+def _make_stub(name, why):
+    def stub(*_args, **_options):
+        raise NameError("%%s is not known in a process of multiprocessing: %%s" %% (name, why))
+    return stub
+
+for _name in %r:
+    if _name not in globals():  # without one, a pool would start processes for ever that don't find it
+        globals()[_name] = _make_stub(_name, _failed.get(_name, "it has no def and no class in a cell"))
 '''
 
 
@@ -76,7 +81,9 @@ def definitions(cells: Cells, namespace: Dict[str, Any]) -> str:
         wanted = [number for number, node in enumerate(tree.body) if _defines(node, namespace)]
         if wanted:
             found.append((name, text, wanted))
-    return _HEAD % (found,)
+    known = (type, type(definitions))
+    named = [name for name, value in namespace.items() if type(value) in known and value.__module__ == "__main__"]
+    return _PROGRAM % (found, sorted(named))
 
 
 def _defines(node: ast.AST, namespace: Dict[str, Any]) -> bool:
@@ -93,6 +100,9 @@ def _defines(node: ast.AST, namespace: Dict[str, Any]) -> bool:
         ]
         return all(isinstance(each, ast.Pass) or _defines(each, namespace) for each in parts)
     if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        if not all(isinstance(target, ast.Name) for target in targets):
+            return False
         try:
             ast.literal_eval(node.value)
         except (ValueError, TypeError, RecursionError, MemoryError):

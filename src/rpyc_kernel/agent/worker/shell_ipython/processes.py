@@ -75,5 +75,7 @@ class Scripts(ScriptMagics):  # type: ignore[misc]
         if options.raise_error and status != 0:
             raise subprocess.CalledProcessError(status, cell.encode("utf-8", "replace"))
 
+    shebang.parser = ScriptMagics.shebang.parser  # type: ignore[attr-defined] # IPython's own asks it of this name
+
     def _keep(self, name: str, text: str) -> None:
         self.shell.user_ns[name] += text
