@@ -42,6 +42,26 @@ def test_magics_of_ipython(session, code):
     assert "restart" in text
 
 
+def test_magics_that_ipython_does_not_bring(session):
+    assert "%%local" in usage(session, "%qtconsole")
+    for code, package in (
+        ("%lprun -f f f()", "line_profiler"),
+        ("%memit 1", "memory_profiler"),
+        ("%%cython\nx", "Cython"),
+    ):
+        text = usage(session, code)
+        assert "%pip install ipython " + package in text
+        assert "%load_ext " + package in text
+
+
+def test_less(session, tmp_path):
+    (tmp_path / "text").write_bytes("é\n\xff".encode("latin-1"))
+    for code in ("%less text", "%more 'text'", "name = 'text'\n%less {name}"):
+        (page,) = session.run(code)["payload"]
+        assert (page["source"], page["data"]["text/plain"]) == ("page", "\ufffd\n\ufffd")
+    assert "nothing" in usage(session, "%less nothing")
+
+
 def test_cd_and_pwd(session, tmp_path):
     (tmp_path / "a b").mkdir()
     assert session.value("%pwd") == repr(str(tmp_path))

@@ -65,13 +65,14 @@ _LITERAL = frozenset(["time", "timeit", "capture", "pinfo", "pinfo2", "config", 
 
 _IPYTHON_LINE = (
     "alias alias_magic aimport autoawait autocall automagic autoreload autosave bookmark cls code_wrap clear colors "
-    "conda connect_info cp dhist dirs doctest_mode ed edit gui hist killbgscripts ldir lf lk ll load load_ext "
+    "conda cp dhist dirs doctest_mode gui hist killbgscripts ldir lf lk ll load load_ext "
     "loadpy logoff logon logstart logstate logstop lx macro magic mamba micromamba mv "
     "notebook page pastebin pdb pdef pdoc pfile popd pprint precision prun psearch psource pushd pycat pylab "
-    "qtconsole quickref recall rehashx reload_ext rep rerun reset_selective rm rmdir save sc store"
+    "quickref recall rehashx reload_ext rep rerun reset_selective rm rmdir save sc store"
     " unalias unload_ext uv watch xdel xmode"
 )
 _IPYTHON_CELL = "HTML SVG code_wrap debug file perl prun pypy python python2 python3 ruby"
+_WHERE_JUPYTER_RUNS = ("connect_info", "ed", "edit", "qtconsole")
 #: the package of a magic that neither IPython nor this shell has of its own
 _EXTENSIONS = {"cython": "Cython", "lprun": "line_profiler", "memit": "memory_profiler", "mprun": "memory_profiler"}
 _INSTALL = "To get it, run %pip install {} here, then restart the kernel"
@@ -145,6 +146,8 @@ class Magics:
         if name in (_IPYTHON_LINE if kind == "line" else _IPYTHON_LINE + " " + _IPYTHON_CELL).split():
             text = "%s%s is a magic of IPython, which is not installed on this machine. " % (mark, name)
             return text + _INSTALL.format("ipython") + "."
+        if kind == "line" and name in _WHERE_JUPYTER_RUNS:
+            return "%%%s is about the machine where Jupyter runs: %%%%local in the line above it does it there." % name
         if name in _EXTENSIONS:
             package = _EXTENSIONS[name]
             text = "%s%s is a magic of the package %s, for IPython. " % (mark, name, package)
