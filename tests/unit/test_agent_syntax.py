@@ -36,6 +36,7 @@ LOADED_BY = {
     "worker/shell_ipython/interactive.py": ("IPython", "traitlets"),
     "worker/shell_ipython/magics.py": ("IPython",),
     "worker/shell_ipython/processes.py": ("IPython",),
+    "worker/shell_ipython/compiler.py": ("IPython",),
     "worker/shell_ipython/database.py": ("IPython",),
     "worker/shell_ipython/profile.py": ("IPython", "traitlets"),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -241,7 +242,7 @@ class RpycKernel(StoppableKernel):
         """How a session of this notebook begins, by the options of the kernel."""
         config: dict[str, Any] = {"keep": self.keep, "shell": self.remote_shell, "agent": __version__}
         config["env"] = {str(name): str(value) for name, value in self.environment.items()}
-        config["name"] = people.notebook()
+        config["name"], config["from"] = people.notebook(), socket.gethostname()
         config["profile"] = self.remote_profile or getattr(self.parent, "profile", "default")
         config["kept"] = "keep" in self.config.get("RpycKernel", {})
         config.update({name: value for name, value in (("cwd", self.cwd), ("python", self.python)) if value})

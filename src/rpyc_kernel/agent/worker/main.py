@@ -18,6 +18,7 @@ from .comms import Comms
 from .interrupts import Interrupts, signal_main
 from .introspect import Introspection
 from .on_import import when_imported
+from .page_hints import PageHints
 from .port import Port
 from .standin import KernelStandIn
 
@@ -63,6 +64,7 @@ def main(way: Way, config: Json) -> None:
     named = config.get("env") or {}
     os.environ.update((name, "cat") for name in PAGERS if name not in named)
     comms = Comms(port)
+    port.page_hints = PageHints(str(config.get("from", "")))
     show.install(port)
     shell = _make_shell(port, config)
     shell.kernel = KernelStandIn(port, shell.facade, comms, cells)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..wire import Bytes, Json
     from .interrupts import Interrupts
     from .outlet import Outlet
+    from .page_hints import PageHints
     from .show.screen import Screen
 
 REMEMBERED = 4096  #: requests
@@ -35,6 +36,7 @@ class Port:
     :ivar parents: the msg_id of each request by its number
     :ivar allow_stdin: whether the front end of the running cell can be asked
     :ivar screen: once something was shown by ``show``
+    :ivar page_hints: what to say of displays that the page can't load
     """
 
     def __init__(self, outlet: Outlet, interrupts: Interrupts) -> None:
@@ -43,6 +45,7 @@ class Port:
         self.parents: Dict[int, str] = {}
         self.allow_stdin = False
         self.screen: Optional[Screen] = None
+        self.page_hints: Optional[PageHints] = None
         self._running: Dict[int, wire.Message] = {}  # by number
         self._asked = 0
         self._answers: Dict[int, queue.SimpleQueue[Json]] = {}
@@ -118,6 +121,10 @@ class Port:
                 raise
             message.content = {"ename": str(content.get("ename")), "evalue": str(error), "traceback": [str(error)]}
             self.outlet.send_message(kind, number, message)
+        if self.page_hints is not None and msg_type in ("display_data", "execute_result"):
+            hint = self.page_hints.look(content)
+            if hint:
+                self.stream("stderr", hint + "\n")
 
     def failed(self) -> None:
         """The shell begins to report an error of the code that was running."""

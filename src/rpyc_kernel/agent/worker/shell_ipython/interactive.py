@@ -12,17 +12,18 @@ from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets import Any as AnyTrait
-from traitlets import Instance, default, observe
+from traitlets import Instance, Type, default, observe
 from traitlets.config import Config
 
 from ..claims import Claims
 from ..hints import hints
 from ..shell_plain import tracebacks
 from . import processes
+from .compiler import CellCompiler
 from .database import Database
 from .errors import describe, is_too_much
 from .ipykernel_names import take_names
-from .magics import KernelMagics
+from .magics import KernelMagics, saying_where
 from .profile import IPKernelApp
 
 TYPE_CHECKING = False
@@ -134,6 +135,7 @@ class ZMQInteractiveShell(Claims, InteractiveShell):  # type: ignore[misc]
     begins = False  #: while the user's startup files run
     keepkernel_on_exit: Optional[bool] = None
     exiter = Instance(ZMQExitAutocall)
+    compiler_class = Type(CellCompiler)
 
     @default("exiter")
     def _default_exiter(self) -> Any:
@@ -159,6 +161,14 @@ class ZMQInteractiveShell(Claims, InteractiveShell):  # type: ignore[misc]
         super().init_magics()
         self.register_magics(KernelMagics)
         self.magics_manager.register_alias("ed", "edit")
+
+    def find_line_magic(self, magic_name: str) -> Any:
+        """A line magic, or None."""
+        return saying_where(magic_name, super().find_line_magic(magic_name))
+
+    def _find_with_lazy_load(self, kind: str, magic_name: str) -> Any:  # from IPython 8 on
+        found = super()._find_with_lazy_load(kind, magic_name)
+        return saying_where(magic_name, found) if kind == "line" else found
 
     def get_parent(self) -> Json:
         """The request that the running code belongs to."""

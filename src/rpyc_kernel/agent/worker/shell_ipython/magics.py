@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import socket
 
@@ -113,6 +114,30 @@ class KernelMagics(Magics):  # type: ignore[misc]
     def subshell(self, line: str) -> None:
         """Say that there are no subshells."""
         print("Kernel does not support subshells")
+
+
+def saying_where(name: str, function: Any) -> Any:
+    """A line magic; ``%run`` and ``%load`` say on which machine they did not find a file."""
+    said = {"run": "File `", "load": "was not found"}.get(name)
+    if said is None or function is None:
+        return function
+
+    @functools.wraps(function)
+    def look_there(parameter: str = "", *args: Any, **options: Any) -> Any:
+        try:
+            return function(parameter, *args, **options)
+        except Exception as error:
+            if type(error) not in (Exception, ValueError) or said not in str(error):
+                raise
+            text = (
+                "%%%s: there is no file %s on %s, where it is looked for (in %s). In a %%%%local cell, "
+                "rpyc.classic.upload(remote, HERE, THERE) brings one that is where Jupyter runs."
+            )
+            words = [word for word in parameter.split() if not word.startswith("-")]
+            file = words[0] if words else parameter
+            raise UsageError(text % (name, file, socket.gethostname(), os.getcwd())) from None
+
+    return look_there
 
 
 def _say_where(magic: str, what: str) -> None:

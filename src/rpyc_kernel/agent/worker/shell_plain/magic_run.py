@@ -77,7 +77,13 @@ def _script_path(name: str) -> str:
             return candidate
     if name.endswith(".ipynb"):
         raise UsageError("%run: notebooks can only be run by IPython; and there is no file %s here." % name)
-    raise UsageError("%%run: there is no file %s on this machine (in %s)." % (name, os.getcwd()))
+    import socket
+
+    text = (
+        "%%run: there is no file %s on %s, where it is looked for (in %s). In a %%%%local cell, "
+        "rpyc.classic.upload(remote, HERE, THERE) brings one that is where Jupyter runs."
+    )
+    raise UsageError(text % (name, socket.gethostname(), os.getcwd()))
 
 
 def _module_path(name: str) -> str:

@@ -1,0 +1,51 @@
+"""What a page can't reach, since it looks on its own machine: files of this one, and servers on its ``localhost``."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+MAX_HTML = 4096  #: characters of what is looked at; whoever embeds a file sends more
+_LINK = re.compile(r"""\b(?:src|href)\s*=\s*["']([^"'<>]+)["']""", re.IGNORECASE)
+_LOCAL = re.compile(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?::(\d+))?(?:[/?#]|$)", re.IGNORECASE)
+_FILE = (
+    "%s is a file of %s, and the page looks for it where Jupyter runs. Embed it instead: "
+    "Image(filename=...), SVG(filename=...), Audio(filename=...), Video(..., embed=True)."
+)
+_SERVER = (
+    "%s is opened by the page on its own machine, not on %s. Forward the port to there (ssh -L %s:localhost:%s %s), or "
+    "let the server listen on all addresses and name this machine instead of localhost."
+)
+
+
+class PageHints:
+    """Finds the first of each kind in a session, and what to say of it.
+
+    :param page_host: the name of the machine that Jupyter runs on; nothing is said if it is this one
+    """
+
+    def __init__(self, page_host: str) -> None:
+        self._left = {_FILE, _SERVER} if page_host not in ("", socket.gethostname()) else set()
+
+    def look(self, content: Any) -> str:
+        """A sentence about the HTML in the content of a display, or nothing."""
+        data = content.get("data") if self._left else None
+        html = data.get("text/html") if isinstance(data, dict) else None
+        if not isinstance(html, str) or len(html) > MAX_HTML:
+            return ""
+        for link in _LINK.findall(html):
+            server = _LOCAL.match(link)
+            host = socket.gethostname()
+            if server and _SERVER in self._left:
+                self._left.remove(_SERVER)
+                port = server.group(1) or "80"
+                return _SERVER % (link, host, port, port, host)
+            if _FILE in self._left and ":" not in link and os.path.isfile(link.partition("?")[0]):
+                self._left.remove(_FILE)
+                return _FILE % (link, host)
+        return ""

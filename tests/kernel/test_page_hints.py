@@ -1,0 +1,64 @@
+"""What the page can't load because it is another machine's, and scripts that are looked for on another machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kernel.client import Client
+from tests.kernel.conftest import connect
+from tests.kernel.kernels import Kernel
+from tests.kernel.remotes import Remote
+
+BOARD = "import socket\nsocket.gethostname = lambda: 'board'\n"
+
+
+@pytest.fixture(params=["ipython", "plain"])
+def board(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Client]:
+    """A notebook on a machine of another name."""
+    (tmp_path / "sitecustomize.py").write_text(BOARD)
+    with Remote(request.param, env={"PYTHONPATH": str(tmp_path)}) as server, Kernel() as client:
+        connect(client, server)
+        client.good(
+            "class HTML:\n    def __init__(self, text): self.text = text\n    def _repr_html_(self): return self.text\n"
+            "open('pic.svg', 'w').close()"
+        )
+        yield client
+
+
+def test_a_hint_follows_the_first_of_each_kind(board: Client) -> None:
+    for harmless in ("<b>x</b>", "<img src='nowhere.png'>", "<a href='https://example.org/pic.svg'>x</a>"):
+        assert board.good(f"HTML({harmless!r})").stderr == ""
+    cell = board.good("display(HTML('<img src=\"pic.svg\">'))")
+    assert "pic.svg is a file of board" in cell.stderr
+    assert "Embed" in cell.stderr
+    assert cell.status == "ok"
+    assert board.good("HTML(\"<a href='pic.svg'>x</a>\")").stderr == "", "once"
+    cell = board.good('HTML(\'<iframe width="4" src="http://localhost:6006/?a=1"></iframe>\')')
+    assert "ssh -L 6006:localhost:6006 board" in cell.stderr
+    assert board.good("HTML('<img src=\"http://127.0.0.1:1/\">')").stderr == "", "once"
+
+
+def test_there_is_no_hint_on_the_machine_of_the_page(nb: Client) -> None:
+    nb.good("class HTML:\n    def _repr_html_(self): return '<img src=\"http://localhost:6006/\">'")
+    assert nb.good("HTML()").stderr == ""
+
+
+@pytest.mark.parametrize("code", ["%run nothere.py", "%run -i nothere.py 1 2"])
+def test_a_script_that_is_not_found_was_looked_for_there(nb: Client, code: str) -> None:
+    cell = nb.run(code)
+    said = cell.stderr + (cell.traceback if cell.error else "")
+    where = nb.good("import os, socket\n(socket.gethostname(), os.getcwd())").text
+    assert cell.status == "error"
+    assert all(part.strip("'") in said for part in str(where).strip("()").split(", "))
+    assert "no file nothere.py" in said
+    assert "upload(remote" in said
+
+
+def test_loading_what_is_not_found(nb: Client, remote_kind: str) -> None:
+    if remote_kind == "ipython":
+        assert "no file nothere.py on" in nb.run("%load nothere.py").stderr
+    assert nb.run("%run").status in ("ok", "error")
+    assert nb.good("1").text == "1"
