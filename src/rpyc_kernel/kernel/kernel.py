@@ -77,7 +77,7 @@ class RpycKernel(StoppableKernel):
         self.exchange = Exchange(self.publisher, self.session, self.stdin_socket)
         options = {"heartbeat": self.heartbeat, "holder": people.holder(), "on_refused": self.exchange.on_refused}
         registries.named = self.registry or None  # for scripts' `discover` and `service` in local cells too
-        self.machines = Machines(self._on_message, self._on_status, **options)
+        self.machines = Machines(self._on_message, self._on_status, self._on_missed, **options)
         self.whereabouts = Whereabouts(self)
         self.remote_name = RemoteName(self, self.exchange.lines)
         self._presses = Presses(self.exchange)
@@ -353,11 +353,16 @@ class RpycKernel(StoppableKernel):
         self.remote_name.before(message)
         self.exchange.on_message(machine, message, backlog)
 
+    def _on_missed(self, address: str, session: str) -> None:
+        """A session should have ended and could not be reached, on any thread."""
+        self.memory.missed(address, session)
+        missed.end_when_reachable(address, session, self.memory.ended)
+
     async def do_shutdown(self, restart: bool) -> dict[str, Any]:
         """End the sessions on the other machines (not one that the user keeps, unless for a restart), then this one."""
-        missed = await asyncio.to_thread(self.machines.close, keep=not restart)
+        unreached = await asyncio.to_thread(self.machines.close, keep=not restart)
         if restart:
-            self.memory.restarted(missed)
+            self.memory.restarted(unreached)
         else:
             self.memory.forget()
         return dict(super().do_shutdown(restart))

@@ -32,6 +32,7 @@ class Machine:
     :ivar default: whether cells run here only because no machine was named
     :ivar kept: whether the user has said how long the session outlives the notebook
     :ivar used: whether a cell of this notebook has run there
+    :ivar orphaned: whether `open` failed when its session had begun, and could not end it
     :ivar foster: the ``msg_id`` of the cell that took the session over, and shows what no request of ours asked for
     :ivar news: what happened while no cell ran, to be told with the next
     """
@@ -49,7 +50,7 @@ class Machine:
     ) -> None:
         self.name = name
         self.info: dict[str, Any] = {}
-        self.default = self.kept = self.used = False
+        self.default = self.kept = self.used = self.orphaned = False
         self.foster = ""
         self.news: list[str] = []
         self.replies: dict[str, dict[str, Any]] = {}  # to cells of other notebooks, by their msg_id
@@ -126,7 +127,8 @@ class Machine:
             self._wait_ready(cancel, must=not attach)
         except BaseException:
             self.announced.set()
-            self.link.close(end=not attach)
+            ended = self.link.close(end=not attach)
+            self.orphaned = not attach and not ended
             raise
 
     def _take(self, message: Message, backlog: bool) -> None:

@@ -25,19 +25,22 @@ EMBEDDED = "local:"
 class Machines:
     """All machines that the notebook has named, by the address as text; one of them is where cells run.
 
-    Its methods block and are called from a worker thread; `cancel` ends what they wait for. *link_options*: what every
-    `Link` is given.
+    Its methods block and are called from a worker thread; `cancel` ends what they wait for. *on_missed* is called with
+    address and id of a session that should have ended and could not be reached. *link_options*: what every `Link` is
+    given.
     """
 
     def __init__(
         self,
         on_message: Callable[[Machine, Message, bool], None],
         on_status: Callable[[Machine, LinkStatus, RpycKernelError | None], None],
+        on_missed: Callable[[str, str], None],
         **link_options: Any,
     ) -> None:
         self.current: Machine | None = None
         self._on_message = on_message
         self._on_status = on_status
+        self._on_missed = on_missed
         self._link_options = link_options
         self._machines: dict[str, Machine] = {}
         self._left: dict[str, str] = {}  # sessions that were left to their `keep`, by address
@@ -59,22 +62,20 @@ class Machines:
         if not known and not new and (moved := self._moved_here(name, address, cancel)):
             self.current = moved
             return f"Connected again to {moved.describe()}: the session is the same, reached another way."
-        if known:
-            self._machines.pop(name)
         machine = self._open(name, address, config, cancel, None if new else self._left.get(name))
-        if known:
-            known.link.close(end=True)
         self._left.pop(name, None)
-        self._machines[name] = self.current = machine
+        self._machines[name] = self.current = machine  # not before: until now, anything may have failed
+        if known:
+            self._end(known)
         return f"Connected to {machine.describe()}" + self._warning(address)
 
     def _come_back(self, known: Machine, config: dict[str, Any], cancel: threading.Event) -> str:
         known.link.hurry()
         known.link.wait_up(cancel)
-        known.default = False
         if config.get("kept"):
-            known.kept = True
             known.link.ask("keep", {"keep": config["keep"]})
+            known.kept = True
+        known.default = False
         self.current = known
         return f"Still connected to {known.describe()} (the session is kept; --new starts a fresh one)"
 
@@ -86,8 +87,13 @@ class Machines:
         here = {entry.session for entry in catalog.sessions(address, cancel=cancel)}
         for machine in lost:
             if machine.link.session in here:
+                before = machine.link.address
                 machine.link.move(address)
-                machine.link.wait_up(cancel)
+                try:
+                    machine.link.wait_up(cancel)
+                except RpycKernelError:
+                    machine.link.move(before)
+                    raise
                 self._machines.pop(machine.name, None)
                 machine.name = name
                 self._machines[name] = machine
@@ -104,10 +110,12 @@ class Machines:
         name = str(address)
         machine = self._start(name, address, {"name": entry.name}, cancel, entry.session, foster)
         before = self._machines.get(name)
-        if before is not None:
-            before.link.close(end=not before.used and before.link.session != entry.session)
         self._left = {where: session for where, session in self._left.items() if session != entry.session}
         self._machines[name] = self.current = machine
+        if before is not None and not before.used and before.link.session != entry.session:
+            self._end(before)
+        elif before is not None:
+            before.link.close(end=False)
         return machine
 
     def find_again(
@@ -149,9 +157,16 @@ class Machines:
             return "Not connected to any machine."
         self.current = None
         self._machines.pop(machine.name, None)
-        machine.link.close(end=end)
-        if end:
+        if machine.link.status is LinkStatus.CLOSED:
+            return f"Disconnected from {machine.name}; its session was not this notebook's any more."
+        if end and self._end(machine):
             return f"Disconnected from {machine.name}; its session has ended."
+        if end:
+            return (
+                f"Disconnected from {machine.name}, which can't be reached now; its session ends as soon as it can, if "
+                "this kernel still runs then."
+            )
+        machine.link.close(end=False)
         self._left[machine.name] = machine.link.session
         line = f'Disconnected from {machine.name}; its session goes on. $connect("{machine.name}") comes back to it.'
         return "\n".join([line, *self.dangers(machine)])
@@ -190,8 +205,21 @@ class Machines:
         machine = Machine(name, address, self._on_message, self._on_status, session, **options)
         machine.kept = bool(config.get("kept"))
         machine.foster = foster
-        machine.open(config, cancel, attach=session is not None)
+        try:
+            machine.open(config, cancel, attach=session is not None)
+        except BaseException:
+            if machine.orphaned:
+                self._on_missed(str(address), machine.link.session)
+            raise
         return machine
+
+    def _end(self, machine: Machine) -> bool:
+        """Leave a machine and end its session, now or, where it can't be reached, once it can; whether it was now."""
+        alive = machine.link.status is not LinkStatus.CLOSED
+        ended = machine.link.close(end=True)
+        if alive and not ended:
+            self._on_missed(str(machine.link.address), machine.link.session)
+        return ended
 
     def _local(self, cancel: threading.Event) -> Address:
         """The address of the embedded server, started if it isn't yet."""

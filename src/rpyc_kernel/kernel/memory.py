@@ -77,6 +77,11 @@ class Memory:
             self.known.address, self.known.session = address, session
             self.write()
 
+    def missed(self, address: str, session: str) -> None:
+        """That session should have ended and could not be reached: if this kernel ends first, the next one ends it."""
+        self.known.missed.append([address, session])
+        self.write()
+
     def restarted(self, missed: list[tuple[str, str]]) -> None:
         """The user restarts the kernel: the next one begins a fresh session, and ends those that were missed."""
         self.known.session = ""

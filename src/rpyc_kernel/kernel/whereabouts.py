@@ -65,9 +65,16 @@ class Whereabouts:
         if registry:
             raise CommandError("--registry goes with service:NAME; an address is not looked up in a registry.")
         checked = str(Address.parse(address))
+        self._name_first(checked, config)
+        return await self._connect(checked, config, new=new)
+
+    def _name_first(self, address: str, config: dict[str, Any]) -> None:
+        """Where no machine was named yet, name this one before it is dialled: cells meant for it must not run here."""
         if not self._memory.known.address or not self._memory.known.named:
-            self._memory.name(checked, config)
+            self._memory.name(address, config)
             self._machines.leave_default()
+
+    async def _connect(self, checked: str, config: dict[str, Any], *, new: bool) -> str:
         line = await self._kernel.blocking(lambda cancel: self._machines.connect(checked, config, cancel, new=new))
         self._memory.name(checked, config)
         self._hold()
@@ -81,15 +88,13 @@ class Whereabouts:
 
     async def _connect_service(self, name: str, config: dict[str, Any], *, new: bool, registry: str | None) -> str:
         """The first server of that service that can be connected to; the notebook remembers that one's address."""
-        if not self._memory.known.address or not self._memory.known.named:
-            # Asked again with the next cell; but not another registry, which may know others by that name.
-            self._memory.name("" if registry else SCHEME + name, {} if registry else config)
-            self._machines.leave_default()
+        # Asked again with the next cell; but not another registry, which may know others by that name.
+        self._name_first("" if registry else SCHEME + name, {} if registry else config)
         addresses = await self.servers(name, registry)
         errors: list[RpycKernelError] = []
         for address in addresses:
             try:
-                line = await self.connect(address, config, new=new)
+                line = await self._connect(address, config, new=new)
             except DialCancelledError:
                 raise
             except (DialError, LinkError) as error:

@@ -154,7 +154,7 @@ class Keeper:
 
     def _idle_until(self) -> float:
         """When the session ends if it stays idle and nobody comes."""
-        return self.last_heard + max(self.keep, MIN_KEEP if self.hold.epoch else FIRST_KEEP)
+        return self.last_heard + (max(self.keep, MIN_KEEP) if self.hold.epoch else FIRST_KEEP)
 
     def _look_at_clock(self) -> None:
         now = time.monotonic()

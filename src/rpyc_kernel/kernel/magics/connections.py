@@ -25,8 +25,9 @@ async def connect(kernel: RpycKernel, arguments: dict[str, Any], cell: Cell) -> 
 
 async def disconnect(kernel: RpycKernel, arguments: dict[str, Any], cell: Cell) -> dict[str, Any]:
     """Leave the machine."""
+    line = await kernel.blocking(lambda _cancel: kernel.machines.disconnect(end=arguments["end"]))
     kernel.memory.name("", {})
-    return kernel.said(await kernel.blocking(lambda _cancel: kernel.machines.disconnect(end=arguments["end"])), cell)
+    return kernel.said(line, cell)
 
 
 async def hosts(kernel: RpycKernel, _arguments: dict[str, Any], cell: Cell) -> dict[str, Any]:
