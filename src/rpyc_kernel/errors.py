@@ -8,6 +8,7 @@ A message is made for the person at the notebook: what happened, to which addres
     ├── AddressError                 a text that is no address
     ├── UsageError                   a command that was written wrongly
     │   └── CommandError             one in a cell
+    ├── MalformedRequestError        a front end's message that is not as Jupyter's protocol has it
     ├── DialError                    no usable connection came to be
     │   ├── UnsupportedSchemeError   an address of a kind that cannot be dialled
     │   ├── TransportError           the way there is another package's, and that failed
@@ -95,6 +96,13 @@ class UsageError(RpycKernelError):
 
 class CommandError(UsageError):
     """Raised by ``kernel.routing`` for a cell that is refused as a whole, before any of it ran."""
+
+
+class MalformedRequestError(RpycKernelError):
+    """Raised for a front end's request whose content is not as Jupyter's protocol has it. *reason*: what is wrong."""
+
+    def __init__(self, msg_type: str, reason: str) -> None:
+        super().__init__(f"The front end has sent a {msg_type} that can't be understood: {reason}.")
 
 
 class _AtAddress(RpycKernelError):

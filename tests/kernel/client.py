@@ -46,12 +46,13 @@ class Client:
 
     # -- talking
 
-    def send(self, channel: str, kind: str, content: dict[str, Any], **kw: Any) -> Request:
-        """Send one request. What comes back lands in the `Request` as it arrives."""
+    def send(self, channel: str, kind: str, content: dict[str, Any] | bytes, **kw: Any) -> Request:
+        """Send one request. What comes back lands in the `Request` as it arrives. *content*: bytes go as they are."""
         message = self.zmq.session.msg(kind, content, metadata=kw.pop("metadata", None))
         if subshell := kw.pop("subshell", None):
             message["header"]["subshell_id"] = subshell
-        request = Request(message["header"]["msg_id"], kind, content.get("code", ""), time.monotonic())
+        code = content.get("code", "") if isinstance(content, dict) else ""
+        request = Request(message["header"]["msg_id"], kind, code, time.monotonic())
         request.answers = kw.pop("answers", None)
         self.requests[request.id] = request
         self.zmq.session.send(self.sockets[channel], message, buffers=kw.pop("buffers", None))

@@ -29,6 +29,19 @@ def test_the_thread_of_subshells_can_be_left_out():
     assert "_supports_kernel_subshells" in inspect.getsource(Kernel.dispatch_shell)
 
 
+def test_what_comes_on_control_can_be_handed_on():
+    assert list(inspect.signature(Kernel.dispatch_control).parameters) == ["self", "msg"]
+    assert "on_recv(self.dispatch_control" in inspect.getsource(Kernel.start)
+    assert "stream = self.shell_stream" in inspect.getsource(Kernel.dispatch_shell)
+    assert list(inspect.signature(Kernel._send_abort_reply).parameters) == ["self", "stream", "msg", "idents"]
+    assert list(inspect.signature(Kernel._send_unknown_subshell_reply).parameters) == ["self", "idents", "msg", "err"]
+
+
+def test_all_handlers_are_in_two_tables_from_which_they_are_called():
+    for method, table in ((Kernel.dispatch_shell, "shell_handlers"), (Kernel.process_control, "control_handlers")):
+        assert f"handler = self.{table}.get(msg_type, None)" in inspect.getsource(method)
+
+
 def test_the_iopub_thread_sends_in_one_place_that_can_wait():
     assert "self._events.append(f)" in inspect.getsource(IOPubThread.schedule)
     assert "self._really_send(" in inspect.getsource(IOPubThread.send_multipart)

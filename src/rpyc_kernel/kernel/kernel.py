@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import socket
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from rpyc_kernel.errors import (
     WaitingStoppedError,
     WithdrawnError,
 )
-from rpyc_kernel.kernel import logs, magics, missed, people, routing
+from rpyc_kernel.kernel import debugger, logs, magics, missed, people, routing, usage
 from rpyc_kernel.kernel.cell import NOTHING, Cell
 from rpyc_kernel.kernel.exchange import Exchange
 from rpyc_kernel.kernel.iopub import PatientIOPub
@@ -43,6 +44,7 @@ log = logging.getLogger(__name__)
 
 DEFAULT_KEEP = 24 * 3600.0  # seconds
 LOOKUP_TIMEOUT = 10.0  # seconds for completion and inspection
+USAGE_TIMEOUT = 5.0  # seconds; front ends give up after 10
 EXECUTE_SLEEP = 0.0005  # seconds, ipykernel's default
 
 
@@ -115,6 +117,7 @@ class RpycKernel(StoppableKernel):
         if machine and machine.info.get("python"):
             version = str(machine.info["python"])[:40]
             info["language_info"] = dict(info["language_info"], version=version)
+            info["help_links"] = _links_for(version, info["help_links"])
         return info
 
     async def comm_info_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
@@ -125,10 +128,38 @@ class RpycKernel(StoppableKernel):
         comms = {comm_id: {"target_name": name} for comm_id, name in known.items() if target in (None, name)}
         self.session.send(stream, "comm_info_reply", {"status": "ok", "comms": comms}, parent, ident)
 
+    async def usage_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+        """What the session and its machine use; on the control channel's thread, also while a cell runs."""
+        machine = self.machines.current
+        answer: dict[str, Any] = {}
+        reason = "" if machine else "not connected to a machine yet"
+        if machine is not None:
+            answer = {"hostname": machine.info.get("host"), "pid": machine.info.get("pid")}
+            try:
+                answer, _buffers = await asyncio.to_thread(machine.link.ask, "usage", {}, USAGE_TIMEOUT)
+            except RpycKernelError as error:
+                reason = str(error)
+        self.session.send(stream, "usage_reply", usage.content(answer, reason), parent, ident)
+
+    async def do_debug_request(self, msg: dict[str, Any]) -> dict[str, Any]:
+        """Say that there is no debugger."""
+        return debugger.response(msg)
+
     async def create_subshell_request(self, socket: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Refuse: the other machine runs cells one after the other."""
+        self._no_subshell("create_subshell_reply", socket, ident, parent)
+
+    async def delete_subshell_request(self, socket: Any, ident: Any, parent: dict[str, Any]) -> None:
+        """Refuse: there is none."""
+        self._no_subshell("delete_subshell_reply", socket, ident, parent)
+
+    async def list_subshell_request(self, socket: Any, ident: Any, parent: dict[str, Any]) -> None:
+        """Tell that there is none."""
+        self.session.send(socket, "list_subshell_reply", {"status": "ok", "subshell_id": []}, parent, ident)
+
+    def _no_subshell(self, msg_type: str, socket: Any, ident: Any, parent: dict[str, Any]) -> None:
         content = {"status": "error", "ename": "NotSupported", "evalue": "no subshells here", "traceback": []}
-        self.session.send(socket, "create_subshell_reply", content, parent, ident)
+        self.session.send(socket, msg_type, content, parent, ident)
 
     # --- cells
 
@@ -303,12 +334,12 @@ class RpycKernel(StoppableKernel):
             return None
 
     async def do_is_complete(self, code: str) -> dict[str, Any]:
-        """Whether a console should run what was typed."""
-        status, indent = self.shell.input_transformer_manager.check_complete(routing.strip_commands(code))
-        reply = {"status": status}
-        if status == "incomplete":
-            reply["indent"] = " " * (indent or 0)
-        return reply
+        """Whether a console should run what was typed, by the Python that would run it."""
+        rest = routing.strip_commands(code)
+        if not routing.is_local(code) and (reply := await self._look_up("is_complete_request", {"code": rest})):
+            if reply.get("status") in ("complete", "incomplete", "invalid"):
+                return reply
+        return dict(super().do_is_complete(rest))
 
     # --- comms
 
@@ -369,3 +400,10 @@ class RpycKernel(StoppableKernel):
 
 
 NO_MATCHES = {"status": "ok", "matches": [], "metadata": {}}
+
+
+def _links_for(version: str, links: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The links of the help menu, with Python's to the reference of that version."""
+    found = re.match(r"\d+\.\d+", version)
+    url = f"https://docs.python.org/{found[0] if found else 3}"
+    return [dict(link, url=url) if "docs.python.org" in link["url"] else link for link in links]

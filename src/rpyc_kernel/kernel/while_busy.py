@@ -1,18 +1,29 @@
-"""Answers that don't wait for the running cell.
+"""How messages of the shell and control channels come to their handlers, and how each request comes to its reply.
 
-ipykernel takes one shell message after the other: completion, inspection and comm messages would wait for the cell to
-end. This is the one place that reaches into its internals (``shell_main``, ``dispatch_shell(…, concurrent=True)`` of
-ipykernel 7.4); ``tests/unit/test_ipykernel.py`` names the version.
+ipykernel takes one shell message after the other, so that completion, inspection and comm messages would wait for the
+running cell; it runs a cell of the control channel on that channel's thread; and a request that it can't read gets no
+reply. This class changes all three. Its means are ipykernel's internals (``shell_main``, ``dispatch_shell(…,
+concurrent=True)``, ``dispatch_control`` of 7.4); ``tests/unit/test_ipykernel.py`` names the version and holds them.
 """
 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
-from contextvars import copy_context
-from typing import Any
+from contextvars import ContextVar, copy_context
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from ipykernel.ipkernel import IPythonKernel
+from ipykernel.subshell_manager import UnknownSubshellError
+
+from rpyc_kernel.agent.wire import reply_type
+from rpyc_kernel.errors import RpycKernelError
+from rpyc_kernel.kernel.contents import check, failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ANSWERED_AT_ONCE = frozenset(
     {
@@ -28,6 +39,21 @@ ANSWERED_AT_ONCE = frozenset(
     }
 )
 
+# What the control channel hands to the shell's event loop, which waits for the machine and may run code.
+HANDED_ON = frozenset(
+    {
+        "execute_request",
+        "complete_request",
+        "inspect_request",
+        "is_complete_request",
+        "history_request",
+        "comm_info_request",
+    }
+)
+
+# What may take its time, while an interrupt must not wait behind it.
+BESIDE_INTERRUPTS = frozenset({"usage_request"})
+
 MAX_COMMAND = 1000  # bytes of a cell's content that may be such a command
 
 
@@ -41,15 +67,37 @@ class NoSubshells:
 
 
 class Numbered(list[Any]):
-    """The frames of a message, which was the *number*-th to come."""
+    """The frames of a message, which was the *number*-th to come. *channel*: where its reply goes, if not to shell."""
 
-    def __init__(self, number: int, frames: list[Any]) -> None:
+    def __init__(self, number: int, frames: list[Any], channel: Any = None) -> None:
         super().__init__(frames)
         self.number = number
+        self.channel = channel
+
+
+class Reply:
+    """What a handler sends its reply to: the stream of a channel, used on the thread to which that stream belongs.
+
+    :ivar sent: whether it has sent one
+    """
+
+    def __init__(self, stream: Any, *, of_other_thread: bool) -> None:
+        self._stream = stream
+        self._of_other_thread = of_other_thread
+        self.sent = False
+
+    def send_multipart(self, frames: list[Any], **options: Any) -> None:
+        """As a ``ZMQStream`` does."""
+        self.sent = True
+        send = partial(self._stream.send_multipart, frames, **options)
+        if self._of_other_thread:
+            self._stream.io_loop.add_callback(send)
+        else:
+            send()
 
 
 class WhileBusyKernel(IPythonKernel):
-    """An ``IPythonKernel`` that answers `ANSWERED_AT_ONCE` while a cell awaits its reply, without subshells."""
+    """An ``IPythonKernel`` that answers `ANSWERED_AT_ONCE` while a cell runs, and every request; without subshells."""
 
     _supports_kernel_subshells = False
 
@@ -60,6 +108,7 @@ class WhileBusyKernel(IPythonKernel):
         self._turnstile = asyncio.Lock()
         self._shared = copy_context()  # of all shell messages: in it is whose turn it is
         self._abort_until = 0
+        self._channel: ContextVar[Any] = ContextVar("channel")  # of the request that is handled, if it isn't shell
 
     async def shell_main(self, subshell_id: str | None, msg: list[Any]) -> None:
         """Handle a shell message, beside the running cell if it is one that may be.
@@ -67,6 +116,8 @@ class WhileBusyKernel(IPythonKernel):
         All of them begin in the order in which they came: each has begun, or waits for ipykernel's lock, which is fair,
         before the next one is looked at.
         """
+        if self._refuses(msg):
+            return
         async with self._turnstile:
             beside = self._is_busy() and self._is_for_now(msg)
             if beside:
@@ -93,11 +144,75 @@ class WhileBusyKernel(IPythonKernel):
         super().start()
         self._shared = copy_context()
 
-        def receive(frames: list[Any]) -> asyncio.Task[None]:
-            self._arrived += 1
-            return asyncio.create_task(self.shell_main(None, Numbered(self._arrived, frames)), context=self._shared)
+        for handlers in (self.shell_handlers, self.control_handlers):
+            handlers.update({msg_type: partial(self._handle, each) for msg_type, each in handlers.items()})
+        self.shell_stream.on_recv(self._receive, copy=False)
 
-        self.shell_stream.on_recv(receive, copy=False)
+    def _receive(self, frames: list[Any], channel: Any = None) -> asyncio.Task[None]:
+        self._arrived += 1
+        message = Numbered(self._arrived, frames, channel)
+        return asyncio.create_task(self.shell_main(None, message), context=self._shared)
+
+    async def _handle(self, handler: Callable[..., Any], stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+        """Have a request handled. Where its handler sends no reply, the reply says why."""
+        msg_type = parent["header"]["msg_type"]
+        channel = self._channel.get(None)
+        reply = Reply(channel or stream, of_other_thread=channel is not None)
+        error: BaseException | None = None
+        try:
+            check(msg_type, parent)
+            result = handler(reply, ident, parent)
+            if inspect.isawaitable(result):
+                await result
+        except (Exception, KeyboardInterrupt) as raised:  # somebody waits for a reply
+            if not isinstance(raised, RpycKernelError):
+                self.log.exception("a %s could not be handled", msg_type)
+            error = raised
+        if not reply.sent and msg_type.endswith("_request"):
+            self.session.send(reply, reply_type(msg_type), failure(msg_type, error), parent, ident)
+
+    def _send_abort_reply(self, stream: Any, msg: dict[str, Any], idents: Any) -> None:
+        channel = self._channel.get(None)
+        super()._send_abort_reply(Reply(channel or stream, of_other_thread=channel is not None), msg, idents)
+
+    async def dispatch_control(self, msg: list[Any]) -> None:
+        """As ipykernel, one after the other, but for what belongs to the shell and what an interrupt must not wait for.
+
+        On the control channel's thread.
+        """
+        msg_type = self._header(msg).get("msg_type")
+        if msg_type in HANDED_ON:
+            self.io_loop.add_callback(self._receive, msg, self.control_stream)
+        elif msg_type in BESIDE_INTERRUPTS:
+            idents, frames = self.session.feed_identities(msg, copy=False)
+            parent = self.session.deserialize(frames, copy=False)
+            self._publish_status("busy", "control", parent=parent)
+            try:
+                await self.control_handlers[msg_type](self.control_stream, idents, parent)
+            finally:
+                self._publish_status("idle", "control", parent=parent)
+        else:
+            await super().dispatch_control(msg)
+
+    def _header(self, msg: list[Any]) -> dict[str, Any]:
+        """The header of a message; {} if it can't be read, which ipykernel's own code reports."""
+        try:
+            _idents, frames = self.session.feed_identities(msg, copy=False)
+            header = self.session.deserialize(frames, content=False, copy=False)["header"]
+        except Exception:  # noqa: BLE001 - whatever is wrong with it
+            return {}
+        return header if isinstance(header, dict) else {}
+
+    def _refuses(self, msg: list[Any]) -> bool:
+        """Whether a message is for a subshell, and hence was answered with an error, as ipykernel answers it."""
+        header = self._header(msg)
+        subshell = header.get("subshell_id")
+        if subshell is None or header.get("msg_type") in {"comm_msg", "comm_close"}:
+            return False
+        idents, frames = self.session.feed_identities(msg, copy=False)
+        message = self.session.deserialize(frames, copy=False)
+        self._send_unknown_subshell_reply(idents, message, UnknownSubshellError(str(subshell)))
+        return True
 
     def _abort_queues(self, subshell_id: str | None = None) -> None:
         """After an error, abort the cells that have come until now, and none that comes as an answer to it."""
@@ -110,7 +225,11 @@ class WhileBusyKernel(IPythonKernel):
         """Handle a message, whose turn it is."""
         if not concurrent:
             self._aborting = isinstance(msg, Numbered) and msg.number <= self._abort_until
-        await super().dispatch_shell(msg, subshell_id, concurrent=concurrent)
+        token = self._channel.set(msg.channel if isinstance(msg, Numbered) else None)
+        try:
+            await super().dispatch_shell(msg, subshell_id, concurrent=concurrent)
+        finally:
+            self._channel.reset(token)
 
     async def _answer(self, msg: list[Any], subshell_id: str | None) -> None:
         """One message between its own ``busy`` and ``idle``, for which a front end waits beside the reply."""

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     Answer = Union[None, Json, Tuple[Json, Sequence[wire.Bytes]]]
     Operation = Callable[[Visitor, Json, List[memoryview]], Answer]
 
-ANSWERED = frozenset([EXECUTE, "complete_request", "inspect_request", "comm_open", "comm_msg", "comm_close"])
+ANSWERED = frozenset(
+    [EXECUTE, "complete_request", "inspect_request", "is_complete_request", "comm_open", "comm_msg", "comm_close"]
+)
 MAX_WAIT = 30.0  #: seconds of a pull
 
 
@@ -32,6 +34,7 @@ class Operations:
 
     def __init__(self, keeper: Keeper) -> None:
         self.keeper = keeper
+        self._usage: Any = None
         self._operations: Dict[str, Operation] = {
             "attach": self._attach,
             "submit": self._submit,
@@ -42,6 +45,7 @@ class Operations:
             "replay": self._replay,
             "terminate": self._terminate,
             "status": self._status,
+            "usage": self._tell_usage,
         }
 
     def answer(self, visitor: Visitor, packet: bytes) -> None:
@@ -173,6 +177,16 @@ class Operations:
             "epoch": keeper.hold.epoch,
             "queued": len(keeper.requests.open),
         }
+
+    def _tell_usage(self, visitor: Visitor, request: Json, _payload: List[memoryview]) -> Json:
+        """What the session and its machine use of processor and memory."""
+        if self._usage is None:
+            from .usage import Usage  # late: few front ends ask
+
+            self._usage = Usage()
+        child = self.keeper.child
+        answer: Json = self._usage.content(None if child.gone else child.pid)
+        return answer
 
 
 def _keep_of(request: Json) -> float:

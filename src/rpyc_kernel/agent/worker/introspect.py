@@ -1,4 +1,4 @@
-"""A second thread that answers completion and inspection, also while a cell runs."""
+"""A second thread that answers completion, inspection and whether code is complete, also while a cell runs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Introspection:
         self._thread: Any = None
 
     def ask(self, number: int, message: Message) -> None:
-        """Answer a ``complete_request`` or an ``inspect_request`` soon."""
+        """Answer a ``complete_request``, an ``inspect_request`` or an ``is_complete_request`` soon."""
         self._questions.put((number, message))
         if self._thread is None:
             self._thread = threading.Thread(target=self._answer, name="rpyc-kernel-introspection", daemon=True)
@@ -46,6 +46,8 @@ class Introspection:
 
     def _look_up(self, message: Message) -> Json:
         content = message.content
+        if message.type == "is_complete_request":
+            return dict(self.shell.is_complete(content["code"]))
         code, cursor = content["code"], content["cursor_pos"]
         if message.type == "complete_request":
             return dict(self.shell.complete(code, cursor))
@@ -56,5 +58,7 @@ class Introspection:
 def _nothing(msg_type: str, content: Json) -> Json:
     if msg_type == "inspect_request":
         return {"status": "ok", "found": False, "data": {}, "metadata": {}}
+    if msg_type == "is_complete_request":
+        return {"status": "unknown"}
     cursor = content.get("cursor_pos", 0)
     return {"status": "ok", "matches": [], "cursor_start": cursor, "cursor_end": cursor, "metadata": {}}

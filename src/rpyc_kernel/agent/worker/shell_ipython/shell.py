@@ -118,6 +118,11 @@ class IPythonShell:
             "metadata": {"_jupyter_types_experimental": types},
         }
 
+    def is_complete(self, code: str) -> Json:
+        """Content of an ``is_complete_reply``."""
+        status, indent = self._shell.input_transformer_manager.check_complete(code)
+        return {"status": status, "indent": " " * (indent or 0)} if status == "incomplete" else {"status": status}
+
     def inspect(self, code: str, cursor_pos: int, detail_level: int, omit_sections: Set[str]) -> Json:
         """The content of an ``inspect_reply``."""
         from IPython.utils.tokenutil import token_at_cursor
