@@ -25,7 +25,7 @@ from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpecManager
 from jupyter_core.paths import jupyter_data_dir, jupyter_path
 
 from rpyc_kernel.errors import AddressError
-from rpyc_kernel.transport.address import Address
+from rpyc_kernel.transport.address import NOT_YET, Address
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -156,6 +156,8 @@ def _spec(options: argparse.Namespace) -> dict[str, Any]:
             address = Address.parse(options.connect)
         except AddressError as error:
             raise _RefusalError(str(error)) from None
+        if address.scheme in NOT_YET:
+            raise _RefusalError(f"{address}: {NOT_YET[address.scheme]}")
         spec["argv"].append(f"--RpycKernel.address={address}")
         if display_name is None:
             display_name = f"{DISPLAY_NAME}: {address.display}"

@@ -247,7 +247,7 @@ def test_a_web_server():
         (b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", "HTTP"),
         (b"<!DOCTYPE HTML>\n<html>", "HTTP"),
         (b"SSH-2.0-OpenSSH_9.6p1 Debian-4\r\n", "SSH"),
-        (b"\x15\x03\x03\x00\x02\x02\x28", "rpycs://"),
+        (b"\x15\x03\x03\x00\x02\x02\x28", "behind TLS can't"),
         (b"220 mail.example ESMTP\r\n", "220 mail"),
         (b"-ERR unknown command\r\n", "-ERR"),
         (b"\xff\xfd\x18\xff\xfd\x20", "something else"),

@@ -1,9 +1,12 @@
 """Addresses: what may be written, what it means, and the sentence for what may not."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from rpyc_kernel.errors import AddressError
-from rpyc_kernel.transport.address import Address
+from rpyc_kernel.transport.address import NOT_YET, Address
 
 GOOD = {
     # written: (canonical, short name)
@@ -66,8 +69,8 @@ BAD = {
     "host?x": "no host name",
     "x" * 64: "no host name",
     ".".join(["a" * 60] * 5): "too long",
-    "user@host": "only ssh",
-    "rpyc://user@host": "only ssh",
+    "user@host": "a user",
+    "rpyc://user@host": "a user",
     "ssh://-oProxyCommand=x@host": "user name",
     "ssh://": "names no host",
     "ssh://@": "user name",
@@ -99,6 +102,26 @@ def test_bad_addresses_get_one_sentence(written, part):
     assert len(said) < 400
     assert "\n" not in said
     assert "\x1b" not in said
+
+
+@pytest.mark.parametrize("written", BAD)
+def test_what_a_sentence_recommends_can_be_dialled(written):
+    with pytest.raises(AddressError) as caught:
+        Address.parse(written)
+    _wrong, _write, recommended = str(caught.value).rpartition("Write ")
+    for address in re.findall('"([^"]*)"', recommended):
+        assert Address.parse(address.replace("host:port", "host:1")).scheme not in NOT_YET
+
+
+def test_no_sentence_of_the_package_or_its_pages_recommends_what_cannot_be_dialled():
+    """But for the two that say so, and what parses them."""
+    root = Path(__file__).parents[2]
+    told = [path for path in [*root.glob("src/**/*.py"), *root.glob("*.md"), *root.glob("docs/*.md")] if path.is_file()]
+    assert len(told) > 100
+    found = {
+        path.name for path in told if any(f"{scheme}://" in path.read_text(encoding="utf-8") for scheme in NOT_YET)
+    }
+    assert found == {"address.py"}
 
 
 @pytest.mark.parametrize("written", [None, 18812, b"host", ["host"], object()])

@@ -83,7 +83,7 @@ COMMANDS: dict[str, CommandSpec] = {
             (
                 Positional(
                     "address",
-                    "host, host:port, rpyc://, rpycs://, ssh:// or unix:// address, local:, service:NAME or a name",
+                    "host, host:port, rpyc:// or unix:// address, local:, or service:NAME",
                 ),
             ),
             (

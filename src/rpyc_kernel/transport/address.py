@@ -15,7 +15,15 @@ DEFAULT_TLS_PORT = 18821  # and for a classic server behind TLS
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _NETWORK_PORTS: dict[str, int | None] = {"rpyc": DEFAULT_PORT, "rpycs": DEFAULT_TLS_PORT, "ssh": None}
-_FORMS = 'Write "host", "host:port", "ssh://user@host" or "unix:///path".'
+_FORMS = 'Write "host", "host:port" or "unix:///path".'
+TUNNEL = "ssh -N -L 18812:127.0.0.1:18812 user@host"
+NOT_YET = {
+    "rpycs": "connections with TLS (rpycs://) are not supported yet. Let a server there listen on 127.0.0.1 without "
+    f"TLS, lead an ssh tunnel to it ({TUNNEL}), and use localhost.",
+    "ssh": "connections through ssh (ssh://) are not supported yet. Start an RPyC server there and use host:port, or "
+    f"lead a tunnel to it ({TUNNEL}) and use localhost.",
+}
+"""Why an address that is understood can't be dialled, by its scheme. No message may recommend one of these."""
 _LONGEST_PATH = 107  # of a Unix socket on Linux, in bytes (unix(7)); the ending NUL makes it 108
 _LONGEST_NAME = 253  # of a host (RFC 1035)
 
@@ -144,7 +152,7 @@ def _split_user(scheme: str, text: str, rest: str) -> tuple[str, str]:
     if ":" in user:
         raise _no_secrets(text)
     if scheme in ("rpyc", "rpycs"):
-        raise AddressError(f'{_shown(text)}: only ssh has users. Write "{place}" or "ssh://{user}@{place}".')
+        raise AddressError(f'{_shown(text)}: a user is no part of an RPyC address. Write "{place}".')
     if not re.fullmatch(r"[\w.][\w.+-]*\$?", user):  # a leading "-" would be an option of the ssh command
         raise AddressError(f"{_shown(text)}: {user!r} is no user name.")
     return user, place

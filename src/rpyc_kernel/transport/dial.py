@@ -21,6 +21,7 @@ from rpyc_kernel.errors import (
     WrongServiceError,
 )
 from rpyc_kernel.transport import local, plugins, tcp, unix
+from rpyc_kernel.transport.address import NOT_YET, TUNNEL
 from rpyc_kernel.transport.connection import Connection
 from rpyc_kernel.transport.deadline import Deadline
 from rpyc_kernel.transport.dialect import RPYC_5, RPYC_6, Dialect, recognise
@@ -38,10 +39,6 @@ _WAYS: dict[str, Callable[[Address, Deadline], socket.socket]] = {
     "unix": unix.open_socket,
     "local": local.open_socket,
 }
-_NO_WAY = {
-    "rpycs": "connections with TLS (rpycs://) are not supported yet.",
-    "ssh": "connections through ssh (ssh://) are not supported yet. Start an RPyC server there and use host:port.",
-}
 _FIRST_FRAME = 64 * 2**10  # bytes that are taken from somebody who has not shown yet to be an RPyC server
 # Seconds of silence after which the other dialect is tried beside the first: a ThreadPoolServer of RPyC 5
 # neither answers nor hangs up when it does not understand.
@@ -56,8 +53,8 @@ def dial(address: Address, *, timeout: float = 10.0, cancel: threading.Event | N
     Takes *timeout* seconds at most, and ends within 0.1 s when *cancel* is set. Raises a DialError. Whether the service
     runs code only shows when it is asked to: see :func:`explain_refusal`.
     """
-    if address.scheme in _NO_WAY:
-        raise UnsupportedSchemeError(address, _NO_WAY[address.scheme])
+    if address.scheme in NOT_YET:
+        raise UnsupportedSchemeError(address, NOT_YET[address.scheme])
     caller = _Caller(address, Deadline(timeout, cancel))
     try:
         return caller.call()
@@ -189,7 +186,7 @@ def _what_speaks(head: bytes) -> tuple[str, str]:
     if head.startswith(b"SSH-"):
         return "SSH", "Start an RPyC server on that machine and give its port, 18812 unless told otherwise."
     if head[:2] in (b"\x15\x03", b"\x16\x03"):  # an alert or a handshake of TLS 1.x
-        return "TLS", "For an RPyC server behind TLS write rpycs://host:port."
+        return "TLS", f"An RPyC server behind TLS can't be reached yet; one without, through a tunnel, can: {TUNNEL}"
     text = head[:40].decode("ascii", "replace").strip()
     if len(text) >= 3 and text.isprintable():
         return f"something that begins with {text!r}", ""
