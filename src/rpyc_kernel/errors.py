@@ -6,8 +6,8 @@ A message is made for the person at the notebook: what happened, to which addres
 
     RpycKernelError
     ├── AddressError                 a text that is no address
-    ├── UsageError                   a command that was written wrongly
-    │   └── CommandError             one in a cell
+    ├── UsageError                   what was asked for can't be done as it is written
+    │   └── CommandError             by a command in a cell
     ├── MalformedRequestError        a front end's message that is not as Jupyter's protocol has it
     ├── DialError                    no usable connection came to be
     │   ├── UnsupportedSchemeError   an address of a kind that cannot be dialled
@@ -47,6 +47,9 @@ A message is made for the person at the notebook: what happened, to which addres
     │   ├── RemoteClosedError        the live connection into it was closed, or what it led to is gone
     │   └── SessionVersionError
     ├── RemoteError                  an exception in the server's Python, told through RPyC
+    │   └── RemoteException          the same for live connections (in `live.exceptions`, which imports rpyc)
+    ├── TeleportError                a function that can't be sent to the other machine
+    ├── ValueMissingError            a copy of a value needs a package that isn't installed here
     └── AgentError                   a sentence of our agent on the other machine
 """
 
@@ -91,11 +94,15 @@ class AddressError(RpycKernelError):
 
 
 class UsageError(RpycKernelError):
-    """Raised where a command in a cell or on the command line is written wrongly, before anything ran."""
+    """Raised where what was asked for can't be done as it is written: a name that means no session, or several."""
 
 
 class CommandError(UsageError):
-    """Raised by ``kernel.routing`` for a cell that is refused as a whole, before any of it ran."""
+    """Raised for a command in a cell.
+
+    By ``kernel.routing`` and ``kernel.parsing`` for one that is written wrongly, before any of the cell ran; by
+    ``kernel.whereabouts`` and ``kernel.magics`` for one that can't be done where the notebook is.
+    """
 
 
 class MalformedRequestError(RpycKernelError):
@@ -529,6 +536,14 @@ class RemoteError(RpycKernelError):
         self.message = message
         self.remote_traceback = remote_traceback
         self.module = module
+
+
+class TeleportError(RpycKernelError, TypeError):
+    """Raised for a function that can't be sent to the other machine; nothing was defined there."""
+
+
+class ValueMissingError(RpycKernelError, ImportError):
+    """Raised where a copy of a value needs a package that isn't installed here."""
 
 
 class AgentError(RpycKernelError):

@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from ipykernel.kernelspec import get_kernel_dict
 from jupyter_client import BlockingKernelClient, KernelManager
-from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager, NoSuchKernel
 
 from rpyc_kernel import install
 
@@ -29,6 +30,15 @@ def kernelspec(*argv, code=0, **env):
 
 def user_kernels():
     return Path(os.environ["JUPYTER_DATA_DIR"]) / "kernels"
+
+
+def test_the_protocol_version_is_the_one_that_ipykernel_names():
+    spec = json.loads((SPEC / "kernel.json").read_text(encoding="utf-8"))
+    assert spec["kernel_protocol_version"] == get_kernel_dict()["kernel_protocol_version"]
+    assert install.main([]) == 0
+    installed = KernelSpec.from_resource_dir(str(user_kernels() / "rpyc"))
+    assert installed.kernel_protocol_version == spec["kernel_protocol_version"]
+    assert spec["metadata"]["debugger"] is False
 
 
 # --- the commands

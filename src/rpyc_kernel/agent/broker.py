@@ -1,7 +1,8 @@
 """The one function that the kernel calls over RPyC. It finds the keeper of a session and passes bytes.
 
-A broker belongs to one RPyC connection and runs in whatever thread of the server serves that. It knows nothing of
-sessions but the socket to the keeper it talked to last.
+A broker belongs to one RPyC connection and runs in whatever thread of the server serves that. It starts keepers, lists
+the sessions of this user by their records, and ends what dead ones have left; what is asked of one session it passes on
+unread. Of these it keeps nothing but the socket to the keeper that it talked to last.
 """
 
 from __future__ import annotations

@@ -16,14 +16,10 @@ import rpyc
 from rpyc.core import brine
 from rpyc.utils.classic import teleport_function
 
-from rpyc_kernel.errors import ProtocolError, RpycKernelError
+from rpyc_kernel.errors import ProtocolError, TeleportError
 
 if TYPE_CHECKING:
     from rpyc_kernel.live.remote import Remote
-
-
-class TeleportError(RpycKernelError, TypeError):
-    """Raised for a function that can't be sent to the other machine; nothing was defined there."""
 
 
 def teleport(remote: Remote, function: Any) -> Any:

@@ -6,17 +6,13 @@ import json
 import re
 from typing import Any
 
-from rpyc_kernel.errors import ProtocolError, RpycKernelError
+from rpyc_kernel.errors import ProtocolError, ValueMissingError
 from rpyc_kernel.transport.brine import MAX_COLLISIONS, collisions
 
 MAX_TEXT = 64 << 20  # bytes of JSON: each costs memory far beyond what it takes on the wire
 MAX_CONTAINERS = 5_000_000  # lists and objects in it: two bytes there are seventy here
 _DTYPE = re.compile(r"[<>|=]?[biufcSUmM][0-9]{0,9}(\[[0-9]{0,9}[a-zA-Zμ]{1,7}\])?")  # of nothing but bytes
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
-
-
-class ValueMissingError(RpycKernelError, ImportError):
-    """Raised where a copy needs a package that isn't installed here."""
 
 
 def unpack(packed: Any, where: str) -> Any:
