@@ -7,7 +7,7 @@ RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip install -qq --disable-pip-version-check
 ARGS ?=
 
-.PHONY: help demo lab test check format bench reliability soak fuzz clean
+.PHONY: help demo lab test check format bench reliability conformance soak fuzz clean
 .DELETE_ON_ERROR:
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo "make check   lint, format and types"
 	@echo "make format  let ruff format the code"
 	@echo "make bench   measure against a local kernel, side by side;  make reliability  under faults"
+	@echo "make conformance  suites that others have made for kernels, ipykernel's own among them"
 	@echo "make soak    the tests of faults at full length: half an hour;  make fuzz  the ones that throw bytes"
 	@echo "make clean   remove what all of these leave behind, the private environment included"
 
@@ -55,6 +56,9 @@ bench: $(VENV)/bench.installed
 
 reliability: $(VENV)/test.installed
 	@$(RUN) -m benchmarks.reliability $(ARGS)
+
+conformance: $(VENV)/test.installed
+	@$(RUN) -m conformance $(ARGS)
 
 soak: $(VENV)/test.installed
 	@$(RUN) -m pytest -m soak --timeout=0 -o faulthandler_timeout=0 -s --durations=0 $(ARGS)

@@ -1,0 +1,148 @@
+"""Suites of others that run under pytest in a process of their own, and what became of each of their tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+from benchmarks import venvs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tests.kernel.remotes import Remote
+
+ROOT = Path(__file__).resolve().parents[1]
+FILES = ("test_kernel.py", "test_message_spec.py", "test_async.py", "test_comm.py")
+SECONDS = 1800  # of one suite
+OF_ONE_TEST = 60
+
+# It leaves its cell running where it fails, which the next test would find in its way.
+ALONE = "test_message_spec.py::test_non_execute_stop_on_error"
+
+OTHERWISE = {
+    "test_message_spec.py::test_kernel_info_request": "asks for ipykernel's own version number, and for subshells",
+    "test_message_spec.py::test_subshell": "there are no subshells: another machine's Python runs one cell at a time",
+    "test_message_spec.py::test_non_execute_stop_on_error": (
+        "expects questions to wait for the running cell; here they are answered while it runs, so that the replies"
+        " come in another order"
+    ),
+}
+"""ipykernel's tests that do not pass, and why they should not."""
+
+VERSION = "bad version"
+"""What ipykernel's tests say of our version number; on a slow machine any of them may meet it while it starts."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one test. *said*: the first line of why it failed or was skipped."""
+
+    name: str
+    status: str
+    said: str = ""
+
+
+class SuiteError(Exception):
+    """A suite could not be run at all. The text says why."""
+
+
+def ipykernels(folder: Path, remote: Remote) -> list[Outcome]:
+    """Run ipykernel's own tests, of the release that is installed here, on our kernel with its cells on *remote*.
+
+    Its kernels are started as ``python3``, by a kernelspec that names ours.
+    """
+    source = _source_of_ipykernel(folder)
+    python = venvs.venv(
+        "conformance",
+        [f"{name}=={version(name)}" for name in ("ipykernel", "jupyter_client", "rpyc", "psutil")]
+        + ["pytest>=8", "pytest-asyncio", "pytest-timeout"],
+    )
+    spec = folder / "jupyter" / "kernels" / "python3"
+    spec.mkdir(parents=True)
+    argv = [str(python), "-m", "rpyc_kernel", "-f", "{connection_file}", f"--RpycKernel.address={remote.address}"]
+    content = {"argv": argv, "display_name": "RPyC", "language": "python", "interrupt_mode": "message"}
+    (spec / "kernel.json").write_text(json.dumps(content), encoding="utf-8")
+    options = [
+        "-o",
+        "addopts=",
+        "-o",
+        "filterwarnings=",
+        f"--timeout={OF_ONE_TEST}",
+        *(f"tests/{name}" for name in FILES),
+    ]
+    env = {"JUPYTER_PATH": str(folder / "jupyter"), "PYTHONPATH": str(ROOT / "src")}
+    return _run(python, options, source, folder / "ipykernel.xml", env)
+
+
+def kernel_test() -> list[Outcome]:
+    """Run the suite of jupyter_kernel_test, on both shells, as ``make test`` does."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "kernel_test.xml"
+        return _run(Path(sys.executable), ["tests/kernel/test_kernel_test.py"], ROOT, report, {})
+
+
+def unexpected(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """Those that failed and should not have."""
+    return [each for each in outcomes if each.status == "failed" and not reason(each)]
+
+
+def reason(outcome: Outcome) -> str:
+    """Why a test is known to fail; "" where it isn't."""
+    known = OTHERWISE.get(outcome.name, "")
+    return known or ("asks for ipykernel's own version number" if VERSION in outcome.said else "")
+
+
+def _source_of_ipykernel(folder: Path) -> Path:
+    wanted = f"ipykernel=={version('ipykernel')}"
+    command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", "ipykernel"]
+    done = subprocess.run(
+        [*command, "--no-build-isolation", "-d", folder, wanted],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    archives = list(folder.glob("ipykernel-*.tar.gz"))
+    if done.returncode or not archives:
+        raise SuiteError(f"the source of {wanted} can't be fetched: {done.stderr.strip()[-300:]}")
+    with tarfile.open(archives[0]) as archive:
+        archive.extractall(folder, filter="data")
+    return archives[0].with_name(archives[0].name.removesuffix(".tar.gz"))
+
+
+def _run(python: Path, options: list[str], where: Path, report: Path, env: dict[str, str]) -> list[Outcome]:
+    """Run pytest and read its report. *env*: added to the environment."""
+    subprocess.run(
+        [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", *options],
+        cwd=where,
+        env={**os.environ, **env},
+        stdin=subprocess.DEVNULL,
+        stdout=sys.stderr,
+        check=False,
+        timeout=SECONDS,
+    )
+    if not report.exists():
+        raise SuiteError(f"pytest in {where} left no report")
+    return [_outcome(case) for case in ET.parse(report).iter("testcase")]
+
+
+def _outcome(case: ET.Element) -> Outcome:
+    module = case.get("classname", "").rpartition(".")[2]
+    name = f"{module}.py::{case.get('name')}"
+    for status, tags in (("failed", ("failure", "error")), ("skipped", ("skipped",))):
+        for tag in tags:
+            if (found := case.find(tag)) is not None:
+                return Outcome(name, status, (found.get("message") or "").strip().split("\n")[0][:200])
+    return Outcome(name, "passed")
