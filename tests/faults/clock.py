@@ -25,7 +25,7 @@ class Clock:
 
     def sleep(self, seconds: float) -> None:
         """Let so much time pass: only for faults that last, never to wait for something."""
-        time.sleep(self(seconds))
+        time.sleep(self(seconds))  # the fault is that it lasts
 
     def patience(self, seconds: float) -> float:
         """How long to wait for what has to come within that time."""

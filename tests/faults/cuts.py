@@ -271,7 +271,7 @@ def returns(cuts: int, refusals: int, seed: int, *, longest: float = 3.0) -> Ret
         cell = session.start("import time\nwhile True:\n    print(time.monotonic())\n    time.sleep(0.002)")
         session.until("stream", cell)
         for _ in range(cuts):
-            time.sleep(rng.uniform(0.0, 0.1))
+            time.sleep(rng.uniform(0.0, 0.1))  # a cut may come at any time
             proxy.cut(rng.choice([RST, FIN]))  # type: ignore[arg-type]
             found.after_cut.append(_next_line_after(session, cell, time.monotonic()))
         for _ in range(refusals):

@@ -47,7 +47,7 @@ def stopped(pid: int) -> Iterator[None]:
 
 def stop_for(pid: int, seconds: float) -> None:
     with stopped(pid):
-        time.sleep(seconds)
+        time.sleep(seconds)  # the fault is that it lasts
 
 
 def start_again(remote: Remote, *, port: int) -> None:

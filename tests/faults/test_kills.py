@@ -62,7 +62,7 @@ def test_a_server_that_does_not_come_back(notebook: Notebook, own: Remote, remot
     own.running.kill()
     client.wait_for(lambda: link_lines(cell), what="the line that says so")
     client.interrupt()
-    time.sleep(0.3)
+    time.sleep(0.3)  # two presses at once would be one
     assert not cell.done
     client.interrupted(cell)
     assert cell.status == "error"

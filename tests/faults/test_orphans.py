@@ -131,11 +131,16 @@ def test_a_detached_process_is_left_alone(sessions):
         os.kill(detached, signal.SIGKILL)
 
 
+def pending_signals(pid):
+    status = Path(f"/proc/{pid}/status").read_text()
+    return sum(int(line.split()[1], 16) for line in status.splitlines() if line.startswith(("SigPnd", "ShdPnd")))
+
+
 def test_the_watcher_ends_with_the_session(sessions):
     client = start(sessions)
     watcher = watchers()[client.keeper]
     os.kill(watcher, signal.SIGTERM)  # as when a service is stopped: it waits for the keeper
-    time.sleep(0.1)
+    wait_for(lambda: not pending_signals(watcher))
     assert runs(watcher)
     client.ask("terminate")
     wait_for(lambda: not runs(client.keeper) and not runs(watcher))

@@ -88,7 +88,7 @@ def test_a_press_for_a_cell_that_has_ended_meanwhile_hits_no_other(client: Clien
 def test_a_second_press_ends_the_waiting_and_nothing_else(client: Client, proxy: Proxy, gate: Gate) -> None:
     cell = lost(client, proxy, f"print('on')\n{gate.wait}print('went on')\ndisplay('shown')\nlater = 1")
     client.interrupt()
-    time.sleep(APART)
+    time.sleep(APART)  # two presses at once would be one
     client.interrupt()
     client.finish(cell)
     assert cell.error is not None
@@ -108,7 +108,7 @@ def test_a_cell_that_was_never_sent_ends_at_once_and_never_runs(client: Client, 
     cell = lost(client, proxy, "print('on')\ntime.sleep(600)")
     for _ in range(2):
         client.interrupt()
-        time.sleep(APART)
+        time.sleep(APART)  # two presses at once would be one
     client.finish(cell)
     unsent = client.start("ran.append(1)")
     client.wait_for(lambda: link_lines(unsent), what="the line about the link")

@@ -259,7 +259,7 @@ def test_a_server_that_dies_in_the_middle_of_a_cell(front: Client, gate: Gate) -
         remote.stop()
         front.wait_for(lambda: cell.displays, 10, "the line that says so")
         front.interrupt()  # it would be delivered when the link is back,
-        front.drain(0.3)
+        front.drain(0.3)  # two presses at once would be one
         front.interrupt()  # and who presses again doesn't want to wait for that
         front.finish(cell, 10)
         assert cell.stdout == "before\n"

@@ -4,11 +4,13 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.kernel.client import Client
 from tests.kernel.conftest import ALSO_SPAWNED
+from tests.kernel.remotes import wait_until
 from tests.kernel.results import Request
 
 pytestmark = ALSO_SPAWNED
@@ -90,7 +92,7 @@ def test_a_death_while_nothing_runs_is_told_too(nb: Client) -> None:
     before = nb.good("lost = 1\nimport os; os.getpid()")
     pid = int(str(before.text))
     os.kill(pid, signal.SIGKILL)
-    nb.drain(0.3)
+    assert wait_until(lambda: not Path(f"/proc/{pid}").exists()), "nobody has noticed its death"
     first = nb.run("'after'")
     everything = str([m.content for m in before.messages + first.messages + nb.stray])
     assert "SIGKILL" in everything

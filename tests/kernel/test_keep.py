@@ -2,12 +2,13 @@
 
 import os
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from rpyc_kernel.link import catalog
+from rpyc_kernel.transport.address import Address
 from tests.kernel.conftest import connect
 from tests.kernel.gates import Gate
 from tests.kernel.kernels import Kernel
@@ -19,6 +20,11 @@ def worker(kernel: Kernel) -> int:
     """The process in which cells run; after a crash the last cell's result may be shown again before it."""
     cell = kernel.first.good("import os; os.getpid()")
     return int(cell.of("execute_result")[-1].content["data"]["text/plain"])
+
+
+def left(remote: Remote) -> bool:
+    """Whether there is a session that nobody has any more."""
+    return any(entry.answers and not entry.held for entry in catalog.sessions(Address.parse(remote.address)))
 
 
 def crash(kernel: Kernel) -> None:
@@ -33,7 +39,7 @@ def test_a_shutdown_ends_the_session_unless_the_user_keeps_it(kernel: Kernel, ow
     connect(kernel.first, own_remote, "--keep", "1h")
     pid = worker(kernel)
     kernel.shutdown()
-    time.sleep(0.5)
+    assert wait_until(lambda: left(own_remote)), "the session has ended, or somebody has it"
     assert pid in own_remote.processes()
 
 
@@ -42,7 +48,7 @@ def test_keep_as_an_option_of_the_kernel_counts_too(new_kernel: Callable[..., Ke
     connect(kernel.first, own_remote)
     pid = worker(kernel)
     kernel.shutdown()
-    time.sleep(0.5)
+    assert wait_until(lambda: left(own_remote)), "the session has ended, or somebody has it"
     assert pid in own_remote.processes()
 
 
@@ -54,7 +60,7 @@ def test_keep_can_be_said_later(kernel: Kernel, own_remote: Remote) -> None:
     assert " 2 h" in kernel.first.good("%sessions").stdout
     pid = worker(kernel)
     kernel.shutdown()
-    time.sleep(0.5)
+    assert wait_until(lambda: left(own_remote)), "the session has ended, or somebody has it"
     assert pid in own_remote.processes()
 
 

@@ -47,7 +47,7 @@ def test_an_interrupt_hits_one_notebook(two: tuple[Client, Client]) -> None:
     for notebook, cell in zip(two, cells, strict=True):
         notebook.wait_output(cell, "ready")
     first.interrupted(cells[0])
-    second.drain(0.3)
+    second.complete("pri")
     assert not cells[1].done
     second.interrupted(cells[1])
 

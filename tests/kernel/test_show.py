@@ -265,7 +265,7 @@ def test_a_kernel_that_takes_nothing_for_a_while_gets_the_newest_then(
     os.kill(kernel.pid, signal.SIGSTOP)
     try:
         stopped = int(time.time() * 10)
-        time.sleep(4)
+        time.sleep(4)  # the fault is that it lasts
         went_on = int(time.time() * 10)
     finally:
         os.kill(kernel.pid, signal.SIGCONT)

@@ -29,7 +29,7 @@ def slow(new_kernel: Callable[..., Kernel], remote: Remote) -> Iterator[Blocking
 
 def test_a_front_end_that_pauses_loses_nothing(slow: BlockingKernelClient) -> None:
     request = slow.execute(f"for number in range({MANY}): display(number)")
-    time.sleep(4)
+    time.sleep(4)  # the pause that is tested
     shown = []
     while True:
         message = slow.get_iopub_msg(timeout=30)

@@ -97,7 +97,7 @@ def test_the_question_goes_to_the_front_end_that_asked(nb: Client, nb_kernel: Ke
         other.wait_for(lambda: second.inputs, what="the question")
         other.answer(second.inputs[0], "to the second")
         other.finish(second)
-        nb.drain(0.2)
+        nb.wait_for(lambda: [m for m in nb.stray if m.kind == "execute_result"], what="the other's output")
         assert (first.text, second.text) == ("'to the first'", "'to the second'")
         assert not [message for message in nb.stray + other.stray if message.kind == "input_request"]
         shown = [m.content["data"]["text/plain"] for m in nb.stray if m.kind == "execute_result"]
@@ -133,7 +133,7 @@ def test_a_front_end_whose_stdin_is_not_connected_yet_is_asked_once_it_is(nb: Cl
     nb.drain(0.5)  # until the kernel's side has seen it: what is sent into a connection that ends is gone
     try:
         cell = nb.start("'got ' + input('late? ')", answers=["it"])
-        nb.drain(0.5)
+        nb.drain(0.5)  # nothing tells that it was not asked
         assert not cell.inputs
     finally:
         stdin.connect(address)

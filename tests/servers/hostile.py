@@ -143,7 +143,7 @@ def never_complete(line, seq, good):
 
 def big_and_never_complete(line, seq, good):
     line.raw(struct.pack("!LB", 60 * 2**20, 0) + bytes(10 * 2**20))
-    time.sleep(60)
+    time.sleep(60)  # what this server does
 
 
 def packed_zeros(size):

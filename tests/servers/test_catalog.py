@@ -64,7 +64,7 @@ def test_one_that_was_left(server):
     session = Session(server.address, name="left", keep=600.0)
     session.__enter__()
     session.start("import time; time.sleep(0.3); print('x' * 100_000)")
-    time.sleep(0.1)
+    until(lambda: any(each.busy for each in listed(server)))
     session.link.close(end=False)
     entry = until(lambda: next((each for each in listed(server) if not each.busy and not each.held), None))
     assert entry.unread >= 3

@@ -389,7 +389,7 @@ def test_the_other_dialect_after_silence_and_after_a_goodbye():
 def test_a_slow_answer_in_the_first_dialect_is_taken():
     def serve(sock):
         if sock.recv(1000)[5] == 1:  # the other one is understood by nobody
-            time.sleep(1.5)
+            time.sleep(1.5)  # longer than the patience that is tested
             sock.sendall(ROOT)
             silence(sock)
         sock.close()

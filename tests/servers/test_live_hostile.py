@@ -558,7 +558,7 @@ def stop_pressed(after):
 
     def press():
         if after.wait(20):
-            time.sleep(0.1)
+            time.sleep(0.1)  # until the main thread waits, of which nothing tells
             signal.pthread_kill(main, signal.SIGINT)
 
     main = threading.main_thread().ident
@@ -612,7 +612,7 @@ def test_a_callback_can_be_stopped():
 
     def waits(*_args):
         begun.set()
-        time.sleep(60)
+        time.sleep(60)  # what is to be stopped
 
     def behaviour(line, seq, args):
         if args[1][1][1] == (VALUE, ()):
@@ -725,7 +725,7 @@ def test_what_comes_slowly_comes(monkeypatch, timeout):
         frame = struct.pack("!LB", len(body), 0) + body + b"\n"
         for place in range(len(frame)):
             line.raw(frame[place : place + 1])
-            time.sleep(0.15)
+            time.sleep(0.15)  # what this service does
 
     with connected(behaviour, sync_request_timeout=timeout) as root:
         if timeout < 1:

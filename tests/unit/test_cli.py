@@ -149,7 +149,7 @@ def test_control_c_is_quiet():
         timer.start()
         silent.accept()[0].close()  # it dials again, and waits there
         connection, _address = silent.accept()
-        time.sleep(0.3)
+        time.sleep(0.3)  # until it waits, of which nothing tells
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
         timer.cancel()

@@ -321,7 +321,7 @@ def test_what_an_earlier_child_starts_now_is_not_the_cells(worker):
 def test_an_orphan_of_an_earlier_cell_is_not_this_cells(worker):
     processes = CellProcesses(worker.pid)
     worker.start("orphan")
-    time.sleep(0.05)
+    time.sleep(0.05)  # clock ticks, by which starts are told apart
     processes.begin()
     mine = worker.start("orphan")
     assert processes.of_cell() == mine

@@ -80,6 +80,13 @@ def waits(publishing, seconds, size=1):
     return min(time.monotonic() - started, seconds)
 
 
+def wait_for(condition):
+    give_up = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < give_up
+        time.sleep(0.005)
+
+
 def test_who_pauses_gets_everything(publishing):
     front = publishing.front()
     thread = publishing.publish_many()
@@ -110,10 +117,10 @@ def test_before_the_first_front_end_comes_nothing_waits(publishing):
 def test_when_the_last_front_end_has_gone_nothing_is_published_for_a_moment(publishing, monkeypatch):
     first, second = publishing.front(), publishing.front()
     first.close(0)
-    time.sleep(0.2)
+    time.sleep(0.2)  # ZeroMQ tells only of the last one that goes
     assert waits(publishing, 1.0) < 1.0
     second.close(0)
-    time.sleep(0.2)
+    wait_for(publishing.patient._is_alone)
     assert waits(publishing, 0.5) == 0.5
     publishing.front()
     assert waits(publishing, 1.0) < 1.0
@@ -122,5 +129,5 @@ def test_when_the_last_front_end_has_gone_nothing_is_published_for_a_moment(publ
 def test_a_kernel_that_nobody_listens_to_goes_on_after_that_moment(publishing, monkeypatch):
     monkeypatch.setattr(iopub, "ALONE", 0.5)
     publishing.front().close(0)
-    time.sleep(0.2)
+    wait_for(lambda: publishing.patient._alone_since is not None)
     assert waits(publishing, 5.0) < 5.0

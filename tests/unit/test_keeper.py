@@ -158,7 +158,7 @@ def test_a_full_journal_holds_nobody_back_once_the_link_has_gone(sessions, tmp_p
     client = sessions.start("held", journal_limit=100_000)
     client.submit("a", f"for _ in range(2000): print('x' * 999)\nopen({str(tmp_path / 'done')!r}, 'w')")
     client.until("a", "stream")
-    time.sleep(0.3)
+    wait_for(lambda: client.ask("status")["unread_bytes"] >= 100_000)
     assert not (tmp_path / "done").exists()
     client.leave()
     wait_for((tmp_path / "done").exists)
@@ -248,7 +248,7 @@ def test_a_keeper_that_is_ended_answers_nothing_more_and_starts_no_worker(client
     os.kill(client.keeper, signal.SIGSTOP)
     with ThreadPoolExecutor() as pool:
         answer = pool.submit(client.ask, "status")
-        time.sleep(0.1)
+        time.sleep(0.1)  # until the question is in the socket of the keeper, which can't tell
         os.kill(client.worker, signal.SIGKILL)
         os.kill(client.keeper, signal.SIGTERM)
         os.kill(client.keeper, signal.SIGCONT)
@@ -275,7 +275,7 @@ def test_a_session_stays_for_a_while_after_its_cell_has_ended(sessions, tmp_path
     client = sessions.start(keep=1.0)
     client.submit("a", f"import time\ntime.sleep(1.2)\nopen({str(tmp_path / 'done')!r}, 'w')")
     wait_for((tmp_path / "done").exists)
-    time.sleep(0.1)
+    time.sleep(0.1)  # the while that is tested
     assert client.until("a")[-1].content["status"] == "ok"
 
 

@@ -34,7 +34,7 @@ def other(sessions, client):
 
 
 def test_a_session_that_somebody_holds_is_only_taken_if_that_is_wanted(client, sessions):
-    time.sleep(0.2)
+    time.sleep(0.2)  # what is tested is how long ago it was
     bob = other(sessions, client)
     answer = bob.ask("attach", acked=0, client="bob", attempt=1, holder="bob")
     assert (answer["error"], answer["by"]) == ("stale", "ada@laptop, notebook.ipynb")

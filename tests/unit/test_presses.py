@@ -1,24 +1,32 @@
 """What a press of the stop button does, by how the link is."""
 
+import inspect
+
 import pytest
 
 from rpyc_kernel.errors import WaitingStoppedError, WithdrawnError
 from rpyc_kernel.kernel import presses
+from rpyc_kernel.kernel.exchange import Exchange
 from rpyc_kernel.kernel.presses import Presses
+from rpyc_kernel.link.link import Link
 from rpyc_kernel.link.session import LinkStatus
 
 
 class Noted:
-    """Stands for a link or an exchange, and notes what is asked of it."""
+    """Stands for a link or an exchange, and notes what is asked of it; *kind*'s own methods, called as they can be."""
 
-    def __init__(self, **answers):
+    def __init__(self, kind, **answers):
+        self.kind = kind
         self.calls = []
         self.answers = answers
         self.status = LinkStatus.UP
         self.address, self.error, self.failure = "pi", None, ""
 
     def __getattr__(self, name):
+        signature = inspect.signature(getattr(self.kind, name))
+
         def note(*arguments):
+            signature.bind(self, *arguments)
             self.calls.append((name, *arguments))
             return self.answers.get(name)
 
@@ -55,7 +63,7 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def press(clock, monkeypatch):
-    link, exchange, later = Noted(was_tried=True), Noted(waits=True, queue=[]), []
+    link, exchange, later = Noted(Link, was_tried=True), Noted(Exchange, waits=True, queue=[]), []
     monkeypatch.setattr(presses.asyncio, "get_running_loop", lambda: Loop(later))
     button, machine = Presses(exchange), Pi(link)
 

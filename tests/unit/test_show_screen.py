@@ -201,7 +201,7 @@ def test_a_loop_goes_on_while_the_thread_cannot_send(show, outlet, port, monkeyp
     outlet.pass_on.clear()
     for value in range(1, 200):
         show(value, fps=1000)
-        time.sleep(0.001)
+        time.sleep(0.001)  # as fast as a camera that is faster than all
     outlet.pass_on.set()
     port.screen.flush(7)
     assert len(outlet.sent) <= 4

@@ -126,9 +126,7 @@ def test_the_next_worker_has_nothing_of_what_was_spilled(sessions):
     watch(client, status)
     assert sum(open_files(client.keeper)) > MIB
     wait_for(lambda: children(client.keeper) not in ([], [client.worker]))
-    time.sleep(0.1)
-    for pid in children(client.keeper):
-        assert open_files(pid) == []
+    wait_for(lambda: all(open_files(pid) == [] for pid in children(client.keeper)))
     messages = again(client, sessions).until("a")
     assert [each.content["ename"] for each in messages if each.type == "execute_reply"] == ["WorkerDied"]
     assert client.printed(messages) == printed(50_000)

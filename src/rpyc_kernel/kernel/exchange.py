@@ -157,9 +157,10 @@ class Exchange:
 
     @loop_only
     def _ask(self, machine: Machine, message: Message) -> None:
-        task = asyncio.get_running_loop().create_task(self._answer_question(machine, message))
-        cell = machine.shown_by(message.parent)
-        self._questions[message.parent, cell, message.content.get("serial")] = task
+        serial = message.content.get("serial")
+        key = message.parent, machine.shown_by(message.parent), serial if isinstance(serial, int) else None
+        if key not in self._questions:  # it may come twice to whoever takes a session over: with the backlog, and again
+            self._questions[key] = asyncio.get_running_loop().create_task(self._answer_question(machine, message))
 
     async def _answer_question(self, machine: Machine, message: Message) -> None:
         requester = self._requesters.get(machine.shown_by(message.parent))

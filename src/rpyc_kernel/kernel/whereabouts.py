@@ -164,6 +164,8 @@ class Whereabouts:
         foreign = machine.foreign_cells
         for msg_id in foreign:
             with kernel.stoppable(lambda msg_id=msg_id: kernel.interrupt_remote(machine, msg_id)):  # type: ignore[misc]
+                if stopped.is_set():  # the press was meant for what runs there
+                    kernel.interrupt_remote(machine, msg_id)
                 reply = await kernel.exchange.outcome(machine, msg_id)
         last = link.attached.get("execution_count")
         if foreign:

@@ -146,6 +146,7 @@ class Sorter:
             if self._live is not None:  # another kernel has come, and those of the one before are nobody's
                 self._live.close()
             self._port.publish("session_info", _describe(self._cells.shell), kind=frames.URGENT)
+            self._port.ask_again()
         elif message.type in ("complete_request", "inspect_request", "is_complete_request"):
             self.ready.wait()
             self._introspection.ask(number, message)

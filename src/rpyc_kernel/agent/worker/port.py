@@ -12,7 +12,7 @@ from .attribution import current
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from contextvars import Token
-    from typing import Any, Dict, Optional, Sequence
+    from typing import Any, Dict, Optional, Sequence, Tuple
 
     from ..wire import Bytes, Json
     from .interrupts import Interrupts
@@ -49,6 +49,7 @@ class Port:
         self._running: Dict[int, wire.Message] = {}  # by number
         self._asked = 0
         self._answers: Dict[int, queue.SimpleQueue[Json]] = {}
+        self._open: Dict[int, Tuple[int, wire.Message]] = {}  # questions, with the number of their request
 
     @property
     def request(self) -> int:
@@ -164,6 +165,8 @@ class Port:
         answers = self._answers[serial] = queue.SimpleQueue()
         try:
             content: Dict[str, Any] = {"prompt": str(prompt), "password": password, "serial": serial}
+            number = self.request
+            self._open[serial] = number, wire.Message("input_request", content, self.parents.get(number, ""))
             self.publish("input_request", content, kind=frames.URGENT)
             answer = _wait(answers)
             if "error" in answer:
@@ -173,7 +176,13 @@ class Port:
             self._interrupts.stop_asking(asker)
             raise
         finally:
+            self._open.pop(serial, None)
             del self._answers[serial]
+
+    def ask_again(self) -> None:
+        """Put what is still asked to a kernel that has taken the session over (on the sorter's thread)."""
+        for number, message in list(self._open.values()):
+            self.outlet.send_message(frames.URGENT, number, message)
 
     def answer(self, content: Json) -> None:
         """An ``input_reply`` has come (on the sorter's thread)."""
