@@ -223,3 +223,55 @@ def test_requests_while_a_cell_runs_leave_the_cell_busy(nb: Client, gate: Gate) 
         nb.wait_for(lambda: states[-1][1] == "busy", 2, "busy for the cell again")
     gate.open()
     nb.finish(cell)
+
+
+DEVICE = """
+import time, warnings
+class Device:
+    calls = []
+    @property
+    def slow(self): Device.calls.append("slow"); time.sleep(30); return "x"
+    @property
+    def noisy(self): print("printed by Tab"); warnings.warn("warned by Tab"); return 1
+    @property
+    def motor(self): Device.calls.append("motor"); return self
+    def __getattr__(self, name): Device.calls.append(name); raise AttributeError(name)
+device = Device()
+holder = [device]
+named = {"a": device}
+"""
+
+
+def test_neither_runs_properties(nb: Client, gate: Gate) -> None:
+    nb.good(DEVICE)
+    cell = nb.start(f"{gate.wait}'done'")
+    for code in ("device.", "device.mo", "device.slow.", "holder[0].", "device.motor.motor.", "named['a'].motor.x"):
+        nb.complete(code)
+        nb.inspect(code.rstrip("."))
+    assert "device.slow" in matches(nb.complete("device."), "device.")
+    gate.open()
+    nb.finish(cell)
+    assert (cell.text, cell.stdout, cell.stderr) == ("'done'", "", "")
+    assert nb.good("[name for name in Device.calls if name in ('slow', 'motor')]").text == "[]"
+
+
+def test_what_takes_long_to_look_at_holds_up_no_other_question(nb: Client, gate: Gate) -> None:
+    nb.good("""
+import time
+class Slow:
+    def __repr__(self): print("printed by Shift-Tab"); time.sleep(60); return "x"
+class SlowNames:
+    def __dir__(self): print("printed by Tab"); time.sleep(60); return ["x"]
+slow, names, quick = Slow(), SlowNames(), "quick"
+""")
+    cell = nb.start(f"{gate.wait}'done'")
+    started = time.monotonic()
+    asked = [nb.send("shell", "inspect_request", {"code": "slow", "cursor_pos": 4, "detail_level": 0})]
+    asked += [nb.send("shell", "complete_request", {"code": "names.", "cursor_pos": 6})]
+    assert "quick" in matches(nb.complete("qui"), "qui")
+    assert nb.inspect("quick")["found"]
+    nb.wait_for(lambda: all(each.done for each in asked), what="all answers")
+    assert time.monotonic() - started < 8
+    gate.open()
+    nb.finish(cell)
+    assert (cell.text, cell.stdout, cell.stderr) == ("'done'", "", "")

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 #: the number of the request; 0 where no request has started the running code. Tasks inherit it with their context.
 current: ContextVar[int] = ContextVar("rpyc_kernel_request", default=0)
 
+NOBODY = -1  #: in place of a request's number: what this code prints and shows is nobody's
+
 
 def follow_threads() -> None:
     """Let threads inherit the request of the code that starts them."""

@@ -1,48 +1,126 @@
-"""A second thread that answers completion, inspection and whether code is complete, also while a cell runs."""
+"""Completion, inspection and whether code is complete, answered beside the cells.
+
+They may run code of the user's that takes long (``__dir__``, ``__repr__``). One thread answers the questions. A second
+thread watches it: when a question takes too long, it answers that nothing was found, leaves the first thread to the
+question, and starts another one for those that follow. As long as a thread is left behind, the shell is in a hurry.
+jedi and others that take long by themselves when they begin have more time, until somebody asks again. What the user's
+code prints there belongs to no cell.
+"""
 
 from __future__ import annotations
 
 import queue
+import sys
 import threading
+import time
 
 from .. import wire
+from .attribution import NOBODY, current
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, List, Optional
 
     from ..wire import Json, Message
     from .port import Port
 
+LOOK = 0.05  #: seconds between two looks whether another question waits
+LIMIT = 1.2  #: seconds for one question
+LIMIT_ALONE = 8.0  #: the same while none of the cells' code runs for it, and no other question waits
+IN_A_HURRY = 0.4  #: seconds for the same question again
+LEFT_BEHIND = 16  #: threads that may be left behind, before no more questions are looked into
+
+
+class Question:
+    """A request that waits for its answer."""
+
+    def __init__(self, number: int, message: Message, limit: float = LIMIT) -> None:
+        self.number = number
+        self.message = message
+        self.limit = limit
+        self.done = threading.Event()  # its thread has finished
+        self.answered = False
+
 
 class Introspection:
-    """Starts its thread with the first question."""
+    """Starts its threads with the first question."""
 
     def __init__(self, port: Port) -> None:
         self.port = port
         self.shell: Any = None
-        self._questions: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._thread: Any = None
+        self._questions: queue.SimpleQueue[Question] = queue.SimpleQueue()
+        self._begun: queue.SimpleQueue[Question] = queue.SimpleQueue()
+        self._answering = threading.Lock()
+        self._thread: Optional[threading.Thread] = None
+        self._left: List[threading.Thread] = []
 
     def ask(self, number: int, message: Message) -> None:
         """Answer a ``complete_request``, an ``inspect_request`` or an ``is_complete_request`` soon."""
-        self._questions.put((number, message))
+        self._questions.put(Question(number, message))
         if self._thread is None:
-            self._thread = threading.Thread(target=self._answer, name="rpyc-kernel-introspection", daemon=True)
-            self._thread.start()
+            self._start(None)
+            threading.Thread(target=self._watch, name="rpyc-kernel-introspection-watch", daemon=True).start()
 
-    def _answer(self) -> None:
+    def _start(self, first: Optional[Question]) -> None:
+        name = "rpyc-kernel-introspection"
+        self._thread = threading.Thread(target=self._work, args=(first,), name=name, daemon=True)
+        self._thread.start()
+
+    def _work(self, question: Optional[Question]) -> None:
+        """Answer one question after the other, until one has taken too long."""
+        current.set(NOBODY)
         while True:
-            number, message = self._questions.get()
-            self.port.parents[number] = message.parent
-            try:
-                content = self._look_up(message)
-            except BaseException:  # whatever a user's __dir__ or property raises
-                content = _nothing(message.type, message.content)
-            try:
-                self.port.reply(number, wire.reply_type(message.type), content)
-            finally:
-                self.port.parents.pop(number, None)
+            question = question or self._questions.get()
+            self.port.parents[question.number] = question.message.parent
+            self._left = [thread for thread in self._left if thread.is_alive()]
+            self.shell.in_a_hurry = bool(self._left)
+            self._begun.put(question)
+            content = _nothing(question.message)
+            if len(self._left) < LEFT_BEHIND:
+                try:
+                    content = self._look_up(question.message)
+                except BaseException:  # whatever the user's code raises
+                    pass
+            question.done.set()
+            if not self._answer(question, content):
+                return
+            question = None
+
+    def _watch(self) -> None:
+        while True:
+            question = self._begun.get()
+            if question.done.wait(question.limit):
+                continue
+            until = time.monotonic() + LIMIT_ALONE - question.limit
+            while not question.done.wait(LOOK):
+                if time.monotonic() > until or not self._questions.empty() or _runs_cells(self._thread):
+                    self._give_up(question)
+                    break
+
+    def _give_up(self, question: Question) -> None:
+        """Leave the thread to that question. A completion is tried once more, in a hurry."""
+        assert self._thread is not None
+        again: Optional[Question] = None
+        if question.message.type == "complete_request" and not self.shell.in_a_hurry:
+            again = Question(question.number, question.message, IN_A_HURRY)
+        if self._claim(question) if again else self._answer(question, _nothing(question.message)):
+            self._left.append(self._thread)
+            self._start(again)
+
+    def _answer(self, question: Question, content: Json) -> bool:
+        """Answer a question, unless that was done; whether it wasn't."""
+        if not self._claim(question):
+            return False
+        try:
+            self.port.reply(question.number, wire.reply_type(question.message.type), content)
+        finally:
+            self.port.parents.pop(question.number, None)
+        return True
+
+    def _claim(self, question: Question) -> bool:
+        with self._answering:
+            first, question.answered = not question.answered, True
+        return first
 
     def _look_up(self, message: Message) -> Json:
         content = message.content
@@ -55,10 +133,18 @@ class Introspection:
         return dict(self.shell.inspect(code, cursor, content.get("detail_level", 0), sections))
 
 
-def _nothing(msg_type: str, content: Json) -> Json:
-    if msg_type == "inspect_request":
+def _runs_cells(thread: Optional[threading.Thread]) -> bool:
+    """Whether a thread is in code that a cell has defined, or in what that has called."""
+    frame = sys._current_frames().get(thread.ident or 0) if thread else None
+    while frame is not None and frame.f_globals.get("__name__") != "__main__":
+        frame = frame.f_back
+    return frame is not None
+
+
+def _nothing(message: Message) -> Json:
+    if message.type == "inspect_request":
         return {"status": "ok", "found": False, "data": {}, "metadata": {}}
-    if msg_type == "is_complete_request":
+    if message.type == "is_complete_request":
         return {"status": "unknown"}
-    cursor = content.get("cursor_pos", 0)
+    cursor = message.content.get("cursor_pos", 0)
     return {"status": "ok", "matches": [], "cursor_start": cursor, "cursor_end": cursor, "metadata": {}}

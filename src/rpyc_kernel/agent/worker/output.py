@@ -8,6 +8,7 @@ import os
 import sys
 
 from .. import frames
+from .attribution import NOBODY, current
 from .claims import Claims
 from .on_import import when_imported
 
@@ -39,7 +40,8 @@ class OutStream(Claims, io.TextIOBase):
         """Print text; a lone surrogate shows as an escape."""
         if not isinstance(text, str):
             raise TypeError("write() argument must be str, not %s" % type(text).__name__)
-        self._outlet.write(self._kind, text)
+        if current.get() != NOBODY:
+            self._outlet.write(self._kind, text)
         return len(text)
 
     def writelines(self, lines: Any) -> None:

@@ -7,7 +7,7 @@ import signal
 import sys
 
 from .. import frames, wire
-from .attribution import current
+from .attribution import NOBODY, current
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,9 +109,9 @@ class Port:
 
         :raises MessageTooLong: it may not travel; of an error only that is told
         """
-        if self._interrupts.mute and msg_type == "error":
-            return
         number = self.request
+        if number == NOBODY or (self._interrupts.mute and msg_type == "error"):
+            return
         if msg_type == "clear_output" and self.screen is not None:
             self.screen.clear(number)
         message = wire.Message(msg_type, content, self.parents.get(number, ""), metadata, buffers or ())
@@ -156,7 +156,7 @@ class Port:
         :raises StdinNotImplementedError: they can't be asked
         :raises KeyboardInterrupt: they pressed stop instead
         """
-        if not self.allow_stdin:
+        if not self.allow_stdin or current.get() == NOBODY:
             raise StdinNotImplementedError("input() was called, but this front end can't be asked for input.")
         asker = sys._getframe(1)
         self._interrupts.ask(asker)

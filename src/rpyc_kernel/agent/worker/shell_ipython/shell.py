@@ -7,8 +7,10 @@ import importlib.util
 import os
 import sys
 
+from ..on_import import when_imported
 from .errors import describe
 from .ipykernel_names import stand_in
+from .looking import make_jedi_careful, needs_property
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ class IPythonShell:
     """The shell of a session on a machine with IPython; see "Shells" in ``docs/architecture.md``.
 
     :param profile: the name of the user's profile
+    :ivar in_a_hurry: whether completion has to do without jedi
     """
 
     def __init__(self, profile: str = "default") -> None:
@@ -36,6 +39,8 @@ class IPythonShell:
             os.environ["MPLBACKEND"] = INLINE
         self._app: Optional[IPKernelApp] = IPKernelApp(profile)
         self._shell = make_shell(self._app)
+        self.in_a_hurry = self._without_jedi = False
+        when_imported("jedi", make_jedi_careful)
         if "show" in builtins.__dict__:  # jedi completes no name that somebody has added to them
             self._shell.push({"show": builtins.__dict__["show"]}, interactive=False)
 
@@ -104,8 +109,18 @@ class IPythonShell:
         """The content of a ``complete_reply``, with the types that JupyterLab shows."""
         from IPython.core.completer import provisionalcompleter, rectify_completions
 
+        completer = self._shell.Completer
+        if self.in_a_hurry and completer.use_jedi:
+            completer.use_jedi, self._without_jedi = False, True
+        elif self._without_jedi and not self.in_a_hurry:
+            completer.use_jedi, self._without_jedi = True, False
+        completions = completer.completions(code, cursor_pos)  # of which nothing is looked for yet
+        if not hasattr(completer, "evaluation"):  # before IPython 8.9 it runs what stands before the dot
+            before, dot, _name = code[:cursor_pos].rpartition(".")
+            if dot and needs_property(before, self._shell.user_ns):
+                completions = []
         with provisionalcompleter():
-            found = list(rectify_completions(code, self._shell.Completer.completions(code, cursor_pos)))
+            found = list(rectify_completions(code, completions))
         types = [
             {"start": item.start, "end": item.end, "text": item.text, "type": item.type, "signature": item.signature}
             for item in found
@@ -129,6 +144,8 @@ class IPythonShell:
 
         reply: Json = {"status": "ok", "found": False, "data": {}, "metadata": {}}
         name = token_at_cursor(code, cursor_pos)
+        if needs_property(name.rpartition(".")[0], self._shell.user_ns):
+            return reply
         options = {"omit_sections": omit_sections} if omit_sections else {}
         try:
             reply["data"] = self._shell.object_inspect_mime(name, detail_level=detail_level, **options)

@@ -42,6 +42,7 @@ class PlainShell:
     """
 
     name = "plain"
+    in_a_hurry = False  #: completion never takes long
 
     def __init__(self, port: Port) -> None:
         self.port = port
