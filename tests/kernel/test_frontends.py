@@ -16,6 +16,13 @@ from tests.kernel.kernels import COMMAND, private_environment, write_kernelspec
 from tests.kernel.remotes import Remote
 from tests.kernel.results import plain
 
+STARTS = """
+import asyncio, concurrent.futures, threading
+pool = concurrent.futures.ThreadPoolExecutor(1); pool.submit(print, 'pool').result()
+async def later(): await asyncio.sleep(.3); print('task')
+task = asyncio.ensure_future(later()); thread = threading.Timer(.3, print, ['thread']); thread.start()
+"""
+
 
 @pytest.fixture
 def env(tmp_path: Path) -> dict[str, str]:
@@ -33,6 +40,8 @@ def notebook(remote: Remote, tmp_path: Path) -> Path:
         "display({'text/html': '<b>bold</b>'}, raw=True)",
         "import matplotlib.pyplot as plt\nplt.plot([1, 2]);",
         "6 * 7",
+        STARTS,
+        "pool.submit(print, 'pool again').result(); await task; thread.join()",
     ]
     content = new_notebook(cells=[new_code_cell(each) for each in cells])
     content.metadata.kernelspec = {"name": "rpyc", "display_name": "Python (RPyC)", "language": "python"}
@@ -51,6 +60,9 @@ def check(path: Path) -> None:
     assert cells[2].outputs[0].data["text/html"] == "<b>bold</b>"
     assert [o.output_type for o in cells[3].outputs if "image/png" in o.get("data", {})] == ["display_data"]
     assert cells[4].outputs[0].data["text/plain"] == "42"
+    if len(cells) > 5:
+        assert "".join(o.text for o in cells[5].outputs) == "pool\n"
+        assert sorted("".join(o.text for o in cells[6].outputs).splitlines()) == ["pool again", "task", "thread"]
 
 
 def run(env: dict[str, str], *command: str) -> subprocess.CompletedProcess[str]:

@@ -83,7 +83,8 @@ def test_an_error_comes_after_the_output(nb: Client) -> None:
     assert nb.run("print('a', end='')\n1/0").script == [("stdout", "a"), ("error", "ZeroDivisionError")]
 
 
-def test_a_thread_prints_into_the_cell_that_started_it(nb: Client, gate: Gate) -> None:
+def test_a_thread_that_nobody_claims_prints_into_the_cell_that_runs(nb: Client, gate: Gate) -> None:
+    """As in ipykernel 7: it may serve all cells, and who runs a notebook without a page sees no cell that has ended."""
     first = nb.good(
         "import threading\n"
         f"def work():\n    exec({gate.wait!r})\n    print('from the thread')\n    display('shown by the thread')\n"
@@ -94,11 +95,129 @@ def test_a_thread_prints_into_the_cell_that_started_it(nb: Client, gate: Gate) -
     nb.wait_output(second, "second\n")
     gate.open()
     nb.finish(second)
-    nb.wait_for(lambda: first.displays, 5, "what the thread displayed")
-    assert first.stdout == "started\nfrom the thread\n"
-    assert first.displays == [{"text/plain": "'shown by the thread'"}]
-    assert second.stdout == "second\njoined\n"
-    assert second.displays == []
+    assert second.stdout == "second\nfrom the thread\njoined\n"
+    assert second.displays == [{"text/plain": "'shown by the thread'"}]
+    assert first.stdout == "started\n"
+    assert first.displays == []
+
+
+SERVED = {
+    "pool": (
+        "import concurrent.futures\npool = concurrent.futures.ThreadPoolExecutor(1)\n"
+        "def tell(text): pool.submit(print, text).result()"
+    ),
+    "loop.run_in_executor": (
+        "import asyncio\nasync def wait(text): await asyncio.get_running_loop().run_in_executor(None, print, text)\n"
+        "def tell(text): return asyncio.ensure_future(wait(text))"
+    ),
+    "ThreadPool": (
+        "from multiprocessing.pool import ThreadPool\npool = ThreadPool(1)\ndef tell(text): pool.apply(print, (text,))"
+    ),
+    "QueueListener": (
+        "import logging, logging.handlers, queue, sys\nq = queue.Queue(); log = logging.getLogger('served')\n"
+        "log.setLevel('INFO'); log.propagate = False; log.handlers[:] = [logging.handlers.QueueHandler(q)]\n"
+        "listener = logging.handlers.QueueListener(q, logging.StreamHandler(sys.stdout)); listener.start()\n"
+        "def tell(text):\n    log.info(text)\n    while q.unfinished_tasks: pass"
+    ),
+    "worker": (
+        "import queue, threading\nq = queue.Queue()\ndef serve():\n    while True: print(q.get()); q.task_done()\n"
+        "def outer(): threading.Thread(target=serve, daemon=True).start()\n"
+        "threading.Thread(target=outer).start()\ndef tell(text): q.put(text); q.join()"
+    ),
+}
+
+
+@pytest.mark.parametrize("served", SERVED)
+def test_a_thread_that_serves_all_cells_prints_for_the_one_that_runs(nb: Client, served: str) -> None:
+    awaits = "await " if "loop" in served else ""
+    first = nb.good(f"{SERVED[served]}\nnone = {awaits}tell('first')")
+    second = nb.good(f"none = {awaits}tell('second')")
+    third = nb.good(f"none = {awaits}tell('third')")
+    assert [cell.stdout for cell in (first, second, third)] == ["first\n", "second\n", "third\n"]
+
+
+STARTED = {
+    "thread": "t = threading.Thread(target=late); t.start()\n    while t.is_alive(): await asyncio.sleep(.01)",
+    "executor": "await asyncio.get_running_loop().run_in_executor(None, late)",
+    "to_thread": "await asyncio.to_thread(late)",
+    "thread of a thread": "await asyncio.to_thread(outer)",
+    "callback": "asyncio.get_running_loop().call_soon(late); await asyncio.sleep(.05)",
+}
+
+
+@pytest.mark.parametrize("started", STARTED)
+def test_what_a_task_has_started_stays_with_its_cell(nb: Client, gate: Gate, started: str) -> None:
+    first = nb.good(
+        "import asyncio, threading\ndef late(): print('late')\n"
+        "def outer(): t = threading.Thread(target=late); t.start(); t.join()\n"
+        f"async def work():\n{gate.wait_async}    {STARTED[started]}\ntask = asyncio.create_task(work())"
+    )
+    second = nb.start("print('second')\nawait task")
+    nb.wait_output(second, "second\n")
+    gate.open()
+    nb.finish(second)
+    nb.wait_output(first, "late\n", 5)
+    assert second.stdout == "second\n"
+    assert nb.good("await asyncio.get_running_loop().run_in_executor(None, print, 'third')").stdout == "third\n"
+
+
+def test_a_thread_may_claim_a_cell(nb: Client, gate: Gate) -> None:
+    first = nb.good(
+        "import sys, threading\nparent = get_ipython().kernel.get_parent()\n"
+        f"def work():\n    token = sys.stdout.set_thread_parent(parent)\n    exec({gate.wait!r})\n"
+        "    print('claimed'); sys.stdout.reset_thread_parent(token); print('free')\n"
+        "thread = threading.Thread(target=work); thread.start()"
+    )
+    second = nb.start("print('second'); thread.join()")
+    nb.wait_output(second, "second\n")
+    gate.open()
+    nb.finish(second)
+    nb.wait_output(first, "claimed\n", 5)
+    assert second.stdout == "second\nfree\n"
+
+
+def test_a_thread_that_asks_for_its_cell_is_given_that_which_started_it(nb: Client, gate: Gate) -> None:
+    """An ``Output`` widget asks for it, and has the page take what is printed there then."""
+    first = nb.good(
+        "import threading\n"
+        f"def work():\n    exec({gate.wait!r})\n    ids.append(get_ipython().kernel.get_parent()['header']['msg_id'])\n"
+        "    print('caught')\nids = []; thread = threading.Thread(target=work); thread.start()"
+    )
+    second = nb.start("print('second'); thread.join(); ids")
+    nb.wait_output(second, "second\n")
+    gate.open()
+    nb.finish(second)
+    nb.wait_output(first, "caught\n", 5)
+    assert second.text == repr([first.id])
+
+
+def test_a_front_end_that_takes_nothing_late_has_it_in_the_cell_that_runs(nb: Client, gate: Gate) -> None:
+    """As nbclient and papermill: they can't be asked, and keep only what comes for the cell that they run."""
+    first = nb.good(
+        "import asyncio, threading\nasync def work():\n"
+        f"{gate.wait_async}    print('from the task'); display('shown')\ntask = asyncio.create_task(work())",
+        allow_stdin=False,
+    )
+    second = nb.start("print('second')\nawait task", allow_stdin=False)
+    nb.wait_output(second, "second\n")
+    gate.open()
+    nb.finish(second)
+    assert second.stdout == "second\nfrom the task\n"
+    assert second.displays == [{"text/plain": "'shown'"}]
+    assert first.stdout == ""
+
+
+def test_a_silent_request_takes_nothing_from_threads(nb: Client, gate: Gate) -> None:
+    """Front ends send such to look at variables, and throw away what comes back."""
+    first = nb.good(
+        f"import threading\ndef work():\n    exec({gate.wait!r})\n    print('seen')\n"
+        "thread = threading.Thread(target=work); thread.start()"
+    )
+    silent = nb.start("thread.join()", silent=True)
+    gate.open()
+    nb.finish(silent)
+    nb.wait_output(first, "seen\n", 5)
+    assert silent.stdout == ""
 
 
 def test_a_thread_prints_while_nothing_runs(nb: Client, gate: Gate) -> None:
@@ -109,21 +228,6 @@ def test_a_thread_prints_while_nothing_runs(nb: Client, gate: Gate) -> None:
     gate.open()
     nb.wait_output(first, "late\n", 5)
     assert first.at_idle == 0
-
-
-def test_threads_of_threads_and_pools_belong_to_the_first_cell(nb: Client, gate: Gate) -> None:
-    first = nb.good(
-        "import threading, concurrent.futures\n"
-        f"def inner():\n    exec({gate.wait!r})\n    print('inner')\n"
-        "def outer(): t = threading.Thread(target=inner); t.start(); t.join()\n"
-        "threading.Thread(target=outer).start()\n"
-        "pool = concurrent.futures.ThreadPoolExecutor(1); future = pool.submit(inner)"
-    )
-    second = nb.start("future.result()")
-    gate.open()
-    nb.finish(second)
-    nb.wait_for(lambda: first.stdout == "inner\ninner\n", 5, "both threads' output in the first cell")
-    assert second.stdout == ""
 
 
 def test_an_error_in_a_thread_shows_in_its_cell(nb: Client) -> None:

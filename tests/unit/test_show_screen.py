@@ -32,6 +32,10 @@ class Outlet:
         self.pass_on = threading.Event()  # while it is clear, the keeper takes nothing
         self.pass_on.set()
 
+    @property
+    def request(self):
+        return current.get() or self.cell
+
     def send(self, kind, number, data):
         assert self.pass_on.wait(20)
         with self.came:

@@ -11,7 +11,7 @@ import sys
 from collections import deque
 
 from .. import frames, wire
-from .attribution import current
+from .attribution import Driven, current
 from .interrupts import Unmasked
 from .main_loop import MainLoop, request_of, task_of, user_traceback
 
@@ -79,10 +79,13 @@ class Interruptible:
         while True:
             if error is None and self._interrupts.take(self._number):
                 error = self._interrupts.error()
+            outer, Driven.number = Driven.number, self._number
             try:
                 waited = self._coroutine.send(None) if error is None else self._coroutine.throw(error)
             except StopIteration as stop:
                 return stop.value
+            finally:
+                Driven.number = outer
             error = None
             try:
                 yield waited
@@ -339,14 +342,13 @@ class Cells:
             if not self.interrupts.begin(number):
                 content = _interrupted_reply(self.port)
             elif message.type == "execute_request":
-                self.port.outlet.cell = number
-                try:
-                    content = await self._execute(number, message.content)
-                finally:
-                    if self.port.screen is not None:
-                        self.port.screen.flush(number)
+                content = await self._execute(number, message.content)
             else:
-                self.comms.handle(message)
+                outer_driven, Driven.number = Driven.number, number
+                try:
+                    self.comms.handle(message)
+                finally:
+                    Driven.number = outer_driven
                 content = {"status": "ok"}
         except (KeyboardInterrupt, Unmasked):
             content = _interrupted_reply(self.port)
@@ -362,9 +364,13 @@ class Cells:
             current.set(outer)
         if self._coroutines.pop(number, None) is not None:
             self.port.reply(number, msg_type, content)
+        if message.type == "execute_request" and not message.content.get("allow_stdin"):
+            self.port.outlet.leave(number)
 
     async def _execute(self, number: int, content: Json) -> Json:
         self.port.allow_stdin = bool(content.get("allow_stdin"))
+        if not content.get("silent") or not self.port.outlet.cell:
+            self.port.outlet.cell = number
         if content.get("execution_count"):
             self.shell.execution_count = content["execution_count"]
         coroutine = self.shell.execute(
@@ -385,6 +391,8 @@ class Cells:
             return dict(await awaiting)
         finally:
             del self._awaiting[number]
+            if self.port.screen is not None:
+                self.port.screen.flush(number)
 
 
 def _interrupted_reply(port: Port) -> Json:

@@ -12,7 +12,6 @@ import select
 
 from .. import frames, wire
 from ..page import Page
-from .attribution import current
 from .outlet import Outlet, write_all
 
 TYPE_CHECKING = False
@@ -95,7 +94,7 @@ class ForkedOutlet(Outlet):
         if self.forked:
             write_all(kind, data)
             return
-        request = current.get() or self.cell
+        request = self.request
         with self.whole:
             partial = self._partial
             if partial:

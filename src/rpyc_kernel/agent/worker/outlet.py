@@ -8,16 +8,18 @@ import threading
 import time
 
 from .. import frames, wire
+from .attribution import current
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Union
+    from typing import Set, Union
 
     from ..page import Page
     from .interrupts import Interrupts
     from .spawned import Told
 
 PIECE = 1 << 16  #: bytes of text in one frame
+REMEMBERED = 4096  #: cells
 TURN = 0.0001  #: seconds between two parts, in which another thread that waits to send gets the lock
 
 
@@ -47,7 +49,7 @@ class Outlet:
 
     :param told: what the keeper tells its worker beside requests
     :ivar whole: within it, several things are sent without an interrupt in between
-    :ivar cell: the number of the cell that runs, or ran last; what no request has started is attributed to it
+    :ivar cell: the number of the cell that runs, or ran last: what nobody's code prints goes there
     :ivar forked: whether this process is a child of the worker
     """
 
@@ -57,12 +59,25 @@ class Outlet:
         self._cut = itertools.count(1)  # an id for each message that is cut
         self.forked = False
         self.cell = 0
+        self._left: Set[int] = set()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(
                 before=self._before_fork,
                 after_in_parent=self.whole.lock.release,
                 after_in_child=self._after_fork_in_child,
             )
+
+    @property
+    def request(self) -> int:
+        """The number of the request that the running code belongs to; of nobody's code, that of the cell that runs."""
+        number = current.get()
+        return number if number and number not in self._left else self.cell
+
+    def leave(self, number: int) -> None:
+        """That cell has ended, and whoever ran it takes nothing more: what it has started prints into the next."""
+        self._left.add(number)
+        if len(self._left) > REMEMBERED:
+            self._left = {number}
 
     def write(self, kind: int, text: str) -> None:
         """Text that Python wrote to a stream; ``kind`` is `frames.STDOUT` or `frames.STDERR`."""

@@ -7,7 +7,7 @@ import signal
 import sys
 
 from .. import frames, wire
-from .attribution import NOBODY, current
+from .attribution import NOBODY, current, started_by
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Port:
     @property
     def request(self) -> int:
         """The number of the request that the running code belongs to."""
-        return current.get() or self.outlet.cell
+        return self.outlet.request
 
     def remember(self, number: int, parent: str, request: Optional[wire.Message] = None) -> None:
         """A request begins. Its msg_id is known also after its end: what it started may print for long."""
@@ -69,7 +69,13 @@ class Port:
                 pass
 
     def parent(self) -> Json:
-        """The request that the running code belongs to, as Jupyter has it; of one that has ended, its header alone."""
+        """The request that the running code belongs to, as Jupyter has it; of one that has ended, its header alone.
+
+        A thread that asks belongs to the request whose code has started it from then on.
+        """
+        starter = started_by()
+        if starter:
+            current.set(starter)  # or an `Output` widget would catch nothing of what the thread prints then
         number = self.request
         msg_id = self.parents.get(number, "")
         request = self._running.get(number)

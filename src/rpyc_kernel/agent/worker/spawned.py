@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 
 from .. import frames, marks, wire
-from .attribution import current
 from .outlet import Outlet, write_all
 
 TYPE_CHECKING = False
@@ -88,7 +87,7 @@ class SpawnedOutlet(Outlet):
         if self.forked:
             write_all(kind, data)
         elif data:
-            request = current.get() or self.cell
+            request = self.request
             with self.whole:
                 self._send_text(kind, request, data)
 

@@ -17,7 +17,7 @@ import threading
 import time
 
 from ... import frames, wire
-from ..attribution import current
+from ..attribution import current, started_by
 from .fitting import Fitting, allowance
 from .pictures import Drawing, check_range, read
 
@@ -136,7 +136,7 @@ class Screen:
     # --- what waits
 
     def _place(self, id: str) -> Place:
-        key = (self._port.request, id)
+        key = (started_by() or self._port.request, id)  # a camera's thread stays where it began to show
         with self._lock:
             place = self._places.get(key)
             if place is None:
