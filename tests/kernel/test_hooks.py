@@ -92,3 +92,31 @@ def test_the_ways_out_leave_the_session_in_order(nb: Client, remote_kind: str, c
         assert cell.reply["payload"] == [{"source": "ask_exit", "keepkernel": keep}]
     assert cell.error is None or cell.error["ename"] == "SystemExit"
     assert nb.good("kept").text == "1"
+
+
+def test_a_library_may_put_a_function_in_place_of_run_cell(nb: Client, remote_kind: str) -> None:
+    """As ipyparallel's ``%autopx`` does; it sees the cells that ipykernel would give it."""
+    if remote_kind == "plain":
+        return
+    nb.good(
+        "ip = get_ipython(); theirs = ip.run_cell; hooks = []\n"
+        "def mine(raw, **options): print('mine'); return theirs(raw.replace('x', '7'), **options)\n"
+        "ip.events.register('post_execute', lambda: hooks.append(1)); ip.run_cell = mine"
+    )
+    cell, count = nb.good("print('in'); x"), nb.good("len(hooks)").text
+    assert (cell.stdout, cell.text) == ("mine\nin\n", "7")
+    assert count == "2"
+    assert nb.good("1 + 1").stdout == "mine\n"
+    failed, queued = nb.start("x / 0"), nb.start("'queued'")
+    nb.finish(queued)
+    assert failed.reply is not None
+    assert (failed.status, failed.reply["ename"], queued.status) == ("error", "ZeroDivisionError", "aborted")
+    assert nb.good("import asyncio; await asyncio.sleep(0, 'x')").text == "'x'", "an await is not for run_cell"
+    cell = nb.start("import time; print('waits')\ntime.sleep(60)")
+    nb.wait_output(cell, "waits")
+    nb.interrupted(cell)
+    assert (cell.error or {})["ename"] == "KeyboardInterrupt"
+    nb.good("ip.run_cell = lambda raw, **options: None")
+    assert nb.good("1 / 0").error is None, "one that returns nothing is taken for a cell that worked"
+    assert nb.good("import asyncio; await asyncio.sleep(0)\ndel ip.run_cell").status == "ok"
+    assert nb.good("8").text == "8"

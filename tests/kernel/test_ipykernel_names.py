@@ -19,6 +19,10 @@ def test_a_kernel_has_what_libraries_look_for(nb: Client) -> None:
     )
     cell = nb.good(f"k = get_ipython().kernel\n[name for name in {names.split()} if not hasattr(k, name)]")
     assert cell.text == "[]"
+    nb.good("import comm; c = comm.create_comm('mine')")
+    assert (
+        nb.good("c.kernel is k, k.topic('x').endswith(b'x'), k._allow_stdin, k.int_id").text == "(True, True, True, -1)"
+    )
     cell = nb.good("p = k.get_parent(); p['header']['msg_id'], p['content']['code'][:4], k.get_parent('control')")
     assert cell.text == f"('{cell.id}', 'p = ', {{}})"
     nb.good("k.get_parent('shell') == k.get_parent() and set(k._parent_ident) == {'shell', 'control'} or 1 / 0")
@@ -134,6 +138,15 @@ def test_its_own_names_are_those_of_the_session(with_ipykernel: Client) -> None:
     code = "from ipykernel.kernelbase import Kernel\nKernel.initialized(), Kernel.instance() is ip.kernel, "
     assert nb.good(code + "isinstance(ip.kernel, Kernel)").text == "(True, True, True)"
     assert nb.good("import ipykernel; ipykernel.zmqshell.ZMQInteractiveShell is type(ip)").text == "True"
+    code = (
+        "import sys\nfrom ipykernel.displayhook import ZMQShellDisplayHook\nfrom ipykernel.iostream import OutStream\n"
+        "from ipykernel.kernelapp import IPKernelApp as A\napp = A.instance()\n"
+        "A.initialized(), isinstance(ip.displayhook, ZMQShellDisplayHook), isinstance(sys.stderr, OutStream), "
+    )
+    nothing = "getattr(app, 'connection_file', None)"
+    assert nb.good(code + f"app.kernel is ip.kernel, app.shell is ip, {nothing}").text == (
+        "(True, True, True, True, True, None)"
+    )
     failed = nb.run("from ipykernel import get_connection_file\nget_connection_file()")
     assert "%%local" in failed.traceback
 

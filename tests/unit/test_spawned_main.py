@@ -22,6 +22,7 @@ CELLS = [
         "def gone(): pass\nasync def g(): pass\n@undefined\ndef h(): pass\nif True:\n    def nested(): pass",
     ),
     ("<Cell In[5]>", "def f(x): raise KeyError(x)"),
+    ("<Cell In[6]>", "def shows(function): print('not again'); return function\n@shows\ndef shown(): pass"),
 ]
 
 
@@ -30,7 +31,7 @@ def nested():
 
 
 nested.__module__ = "__main__"
-NAMES = {**dict.fromkeys(["A", "B", "C", "D", "f", "g", "os", "sys"]), "nested": nested, "h": nested}
+NAMES = {**dict.fromkeys(["A", "B", "C", "D", "f", "g", "os", "sys", "shows", "shown"]), "nested": nested, "h": nested}
 CHECK = """
 import runpy, sys, traceback
 made = runpy.run_path(sys.argv[1], run_name="__mp_main__")

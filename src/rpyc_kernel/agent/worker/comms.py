@@ -23,7 +23,10 @@ class Comms:
     """Receives comm messages from the front end, and sends those of this process.
 
     :ivar handlers: what is called for a message by its type, as a kernel's ``shell_handlers``
+    :ivar kernel: the `KernelStandIn`, which a comm has as ipykernel's do: anywidget sends nothing by one without
     """
+
+    kernel: Any = None
 
     def __init__(self, port: Port) -> None:
         self.handlers = {each: self._handler(each) for each in ("comm_open", "comm_msg", "comm_close")}
@@ -41,6 +44,8 @@ class Comms:
 
         class PortComm(BaseComm):
             """A comm whose messages go through the port."""
+
+            kernel = self.kernel
 
             def publish_msg(
                 self, msg_type: str, data: Any = None, metadata: Any = None, buffers: Any = None, **keys: Any

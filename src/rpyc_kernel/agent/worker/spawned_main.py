@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _PROGRAM = '''\
 """Made by rpyc-kernel for a process that multiprocessing starts: what the cells of a notebook define."""
-import __future__ as _future, ast as _ast, linecache as _linecache, sys as _sys
+import __future__ as _future, ast as _ast, contextlib as _contextlib, io as _io, linecache as _linecache, sys as _sys
 _features = [getattr(_future, name).compiler_flag for name in _future.all_feature_names]
 _flags, _failed = 0, {}
 for _name, _text, _wanted in %r:
@@ -31,7 +31,8 @@ for _name, _text, _wanted in %r:
         try:
             _code = compile(_tree, _name, "exec", _flags, True)
             _flags |= sum(each for each in set(_features) if _code.co_flags & each)
-            exec(_code, globals())
+            with _contextlib.redirect_stdout(_io.StringIO()), _contextlib.redirect_stderr(_io.StringIO()):
+                exec(_code, globals())  # a decorator prints what it has printed in the notebook already
         except Exception as _error:
             _failed[getattr(_rest[_number], "name", "")] = "%%s: %%s" %% (type(_error).__name__, _error)
         _tree.body = _rest

@@ -96,12 +96,15 @@ class KernelStandIn:
     """Knows the running request, and publishes. Passes for one of ipykernel's own where those are loaded."""
 
     implementation, language = "ipython", "python"
-    eventloop = shell_stream = control_stream = stdin_socket = iopub_thread = None
+    eventloop = shell_stream = control_stream = stdin_socket = None
+    iopub_thread = control_thread = shell_channel_thread = parent = None
+    int_id = -1
     _aborting = False
 
     def __init__(self, port: Port, shell: Any, comms: Comms, cells: Cells) -> None:
         self._port = port
         self._comms = comms
+        comms.kernel = self
         self._cells = cells
         self.shell = shell
         self.session = PortSession(port)
@@ -185,6 +188,15 @@ class KernelStandIn:
         return self.get_parent()
 
     # what is said, and asked
+
+    @property
+    def _allow_stdin(self) -> bool:
+        """Whether the front end of the running cell can be asked."""
+        return self._port.allow_stdin
+
+    def topic(self, topic: str) -> bytes:
+        """What ipykernel puts before a message on its way out."""
+        return ("kernel.%s.%s" % (self.ident, topic)).encode()
 
     def send_response(
         self,

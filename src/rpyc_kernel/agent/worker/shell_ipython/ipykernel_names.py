@@ -7,6 +7,7 @@ import sys
 import types
 
 from ..on_import import when_imported
+from ..output import OutStream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,13 +27,33 @@ def take_names(*classes: type) -> None:
     when_imported("ipykernel.connect", _have_no_connection_file)
 
 
-def stand_in(kernel: Any) -> None:
-    """Let ipykernel's own code, its comms above all, find this kernel when it looks for the one that runs."""
+class AppStandIn:
+    """``IPKernelApp.instance()``: passes for ipykernel's application, and has what belongs to the session."""
+
+    def __init__(self, kernel: Any) -> None:
+        self.kernel, self.shell, self.config, self.log = kernel, kernel.shell, kernel.config, kernel.log
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        return getattr(sys.modules.get("ipykernel.kernelapp"), "IPKernelApp", AppStandIn)
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError("%s: the session on %s has no ipykernel application" % (name, socket.gethostname()))
+
+
+def stand_in(kernel: Any, displayhook: type) -> None:
+    """Let ipykernel's own code, and who asks whether it runs, find this kernel and what belongs to it."""
 
     def adopt(kernelbase: Any) -> None:
         kernelbase.Kernel._instance = kernel
 
+    def adopt_app(kernelapp: Any) -> None:
+        kernelapp.IPKernelApp._instance = AppStandIn(kernel)
+
     when_imported("ipykernel.kernelbase", adopt)
+    when_imported("ipykernel.kernelapp", adopt_app)
+    when_imported("ipykernel.displayhook", lambda module: setattr(module, "ZMQShellDisplayHook", displayhook))
+    when_imported("ipykernel.iostream", lambda module: module.OutStream.register(OutStream))
 
 
 def _have_no_connection_file(connect: Any) -> None:

@@ -57,7 +57,7 @@ class IPythonShell:
     @kernel.setter
     def kernel(self, value: Any) -> None:
         self._shell.kernel = value
-        stand_in(value)
+        stand_in(value, type(self._shell.displayhook))
 
     @property
     def execution_count(self) -> int:
@@ -163,13 +163,24 @@ async def _run(shell: Any, code: str, silent: bool, store: bool, transformed: st
     :returns: the exception that ended the cell, or None, and the ``error`` message that told of it, or None
     """
     result = None
+    options = {"transformed_cell": transformed, "preprocessing_exc_tuple": failed}
+    if "run_cell" in vars(shell) and not shell.should_run_async(
+        code, **options
+    ):  # as ipykernel: ``%autopx`` replaces it
+        result = shell.run_cell(code, store_history=store, silent=silent)
+        return _told(shell, result)
     try:
-        result = await shell.run_cell_async(
-            code, store_history=store, silent=silent, transformed_cell=transformed, preprocessing_exc_tuple=failed
-        )
-        error = result.error_before_exec if result.error_before_exec is not None else result.error_in_exec
-        return error, shell.error_of_cell(error)
+        result = await shell.run_cell_async(code, store_history=store, silent=silent, **options)
+        return _told(shell, result)
     finally:
         shell.events.trigger("post_execute")
         if not silent:
             shell.events.trigger("post_run_cell", result)
+
+
+def _told(shell: Any, result: Any) -> Tuple[Any, Any]:
+    """What `_run` returns, from an ``ExecutionResult``."""
+    if result is None:  # of a `run_cell` that is not IPython's
+        return None, None
+    error = result.error_before_exec if result.error_before_exec is not None else result.error_in_exec
+    return error, shell.error_of_cell(error)

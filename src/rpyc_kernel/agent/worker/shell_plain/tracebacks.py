@@ -22,6 +22,7 @@ _CONTEXT = 2  #: lines shown before and after the one that raised
 _MAX_FRAMES = 50
 _REPEATS = 3  #: of the same line, before repetitions are counted instead of shown
 _MAX_CHAIN = 20
+_MAX_FOLLOWED = 100_000  #: exceptions of a chain; one whose ``__cause__`` is made when it is asked for has no end
 _MAX_GROUP = 15  #: exceptions of a group that are shown
 _MAX_DEPTH = 8  #: groups in groups
 _MAX_SHOWN = 60  #: exceptions, after which no more of a group are shown
@@ -123,7 +124,7 @@ def _format_chain(error: BaseException, shown: Optional[Dict[int, BaseException]
     within: Set[int] = set()
     current: Optional[BaseException] = error
     link = ""
-    while current is not None and id(current) not in shown:
+    while current is not None and id(current) not in shown and len(chain) < _MAX_FOLLOWED:
         shown[id(current)] = current
         within.add(id(current))
         chain.append((current, link))
