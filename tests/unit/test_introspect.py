@@ -43,9 +43,7 @@ class Shell:
 @pytest.fixture
 def introspection(monkeypatch: pytest.MonkeyPatch) -> introspect.Introspection:
     monkeypatch.setattr(introspect, "LIMIT", 0.05)
-    made = introspect.Introspection(Port())  # type: ignore[arg-type]
-    made.shell = Shell()
-    return made
+    return introspect.Introspection(Port(), Shell())  # type: ignore[arg-type]
 
 
 def question(number: int, code: str) -> introspect.Question:

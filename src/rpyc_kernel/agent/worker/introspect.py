@@ -45,9 +45,9 @@ class Question:
 class Introspection:
     """Starts its threads with the first question."""
 
-    def __init__(self, port: Port) -> None:
+    def __init__(self, port: Port, shell: Any) -> None:
         self.port = port
-        self.shell: Any = None
+        self.shell = shell
         self._questions: queue.SimpleQueue[Question] = queue.SimpleQueue()
         self._begun: queue.SimpleQueue[Question] = queue.SimpleQueue()
         self._answering = threading.Lock()

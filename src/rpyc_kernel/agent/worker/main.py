@@ -16,7 +16,6 @@ from .cells import Cells, Job
 from .claims import Claims
 from .comms import Comms
 from .interrupts import Interrupts, signal_main
-from .introspect import Introspection
 from .on_import import when_imported
 from .page_hints import PageHints
 from .port import Port
@@ -56,8 +55,7 @@ def main(way: Way, config: Json) -> None:
     port = Port(outlet, interrupts)
     Claims.port = port
     cells = Cells(port, interrupts)
-    introspection = Introspection(port)
-    sorter = Sorter(way, port, cells, introspection)
+    sorter = Sorter(way, port, cells)
     threading.Thread(target=sorter.run, name="rpyc-kernel-sorter", daemon=True).start()
     attribution.follow_threads()
     sys.argv = [""]
@@ -70,7 +68,7 @@ def main(way: Way, config: Json) -> None:
     shell.kernel = KernelStandIn(port, shell.facade, comms, cells)
     _replace_input(port)
     _show_crashes()
-    cells.shell = introspection.shell = shell
+    cells.shell = shell
     _follow_spawned(shell, config)
     cells.comms = comms
     port.publish("session_info", _describe(shell), kind=frames.URGENT)
@@ -84,11 +82,11 @@ def main(way: Way, config: Json) -> None:
 class Sorter:
     """Reads requests and gives each to who answers it; an ``input_reply`` must not wait behind anything."""
 
-    def __init__(self, way: Way, port: Port, cells: Cells, introspection: Introspection) -> None:
+    def __init__(self, way: Way, port: Port, cells: Cells) -> None:
         self._way = way
         self._port = port
         self._cells = cells
-        self._introspection = introspection
+        self._introspection: Any = None
         self._live: Any = None
         self._received = bytearray()
         self.ready = threading.Event()  # once the shell is there
@@ -149,6 +147,10 @@ class Sorter:
             self._port.ask_again()
         elif message.type in ("complete_request", "inspect_request", "is_complete_request"):
             self.ready.wait()
+            if self._introspection is None:
+                from .introspect import Introspection  # late: a notebook that is only run asks nothing
+
+                self._introspection = Introspection(self._port, self._cells.shell)
             self._introspection.ask(number, message)
         elif message.type.startswith("rpyc_"):
             self.ready.wait()
