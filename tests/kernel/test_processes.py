@@ -9,6 +9,7 @@ from tests.kernel.client import Client
 from tests.kernel.conftest import connect
 from tests.kernel.kernels import Kernel
 from tests.kernel.remotes import Remote, wait_until
+from tests.kernel.results import ANSI
 
 WAY = pytest.mark.parametrize("way", ["fork", "spawn", "forkserver"])
 
@@ -146,8 +147,17 @@ def test_a_forked_child_that_runs_out_of_its_cell_ends(nb: Client) -> None:
     assert nb.good("'one answer'").of("execute_result")[0].content["data"]["text/plain"] == "'one answer'"
 
 
-def test_a_forked_child_that_fails_is_not_the_notebook(nb: Client) -> None:
-    nb.run("import os\npid = os.fork()\nif pid == 0: raise RuntimeError('in the child')\ndone = os.waitpid(pid, 0)")
+@pytest.mark.parametrize("before", ["", "import asyncio; await asyncio.sleep(0)"])
+@pytest.mark.parametrize(
+    ("ends", "status"), [("raise RuntimeError('in the child')", 1), ("sys.exit(3)", 3), ("sys.exit('why')", 1)]
+)
+def test_a_forked_child_that_fails_is_not_the_notebook(nb: Client, before: str, ends: str, status: int) -> None:
+    code = f"import os, sys\n{before}\npid = os.fork()\nif pid == 0: {ends}\nos.waitpid(pid, 0)[1] >> 8"
+    cell = nb.good(code)
+    assert cell.text == str(status)
+    assert len(cell.of("execute_result")) == 1
+    if "Runtime" in ends:
+        nb.wait_for(lambda: "RuntimeError: in the child" in ANSI.sub("", cell.stderr), what="the child's error")
     assert nb.good("pid > 0").text == "True"
 
 

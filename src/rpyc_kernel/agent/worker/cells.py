@@ -6,6 +6,7 @@ inside one event loop (`main_loop`), so that tasks of one cell go on during the 
 
 from __future__ import annotations
 
+import os
 import queue
 import sys
 from collections import deque
@@ -362,6 +363,8 @@ class Cells:
             self.interrupts.end(number)
             self.interrupts.depth -= 1
             current.set(outer)
+        if self.port.outlet.forked:
+            _end_child(content)
         if self._coroutines.pop(number, None) is not None:
             self.port.reply(number, msg_type, content)
         if message.type == "execute_request" and not message.content.get("allow_stdin"):
@@ -407,6 +410,22 @@ def _failed_reply(port: Port, error: BaseException) -> Json:
     content = {"ename": type(error).__name__, "evalue": evalue, "traceback": [evalue]}
     port.publish("error", content)
     return dict(content, status="error")
+
+
+def _end_child(content: Json) -> None:
+    """A process that the cell has forked has come to the cell's end: it ends, as it would at the end of a program."""
+    status = 0 if content["status"] == "ok" else 1
+    if content.get("ename") == "SystemExit":
+        code = str(content.get("evalue"))
+        status = int(code) & 0xFF if code.lstrip("-").isdigit() else int(code not in ("", "None"))
+    elif status:
+        os.write(2, ("\n".join(content["traceback"]) + "\n").encode("utf-8", "backslashreplace"))
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:  # the user's own one, or it is closed
+            pass
+    os._exit(status)
 
 
 def _failed_callback(port: Port, error: BaseException) -> Json:
