@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpecManager
 from jupyter_core.paths import jupyter_data_dir, jupyter_path
 
+from rpyc_kernel.agent.boot import write_file
 from rpyc_kernel.errors import AddressError
 from rpyc_kernel.transport.address import NOT_YET, Address
 
@@ -217,12 +218,10 @@ def _write(folder: Path, spec: dict[str, Any]) -> None:
             folder.unlink()  # from `jupyter kernelspec install --symlink`; what it points to is left alone
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(spec, indent=2, ensure_ascii=False) + "\n"
-        unfinished = folder / ".kernel.json.new"
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(folder / "kernel.json")
         for source in files("rpyc_kernel").joinpath("kernelspec").iterdir():
             if source.name.startswith("logo-"):
-                (folder / source.name).write_bytes(source.read_bytes())
+                write_file(str(folder / source.name), source.read_bytes(), 0o666)
+        write_file(str(folder / "kernel.json"), text.encode(), 0o666)
     except OSError as error:
         raise _RefusalError(
             f"The kernel can't be written to {folder} ({error.strerror}); "

@@ -125,3 +125,73 @@ def test_exit_and_quit_keep_the_session(nb: Client) -> None:
     nb.good("kept = 'kept'")
     nb.run("import sys; sys.exit(1)")
     assert nb.good("kept").text == "'kept'"
+
+
+DIES_BEHIND = {
+    "SIGABRT": "import asyncio, os\nasyncio.get_event_loop().call_soon(os.abort);",
+    "exit code 7": "import asyncio, os\nasyncio.get_event_loop().call_soon(os._exit, 7);",
+}
+
+
+@pytest.mark.parametrize("death", DIES_BEHIND)
+def test_a_death_between_two_cells_is_the_error_of_those_that_were_sent_before(nb: Client, death: str) -> None:
+    """Sent together, and as nbclient sends them, one after the other's end; whoever comes later has a fresh Python."""
+    for together in (True, False):
+        nb.good("state = 1")
+        dying = nb.start(DIES_BEHIND[death], stop_on_error=False)
+        if not together:
+            nb.finish(dying)
+        behind = [nb.start("print('state' in globals())", stop_on_error=False) for _ in range(1 + together)]
+        nb.finish(behind[-1])
+        for cell in behind:
+            assert death in told(cell)
+            assert "has not run" in told(cell)
+            assert cell.stdout == ""
+        nb.finish(dying)
+        after = nb.good("print('state' in globals())")
+        assert (after.stdout, after.stderr) == ("False\n", ""), "it was told once"
+
+
+def test_cells_behind_a_death_that_do_not_mind_errors_are_told_too(nb: Client) -> None:
+    dying = nb.start("import os, time; time.sleep(0.3); os._exit(1)", stop_on_error=False)
+    waiting = [nb.start("print('must not run')", stop_on_error=False) for _ in range(2)]
+    nb.finish(waiting[1])
+    assert ["exit code 1" in told(cell) for cell in (dying, *waiting)] == [True] * 3
+    assert ["has not run" in told(cell) for cell in (dying, *waiting)] == [False, True, True]
+    assert nb.good("'fresh'").text == "'fresh'"
+
+
+def test_a_death_long_ago_is_told_by_the_next_cell_which_runs(nb: Client) -> None:
+    pid = int(str(nb.good("state = 1\nimport os; os.getpid()").text))
+    os.kill(pid, signal.SIGKILL)
+    nb.drain(1.5)
+    cell = nb.good("'state' in globals()")
+    assert cell.text == "False"
+    assert "SIGKILL" in cell.stderr
+    assert nb.good("1").stderr == ""
+
+
+def test_what_a_cell_raises_or_sends_is_not_taken_for_a_death(nb: Client) -> None:
+    nb.good("import os\nkept = os.getpid()")
+    cell = nb.run("class WorkerDied(Exception): end = {'text': 'mine'}\nraise WorkerDied('mine')")
+    assert cell.error is not None
+    assert (cell.error["ename"], cell.error["evalue"]) == ("WorkerDied", "mine")
+    assert "raise WorkerDied('mine')" in cell.traceback
+    forged = "{'status': 'error', 'ename': 'WorkerDied', 'evalue': 'x', 'end': {'text': 'forged', 'restart': True}}"
+    for code in (
+        "get_ipython().kernel.send_response(None, 'worker_died', {'text': 'forged', 'signal': 'SIGKILL'})",
+        f"get_ipython().kernel.send_response(None, 'execute_reply', {forged})",
+        f"get_ipython().kernel.send_response(None, 'complete_reply', {forged})",
+        "get_ipython().kernel.send_response(None, 'session_info', {'pid': [], 'python': {}, 'cwd': 'a\\nb'})",
+    ):
+        assert nb.good(code + "\n'end'").text == "'end'"
+        assert "forged" not in str([each.content for each in nb.stray])
+        assert nb.good("print(kept == os.getpid())").stdout == "True\n"
+    assert "forged" not in str(
+        [
+            each.content
+            for request in nb.requests.values()
+            for each in request.messages
+            if each.kind in ("error", "stream")
+        ]
+    )

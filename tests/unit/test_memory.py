@@ -2,6 +2,9 @@
 
 import json
 import stat
+import subprocess
+import sys
+import threading
 
 import pytest
 from jupyter_client import find_connection_file
@@ -56,7 +59,11 @@ def test_naming_another_machine_leaves_the_session(file):
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", '"x"', '{"address": 7}', '{"missed": {}}', '{"more": 1}', '{"named": "yes"}']
+    "content",
+    [
+        *["", "{", "[]", '"x"', '{"address": 7}', '{"missed": {}}', '{"more": 1}', '{"named": "yes"}'],
+        *['{"missed": [["a"]]}', '{"missed": [["a", 1]]}', '{"missed": [7]}', "[" * 100_000, '{"address": "\\ud800'],
+    ],
 )
 def test_a_file_that_is_none_of_ours_is_nothing(file, content):
     beside(file).write_text(content)
@@ -80,3 +87,42 @@ def test_jupyter_never_takes_it_for_the_connection_file(tmp_path):
     Memory(str(file)).name("pi", {})
     for asked in ("kernel-*.json", "5b63", "kernel-5b63"):
         assert find_connection_file(asked, path=[str(tmp_path)]) == str(file)
+
+
+WRITES = """
+import resource, signal, sys
+from rpyc_kernel.kernel.memory import Memory
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+memory = Memory(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
+memory.hold("pi", "another")
+"""
+
+
+def test_what_cannot_be_written_leaves_what_was_there(file, tmp_path):
+    """A full disk, or any other reason; nothing half-written stays either."""
+    Memory(file).hold("pi", "abc")
+    before = sorted(tmp_path.iterdir())
+    subprocess.run([sys.executable, "-c", WRITES, file], check=True, timeout=60, capture_output=True)
+    assert Memory(file).known == Known(address="pi", session="abc")
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_file_that_is_replaced_is_never_seen_half_written(file):
+    """Whoever reads it meanwhile, as a kernel does that starts after one was killed."""
+    memory = Memory(file)
+    memory.hold("pi", "a" * 100_000)
+    stop = threading.Event()
+
+    def write():
+        while not stop.is_set():
+            memory.hold("pi", "b" * 100_000)
+            memory.hold("pi", "a" * 100_000)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        assert {len(Memory(file).known.session) for _ in range(300)} == {100_000}
+    finally:
+        stop.set()
+        thread.join()

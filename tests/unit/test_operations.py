@@ -280,15 +280,16 @@ def test_a_restart_ends_the_worker_and_what_it_has_started(client):
     client.submit("c", "print('x' in globals())", execution_count=3)
     client.until("b", "stream")
     assert client.ask("restart", epoch=client.epoch)["restarted"] is True
-    messages = client.until("c")
-    lost = next(each for each in messages if each.type == "execute_reply" and each.parent == "b")
+    client.submit("d", "print('x' in globals())", execution_count=4)  # meant for the fresh one
+    messages = client.until("d")
     end = {"text": "was restarted", "restart": True}
-    assert (lost.content["ename"], lost.content["evalue"], lost.content["end"]) == ("WorkerDied", end["text"], end)
+    for lost in [each for each in messages if each.type == "execute_reply" and each.parent in ("b", "c")]:
+        assert (lost.content["ename"], lost.content["evalue"], lost.content["end"]) == ("WorkerDied", end["text"], end)
     assert client.printed(messages) == "False\n"
     assert not runs(client.worker)
     assert not runs(child)
-    os.kill(int(client.run("d", "import os\nprint(os.getpid())")[0]), signal.SIGKILL)  # the next death is no restart
-    assert client.until("d", "worker_died")[-1].content["signal"] == "SIGKILL"
+    os.kill(int(client.run("e", "import os\nprint(os.getpid())")[0]), signal.SIGKILL)  # the next death is no restart
+    assert client.until("e", "worker_died")[-1].content["signal"] == "SIGKILL"
 
 
 def test_an_idle_session_is_restarted_too_and_only_by_who_holds_it(client, sessions):

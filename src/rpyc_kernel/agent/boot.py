@@ -98,22 +98,39 @@ def _read(name: str) -> Iterator[BinaryIO]:
             continue
 
 
+def write_file(path: str, data: bytes, mode: int = 0o600, sync: bool = True) -> None:
+    """Write a file whole or not at all: until it is whole, the one before stays.
+
+    :param mode: its permissions, as far as the umask allows them
+    :param sync: whether it must be there after the machine has lost its power, too
+    :raises OSError: it could not be written
+    """
+    part = "%s.%s.new" % (path, os.urandom(6).hex())
+    fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(data)
+            file.flush()
+            if sync:
+                os.fsync(fd)
+        os.replace(part, path)
+    except BaseException:
+        try:
+            os.unlink(part)
+        except OSError:
+            pass
+        raise
+
+
 def _write(name: str, data: bytes) -> bool:
     """Put something into the cache, if there is a place for it, and remove what was not used for a month."""
     for folder in private_folders(True, shared=False):
-        path = os.path.join(folder, name)
-        part = "%s.%d" % (path, os.getpid())
         try:
-            with open(part, "wb") as file:
-                file.write(data)
-            os.replace(part, path)
+            write_file(os.path.join(folder, name), data)
             _tidy(folder)
             return True
         except OSError:
-            try:
-                os.unlink(part)
-            except OSError:
-                pass
+            continue
     return False
 
 
@@ -396,14 +413,21 @@ def start_keeper(stream: BinaryIO) -> None:
     agent, config = _receive(stream)
     if config.get("worker") != "spawn":
         agent.packed = b""  # a session lives long, and its code is there
-    load("keeper.main", mount(agent)).main(config, agent)
+    _load_apart("keeper.main", agent).main(config, agent)
 
 
 def start_worker(stream: BinaryIO) -> None:
     """The process of a worker that isn't forked begins here; ``stream`` goes on with requests."""
     agent, config = _receive(stream)
     agent.packed = b""
-    load("worker.spawned", mount(agent)).main(stream, config)
+    _load_apart("worker.spawned", agent).main(stream, config)
+
+
+def _load_apart(name: str, agent: Agent) -> Any:
+    """A module of the agent, in a process of its own; what it imports is Python's own, see `own_imports`."""
+    package = mount(agent)
+    load("own_imports", package).install(globals().get("user_path"))
+    return load(name, package)
 
 
 def _receive(stream: BinaryIO) -> Tuple[Agent, Dict[str, Any]]:

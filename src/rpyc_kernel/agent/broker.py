@@ -179,7 +179,7 @@ def _every_session() -> List[Json]:
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
     told = [(records.public(record), dict(status)) for record, status in found]
-    return [dict(status, **record) for record, status in told if "gone" not in status]
+    return [dict(status, **record) for record, status in told if not ("gone" in status or status.get("ending"))]
 
 
 def _look_at(record: Json, status: Json) -> None:

@@ -24,6 +24,10 @@ PIPE_SIZE = 1 << 18  #: bytes that the worker may be ahead of its keeper, where 
 REQUEST = struct.Struct("<II")
 INTERRUPT = 0xFFFFFFFF  #: in place of the length: no request, but an interrupt for the one with that number
 CARRIES = 0xFFFFFFFE  #: the same: the number is how many bytes a second the link carries
+LEAVE = 0xFFFFFFFD  #: the same: no request will follow; end in order, with the cell that runs
+HURRY = 0xFFFFFFFC  #: the same: the time for that is used up; run the exit functions now
+FAILED_CODE = 70  #: the exit code of a worker that has said `FAILED`
+WORDS = (INTERRUPT, CARRIES, LEAVE, HURRY)
 LENGTH = struct.Struct("!I")
 
 # kinds of frames from the worker
@@ -33,6 +37,8 @@ URGENT = 4  #: one that somebody waits for: a reply or an input_request
 BEGUN = 5  #: the request's code starts to run; no data
 ENDED = 6  #: the request's reply, its last message, after which another may begin
 PICTURE = 7  #: a message of ``show``: of one display, a newer picture takes the place of one that still waits
+FAILED = 8  #: the worker can't go on, by no fault of a cell's code; a sentence that says why
+RESTART = 9  #: the cell has asked for a fresh Python; no data
 
 _SHORT = 1 << 16  # bytes that are sent as one
 

@@ -9,12 +9,13 @@ A session ``abc`` has ``abc.json``, its record; ``abc.sock``; ``abc.d``, a folde
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import stat
 import time
 
-from .boot import private_folders
+from .boot import private_folders, write_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,16 +48,10 @@ def sessions_folders(create: bool = True) -> Iterator[str]:
 
 
 def write(folder: str, record: Record) -> None:
-    """Keep a record where brokers look for it. Written whole or not at all."""
-    path = os.path.join(folder, record["session"] + RECORD)
-    fd = os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        with os.fdopen(fd, "w") as file:
-            json.dump(record, file)
-        os.replace(path + ".new", path)
-    except OSError:
-        os.unlink(path + ".new")
-        raise
+    """Keep a record where brokers look for it. A session doesn't outlive its machine's power, nor need its record."""
+    text = io.StringIO()
+    json.dump(record, text)
+    write_file(os.path.join(folder, record["session"] + RECORD), text.getvalue().encode("ascii"), sync=False)
 
 
 def read(session: str) -> Optional[Record]:

@@ -8,14 +8,12 @@ import subprocess
 import sys
 import time
 
+from . import starter
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Mapping, Optional, Tuple
 
-STARTER = (
-    "import sys; f = sys.stdin.buffer; n = int(f.readline()); s = {'__name__': 'boot'};"
-    "exec(compile(f.read(n), '<rpyc-kernel boot>', 'exec'), s); s['start_keeper'](f)"
-)
 SECONDS = 60.0  #: until a keeper has answered; boards are slow
 # Of Windows: a console of its own that nobody sees, so that the keeper outlives the one that the server was started in.
 # (With DETACHED_PROCESS it would have none, and each program that it starts would open a window.)
@@ -62,7 +60,7 @@ def spawn(digest: str, archive: bytes, boot: bytes, config: Dict[str, Any]) -> D
     head = b"%d\n%s%s\n%d %d\n" % (len(boot), boot, digest.encode("ascii"), len(archive), len(text))
     try:
         process = subprocess.Popen(
-            [python, "-u", "-c", STARTER],
+            [python, "-u", "-c", starter.KEEPER],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

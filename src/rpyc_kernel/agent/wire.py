@@ -15,6 +15,9 @@ A long message is cut: its packet travels in *parts*, packets of their own with 
 "type", "parent", "content": {}}`` and ``size`` bytes in all, of which the buffer holds those from ``start`` on. Other
 messages may come between two parts. Where ``start`` is -1, the sender has given the message up.
 
+What the keeper says itself (a worker has died) is *sealed*: a bit of the number of buffers, which the keeper lets no
+packet of a worker have. So nothing that a user's code sends is taken for it.
+
 Nothing is believed before it was checked: every length against what is there, every field against its type.
 """
 
@@ -55,6 +58,7 @@ IMAGES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
 _COUNTS = struct.Struct("!II")
 _IS_PART, _TYPE, _CONTENT = b'{"part":[', b'{"type":"', b',"content":'  # as they are written here
 _HEAD = 4096  # bytes in which type and parent stand
+_SEAL = 0x80  # in the first byte of the number of buffers
 
 
 class WireError(ValueError):
@@ -101,6 +105,8 @@ def unpack(packet: Bytes) -> Tuple[Json, List[memoryview]]:
     if len(view) < _COUNTS.size:
         raise WireError("a packet of %d bytes is too short" % len(view))
     header_length, count = _COUNTS.unpack_from(view)
+    if is_sealed(view):
+        count &= ~(_SEAL << 24)
     start = _COUNTS.size + 4 * count
     if count > MAX_BUFFERS or header_length > MAX_HEADER or start + header_length > len(view):
         raise WireError("a packet whose lengths can't be true")
@@ -157,7 +163,17 @@ def is_part(packet: Bytes) -> bool:
 
 
 def _header_start(packet: Bytes) -> int:
-    return _COUNTS.size + 4 * int.from_bytes(packet[4:8], "big")
+    return _COUNTS.size + 4 * (int.from_bytes(packet[4:8], "big") & ~(_SEAL << 24))
+
+
+def seal(packet: bytes) -> bytes:
+    """The same packet as one that the keeper has made itself."""
+    return packet[:4] + bytes((packet[4] | _SEAL,)) + packet[5:]
+
+
+def is_sealed(packet: Bytes) -> bool:
+    """Whether the keeper has made that packet itself."""
+    return len(packet) > 4 and packet[4] & _SEAL != 0
 
 
 def _dumps(value: Any) -> str:
@@ -221,9 +237,12 @@ def encode_text(text: str) -> bytes:
 
 
 class Message:
-    """One Jupyter message: ``type`` (its ``msg_type``), ``content``, ``parent``, ``metadata`` and ``buffers``."""
+    """One Jupyter message: ``type`` (its ``msg_type``), ``content``, ``parent``, ``metadata`` and ``buffers``.
 
-    __slots__ = ("buffers", "content", "metadata", "parent", "type")
+    :ivar sealed: whether the keeper has made it itself
+    """
+
+    __slots__ = ("buffers", "content", "metadata", "parent", "sealed", "type")
 
     def __init__(
         self,
@@ -238,6 +257,7 @@ class Message:
         self.parent = parent
         self.metadata = metadata or {}
         self.buffers = list(buffers)
+        self.sealed = False
 
     def __repr__(self) -> str:
         return "Message(%r, %r, parent=%r)" % (self.type, self.content, self.parent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -10,24 +11,27 @@ from rpyc_kernel.agent.wire import Message, reply_type
 from rpyc_kernel.kernel import stdin
 from rpyc_kernel.kernel.link_lines import LinkLines
 from rpyc_kernel.kernel.loop_only import loop_only
+from rpyc_kernel.kernel.worker_exits import NOT_RUN, end_of
 from rpyc_kernel.link.session import LinkStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from rpyc_kernel.errors import RpycKernelError
     from rpyc_kernel.kernel.machine import Machine
     from rpyc_kernel.kernel.publisher import Publisher
 
 LOOKED_UP = frozenset({"complete_reply", "inspect_reply"})
-OBITUARY = "The Python on {name} {how}. Its variables are lost; the next cell runs in a fresh one."
 
 
 class Exchange:
     """Lives in the kernel's event loop; only what begins with ``on_`` is called on the links' threads.
 
     :ivar lines: for any thread
+    :ivar told: called when a cell was told that its Python has died: its machine, and what it was told
     """
+
+    told: Callable[[Machine, str], None] = staticmethod(lambda _machine, _text: None)
 
     def __init__(self, publisher: Publisher, session: Any, stdin_socket: Any) -> None:
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -148,6 +152,8 @@ class Exchange:
     def _resolve(self, machine: Machine, key: tuple[str, str], content: dict[str, Any]) -> None:
         """A reply has come. For that to a cell of another notebook `outcome` may ask later."""
         content.setdefault("status", "ok")
+        if told := content.pop("told", ""):
+            self.told(machine, told)
         (msg_type, msg_id), (_machine, future) = key, self._replies.get(key, (None, None))
         if future is not None:
             if not future.done():
@@ -187,21 +193,26 @@ class Exchange:
         if message.type == "input_request":
             self.loop.call_soon_threadsafe(self._ask, machine, message)
         elif message.type == "worker_died":
-            if not message.content.get("restart"):  # whoever has restarted it knows
-                machine.news.append(_obituary(machine, message.content))
+            end = end_of(message)
+            if end is not None and not end.get("restart"):  # whoever has restarted it knows
+                machine.exits.came(end, time.monotonic())
         elif message.type.endswith("_reply"):
             self._on_reply(machine, message)
         else:
             message.parent = machine.shown_by(message.parent)
+            if machine.restarting and message.parent not in self._requesters:
+                message.parent = machine.restarting
             self._publisher.publish(message, machine.link.cancel, backlog=backlog)
 
     def _on_reply(self, machine: Machine, message: Message) -> None:
         assert self.loop is not None
         content, cell = message.content, machine.shown_by(message.parent)
-        if content.get("ename") == "WorkerDied" and message.type == "execute_reply":
-            end = content.get("end")
-            text = _obituary(machine, end if isinstance(end, dict) else {})
-            content = self._publisher.error("WorkerDied", text, cell)
+        content.pop("told", None)
+        end = end_of(message)
+        if end is not None and message.type == "execute_reply":
+            text = machine.exits.describe(end)
+            content = self._publisher.error("WorkerDied", text + ("" if content.get("begun") else NOT_RUN), cell)
+            content["told"] = "" if end.get("restart") else text
         self.loop.call_soon_threadsafe(self._resolve, machine, (message.type, message.parent), content)
 
     def on_refused(self, machine: Machine, msg_id: str, error: RpycKernelError) -> None:
@@ -217,10 +228,3 @@ class Exchange:
         self.loop.call_soon_threadsafe(self._tell_link, machine, status)
         if status is LinkStatus.CLOSED and error is not None:
             self.loop.call_soon_threadsafe(self.fail, machine, error)
-
-
-def _obituary(machine: Machine, end: dict[str, Any]) -> str:
-    how = str(end.get("text", "ended"))[:200]
-    if end.get("signal") == "SIGKILL":
-        how += ", as happens when its memory runs out"
-    return OBITUARY.format(name=machine.name, how=how)

@@ -33,6 +33,7 @@ from rpyc_kernel.kernel.publisher import Publisher
 from rpyc_kernel.kernel.remote_name import RemoteName
 from rpyc_kernel.kernel.stop_button import StoppableKernel
 from rpyc_kernel.kernel.whereabouts import Whereabouts
+from rpyc_kernel.kernel.worker_exits import NOT_RUN
 from rpyc_kernel.link.link import HEARTBEAT
 from rpyc_kernel.link.session import LinkStatus
 from rpyc_kernel.transport import registry as registries
@@ -77,6 +78,7 @@ class RpycKernel(StoppableKernel):
         patience = PatientIOPub(self.iopub_socket.io_thread)
         self.publisher = Publisher(self.session, self.iopub_socket, self._topic, patience=patience, paced=self.paced)
         self.exchange = Exchange(self.publisher, self.session, self.stdin_socket)
+        self.exchange.told = lambda machine, text: machine.exits.told(text, self.arrived_until_now())
         options = {"heartbeat": self.heartbeat, "holder": people.holder(), "on_refused": self.exchange.on_refused}
         registries.named = self.registry or None  # for scripts' `discover` and `service` in local cells too
         self.machines = Machines(self._on_message, self._on_status, self._on_missed, **options)
@@ -226,8 +228,6 @@ class RpycKernel(StoppableKernel):
         machine.used = True
         if cell.store_history:
             cell.shown, self.count = cell.count, max(self.count, cell.count + 1)
-        while machine.news:
-            self.say(machine.news.pop(0), cell, "stderr")
         return await self._run_on(machine, step.code, cell)
 
     async def run_there(self, code: str, cell: Cell) -> dict[str, Any]:
@@ -240,6 +240,13 @@ class RpycKernel(StoppableKernel):
         return await self._run_on(machine, code, replace(cell, store_history=False, user_expressions={}))
 
     async def _run_on(self, machine: Machine, code: str, cell: Cell) -> dict[str, Any]:
+        deaths = machine.exits.known  # before it is looked at whether this cell must be told of one
+        if not cell.silent:
+            if text := machine.exits.error_for(*self.arrival):
+                machine.exits.told(text, self.arrived_until_now())
+                return self.publisher.error("WorkerDied", text + NOT_RUN, cell.msg_id)
+            if text := machine.exits.take_news():
+                self.say(text, cell, "stderr")
         content = {
             "code": code,
             "silent": cell.silent,
@@ -247,6 +254,7 @@ class RpycKernel(StoppableKernel):
             "user_expressions": cell.user_expressions,
             "allow_stdin": cell.allow_stdin,
             "execution_count": cell.count,
+            "deaths": deaths,
         }
         return await self._ask_machine(machine, Message("execute_request", content, cell.msg_id))
 

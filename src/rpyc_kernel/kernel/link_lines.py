@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,15 +15,15 @@ class LinkLines:
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
-        self._cells: set[str] = set()  # that have one
+        self._cells: dict[str, str] = {}  # the display_id of each line, which no code there can guess, by cell
         self._lock = threading.Lock()  # also of the order in which a line changes
 
     def show(self, msg_id: str, text: str) -> None:
         """Say how a link is, in that cell's line."""
-        content = {"data": {"text/plain": text}, "metadata": {}, "transient": {"display_id": f"link-{msg_id}"}}
         with self._lock:
             msg_type = "update_display_data" if msg_id in self._cells else "display_data"
-            self._cells.add(msg_id)
+            display = self._cells.setdefault(msg_id, f"link-{uuid.uuid4().hex}")
+            content = {"data": {"text/plain": text}, "metadata": {}, "transient": {"display_id": display}}
             self._publisher.send(msg_type, content, msg_id)
 
     def has(self, msg_id: str) -> bool:
@@ -32,4 +33,4 @@ class LinkLines:
     def forget(self, msg_id: str) -> None:
         """That cell has ended."""
         with self._lock:
-            self._cells.discard(msg_id)
+            self._cells.pop(msg_id, None)

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.agent.wire import Message
 from rpyc_kernel.errors import AgentError, DialCancelledError, RemoteClosedError, RpycKernelError
+from rpyc_kernel.kernel.worker_exits import WorkerExits
 from rpyc_kernel.link.link import Link
 from rpyc_kernel.link.session import LinkStatus
 from rpyc_kernel.live.channels import Channels
+from rpyc_kernel.transport.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +25,7 @@ READY_TIMEOUT = 60.0  # seconds for a worker to import its shell; boards are slo
 BUSY_TIMEOUT = 2.0  # seconds for a session that was taken over to say where it is; its backlog comes first
 ANNOUNCE_TIMEOUT = 5.0  # seconds
 REMEMBERED = 4096  # requests
+MAX_LINE = 2000  # characters
 LOOK = 0.05  # seconds between two looks at whether something has come
 
 
@@ -34,7 +37,7 @@ class Machine:
     :ivar used: whether a cell of this notebook has run there
     :ivar orphaned: whether `open` failed when its session had begun, and could not end it
     :ivar foster: the ``msg_id`` of the cell that took the session over, and shows what no request of ours asked for
-    :ivar news: what happened while no cell ran, to be told with the next
+    :ivar restarting: the ``msg_id`` of the cell that restarts the Python there: it shows the last words of the old one
     """
 
     def __init__(
@@ -51,8 +54,8 @@ class Machine:
         self.name = name
         self.info: dict[str, Any] = {}
         self.default = self.kept = self.used = self.orphaned = False
-        self.foster = ""
-        self.news: list[str] = []
+        self.foster = self.restarting = ""
+        self.exits = WorkerExits(name)
         self.replies: dict[str, dict[str, Any]] = {}  # to cells of other notebooks, by their msg_id
         self._asked: OrderedDict[str, None] = OrderedDict()  # the msg_ids of our requests on this link
         self._ready = threading.Event()
@@ -76,9 +79,9 @@ class Machine:
         host = str(self.link.hello.get("host", ""))
         where = f"{host} ({self.name})" if host and host != self.name else self.name
         if not self.info:
-            return where
+            return plain(where, MAX_LINE)
         shell = "" if self.info.get("shell", "plain") == "plain" else f", {self.info['shell']}"
-        return f"{where}: Python {self.info.get('python', '?')}{shell}, {self.info.get('cwd', '?')}"
+        return plain(f"{where}: Python {self.info.get('python', '?')}{shell}, {self.info.get('cwd', '?')}", MAX_LINE)
 
     @property
     def title(self) -> str:
@@ -123,6 +126,8 @@ class Machine:
         self.link.open(config, cancel, attach=attach)
         if attach:
             self.link.submit(Message("session_info_request", {}))
+        deaths = self.link.attached.get("deaths")
+        self.exits.known = max(self.exits.known, deaths if type(deaths) is int else 0)
         try:
             self._wait_ready(cancel, must=not attach)
         except BaseException:
@@ -134,6 +139,7 @@ class Machine:
     def _take(self, message: Message, backlog: bool) -> None:
         if message.type == "stream" and not self._ready.is_set():
             self._last_words = str(message.content.get("text", ""))[-500:].strip()
+        self.exits.note(message)
         if self.channels.take(message):
             return
         if message.type == "session_info":
@@ -158,7 +164,7 @@ class Machine:
                 raise self.link.error
             if not must and (self.link.behind or time.monotonic() - started > BUSY_TIMEOUT):
                 return
-            if must and self.news:
-                raise AgentError(" ".join(filter(None, [self.news[0], self._last_words])))
+            if must and self.exits.known and (news := self.exits.take_news()):
+                raise AgentError("\n".join(filter(None, [news.partition(" The next cell ")[0], self._last_words])))
             if time.monotonic() - started > READY_TIMEOUT:
                 raise AgentError(f"The Python on {self.name} did not get ready within {READY_TIMEOUT:g} s.")

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
+import logging
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rpyc_kernel.agent.boot import write_file
+
 SUFFIX = ".rpyc-kernel"
+MAX_SIZE = 1 << 20  # bytes
+
+log = logging.getLogger(__name__)
 
 
 def beside(connection_file: str) -> Path:
@@ -46,12 +52,14 @@ class Memory:
         if self._path is None:
             return Known()
         try:
-            found = json.loads(self._path.read_text(encoding="utf-8"))
-            known = Known(**found)
-        except (OSError, ValueError, TypeError):
+            with self._path.open("rb") as file:
+                known = Known(**json.loads(file.read(MAX_SIZE)))
+        except (OSError, ValueError, TypeError, RecursionError):
             return Known()
         expected = Known()
         right = all(type(value) is type(getattr(expected, name)) for name, value in vars(known).items())
+        missed: list[Any] = list(known.missed) if right else []
+        right = right and all(isinstance(pair, list) and [*map(type, pair)] == [str, str] for pair in missed)
         return known if right else expected
 
     def write(self) -> None:
@@ -59,11 +67,9 @@ class Memory:
         if self._path is None:
             return
         try:
-            fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(fd, "w", encoding="utf-8") as file:
-                json.dump(asdict(self.known), file)
-        except OSError:
-            pass  # a restart will ask for the machine again
+            write_file(str(self._path), json.dumps(asdict(self.known)).encode())
+        except OSError as error:  # what it says now stays: better an older session or machine than none
+            log.warning("%s can't be written: %s", self._path, error)
 
     def name(self, address: str, config: dict[str, Any]) -> None:
         """The user has named a machine, or none with "": a restarted kernel goes there too."""
@@ -98,4 +104,5 @@ class Memory:
     def forget(self) -> None:
         """The kernel ends for good."""
         if self._path is not None:
-            self._path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self._path.unlink()

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import math
 import threading
+import time
 from contextvars import ContextVar, copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -73,6 +75,7 @@ class Numbered(list[Any]):
         super().__init__(frames)
         self.number = number
         self.channel = channel
+        self.at = time.monotonic()
 
 
 class Reply:
@@ -109,6 +112,7 @@ class WhileBusyKernel(IPythonKernel):
         self._shared = copy_context()  # of all shell messages: in it is whose turn it is
         self._abort_until = 0
         self._channel: ContextVar[Any] = ContextVar("channel")  # of the request that is handled, if it isn't shell
+        self.arrival = (0, math.inf)  # the number and the time of the message whose turn it is
 
     async def shell_main(self, subshell_id: str | None, msg: list[Any]) -> None:
         """Handle a shell message, beside the running cell if it is one that may be.
@@ -216,14 +220,19 @@ class WhileBusyKernel(IPythonKernel):
 
     def _abort_queues(self, subshell_id: str | None = None) -> None:
         """After an error, abort the cells that have come until now, and none that comes as an answer to it."""
+        self._abort_until = self.arrived_until_now()
+
+    def arrived_until_now(self) -> int:
+        """The number of the last shell message that has come."""
         self.shell_stream.flush()
-        self._abort_until = self._arrived
+        return self._arrived
 
     async def dispatch_shell(
         self, msg: list[Any], /, subshell_id: str | None = None, *, concurrent: bool = False
     ) -> None:
         """Handle a message, whose turn it is."""
         if not concurrent:
+            self.arrival = (msg.number, msg.at) if isinstance(msg, Numbered) else (self._arrived + 1, math.inf)
             self._aborting = isinstance(msg, Numbered) and msg.number <= self._abort_until
         token = self._channel.set(msg.channel if isinstance(msg, Numbered) else None)
         try:

@@ -41,7 +41,7 @@ FIRST_TIMEOUT = 2.0  # of the first attempts to reconnect: one that hangs must n
 SPAWN_TIMEOUT = 90.0
 HEARTBEAT = 15.0  # seconds of silence, after which the link counts as dead
 SLACK = 16 << 20  # bytes of an answer beside its longest message
-COUNTING = ("silent", "store_history", "execution_count")  # what makes a cell count
+COUNTING = ("silent", "store_history", "execution_count", "deaths")  # what the keeper must know of a cell
 
 
 @dataclass

@@ -130,6 +130,7 @@ class Puller(threading.Thread):
         try:
             if not wire.is_part(packet):
                 message = wire.Message.decode(packet)
+                message.sealed = wire.is_sealed(packet)
             else:
                 header, buffers = wire.unpack(packet)
                 whole = self._parts.take(header["part"], buffers[0])

@@ -61,11 +61,10 @@ class Channels:
         if message.type == "session_info":
             self._is(message.content.get("pid"))
             return False
-        if message.type == "worker_died":
-            self._died(message.content)
-            return False
-        if message.type.endswith("_reply") and isinstance(end := message.content.get("end"), dict):
-            self._died(end)
+        if message.sealed:  # by the keeper; what the other Python says itself of its end counts for nothing
+            end = message.content if message.type == "worker_died" else message.content.get("end")
+            if isinstance(end, dict):
+                self._died(end)
             return False
         if not message.type.startswith("rpyc_"):
             return False

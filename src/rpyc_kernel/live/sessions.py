@@ -86,7 +86,7 @@ class ScriptSession:
             stream = sys.stderr if message.content.get("name") == "stderr" else sys.stdout
             stream.write(str(message.content.get("text", "")))
             stream.flush()
-        elif message.type == "worker_died":
+        elif message.type == "worker_died" and message.sealed:
             how = str(message.content.get("text", "ended"))[:200]
             log.warning("The Python on %s %s; a fresh one runs there now.", self._address, how)
 

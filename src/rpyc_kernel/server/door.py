@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rpyc.utils.authenticators import AuthenticationError
 
 from rpyc_kernel.agent import doors
+from rpyc_kernel.agent.boot import write_file
 
 if TYPE_CHECKING:
     import socket
@@ -44,8 +45,5 @@ class Door:
 
     def describe(self, port: int, path: Path) -> None:
         """Write port and secret where the kernel reads them, whole or not at all."""
-        part = path.with_name(path.name + ".new")
-        fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(fd, "w", encoding="ascii") as file:
-            json.dump({"port": port, "secret": self._secret.hex()}, file)
-        part.replace(path)
+        found = {"port": port, "secret": self._secret.hex()}
+        write_file(str(path), json.dumps(found).encode("ascii"), sync=False)

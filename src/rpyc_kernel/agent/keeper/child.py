@@ -9,7 +9,7 @@ import os
 import signal
 from abc import ABC, abstractmethod
 
-from .. import frames
+from .. import frames, wire
 from .requests import EXECUTE
 
 TYPE_CHECKING = False
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .requests import Requests
 
 
+MAX_WORDS = 2000  #: bytes
 MAX_FRAME = 1 << 27  #: bytes; a longer frame means that the worker's memory is corrupt
 
 
@@ -30,8 +31,10 @@ class Child(ABC):
 
     :ivar outgoing: what it has not taken yet of the requests for it
     :ivar flood: how many frames of text the last read ended with
-    :ivar ready: whether it has said that it lives
+    :ivar ready: whether it has said that it can run cells
     :ivar gone: whether it has died
+    :ivar cause: why it couldn't go on, by its own words
+    :ivar restarts: whether the code of a cell has asked for a fresh one
     """
 
     pid: int
@@ -43,6 +46,9 @@ class Child(ABC):
         self.flood = 0
         self.ready = False
         self.gone = False
+        self.cause = ""
+        self.restarts = False
+        self._last_words = b""  # what it has written to stderr before it was ready
         self._tails = [b"", b""]  # characters of which a pipe has given only the first bytes
         self._processes: Optional[CellProcesses] = None
 
@@ -74,8 +80,35 @@ class Child(ABC):
         """Tell it how many bytes a second the link to the kernel carries; 0: nobody knows."""
 
     @abstractmethod
-    def end_input(self) -> None:
-        """Tell it that nothing more will come; when idle, it ends by itself then."""
+    def say(self, word: int, number: int = 0) -> None:
+        """Send one of `frames.WORDS`."""
+
+    def leave(self) -> None:
+        """Ask it to end in order, with the cell that runs."""
+        if hasattr(signal, "SIGCONT"):
+            self.send_signal(signal.SIGCONT)  # one that was stopped would do nothing
+        self.say(frames.LEAVE)
+        for request in list(self.requests.open.values()):
+            if request.begun:
+                self.interrupt(request.number)
+
+    def hurry(self) -> None:
+        """Ask it to run its exit functions at once."""
+        self.say(frames.HURRY)
+
+    def terminate(self) -> None:
+        """SIGTERM for it and its process group, where there are any; else as `kill`."""
+        if hasattr(os, "killpg"):
+            self.send_signal(signal.SIGTERM)
+        else:
+            self.kill()
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal to its process group, or to it alone."""
+        try:
+            os.killpg(self.pid, number)
+        except OSError:
+            kill(self.pid, number)
 
     @abstractmethod
     def kill(self) -> None:
@@ -93,11 +126,21 @@ class Child(ABC):
     def _add_lines(self, lines_of: Tuple[int, int], lines: List[bytes]) -> None:
         kind, number = lines_of
         self.flood = len(lines)
+        if not self.ready and kind == frames.STDERR:
+            self._note_last_words(b"".join(lines))
         self.journal.add_text(frames.STREAMS[kind], self.requests.parent_of(number), b"".join(lines))
 
     def _take_frame(self, kind: int, number: int, data: bytes) -> None:
         self.flood = 0
+        if kind == frames.FAILED:
+            self.cause = data.decode("utf-8", "replace")
+            return
         self.ready = True
+        if kind == frames.RESTART:
+            self.restarts = True
+            return
+        if kind > frames.RESTART or wire.is_sealed(data):
+            return  # whoever has written that, it was none of our code
         if kind == frames.BEGUN:
             self.requests.begin(number)
             request = self.requests.open.get(number)
@@ -121,6 +164,8 @@ class Child(ABC):
 
     def _add_foreign(self, index: int, data: bytes) -> None:
         if data:
+            if index and not self.ready:
+                self._note_last_words(data)
             self.journal.add_text(("stdout", "stderr")[index], self.requests.foreign_parent, _utf8(data))
 
     def _flush_tails(self) -> None:
@@ -129,6 +174,15 @@ class Child(ABC):
             self._add_foreign(index, tail)
 
     # its end
+
+    def _note_last_words(self, data: bytes) -> None:
+        self._last_words = (self._last_words + data)[-MAX_WORDS:]
+
+    @property
+    def why(self) -> str:
+        """Why it has ended, as far as it has said so: its sentence, or the last line on stderr of one never ready."""
+        lines = self._last_words.decode("utf-8", "replace").strip().splitlines()
+        return self.cause or (lines[-1] if lines and not self.ready else "")
 
     @abstractmethod
     def reap(self) -> Optional[int]:

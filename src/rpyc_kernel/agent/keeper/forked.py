@@ -35,23 +35,33 @@ class ForkedChild(Child):
 
     def __init__(self, journal: Journal, requests: Requests, run: Callable[..., None]) -> None:
         super().__init__(journal, requests)
-        self.page = Page()
         self._received = bytearray()
         self._needed = 0  # bytes, with which the first frame in it is whole
         self._serial = 0
+        pipes: List[Tuple[int, int]] = []
         self.socket, other = socket.socketpair()
-        reads, writes = zip(os.pipe(), os.pipe(), os.pipe())
-        _enlarge(writes[0])
+        try:
+            self.page = Page()
+            pipes.extend(os.pipe() for _ in range(3))
+            self.pid = os.fork()
+        except OSError:
+            for end in (self.socket, other):
+                end.close()
+            for fd in [fd for pipe in pipes for fd in pipe]:
+                os.close(fd)
+            raise
+        reads, writes = zip(*pipes)
         self.sources: List[int] = list(reads)
-        self.pid = os.fork()
         if self.pid == 0:
             try:
                 self.socket.close()
                 for fd in reads:
                     os.close(fd)
                 run(other, writes[0], writes[1:], self.page)
-            finally:
-                os._exit(70)
+            except BaseException:  # it has told its keeper what it was
+                os._exit(frames.FAILED_CODE)
+            raise SystemExit(0)  # through all of the keeper's frames: so Python ends as it always does
+        _enlarge(writes[0])
         other.close()
         for fd in writes:
             os.close(fd)
@@ -80,12 +90,9 @@ class ForkedChild(Child):
         """Tell it how many bytes a second the link to the kernel carries; 0: nobody knows."""
         self.page.carries = carries
 
-    def end_input(self) -> None:
-        """Tell it that nothing more will come; when idle, it ends by itself then."""
-        try:
-            self.socket.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
+    def say(self, word: int, number: int = 0) -> None:
+        """Send one of `frames.WORDS`."""
+        self.outgoing.write(frames.REQUEST.pack(number, word))
 
     def kill(self) -> None:
         """End it and every process that it has started and not detached, at once."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import time
 
+from ..boot import write_file
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Optional
@@ -43,9 +45,10 @@ class Log:
             if size + len(line) > LIMIT:
                 os.lseek(fd, size - LIMIT // 2, os.SEEK_SET)
                 kept = os.read(fd, LIMIT // 2)
-                os.ftruncate(fd, 0)
-                os.write(fd, b"(what came before was dropped)\n" + kept[kept.find(b"\n") + 1 :])
-            os.write(fd, line)
+                kept = b"(what came before was dropped)\n" + kept[kept.find(b"\n") + 1 :]
+                write_file(path, kept + line, sync=False)
+            else:
+                os.write(fd, line)
         finally:
             os.close(fd)
 

@@ -14,6 +14,7 @@ import time
 from .. import wire
 from . import deaths, pulls
 from .attention import Attention
+from .farewell import SECONDS, Farewell
 from .hold import Hold, Stale
 from .journal import open_journal
 from .log import Log
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 DEFAULT_KEEP = 24 * 3600.0  #: seconds that an idle session stays without a kernel
 MIN_KEEP = 2.0  #: seconds that any session stays, also with keep=0: its link may just have been replaced
 FIRST_KEEP = 60.0  #: seconds until the kernel that has started it must have attached
-FAREWELL = 1.0  #: seconds that an idle worker has for its atexit functions
+MAX_PAUSE = 5.0  #: seconds between the births of workers that die before they can run a cell
 
 
 class Keeper:
@@ -66,9 +67,13 @@ class Keeper:
         self.keep = float(config.get("keep", DEFAULT_KEEP))
         self.last_plain = 0.0
         self.visitors: List[Visitor] = []
-        self.stillbirths = 0
+        self.alive = False  # whether there is a worker
+        self.stillbirths = 0  # in a row
+        self.next_birth: Optional[float] = None  # its time, while there is none
+        self.last_end: Json = deaths.RESTARTED  # of the last worker that has died unasked
+        self.farewell: Optional[Farewell] = None  # of the worker that is to end
         self.why = ""
-        self.ending: Optional[float] = None  # the time at which a farewell is over
+        self.ending = False  # the session ends with its worker
         self.ended = False
         self.listener.setblocking(False)
         self.selector = selectors.DefaultSelector()
@@ -82,10 +87,13 @@ class Keeper:
             ready = self.selector.select(self._timeout())
             if self.wanted:
                 self.last_heard = time.monotonic()  # it wasn't idle until now
+            if self._sigterms:
+                self._take_signals()  # before a question is answered that came together with one
             for key, events in ready:
                 if not self.ended:  # by a signal that came in between
                     key.data(events)
-            self.attention.hold_or_listen()
+            if self.alive:
+                self.attention.hold_or_listen()
             self._answer_pulls()
             self._look_at_clock()
 
@@ -108,6 +116,7 @@ class Keeper:
     # signals and time
 
     def _prepare_signals(self) -> None:
+        self._sigterms = 0
         self._wakeup = socket.socketpair()
         reader, writer = self._wakeup
         for end in self._wakeup:
@@ -121,15 +130,19 @@ class Keeper:
         self.selector.register(reader, selectors.EVENT_READ, self._on_signal)
 
     def _on_sigterm(self, *_: object) -> None:
-        self.ended = True
-        self.why = self.why or "SIGTERM came"
-        self.child.kill()
+        self._sigterms += 1  # the loop wakes up by it
 
     def _on_signal(self, _events: int) -> None:
         try:
             self._wakeup[0].recv(512)
         except BlockingIOError:
             pass
+        self._take_signals()
+
+    def _take_signals(self) -> None:
+        sigterms, self._sigterms = self._sigterms, 0
+        for _ in range(sigterms):
+            self.say_farewell("SIGTERM came")
         self._reap()
 
     def _wake(self) -> None:
@@ -144,11 +157,13 @@ class Keeper:
         times = [now + 60.0]
         waiting = [visitor.pull for visitor in self.visitors if visitor.pull]
         times += [pulls.due(pull, self.journal, self.last_plain, now, self.speed.measuring) for pull in waiting]
-        if self.attention.nap_until:
+        if self.alive and self.attention.nap_until:
             times.append(self.attention.nap_until)
-        if self.ending is not None:
-            times.append(self.ending)
-        elif not self.wanted:
+        if self.farewell is not None:
+            times.append(self.farewell.due)
+        if self.next_birth is not None:
+            times.append(self.next_birth)
+        if not (self.ending or self.wanted):
             times.append(self._idle_until())
         return max(0.0, min(times) - now)
 
@@ -158,10 +173,17 @@ class Keeper:
 
     def _look_at_clock(self) -> None:
         now = time.monotonic()
-        self.attention.look_at_clock(now)
-        if self.ending is not None and now >= self.ending:
-            self.child.kill()
-        if self.ending is None and not self.wanted and now >= self._idle_until():
+        if self.alive:
+            self.attention.look_at_clock(now)
+            if self.child.restarts and self.farewell is None and self.requests.cell is None:
+                self._say_farewell_to_worker()
+        if self.farewell is not None and now >= self.farewell.due:
+            if not self.farewell.late:
+                self._say_late(self.farewell.seconds)
+            self.farewell.step(now)
+        if self.next_birth is not None and now >= self.next_birth:
+            self._give_birth()
+        if not (self.ending or self.wanted) and now >= self._idle_until():
             self.say_farewell("nobody came for %.0f s while it was idle" % (now - self.last_heard))
 
     # brokers
@@ -239,34 +261,76 @@ class Keeper:
 
     def note_speed(self) -> None:
         """What the link carries is known, as far as that can be: to the worker, which makes its pictures so large."""
-        self.child.tell_speed(self.speed.bytes_per_second)
+        if self.alive:
+            self.child.tell_speed(self.speed.bytes_per_second)
         self.journal.ahead = self.speed.ahead
 
-    def send(self, request: Request) -> None:
-        """Hand a request to the worker."""
-        self.child.send(request.number, request.packet)
-        self.attention.update()
+    def take(self, request: Request, deaths_known: object) -> None:
+        """Hand a request to the worker, or to the next one.
+
+        :param deaths_known: of how many the kernel knew that has sent it, if it says so: a cell that was sent before
+            anybody could know that its variables are gone is answered with an error that says so
+        """
+        if isinstance(deaths_known, int) and deaths_known < self.requests.deaths:
+            deaths.answer(self.journal, self.requests, request, self.last_end)
+        elif self.alive and self.farewell is None:
+            self.child.send(request.number, request.packet)
+            self.attention.update()
+
+    def interrupt(self, request: Request) -> None:
+        """Interrupt a request, whose worker may not have begun."""
+        if self.alive and (self.farewell is None or request.number <= self.farewell.last):
+            self.child.interrupt(request.number)
+            self.attention.update()
+        else:
+            deaths.answer_stopped(self.journal, self.requests, request)
 
     def restart(self) -> None:
-        """End the worker, and all that it has started; its death brings the next."""
-        self.restarting = True
-        self.child.kill()
+        """End the worker in order, and begin another; asked again meanwhile, end it at once."""
+        now = time.monotonic()
+        if self.farewell is not None:
+            self.farewell.at_once(now)
+        elif self.alive:
+            self._say_farewell_to_worker()
+        elif not self.ending:
+            deaths.report(self.journal, self.requests, deaths.RESTARTED, self.requests.open.values())
+            self.stillbirths = 0
+            self._give_birth()
 
     def say_farewell(self, why: str) -> None:
-        """End the session: an idle worker may run its atexit functions, a busy one is killed."""
-        if self.ending is None:
-            self.why = why
-            self.ending = time.monotonic() + (FAREWELL if not self.requests.open else 0.0)
-            self.child.end_input()
+        """End the session, in order; asked again meanwhile, at once."""
+        self.why = self.why or why
+        if not self.alive:
+            self.ended = True
+        elif self.farewell is None:
+            self._say_farewell_to_worker()
+        elif self.ending:
+            self.farewell.at_once(time.monotonic())
+        self.ending = True
+
+    def _say_farewell_to_worker(self) -> None:
+        seconds = float(self.config.get("farewell", SECONDS))
+        self.farewell = Farewell(self.child, self.requests.accepted, time.monotonic(), seconds)
+        self.attention.update()
+
+    def _say_late(self, seconds: float) -> None:
+        text = "This Python did not end within %g s, and is ended by force.\n" % seconds
+        self.log.write(text.rstrip())
+        self.journal.add_text("stderr", self.requests.foreign_parent, text.encode("ascii"))
 
     # the worker
 
     def _give_birth(self) -> None:
-        self.child = self._make_child()
-        if self.ended:  # by a signal, just now
-            self.child.kill()
+        self.next_birth = None
+        try:
+            self.child = self._make_child()
+        except OSError as error:  # no memory, or too many processes or files
+            text = "could not be started: %s" % (error.strerror or error)
+            self.log.write("a worker " + text)
+            self._mourn({"code": error.errno, "text": text, "stillborn": True}, True)
+            return
+        self.alive = True
         self.attention = Attention(self.child, self.journal, self.selector)
-        self.restarting = False
         for request in list(self.requests.open.values()):
             self.child.send(request.number, request.packet)
 
@@ -300,24 +364,40 @@ class Keeper:
         main(ForkedWay(sock, outgoing, pipes, page), self.config)
 
     def _reap(self) -> None:
-        status = self.child.reap()
+        status = self.child.reap() if self.alive else None
         if status is None:
             return
         self.child.gone = True
+        self.alive = False
         self.attention.update()
         self.child.kill()  # what else was in its group
         self.child.close()
-        if self.ended or self.ending is not None:
+        farewell, self.farewell = self.farewell, None
+        if self.ended or self.ending:
             self.ended = True
             return
-        end = deaths.RESTARTED if self.restarting else deaths.describe_end(status)
-        self.log.write("the worker %d %s" % (self.child.pid, end["text"]))
-        deaths.report(self.journal, self.requests, end)
-        self._wait_between_deaths()
+        stillborn = not self.child.ready
+        if farewell is None and not self.child.restarts:
+            end = deaths.describe_end(status, self.child.why, stillborn)
+            self.log.write("the worker %d %s" % (self.child.pid, end["text"]))
+            self._mourn(end, stillborn)
+            return
+        self.log.write("the worker %d was restarted" % self.child.pid)
+        lost = self.requests.lost() if farewell is None or self.child.restarts else self.requests.until(farewell.last)
+        deaths.report(self.journal, self.requests, deaths.RESTARTED, lost)
+        self.stillbirths = 0
         self._give_birth()
 
-    def _wait_between_deaths(self) -> None:
-        """A worker that dies at birth, again and again, must not burn the board."""
-        self.stillbirths = 0 if self.child.ready or self.restarting else self.stillbirths + 1
-        if self.stillbirths:
-            time.sleep(min(0.1 * 2**self.stillbirths, 5.0))
+    def _mourn(self, end: Json, stillborn: bool) -> None:
+        """A worker has died unasked: its requests are answered, and another begins.
+
+        One that dies before it can run a cell, again and again, must not burn the board.
+        """
+        self.requests.deaths += 1
+        self.last_end = end
+        self.stillbirths = self.stillbirths + 1 if stillborn else 0
+        deaths.report(self.journal, self.requests, end, self.requests.open.values(), tell=self.stillbirths <= 1)
+        if stillborn:
+            self.next_birth = time.monotonic() + min(0.1 * 2**self.stillbirths, MAX_PAUSE)
+        else:
+            self._give_birth()

@@ -72,11 +72,13 @@ def main(config: Json, agent: Agent) -> None:
         log.write("the session ends: %s" % keeper.why)
         log.remove()
     except BaseException:
-        log.write_exception()
+        if os.getpid() == record["pid"]:
+            log.write_exception()
         raise
     finally:
-        records.forget(record)
-        os._exit(0)
+        if os.getpid() == record["pid"]:  # else it is a worker that was forked from it, and ends as any Python does
+            records.forget(record)
+            os._exit(0)
 
 
 def _open_door(record: Json) -> socket.socket:

@@ -73,6 +73,8 @@ class Operations:
     def _attach(self, visitor: Visitor, request: Json, _payload: List[memoryview]) -> Json:
         """A link begins: from here on it alone is served, and what it hasn't got is given out again."""
         keeper, hold, now = self.keeper, self.keeper.hold, time.monotonic()
+        if keeper.ending:
+            return {"error": "gone", "text": "the session is just ending"}
         if int(request.get("version", 1)) < wire.VERSION:
             return self._refuse_version()
         acked, attempt = int(request.get("acked", 0)), int(request.get("attempt", 0))
@@ -97,6 +99,7 @@ class Operations:
             "open": [[each.type, each.parent] for each in keeper.requests.open.values()],
             "execution_count": keeper.requests.execution_count,
             "age": now - keeper.born,
+            "deaths": keeper.requests.deaths,
         }
 
     def _refuse_version(self) -> Json:
@@ -115,7 +118,7 @@ class Operations:
         if taken is not None:
             if kind == EXECUTE:
                 requests.count(taken, cell or {})
-            self.keeper.send(taken)
+            self.keeper.take(taken, cell.get("deaths") if cell is not None else None)
         return {"accepted": requests.accepted}
 
     def _pull(self, visitor: Visitor, request: Json, _payload: List[memoryview]) -> None:
@@ -134,7 +137,7 @@ class Operations:
         self._check_epoch(request)
         meant = self.keeper.requests.named(request["parent"])
         if meant is not None:
-            self.keeper.child.interrupt(meant.number)
+            self.keeper.interrupt(meant)
         return {"delivered": meant is not None}
 
     # the session
@@ -163,6 +166,7 @@ class Operations:
         """What there is to know of the session; asking for it doesn't keep it alive."""
         keeper, now = self.keeper, time.monotonic()
         return {
+            "ending": keeper.ending,
             "busy": keeper.requests.cell is not None,
             "held": keeper.held,
             "holder": keeper.hold.holder,

@@ -35,11 +35,13 @@ class Requests:
     :ivar open: those without a reply, by number
     :ivar execution_count: of the last cell that counts
     :ivar parts: of the one long request that is on its way
+    :ivar deaths: how many workers have died unasked; what was sent by a kernel that knew of fewer is not run
     """
 
     def __init__(self) -> None:
         self.accepted = 0
         self.execution_count = 0
+        self.deaths = 0
         self.open: Dict[int, Request] = {}
         self.parts = wire.Parts()
         self.last_cell: Optional[Request] = None
@@ -118,6 +120,10 @@ class Requests:
     def lost(self) -> List[Request]:
         """Those that died with their worker: they had begun, or were asked of it beside the cells."""
         return [request for request in self.open.values() if request.begun or request.type != EXECUTE]
+
+    def until(self, number: int) -> List[Request]:
+        """Those up to that number."""
+        return [request for request in self.open.values() if request.number <= number]
 
     @property
     def foreign_parent(self) -> str:

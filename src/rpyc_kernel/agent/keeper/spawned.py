@@ -17,7 +17,7 @@ import threading
 import time
 from collections import deque
 
-from .. import frames, marks
+from .. import frames, marks, starter
 from .child import MAX_FRAME, Child, kill
 from .interrupts import CellProcesses, of_session
 
@@ -31,10 +31,6 @@ if TYPE_CHECKING:
 
     Event = Tuple[int, bytes]
 
-STARTER = (
-    "import os, sys; f = os.fdopen(os.dup(0), 'rb'); n = int(f.readline()); s = {'__name__': 'boot'};"
-    "exec(compile(f.read(n), '<rpyc-kernel boot>', 'exec'), s); s['start_worker'](f)"
-)
 CHUNK = 1 << 16  #: bytes read at once
 MOST = 1 << 18  #: bytes that are read before somebody takes them; then its pipe holds the worker back
 SOON = 0.0005  #: seconds after which another read comes soon,
@@ -67,13 +63,20 @@ class SpawnedChild(Child):
             each.setblocking(False)
         pipes = [os.pipe(), os.pipe()]
         self._writes = [write for _read, write in pipes]
-        self._process = subprocess.Popen(
-            [sys.executable, "-u", "-c", STARTER],
-            stdin=subprocess.PIPE,
-            stdout=self._writes[0],
-            stderr=self._writes[1],
-            bufsize=0,
-        )
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-u", "-c", starter.WORKER],
+                stdin=subprocess.PIPE,
+                stdout=self._writes[0],
+                stderr=self._writes[1],
+                bufsize=0,
+            )
+        except OSError:
+            for end in (self._bell, self._rope):
+                end.close()
+            for fd in [fd for pipe in pipes for fd in pipe]:
+                os.close(fd)
+            raise
         self.pid = self._process.pid
         if hasattr(os, "getsid"):
             self._processes = CellProcesses(self.pid)
@@ -95,18 +98,18 @@ class SpawnedChild(Child):
     # to the worker
 
     def _interrupt_worker(self, number: int) -> None:
-        self.outgoing.write(frames.REQUEST.pack(number, frames.INTERRUPT))
+        self.say(frames.INTERRUPT, number)
 
     def tell_speed(self, carries: int) -> None:
         """Tell it how many bytes a second the link to the kernel carries; 0: nobody knows."""
         carries = min(carries, 0xFFFFFFFF)
         if carries != self._carries:
             self._carries = carries
-            self.outgoing.write(frames.REQUEST.pack(carries, frames.CARRIES))
+            self.say(frames.CARRIES, carries)
 
-    def end_input(self) -> None:
-        """Tell it that nothing more will come; when idle, it ends by itself then."""
-        self.outgoing.end()
+    def say(self, word: int, number: int = 0) -> None:
+        """Send one of `frames.WORDS`."""
+        self.outgoing.write(frames.REQUEST.pack(number, word))
 
     def kill(self) -> None:
         """End it at once, and as far as the system knows it, all that it has started."""
@@ -188,7 +191,6 @@ class SpawnedChild(Child):
             self._finish_lines()
             self._take_frame(kind, number, whole)
             return
-        self.ready = True
         if self._lines_of != (kind, number):
             self._finish_lines()
             self._lines_of = (kind, number)

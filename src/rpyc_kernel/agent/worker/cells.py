@@ -13,6 +13,7 @@ from collections import deque
 
 from .. import frames, wire
 from .attribution import Driven, current
+from .failures import describe
 from .interrupts import Unmasked
 from .main_loop import MainLoop, request_of, task_of, user_traceback
 
@@ -133,8 +134,25 @@ class Cells:
         self._awaiting: Dict[int, Interruptible] = {}
         self._ended = False
 
+    def close(self) -> None:
+        """Behind `run`: end the tasks that the user's code has left in the event loop, as ``asyncio.run`` does."""
+        loop = self.main_loop.loop
+        if loop is None or loop.is_closed() or loop.is_running():
+            return
+        import asyncio
+
+        tasks = [task for task in asyncio.all_tasks(loop) if not task.done()]
+        for task in tasks:
+            task.cancel()
+        try:
+            if tasks:
+                loop.run_until_complete(asyncio.wait(tasks))
+            loop.run_until_complete(loop.shutdown_asyncgens())
+        except BaseException as error:  # the loop is the user's, too
+            print("the event loop did not end in order: %r" % error, file=sys.stderr)
+
     def put(self, job: Optional[Job]) -> None:
-        """Queue a job (from another thread); None ends the worker once it is idle."""
+        """Queue a job (from another thread); None wakes up a worker that shall end."""
         self._jobs.put(job)
         self.main_loop.call(self._turn)
 
@@ -152,7 +170,7 @@ class Cells:
 
     def _run_next(self) -> None:
         job = self._waiting.popleft() if self._waiting else self._jobs.get()
-        if job is None:
+        if job is None or self._ended:
             self._ended = True
         elif self._wants_loop(job):
             self._waiting.appendleft(job)
@@ -180,7 +198,9 @@ class Cells:
             coroutine.send(None)
         except StopIteration:
             return
-        self._break_off(coroutine, job, "there is no event loop here: %s" % self.main_loop.failed)
+        failed = self.main_loop.failed
+        why = describe(failed) if failed is not None else "it waits for something that only an event loop gives"
+        self._break_off(coroutine, job, "there is no event loop here: %s" % why)
 
     def _break_off(self, coroutine: Coroutine[Any, Any, None], job: Job, why: str) -> None:
         """End a request that waits for something which never comes."""
@@ -232,7 +252,7 @@ class Cells:
                 self._drive(coroutine, job)
 
     def end(self) -> None:
-        """End the worker when the running cell has ended, whatever waits."""
+        """End the worker when the running cell has ended, whatever waits (from any thread)."""
         self._ended = True
         self.put(None)
 

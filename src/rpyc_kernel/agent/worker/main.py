@@ -9,12 +9,14 @@ import signal
 import socket
 import sys
 import threading
+import time
 
-from .. import frames, wire
-from . import attribution, output, show
+from .. import frames, own_imports, wire
+from . import attribution, departure, output, show
 from .cells import Cells, Job
 from .claims import Claims
 from .comms import Comms
+from .failures import describe
 from .interrupts import Interrupts, signal_main
 from .on_import import when_imported
 from .page_hints import PageHints
@@ -23,9 +25,10 @@ from .standin import KernelStandIn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Union
+    from typing import Any, Dict, List, Union
 
     from .forked import ForkedWay
+    from .outlet import Outlet
     from .spawned import SpawnedWay
 
     Way = Union[ForkedWay, SpawnedWay]
@@ -34,22 +37,38 @@ if TYPE_CHECKING:
 MAX_REQUEST = 1 << 30  #: bytes
 #: variables that name a program's pager: it would wait for keys, which nobody can press
 PAGERS = ("PAGER", "GIT_PAGER", "MANPAGER", "SYSTEMD_PAGER", "AWS_PAGER", "BAT_PAGER", "GH_PAGER", "DELTA_PAGER")
+ORPHAN_SECONDS = 1.5  #: that a worker lives whose keeper is gone
 
 
 def main(way: Way, config: Json) -> None:
-    """Run requests until no more can come; never returns.
+    """Run requests until the keeper wants this worker to end.
+
+    Then it returns, and Python has to end as it does for any program: threads are awaited, exit functions run.
 
     :param way: between this worker and its keeper
     :param config: the session's, see `keeper.main.main`
+    :raises BaseException: whatever has failed outside of a cell's own code; the keeper was told
     """
+    outlets: List[Outlet] = []
+    try:
+        _run(way, config, outlets)
+    except BaseException as error:
+        for outlet in outlets:
+            outlet.send(frames.FAILED, 0, wire.encode_text(describe(error)))
+        raise
+
+
+def _run(way: Way, config: Json, outlets: List[Outlet]) -> None:
     if hasattr(os, "setpgid"):
         os.setpgid(0, 0)
+    own_imports.give_path()
     gc.disable()  # until the shell is there: importing IPython makes no garbage, and looking for it takes 6 ms of 60
     way.take_streams()
     interrupts = Interrupts(way.told)
     interrupts.install()
     interrupts.insist()
     outlet = way.open_outlet(interrupts)
+    outlets.append(outlet)
     output.install(outlet)
     output.mind_children(outlet, interrupts)
     port = Port(outlet, interrupts)
@@ -71,12 +90,15 @@ def main(way: Way, config: Json) -> None:
     cells.shell = shell
     _follow_spawned(shell, config)
     cells.comms = comms
+    departure.release(vars(sys.modules["__main__"]))
     port.publish("session_info", _describe(shell), kind=frames.URGENT)
+    own_imports.release()
     sorter.ready.set()
     gc.freeze()  # or the first cell would wait for a look at all that was made here
     gc.enable()
     cells.run()
-    _leave()
+    cells.close()
+    departure.prepare()
 
 
 class Sorter:
@@ -106,7 +128,7 @@ class Sorter:
         size = frames.REQUEST.size
         while len(received) >= size:
             number, length = frames.REQUEST.unpack_from(received)
-            if length in (frames.INTERRUPT, frames.CARRIES):
+            if length in frames.WORDS:
                 del received[:size]
                 self._take_word(number, length)
                 continue
@@ -166,8 +188,14 @@ class Sorter:
         self._live.take(number, message)
 
     def _take_word(self, number: int, word: int) -> None:
-        """What a keeper says that shares no memory with its worker, and can't send it a signal."""
+        """What the keeper says beside requests."""
         told = self._way.told
+        if word == frames.LEAVE:
+            self._cells.end()
+            return
+        if word == frames.HURRY:
+            departure.hurry()
+            return
         if word == frames.CARRIES:
             told.carries = number
             return
@@ -176,13 +204,9 @@ class Sorter:
         self._cells.wake()
 
     def _end(self) -> None:
-        """The session is over, or the keeper is gone: the main thread leaves when it is idle.
-
-        A busy one is killed by the keeper; where that is gone, by ourselves.
-        """
-        self._cells.put(None)
-        main_thread = threading.main_thread()
-        main_thread.join(1.5)
+        """The keeper is gone: an idle worker ends in order, as far as there is time for that, a busy one is killed."""
+        self._cells.end()
+        time.sleep(ORPHAN_SECONDS)
         try:
             os.killpg(0, signal.SIGKILL)
         except (AttributeError, OSError):  # Windows
@@ -266,14 +290,3 @@ def _cwd() -> str:
         return os.getcwd()
     except OSError:
         return "(a folder that was removed)"
-
-
-def _leave() -> None:
-    """Run what the user's code has registered with atexit, then end without unwinding into the keeper's code."""
-    import atexit
-
-    try:
-        atexit._run_exitfuncs()
-    except BaseException as error:
-        print("%s in atexit: %s" % (type(error).__name__, error), file=sys.stderr)
-    os._exit(0)

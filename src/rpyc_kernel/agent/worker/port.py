@@ -25,6 +25,23 @@ REMEMBERED = 4096  #: requests
 
 LOOK = 0.1  #: seconds
 
+#: what the code of a cell may publish, and what the worker says to the kernel
+PUBLISHED = frozenset(
+    [
+        "stream",
+        "display_data",
+        "update_display_data",
+        "execute_result",
+        "error",
+        "clear_output",
+        "comm_open",
+        "comm_msg",
+        "comm_close",
+        "input_request",
+        "session_info",
+    ]
+)
+
 
 class StdinNotImplementedError(RuntimeError):
     """``input()`` was called, and the front end that runs the cell has no way to ask."""
@@ -113,8 +130,12 @@ class Port:
     ) -> None:
         """Send a message to whoever started the running code, after all that was printed before.
 
+        One that is not for a front end is dropped, whichever way the user's code has sent it.
+
         :raises MessageTooLong: it may not travel; of an error only that is told
         """
+        if not (msg_type in PUBLISHED or msg_type.startswith("rpyc_")):
+            return
         number = self.request
         if number == NOBODY or (self._interrupts.mute and msg_type == "error"):
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 
+from .. import frames
 from .attribution import current
 from .port import header_of
 
@@ -240,5 +241,6 @@ class KernelStandIn:
         """End the Python of the session when this cell has ended; a fresh one takes its place."""
         text = "The Python on %s ends after this cell, and its variables with it; the next cell runs in a fresh one.\n"
         self._port.stream("stderr", text % socket.gethostname())
+        self._port.outlet.send(frames.RESTART, 0, b"")
         self._cells.end()
         return {"status": "ok", "restart": restart}

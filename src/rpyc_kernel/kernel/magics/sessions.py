@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 REPLAYED = 1  # cells, where no number is given: the last one
 PAGE = 256 << 10  # bytes of one answer
+LOOK = 0.01  # seconds between two looks at whether the old Python has ended
+RESTART_TIMEOUT = 30.0  # seconds; it gets ten, and what it prints may travel slowly
 
 
 async def sessions(kernel: RpycKernel, arguments: dict[str, Any], cell: Cell) -> dict[str, Any]:
@@ -119,9 +121,25 @@ async def restart(kernel: RpycKernel, _arguments: dict[str, Any], cell: Cell) ->
     """End the Python there, whatever it does, and go on with a fresh one on the same connection."""
     machine = await _connected(kernel, cell)
     before = machine.channels.python
-    await kernel.blocking(lambda _cancel: machine.link.ask("restart", {}))
+    machine.restarting = cell.msg_id
+    try:
+        ended = await kernel.blocking(lambda cancel: _restart(machine, cancel))
+    finally:
+        machine.restarting = ""
+    if not ended:
+        raise CommandError(f"The Python on {machine.name} is still ending. %restart again ends it at once.")
     machine.channels.restarted(before)
     return kernel.said(f"A fresh Python runs on {machine.name}; the variables of the one before are gone.", cell)
+
+
+def _restart(machine: Machine, cancel: threading.Event) -> bool:
+    """Restart the Python there, and wait until the old one has ended: it has some seconds for that. Returns whether."""
+    before, deadline = machine.exits.restarts, time.monotonic() + RESTART_TIMEOUT
+    machine.link.ask("restart", {})
+    while machine.exits.restarts == before and time.monotonic() < deadline and not cancel.wait(LOOK):
+        if machine.link.status is LinkStatus.CLOSED and machine.link.error:
+            raise machine.link.error
+    return machine.exits.restarts != before
 
 
 async def _where(kernel: RpycKernel, address: str | None, shown: str) -> str:

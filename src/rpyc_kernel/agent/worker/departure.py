@@ -1,0 +1,70 @@
+"""The end of a worker that had no time left for an orderly one: its exit functions run all the same."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict
+
+_begun = False  # whether Python runs the exit functions itself
+
+
+def release(namespace: Dict[str, Any]) -> None:
+    """Let go what the user's names stand for, behind the exit functions that cells will register: its finalizers run.
+
+    At its end Python does the same, but not where a thread of ours still holds the shell.
+    """
+    import atexit
+
+    def clear() -> None:
+        for name in list(namespace):
+            if name != "__builtins__":
+                namespace.pop(name, None)
+
+    atexit.register(clear)
+
+
+def prepare() -> None:
+    """Called last of all that registers exit functions, hence first of these: note that they run now."""
+    import atexit
+
+    def begin() -> None:
+        global _begun
+        _begun = True
+
+    atexit.register(begin)
+
+
+def hurry() -> None:
+    """Run the exit functions and write what open files hold back, on this thread, then end the process.
+
+    For a main thread that a cell or a thread of the user's never lets go. Where Python runs them already, or a handler
+    of SIGTERM is there, which comes next, nothing is done.
+    """
+    if _begun or callable(signal.getsignal(signal.SIGTERM)):
+        return
+    import atexit
+
+    try:
+        atexit._run_exitfuncs()
+    except BaseException as error:
+        print("%s in atexit: %s" % (type(error).__name__, error), file=sys.stderr)
+    _flush_files()
+    os._exit(0)
+
+
+def _flush_files() -> None:
+    import gc
+    import io
+
+    gc.unfreeze()
+    kinds = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
+    for each in [each for each in gc.get_objects() if isinstance(each, kinds)]:
+        try:
+            each.flush()
+        except (OSError, ValueError, RuntimeError):
+            pass  # it is closed, or cannot be written
