@@ -141,6 +141,7 @@ def test_the_status_of_a_session(client, sessions):
     assert status.pop("unread_bytes") > 1000
     assert status.pop("unread") >= 2
     assert status == {
+        "ending": False,
         "busy": False,
         "held": True,
         "holder": "ada@laptop, notebook.ipynb",
