@@ -176,22 +176,37 @@ def test_a_handler_of_the_cell_does_not_outlive_it(nb: Client) -> None:
     assert cell.error["ename"] == "KeyboardInterrupt"
 
 
-def test_local_code_can_be_interrupted(nb: Client) -> None:
-    cell = nb.start("%%local\nimport time\nprint('ready')\ntime.sleep(60)")
+LOCAL_WAITS = {
+    "sync": "time.sleep(60)",
+    "loop": "while True: pass",
+    "await": "await asyncio.sleep(60)",
+    "gather": "await asyncio.gather(asyncio.sleep(60), asyncio.sleep(60))",
+    "thread": "await asyncio.get_running_loop().run_in_executor(None, threading.Event().wait, 3)",
+    "short awaits": "while True: await asyncio.sleep(.01)",
+    "sync between awaits": "await asyncio.sleep(0)\ntime.sleep(60)",
+}
+
+
+@pytest.mark.parametrize("wait", LOCAL_WAITS)
+def test_local_code_can_be_interrupted(nb: Client, wait: str) -> None:
+    cell = nb.start(f"%%local\nimport asyncio, threading, time\nprint('ready')\n{LOCAL_WAITS[wait]}")
     nb.wait_output(cell, "ready")
     assert nb.interrupted(cell) < SOON
     assert cell.error is not None
     assert cell.error["ename"] == "KeyboardInterrupt"
-    assert nb.good("1").text == "1"
+    assert "rpyc_kernel" not in cell.traceback
+    assert nb.good("%%local\nimport asyncio\nawait asyncio.sleep(0, 'goes on')").text == "'goes on'"
 
 
-def test_local_code_that_awaits_can_be_interrupted(nb: Client) -> None:
-    cell = nb.start("%%local\nimport asyncio\nprint('ready')\nawait asyncio.sleep(60)")
+def test_local_code_that_awaits_may_catch_the_interrupt(nb: Client) -> None:
+    code = "try: await asyncio.sleep(60)\nexcept KeyboardInterrupt: await asyncio.sleep(.01); print('caught')"
+    cell = nb.start(f"%%local\nimport asyncio\nprint('ready')\n{code}\nawait asyncio.sleep(.01)\n'done'")
     nb.wait_output(cell, "ready")
-    assert nb.interrupted(cell) < SOON
-    assert cell.error is not None
-    assert cell.error["ename"] in ("KeyboardInterrupt", "CancelledError")
-    assert nb.good("1").text == "1"
+    nb.interrupted(cell)
+    assert (cell.text, cell.stdout) == ("'done'", "ready\ncaught\n")
+    cancelled = nb.run("%%local\nimport asyncio\nasyncio.current_task().cancel()\nawait asyncio.sleep(9)")
+    assert cancelled.error is not None
+    assert cancelled.error["ename"] == "CancelledError"
 
 
 def test_a_signal_to_the_kernel_is_an_interrupt_too(fresh: Client) -> None:

@@ -1,26 +1,91 @@
-"""Errors that a local cell meets: with the cell's own lines, and without those of this package and of RPyC."""
+"""The IPython of local cells: errors with the cell's own lines alone, and how a cell that awaits is stopped."""
 
 from __future__ import annotations
 
+import asyncio
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ipykernel.zmqshell import ZMQInteractiveShell
 
 from rpyc_kernel.errors import RpycKernelError
 
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from types import CodeType, FrameType, TracebackType
+
 
 class LocalShell(ZMQInteractiveShell):
-    """The IPython of local cells."""
+    """The IPython of local cells.
+
+    :ivar stopped: whether the stop button has cancelled the cell that awaits
+    """
+
+    stopped = False
+
+    async def run_cell_async(self, *args: Any, **options: Any) -> Any:
+        """Run a cell; where it was stopped while it awaits something, that raises KeyboardInterrupt."""
+        self.stopped = False
+        return await _Stoppable(self, super().run_cell_async(*args, **options))
+
+    def runs_code(self, frame: FrameType | None) -> bool:
+        """Whether that frame belongs to a cell's code, or to what that has called; IPython reports what it raises."""
+        run: CodeType = ZMQInteractiveShell.run_code.__code__
+        while frame is not None and frame.f_code is not run:
+            frame = frame.f_back
+        return frame is not None
 
     def showtraceback(self, exc_tuple: Any = None, *args: Any, **options: Any) -> None:
         """Show an exception, wherever it was raised: in a cell's code, or where its value was to be displayed."""
+        error = (exc_tuple or sys.exc_info())[1]
+        if isinstance(error, KeyboardInterrupt):
+            _drop_handler(error.__traceback__)
         lines = None if options.get("exception_only") else _render(exc_tuple or sys.exc_info())
         if lines is None:
             super().showtraceback(exc_tuple, *args, **options)
         else:
             kind, error, _tb = self._get_exc_info(exc_tuple)  # which keeps it for `%debug`
             self._showtraceback(kind, error, lines)
+
+
+class _Stoppable:
+    """Awaits a cell's coroutine, and throws KeyboardInterrupt into it where the stop button has cancelled its task."""
+
+    def __init__(self, shell: LocalShell, coroutine: Any) -> None:
+        self._shell = shell
+        self._coroutine = coroutine
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        error: BaseException | None = None
+        while True:
+            try:
+                waited = self._coroutine.send(None) if error is None else self._coroutine.throw(error)
+            except StopIteration as stop:
+                return stop.value
+            error = None
+            try:
+                yield waited
+            except asyncio.CancelledError as cancelled:
+                error = cancelled
+                if self._shell.stopped:
+                    self._shell.stopped = False
+                    error = KeyboardInterrupt()
+                    task = asyncio.current_task()
+                    if task is not None:
+                        task.uncancel()
+            except BaseException as thrown:  # noqa: BLE001 - whatever is thrown into the task is the cell's
+                error = thrown
+
+
+def _drop_handler(tb: TracebackType | None) -> None:
+    """Leave this package's handler of SIGINT out of the end of a traceback."""
+    last = tb
+    while tb is not None:
+        if not str(tb.tb_frame.f_globals.get("__name__")).startswith("rpyc_kernel."):
+            last = tb
+        tb = tb.tb_next
+    if last is not None:
+        last.tb_next = None
 
 
 def _render(exc_info: Any) -> list[str] | None:

@@ -90,6 +90,22 @@ class StoppableKernel(WhileBusyKernel):
             signal.default_int_handler(signum, frame)
         self._press()
 
+    @contextmanager
+    def _cancel_on_sigint(self, future: asyncio.Future[Any]) -> Iterator[None]:
+        """As ipykernel, which cancels a local cell that awaits; one that blocks gets KeyboardInterrupt at once."""
+
+        def stop(signum: int, frame: Any) -> None:
+            if asyncio.current_task(self.io_loop.asyncio_loop) is future and self.shell.runs_code(frame):
+                signal.default_int_handler(signum, frame)
+            self.shell.stopped = True
+            self.io_loop.asyncio_loop.call_soon_threadsafe(future.cancel)
+
+        before = signal.signal(signal.SIGINT, stop)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
     async def interrupt_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Stop whatever runs; where nothing does, it does no harm."""
         self._press()
