@@ -217,6 +217,23 @@ def test_endless_recursion_is_an_error_of_bounded_length(nb: Client) -> None:
     assert few.count("ping(n - 1)") >= 15, "each frame of a few"
 
 
+DEEP = {
+    "an attribute": "class X:\n    def __getattr__(self, name): return getattr(self, name + '_')\nX().a",
+    "a repr": "class X:\n    def __repr__(self): return repr(self)\nrepr(X())",
+    "a sort": "def key(x): return max([x], key=key)\nkey(1)",
+}
+
+
+@pytest.mark.parametrize("deep", DEEP)
+def test_recursion_through_c_code_may_be_deep(nb: Client, deep: str) -> None:
+    """8 MiB of stack, which a process has by default, don't last for 20,000 calls of that kind."""
+    nb.good("import sys; limit = sys.getrecursionlimit(); sys.setrecursionlimit(20000); state = 1")
+    *define, ask = DEEP[deep].splitlines()
+    code = "\n".join([*define, f"try: {ask}", "except RecursionError: print('too deep')"])
+    assert nb.good(code).stdout == "too deep\n"
+    assert nb.good("sys.setrecursionlimit(limit); state").text == "1"
+
+
 def test_an_error_with_a_long_message(nb: Client) -> None:
     result = fails(nb, "raise ValueError('x' * 3_000_000)", "ValueError")
     assert result.error is not None

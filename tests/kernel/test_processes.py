@@ -1,6 +1,7 @@
 """Processes that cells start: children of every kind work, print into the notebook and hold nothing open."""
 
 import os
+import re
 import signal
 
 import pytest
@@ -234,3 +235,29 @@ def test_atexit_runs_at_shutdown(kernel: Kernel, own_remote: Remote) -> None:
     kernel.first.good(f"import atexit, pathlib\nnone = atexit.register(lambda: pathlib.Path({str(mark)!r}).touch())")
     kernel.shutdown()
     assert wait_until(mark.exists, 10)
+
+
+def test_lines_of_forked_processes_are_whole(nb: Client) -> None:
+    """Each goes out in one write; what has no end is written when the process ends, however it does."""
+    code = """
+import multiprocessing, os, sys
+context = multiprocessing.get_context('fork')
+def work(name):
+    for n in range(100): print('fork', 'worker', name, n, flush=n % 2)
+    print('end', 'of', name, end='.', flush=True); print(); print('last', name, end=';')
+processes = [context.Process(target=work, args=(name,)) for name in 'abcd']
+for each in processes: each.start()
+for each in processes: each.join()
+pid = os.fork()
+if pid == 0:
+    print('last e', end=';', file=sys.stderr)
+    os._exit(0)
+none = os.waitpid(pid, 0)
+"""
+    cell = nb.good(code)
+    for name in "abcd":
+        assert f"last {name};" in cell.stdout
+    lines = re.sub(r"last [a-d];", "", cell.stdout).splitlines()
+    wanted = [f"fork worker {name} {n}" for name in "abcd" for n in range(100)] + [f"end of {name}." for name in "abcd"]
+    assert sorted(lines) == sorted(wanted)
+    assert cell.stderr == "last e;"

@@ -155,3 +155,52 @@ def test_a_redirected_stream_is_not_shown(nb: Client, tmp_path: Path) -> None:
 def test_stdin_of_a_child_is_empty(nb: Client) -> None:
     """A child that reads its stdin gets its end, not the kernel's sockets, and doesn't hang."""
     assert nb.good("import subprocess\nsubprocess.run(['cat']).returncode", timeout=10).text == "0"
+
+
+WRAPS = {
+    "rewrapped": "keep = sys.stdout; out = sys.stdout = io.TextIOWrapper(sys.stdout.buffer, encoding='utf-8')",
+    "wrapped for another name": "out = io.TextIOWrapper(io.BufferedWriter(sys.stdout.buffer))",
+    "fd 1": "out = io.open(1, 'w', closefd=False)",
+    "a duplicate": "out = os.fdopen(os.dup(1), 'w')",
+    "bytes": "import codecs; out = codecs.getwriter('utf-8')(os.fdopen(os.dup(1), 'wb'))",
+    "a device": "out = open('/dev/stdout', 'w')",
+    "a writer of their own": (
+        "class Late(io.StringIO):\n    def flush(self): keep.write(self.getvalue()); self.seek(0); self.truncate()\n"
+        "keep = sys.stdout; out = sys.stdout = Late()"
+    ),
+}
+
+
+@pytest.mark.parametrize("wrap", WRAPS)
+def test_a_stream_that_a_cell_makes_is_flushed_when_a_cell_ends(nb: Client, wrap: str) -> None:
+    cell = nb.good(f"import io, os, sys\n{WRAPS[wrap]}\nnone = print('first', file=out)")
+    assert cell.stdout == "first\n"
+    assert cell.at_idle == len(cell.messages)
+    assert nb.good("print('second', file=out)").stdout == "second\n"
+    failed = nb.run("print('before the error', file=out)\n1/0")
+    assert failed.script == [("stdout", "before the error\n"), ("error", "ZeroDivisionError")]
+    asked = nb.start("print('before the question', file=out)\nanswer = input('? ')", answers=["yes"])
+    assert nb.finish(asked).stdout == "before the question\n"
+    if "keep" in WRAPS[wrap]:
+        assert nb.good("sys.stdout = keep; print('restored')").stdout == "restored\n"
+
+
+def test_a_stream_that_cannot_be_flushed_harms_nothing(nb: Client) -> None:
+    """Closed, detached, failing, displaying, or never coming back from it until somebody presses stop."""
+    nb.good(
+        "import io, os, sys, time\nkeep = sys.stdout\n"
+        "closed = io.open(os.dup(1), 'w'); closed.close()\n"
+        "detached = io.open(os.dup(1), 'w'); raw = detached.detach()\n"
+        "class Stream(io.StringIO):\n    def flush(self): do()\n"
+        "def do(): raise OSError('broken')\nsys.stdout = Stream()"
+    )
+    assert nb.good("def do(): display('shown')\n6 * 7").text == "42"
+    waiting = nb.start("def do():\n    keep.write('waits'); keep.flush()\n    while True: time.sleep(.01)")
+    nb.wait_output(waiting, "waits")
+    assert nb.interrupted(waiting) < 10
+    assert nb.good("sys.stdout = keep; print('restored')").stdout.endswith("restored\n")
+
+
+def test_a_character_may_be_cut(nb: Client) -> None:
+    cell = nb.good("import sys\nfor byte in 'ä€\\n'.encode(): none = sys.stdout.buffer.write(bytes([byte]))")
+    assert cell.stdout == "ä€\n"

@@ -369,6 +369,7 @@ class Cells:
                 try:
                     self.comms.handle(message)
                 finally:
+                    self.port.flush()
                     Driven.number = outer_driven
                 content = {"status": "ok"}
         except (KeyboardInterrupt, Unmasked):
@@ -414,6 +415,7 @@ class Cells:
             return dict(await awaiting)
         finally:
             del self._awaiting[number]
+            self.port.flush()
             if self.port.screen is not None:
                 self.port.screen.flush(number)
 

@@ -92,7 +92,7 @@ class ForkedOutlet(Outlet):
         """Text that Python wrote to a stream; ``kind`` is `frames.STDOUT` or `frames.STDERR`."""
         data = wire.encode_text(text)
         if self.forked:
-            write_all(kind, data)
+            self._write_forked(kind, data)
             return
         request = self.request
         with self.whole:
@@ -117,7 +117,9 @@ class ForkedOutlet(Outlet):
 
     def flush(self) -> None:
         """Send an unfinished line as it is."""
-        if self._partial and not self.forked:
+        if self.forked:
+            super().flush()
+        elif self._partial:
             with self.whole:
                 self._finish_line()
 

@@ -12,7 +12,7 @@ from .attribution import current
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Set, Union
+    from typing import Dict, NoReturn, Set, Union
 
     from ..page import Page
     from .interrupts import Interrupts
@@ -58,6 +58,8 @@ class Outlet:
         self._told = told
         self._cut = itertools.count(1)  # an id for each message that is cut
         self.forked = False
+        self._held: Dict[int, bytes] = {}  # of a forked process: its unfinished lines
+        self._holding = threading.RLock()
         self.cell = 0
         self._left: Set[int] = set()
         if hasattr(os, "register_at_fork"):
@@ -118,6 +120,9 @@ class Outlet:
 
     def flush(self) -> None:
         """Send an unfinished line as it is."""
+        if self.forked:
+            for kind in list(self._held):
+                self._write_forked(kind, b"", flush=True)
 
     # under the lock
 
@@ -143,6 +148,23 @@ class Outlet:
     def _after_fork_in_child(self) -> None:
         """A child writes to the pipes, like any program; the way to the keeper is its parent's."""
         self.forked = True
+        self._held, self._holding = {}, threading.RLock()
+        leave = os._exit
+
+        def leave_flushed(status: int) -> NoReturn:
+            self.flush()
+            leave(status)
+
+        os._exit = leave_flushed
+
+    def _write_forked(self, kind: int, data: bytes, flush: bool = False) -> None:
+        """A forked process prints: each line goes out in one write, or those of several processes would mix."""
+        with self._holding:
+            data = self._held.pop(kind, b"") + data
+            end = len(data) if flush or len(data) > PIECE else data.rfind(b"\n") + 1
+            if end < len(data):
+                self._held[kind] = data[end:]
+            write_all(kind, data[:end])
 
 
 def write_all(fd: int, data: bytes) -> None:

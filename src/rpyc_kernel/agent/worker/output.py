@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import functools
 import io
 import os
@@ -11,10 +12,11 @@ from .. import frames
 from .attribution import NOBODY, current
 from .claims import Claims
 from .on_import import when_imported
+from .user_streams import UserStreams
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Optional
 
     from .interrupts import Interrupts
     from .outlet import Outlet
@@ -86,11 +88,13 @@ class OutBuffer(io.BufferedIOBase):
         super().__init__()
         self._stream = stream
         self.raw = self
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self.user_streams: Optional[UserStreams] = None
 
     def write(self, data: Any) -> int:
-        """Print bytes."""
+        """Print bytes. A character that is cut at their end waits for its rest."""
         piece = bytes(data)
-        self._stream.write(piece.decode("utf-8", "replace"))
+        self._stream.write(self._decoder.decode(piece))
         return len(piece)
 
     def flush(self) -> None:
@@ -101,16 +105,29 @@ class OutBuffer(io.BufferedIOBase):
         return self._stream.fileno()
 
     def writable(self) -> bool:
+        self._wrapped()
         return True
+
+    def seekable(self) -> bool:
+        self._wrapped()
+        return False
+
+    def _wrapped(self) -> None:
+        """A stream that is made on top of this one asks what it can do."""
+        if self.user_streams is not None:
+            self.user_streams.opened = True
 
     def close(self) -> None:
         """Does nothing: the notebook goes on printing."""
 
 
-def install(outlet: Outlet) -> None:
+def install(outlet: Outlet) -> UserStreams:
     """Make the streams those of this process."""
     sys.stdout = sys.__stdout__ = OutStream(outlet, frames.STDOUT)  # type: ignore[assignment,misc]
     sys.stderr = sys.__stderr__ = OutStream(outlet, frames.STDERR)  # type: ignore[assignment,misc]
+    streams = UserStreams()
+    sys.stdout.buffer.user_streams = sys.stderr.buffer.user_streams = streams
+    return streams
 
 
 def mind_children(outlet: Outlet, interrupts: Interrupts) -> None:

@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from .outlet import Outlet
     from .page_hints import PageHints
     from .show.screen import Screen
+    from .user_streams import UserStreams
 
 REMEMBERED = 4096  #: requests
+#: what is to come after all that was printed before, whatever printed it
+FOLLOWS = ("display_data", "update_display_data", "clear_output", "execute_result", "error", "input_request")
 
 
 LOOK = 0.1  #: seconds
@@ -63,6 +66,7 @@ class Port:
         self.allow_stdin = False
         self.screen: Optional[Screen] = None
         self.page_hints: Optional[PageHints] = None
+        self.user_streams: Optional[UserStreams] = None
         self._running: Dict[int, wire.Message] = {}  # by number
         self._asked = 0
         self._answers: Dict[int, queue.SimpleQueue[Json]] = {}
@@ -139,6 +143,8 @@ class Port:
         number = self.request
         if number == NOBODY or (self._interrupts.mute and msg_type == "error"):
             return
+        if msg_type in FOLLOWS:
+            self.flush()
         if msg_type == "clear_output" and self.screen is not None:
             self.screen.clear(number)
         message = wire.Message(msg_type, content, self.parents.get(number, ""), metadata, buffers or ())
@@ -153,6 +159,11 @@ class Port:
             hint = self.page_hints.look(content)
             if hint:
                 self.stream("stderr", hint + "\n")
+
+    def flush(self) -> None:
+        """Show what waits in the buffers of streams that the user's code has made."""
+        if self.user_streams is not None and not self.outlet.forked:
+            self.user_streams.flush()
 
     def failed(self) -> None:
         """The shell begins to report an error of the code that was running."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from .. import frames, marks, wire
-from .outlet import Outlet, write_all
+from .outlet import Outlet
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class SpawnedOutlet(Outlet):
         """Text that Python wrote to a stream; ``kind`` is `frames.STDOUT` or `frames.STDERR`."""
         data = wire.encode_text(text)
         if self.forked:
-            write_all(kind, data)
+            self._write_forked(kind, data)
         elif data:
             request = self.request
             with self.whole:

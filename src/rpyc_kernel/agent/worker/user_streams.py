@@ -1,0 +1,93 @@
+"""Streams that a cell has made and that end in the notebook: their buffers are flushed when their cell ends.
+
+Such a stream wraps ``sys.stdout.buffer``, or has opened fd 1 or 2 or a duplicate of one. It is looked for among all
+objects, which takes some milliseconds, and therefore only after something was opened that may be one.
+"""
+
+from __future__ import annotations
+
+import gc
+import io
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import weakref
+    from typing import Any, Iterator, List, Set, Tuple
+
+BUFFERED = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom, io.BufferedRWPair)
+DEVICES = ("/dev/std", "/dev/fd/", "/proc/self/fd/")  #: what names a descriptor that is open
+
+
+class UserStreams:
+    """Finds and flushes them.
+
+    :ivar opened: whether something was opened since the last look that may be one of them
+    """
+
+    def __init__(self) -> None:
+        self._own = (sys.stdout, sys.stderr)
+        self._files = {_file(1), _file(2)}
+        self._found: List[weakref.ref[Any]] = []
+        self._stuck: List[Any] = []  # whose flush somebody had to stop
+        self._flushing = False
+        # Python 3.7 tells nothing of what is opened: there one looks after each cell
+        self.opened = self._always = not hasattr(sys, "addaudithook")
+        if not self._always:
+            sys.addaudithook(self._hear)
+
+    def flush(self) -> None:
+        """Flush what is buffered. A stream that fails keeps what it has; one that was stopped isn't flushed again."""
+        if self._flushing:
+            return  # by a stream that displays something when it is flushed
+        self._flushing = True
+        try:
+            if self.opened:
+                self.opened = self._always
+                self._look()
+            for stream in {id(each): each for each in self._known()}.values():
+                try:
+                    stream.flush()
+                except KeyboardInterrupt:
+                    self._stuck.append(stream)
+                    raise
+                except Exception:
+                    pass
+        finally:
+            self._flushing = False
+
+    def _hear(self, event: str, args: Tuple[Any, ...]) -> None:
+        if event == "open":
+            path = args[0]
+            if type(path) is int or (isinstance(path, str) and path.startswith(DEVICES)):
+                self.opened = True
+
+    def _known(self) -> Iterator[Any]:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None and all(stream is not other for other in (*self._own, *self._stuck)):
+                yield stream
+        for found in self._found:
+            stream = found()
+            if stream is not None and all(stream is not other for other in self._stuck):
+                yield stream
+
+    def _look(self) -> None:
+        import weakref  # late: few sessions need it
+
+        seen: Set[int] = {id(each()) for each in self._found}
+        self._found = [each for each in self._found if each() is not None]
+        for each in gc.get_objects():
+            if issubclass(type(each), BUFFERED) and id(each) not in seen:
+                try:
+                    ours = not each.closed and each.writable() and _file(each.fileno()) in self._files
+                except Exception:
+                    continue
+                if ours:
+                    self._found.append(weakref.ref(each))
+
+
+def _file(fd: int) -> Tuple[int, int]:
+    """What a descriptor is open to."""
+    status = os.fstat(fd)
+    return status.st_dev, status.st_ino
