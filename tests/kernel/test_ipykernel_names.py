@@ -64,6 +64,23 @@ def test_a_thread_belongs_to_the_cell_that_it_names(nb: Client) -> None:
     assert first.stdout == "for the first\n"
 
 
+def test_a_thread_that_sends_for_the_shell_channel_sends_to_the_cell_that_runs(nb: Client) -> None:
+    """As that of an ipyparallel client, which its first cell has started."""
+    first = nb.good(
+        "import queue, threading; work, done, k = queue.Queue(), queue.Queue(), get_ipython().kernel\n"
+        "def serve():\n"
+        "    for text in iter(work.get, None):\n"
+        "        content = {'data': {'text/plain': text}, 'metadata': {}}\n"
+        "        k.session.send(k.iopub_socket, 'display_data', content, parent=k.get_parent('shell')); done.put(1)\n"
+        "threading.Thread(target=serve, daemon=True).start()"
+    )
+    for text in ("one", "two"):
+        cell = nb.good(f"work.put('{text}'); done.get(timeout=20);")
+        assert [shown["text/plain"] for shown in cell.displays] == [text]
+    nb.good("work.put(None)")
+    assert first.displays == []
+
+
 def test_comm_messages_are_handled_in_the_midst_of_a_cell(nb: Client) -> None:
     """What jupyter_ui_poll does; cells that wait do not run within it."""
     nb.good(

@@ -89,12 +89,12 @@ class Port:
             except RuntimeError:  # another thread was adding one: the next call makes up for it
                 pass
 
-    def parent(self) -> Json:
+    def parent(self, settle: bool = True) -> Json:
         """The request that the running code belongs to, as Jupyter has it; of one that has ended, its header alone.
 
-        A thread that asks belongs to the request whose code has started it from then on.
+        A thread that asks belongs to the request whose code has started it from then on, unless told not to `settle`.
         """
-        starter = started_by()
+        starter = started_by() if settle else 0
         if starter:
             current.set(starter)  # or an `Output` widget would catch nothing of what the thread prints then
         number = self.request

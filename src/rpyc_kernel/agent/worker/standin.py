@@ -176,8 +176,11 @@ class KernelStandIn:
     # the request that the running code belongs to
 
     def get_parent(self, channel: Optional[str] = None) -> Json:
-        """The request that the running code belongs to; no control request ever comes here."""
-        return {} if channel == "control" else self._port.parent()
+        """The request that the running code belongs to; no control request ever comes here.
+
+        Who asks for that of the shell channel, as ipyparallel's thread does, means the cell that runs.
+        """
+        return {} if channel == "control" else self._port.parent(settle=channel != "shell")
 
     def set_parent(self, ident: Any, parent: Any, channel: str = "shell") -> None:
         """Let the running code belong to another request."""
