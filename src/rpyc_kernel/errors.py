@@ -47,7 +47,7 @@ A message is made for the person at the notebook: what happened, to which addres
     │   ├── RemoteClosedError        the live connection into it was closed, or what it led to is gone
     │   └── SessionVersionError
     ├── RemoteError                  an exception in the server's Python, told through RPyC
-    │   └── RemoteException          the same for live connections (in `live.exceptions`, which imports rpyc)
+    │   └── RemoteException          the same for live connections (in `live.exception_classes`: it imports rpyc)
     ├── TeleportError                a function that can't be sent to the other machine
     ├── ValueMissingError            a copy of a value needs a package that isn't installed here
     └── AgentError                   a sentence of our agent on the other machine

@@ -48,7 +48,7 @@ SAYS: dict[str, list[str]] = {
     "reconnecting_objects.py": [
         "same object: True", "'Bar': 2", "[2]", "closed, hence gone: ", "'scores' is not defined"
     ],
-    "remote_exceptions.py": ["caught: division by zero\n", "<remote", "Remote Traceback", "__main__.Overheated"],
+    "remote_exceptions.py": ["caught: division by zero\n", "<remote", "Remote Traceback", "Overheated from __main__"],
     "teleport.py": [
         "called: 81\nby its name there: 4\nit is the same object: True\nit runs there: True\nrefused: ", "factor"
     ],

@@ -301,6 +301,69 @@ def test_an_exception_is_no_more_than_that(module, name, old):
     assert "antigravity" not in sys.modules
 
 
+DEEP = functools.reduce(lambda inner, _: ("m", "n", 1, (inner,)), range(40), "Exception")
+WIDE = ("m", "n", 1, tuple(("m", str(number), number, ("Exception",)) for number in range(1000)))
+
+
+@pytest.mark.parametrize(
+    "described",
+    ["SystemExit", "KeyboardInterrupt", "BaseException", "eval", "type",
+     ("builtins", "SystemExit", 1, ("SystemExit",)), ("sys", "exit", 1, ("GeneratorExit", "KeyError")),
+     ("rpyc_kernel.errors", "UsageError", 1, ("object", "type")), ("\x1b", "\x1b[2J", -1, ()),
+     ("m", "Both", 1, ("OSError", "ValueError", "OSError", "ImportError")),
+     ("m", "Group", 1, ("BaseExceptionGroup", "SystemExit"))],
+    ids=lambda told: repr(told)[:20],
+)  # fmt: skip
+def test_a_class_of_exceptions_is_one_that_ends_nothing(described):
+    def behaviour(line, seq, args):
+        if args[0] == consts.HANDLE_INSPECT:
+            line.reply(seq, (VALUE, (("__init__", None), ("____class__", described))))
+        else:
+            line.reply(seq, (REMOTE, ("evil.Thing", 5, 0)))
+
+    with connected(behaviour) as root:
+        kind = root.call()
+        assert isinstance(kind, type)
+        assert issubclass(kind, Exception)
+        assert not issubclass(kind, (SystemExit, KeyboardInterrupt, GeneratorExit))
+        assert kind.__module__ != "rpyc_kernel.errors" or issubclass(kind, RemoteError)
+        assert kind.__name__.isprintable()
+        assert kind.__name__ not in ("SystemExit", "KeyboardInterrupt", "GeneratorExit")
+
+
+@pytest.mark.parametrize(
+    "described",
+    [5, (), ("m", "n"), ("m", "n", "1", ()), ("m", "n", 1, "Exception"), ("m", "n", 1, (5,)), DEEP, WIDE, b"Exception"],
+    ids=lambda told: repr(told)[:20],
+)
+def test_a_class_of_exceptions_that_is_none_closes_it(described):
+    def behaviour(line, seq, args):
+        if args[0] == consts.HANDLE_INSPECT:
+            line.reply(seq, (VALUE, (("____class__", described),)))
+        else:
+            line.reply(seq, (REMOTE, ("evil.Thing", 5, 0)))
+
+    with connected(behaviour) as root:
+        with pytest.raises(ProtocolError):
+            root.call()
+        assert is_closed(root)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [("____cause__", 5), ("____members__", 5), ("____members__", (5,)), ("____data__", (b"[" * 9999,)),
+     ("____data__", (b"[]",)), ("____data__", 5), ("____class__", 5), ("____class__", DEEP)],
+    ids=lambda told: repr(told)[:30],
+)  # fmt: skip
+def test_what_an_exception_carries_is_checked(more):
+    def behaviour(line, seq, args):
+        line.fail(seq, "m", "Evil", ("a",), (("____class__", ("m", "Evil", 1, ("ExceptionGroup",))), more))
+
+    with connected(behaviour) as root:
+        with pytest.raises((ProtocolError, RemoteError)):
+            root.call()
+
+
 ODD = ["__init_subclass__", "__class_getitem__", "__set_name__", "__slots__", "__array__", "__reduce_ex__",
     "__reduce__", "__del__", "__qualname__", "__classcell__", "__module__", "__class__", "__dict__", "__getattribute__",
     "__get__", "__set__", "__delete__", "__deepcopy__", "__copy__", "__new__", "__init__", "__weakref__", "____conn__",

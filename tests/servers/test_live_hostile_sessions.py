@@ -7,6 +7,7 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import rpyc
 
@@ -166,6 +167,42 @@ def test_copies_that_are_none(remote, packed):
             remote.value("1")
     finally:
         remote.execute("type(conn._local_root).value = None")
+
+
+@pytest.mark.parametrize("packed", ["5", "hidden((b'1',))", "(b'[' * 10000,)", "conn", '(b\'{"!":"array"}\',)'])
+def test_arrays_that_are_none(remote, packed):
+    remote.execute(
+        f"class Array:\n    def __array__(self): pass\ntype(conn._local_root).array = lambda self, wanted: {packed}"
+    )
+    with pytest.raises(ProtocolError):
+        np.array(remote.eval("Array()"))
+    assert remote.eval("1 + 1") == 2
+
+
+def test_copies_are_of_plain_data_alone(remote):
+    """What is passed can be copied there if it is a list or the like, and nothing that guards itself is one."""
+
+    class Guarded(list):
+        def _rpyc_getattr(self, name):
+            raise AttributeError(name)
+
+    remote.execute("def copied(each): return conn.sync_request(100, each, False)")
+    copied = remote.namespace["copied"]
+    for each in (Account(), callback, Account, Guarded([SECRET]), np):
+        with pytest.raises((TypeError, AttributeError)) as info:
+            copied(each)
+        assert SECRET not in str(info.value)
+    remote.execute("def copied(each): return type(conn.sync_request(100, each, False)).__name__")
+    assert remote.namespace["copied"]([1, {2}]) == "tuple"
+    assert remote.eval("1 + 1") == 2
+
+
+@pytest.mark.parametrize("told", ["5", "()", "hidden(('a', 'b'))", "(('m', 'E'), (), (('____class__', 5),), '')"])
+def test_exceptions_made_there_that_are_none(remote, told):
+    remote.execute(f"class Own(Exception): pass\ntype(conn._local_root).told = lambda self, error: {told}")
+    own = remote.namespace["Own"]
+    with pytest.raises(ProtocolError):
+        own("x")
 
 
 @pytest.mark.parametrize(

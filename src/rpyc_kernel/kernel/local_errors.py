@@ -97,6 +97,7 @@ def _render(exc_info: Any) -> list[str] | None:
     if own is None and (isinstance(error, RpycKernelError) or "rpyc" in sys.modules):
         from rpyc_kernel.live import tracebacks  # noqa: PLC0415 - it imports rpyc
 
+        tracebacks.advise(error)
         if tracebacks.has_internals(tb):
             return tracebacks.render(error)
     return None

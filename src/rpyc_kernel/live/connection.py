@@ -16,6 +16,7 @@ from rpyc.core import brine, consts
 from rpyc.core.async_ import AsyncResult, AsyncResultTimeout
 from rpyc.lib import Timeout
 
+from rpyc_kernel.agent import wire_live
 from rpyc_kernel.errors import ProtocolError, RpycKernelError
 from rpyc_kernel.live import exceptions, exposed, netrefs
 from rpyc_kernel.live.guard import GuardedConnection
@@ -79,6 +80,9 @@ class LiveConnection(GuardedConnection):
         timeout = self._config["sync_request_timeout"]
         try:
             return self.async_request(handler, *args, timeout=timeout).value
+        except (TypeError, AttributeError) as error:
+            self.explain(error, args)
+            raise
         except AsyncResultTimeout:
             raise AsyncResultTimeout(
                 f"{self.where} did not answer within {timeout:g} s; what was asked of it goes on there. The time is "
@@ -128,6 +132,7 @@ class LiveConnection(GuardedConnection):
                 self._sendlock.release()
 
     def _pack(self, kind: int, seq: int, args: Any) -> bytes:
+        wire_live.check(args)
         data: bytes = brine.dump((seq, args) if self.dialect.kind_first else (kind, seq, args))
         if self.dialect.kind_first:
             data = bytes((kind,)) + data
@@ -209,13 +214,14 @@ class LiveConnection(GuardedConnection):
         self._seq_request_callback(kind, seq, failed, found)
 
     def _unbox_exc(self, raw: Any) -> Any:
-        error = exceptions.load(raw, self.where)
+        error = exceptions.load(raw, self.where, self.exception_classes)
         raised, self._raised = self._raised, None
         if raised is not None and exceptions.is_same(raw, raised[1]):  # it began in a callback, here
             if not isinstance(raised[0], Exception):
                 return raised[0]
             if isinstance(error, BaseException):
                 raised[0].__traceback__ = without_internals(raised[0].__traceback__)
+                error = exceptions.as_raised(error, raised[0])
                 error.__cause__ = raised[0]
         return error
 
@@ -238,7 +244,7 @@ class LiveConnection(GuardedConnection):
         except BaseException as error:
             if self._closed:
                 raise
-            told = exceptions.dump(error)
+            told = exceptions.dump(error, more=self.by_value)
             if not isinstance(error, exposed.RefusedError):
                 self._raised = error, told
             if isinstance(error, KeyboardInterrupt):  # the stop button: it ends the waiting, whoever keeps us busy

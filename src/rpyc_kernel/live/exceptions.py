@@ -2,28 +2,39 @@
 
 RPyC's ``vinegar`` does that too; it looks a class up in any module that is loaded, sets whatever attributes it is told
 to, and puts the other side's traceback into ``str`` of the exception. Here it is a note of the exception (PEP 678).
+Their classes are made in `exception_classes`. Nothing of theirs runs here, and none of them ends a program.
 """
 
 from __future__ import annotations
 
 import builtins
 import contextlib
-import reprlib
+import types
 from functools import partial
 from typing import Any
 
-from rpyc.core import brine
-from rpyc.core.vinegar import GenericException
-
-from rpyc_kernel.errors import RemoteError
-from rpyc_kernel.live import tracebacks
+from rpyc_kernel.agent import wire_errors
+from rpyc_kernel.errors import ProtocolError, RemoteError
+from rpyc_kernel.live import tracebacks, values
+from rpyc_kernel.live.exception_classes import (
+    ENDING,
+    MAX_TEXT,
+    Classes,
+    RemoteException,
+    as_text,
+    connections,
+    detached,
+    ending,
+    guessed,
+    printable,
+)
 from rpyc_kernel.live.exposed import RefusedError
 from rpyc_kernel.transport.brine import BrineError
 from rpyc_kernel.transport.dialect import EXC_STOP_ITERATION
 
-MAX_TEXT = 100_000  # characters of a traceback
-MAX_NAME = 200  # characters of the name of a class, or of a module
 MAX_ATTRIBUTES = 50
+MAX_NESTED = 8  # of groups in groups, and causes of causes
+MAX_MEMBERS = 500  # exceptions in one, all told
 #: From a name Python guesses what was meant, looking at objects here; 3.12 imports what an ImportError names.
 #: Those of a UnicodeError stand in its args; of another type they make `str` of it read memory that isn't its own.
 _LEFT_OUT: dict[type, tuple[str, ...]] = {
@@ -33,48 +44,143 @@ _LEFT_OUT: dict[type, tuple[str, ...]] = {
     ImportError: ("name_from",),
     UnicodeError: ("encoding", "object", "start", "end", "reason"),
     RemoteError: ("name", "message", "module", "remote_traceback"),
+    BaseExceptionGroup: ("message", "exceptions"),
 }
+_SLOTS = (types.MemberDescriptorType, types.GetSetDescriptorType)
 _NUMBERS = ("lineno", "offset", "end_lineno", "end_offset")
 
-_short = reprlib.Repr()
-_short.maxtuple = _short.maxfrozenset = 50
-_short.maxstring = _short.maxother = 1_000
 
+def load(dumped: Any, where: str, classes: Classes | None = None) -> BaseException | type[BaseException]:
+    """The exception that was dumped by RPyC's vinegar, or by a session, on the machine *where*.
 
-class RemoteException(RemoteError, GenericException):
-    """An exception of a class that isn't built into Python: ``name``, ``module``, ``message``, ``remote_traceback``.
-
-    One that would end the program, as SystemExit, arrives as this too: another machine doesn't end this one's.
+    *classes*: those of the connection. Raises BrineError where that is none.
     """
-
-
-def load(dumped: Any, where: str) -> BaseException | type[BaseException]:
-    """The exception that was dumped by RPyC's vinegar on the machine *where*. Raises BrineError where that is none."""
     if dumped == EXC_STOP_ITERATION and type(dumped) is int:
         return StopIteration
     if isinstance(dumped, str):
         return RemoteException("Exception", dumped[:MAX_TEXT])
-    if not isinstance(dumped, tuple) or len(dumped) != 4:
-        raise BrineError("an exception that is not dumped as one")
-    names, args, attributes, trace = dumped
-    if not (isinstance(names, tuple) and len(names) == 2 and isinstance(args, tuple) and isinstance(attributes, tuple)):
-        raise BrineError("an exception without a name")
-    module, name = ("".join(c if c.isprintable() else "?" for c in _text(each)[:MAX_NAME]) for each in names)
-    trace = _text(trace)
-    error = _builtin(module, name, args, attributes)
-    if error is None:
-        message = ", ".join(map(_text, args[:10]))[:MAX_TEXT]
-        error = RemoteException(name if module == "builtins" else f"{module}.{name}", message, trace, module)
+    return _Loader(where, classes).load(dumped, 0)
+
+
+class _Loader:
+    def __init__(self, where: str, classes: Classes | None) -> None:
+        self._where = where
+        self._classes = classes
+        self._left = MAX_MEMBERS
+
+    def load(self, dumped: Any, depth: int) -> BaseException:
+        self._left -= 1
+        if self._left < 0 or depth > MAX_NESTED:
+            raise BrineError("too many exceptions in one")
+        if not isinstance(dumped, tuple) or len(dumped) != 4:
+            raise BrineError("an exception that is not dumped as one")
+        names, args, attributes, trace = dumped
+        sound = isinstance(names, tuple) and len(names) == 2
+        if not (sound and isinstance(args, tuple) and isinstance(attributes, tuple)):
+            raise BrineError("an exception without a name")
+        module, name = map(printable, names)
+        trace = as_text(trace)
+        more = dict(pair for pair in attributes if _is_more(pair))
+        attributes, args = self._with_copies(attributes, args, more.get(wire_errors.DATA))
+        told = more.get(wire_errors.CLASS)
+        if told is None and self._classes is not None and (module != "builtins" or name in ENDING):
+            told = guessed(module, name) if module != "builtins" else ending(name)
+            dumped = names, args, (*attributes, (wire_errors.CLASS, told)), trace
+        error: Any = None
+        members = more.get(wire_errors.MEMBERS, ())
+        if told is not None or members:
+            kind = (self._classes or detached).find(told if told is not None else (module, name, 0, (name,)))
+            error = self._of_class(kind, module, args, attributes, more, depth)
+        else:
+            error = _builtin(module, name, args, attributes)
+        if error is None:
+            message = ", ".join(map(as_text, args[:10]))[:MAX_TEXT]
+            error = RemoteException(name if module == "builtins" else f"{module}.{name}", message, trace, module)
+            error.name = name
+            _set_attributes(error, attributes)
+        if isinstance(error, RemoteException):
+            error._told, error._where = dumped, self._where
+            error._classes = self._classes.id if self._classes is not None else ""
+        if wire_errors.CAUSE in more:
+            error.__cause__ = self.load(more[wire_errors.CAUSE], depth + 1)
+        if depth and not trace:
+            return error  # type: ignore[no-any-return]
+        error._remote_tb = trace  # where RPyC has it
+        nested = trace.count(tracebacks.BEGIN) + 1
+        error.add_note(f"\n{tracebacks.BEGIN}({nested}) =========\n{trace.rstrip()}")
+        error._render_traceback_ = partial(tracebacks.render, error, trace, self._where)
+        return error  # type: ignore[no-any-return]
+
+    def _of_class(
+        self, kind: Any, module: str, args: Any, attributes: Any, more: dict[str, Any], depth: int
+    ) -> RemoteException | None:
+        """One of a class that stands for theirs; None if that isn't sound."""
+        if not issubclass(kind, RemoteException):
+            return None
+        members: list[Any] = []
+        if issubclass(kind, ExceptionGroup):
+            told = more.get(wire_errors.MEMBERS)
+            members = [self.load(each, depth + 1) for each in told] if isinstance(told, tuple) else []
+            if not members:
+                return None
+        try:
+            error: Any = (self._classes or detached).create(kind, args, members)
+        except Exception:  # noqa: BLE001 - of args that no such exception has
+            return None
+        error.name, error.module = vars(kind)[wire_errors.CLASS][1], module
+        text = more.get(wire_errors.TEXT)
+        if isinstance(text, str):
+            error._text = text[:MAX_TEXT]
+        elif not members:
+            error._text = ", ".join(map(as_text, args[:10]))[:MAX_TEXT]
+        own = next((pair[1] for pair in attributes[:MAX_ATTRIBUTES] if pair[:1] == ("message",)), None)
+        if not members:  # a group has its own
+            error.message = own if isinstance(own, str) else error._text
+        error.remote_traceback = ""
         _set_attributes(error, attributes)
-    error._remote_tb = trace  # type: ignore[attr-defined]  # where RPyC has it
-    nested = trace.count(tracebacks.BEGIN) + 1
-    error.add_note(f"\n{tracebacks.BEGIN}({nested}) =========\n{trace.rstrip()}")
-    error._render_traceback_ = partial(tracebacks.render, error, trace, where)  # type: ignore[attr-defined]
-    return error
+        with contextlib.suppress(Exception):
+            repr(error)
+            return error  # type: ignore[no-any-return]
+        return None
+
+    def _with_copies(self, attributes: Any, args: Any, packed: Any) -> tuple[Any, Any]:
+        """The args and attributes, with those that were packed as plain data in their places."""
+        if packed is None:
+            return attributes, args
+        try:
+            copies = values.unpack(packed, self._where)
+            positions, named = copies["args"], copies["attributes"]
+            args = tuple([positions.get(index, value) for index, value in enumerate(args)])
+            attributes = [pair for pair in attributes if pair[0] not in named]
+            return (*attributes, *named.items()), args
+        except (ProtocolError, LookupError, TypeError, AttributeError) as error:
+            raise BrineError("what an exception carries, which can't be read") from error
+        except ImportError:  # an array, without numpy here: the text of it stands for it
+            return attributes, args
 
 
-def _text(value: Any) -> str:
-    return value[:MAX_TEXT] if isinstance(value, str) else _short.repr(value)
+def _is_more(pair: Any) -> bool:
+    return isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str) and pair[0].startswith("____")
+
+
+def again(told: Any, where: str, number: str) -> Any:
+    """The exception of a copy, or of what was pickled."""
+    return load(told, where, connections.get(number, detached))
+
+
+def as_raised(error: BaseException, raised: Exception) -> BaseException:
+    """One that was raised here, went through there and came back: also of the class that it was raised of."""
+    kind: Any = type(raised)
+    if not isinstance(error, RemoteException) or issubclass(kind, RemoteException):
+        return error
+    try:
+        own = type(kind.__name__, (RemoteException, kind), {"__module__": kind.__module__, "__slots__": ()})
+        same: BaseException = detached.create(own, raised.args, list(getattr(raised, "exceptions", ())))
+    except Exception:  # noqa: BLE001 - a class that can't be derived from, or can't be made so
+        return error
+    same.__dict__.update({**error.__dict__, **vars(raised)})
+    same._text = wire_errors.text_of(raised)  # type: ignore[attr-defined]
+    return same
 
 
 def _builtin(module: str, name: str, args: tuple[Any, ...], attributes: tuple[Any, ...]) -> BaseException | None:
@@ -107,7 +213,7 @@ def _set_attributes(error: BaseException, attributes: tuple[Any, ...]) -> None:
             continue
         if callable(getattr(kind, name, None)):  # `add_note`, `with_traceback`, …
             continue
-        if value is None:  # an OSError without a second file name has none, rather than one that is None
+        if value is None and isinstance(getattr(kind, name, None), _SLOTS):  # an OSError without a second file name
             continue
         with contextlib.suppress(Exception):  # a property, or one that takes no such value
             setattr(error, name, value)
@@ -130,24 +236,22 @@ def _mark_as_theirs(error: SyntaxError) -> None:
 # --- out ----------------------------------------------------------------------------------------------------------
 
 
-def dump(error: BaseException) -> Any:
+def dump(error: BaseException, *, more: bool = False) -> Any:
     """What the other side is told of an exception here: class, words and plain attributes, not where it came from.
 
-    A traceback would show lines and paths of this machine, and what led to it perhaps another machine's.
+    A traceback would show lines and paths of this machine, and what led to it perhaps another machine's. *more*: tell
+    a session what it can make the exception of.
     """
-    if type(error) is StopIteration:
-        return EXC_STOP_ITERATION
-    kind = AttributeError if isinstance(error, RefusedError) else type(error)
-    names = kind.__module__, kind.__name__
-    args = tuple(map(_plain, error.args))
-    attributes: list[tuple[str, Any]] = []
-    for name in dir(error):
-        if not name.startswith("_") and name != "args" and len(attributes) < MAX_ATTRIBUTES:
-            with contextlib.suppress(Exception):  # a property of the user's
-                value = getattr(error, name)
-                brine.dump(value)
-                attributes.append((name, value))
-    return names, args, tuple(attributes), f"{kind.__name__}: {_plain(_str(error))}\n"
+    kind: type[BaseException] = type(error)
+    names = None
+    if isinstance(error, RefusedError):
+        kind, names = AttributeError, ("builtins", "AttributeError")
+        more = False
+    elif isinstance(error, RemoteException) and (told := vars(kind).get(wire_errors.CLASS)) is not None:
+        names = told[:2]
+    trace = f"{kind.__name__}: {wire_errors.short(wire_errors.text_of(error))}\n"
+    left_out = _LEFT_OUT[RemoteError] if isinstance(error, RemoteException) else ()
+    return wire_errors.dump(error, trace, names, texts=False, more=more, left_out=left_out)
 
 
 def is_same(dumped: Any, told: Any) -> bool:
@@ -159,19 +263,3 @@ def is_same(dumped: Any, told: Any) -> bool:
         return False
     (_module, name), args = dumped[:2]
     return str(name).rpartition(".")[2] == told[0][1] and bool(args == told[1])
-
-
-def _plain(value: Any) -> Any:
-    """The value if it can be sent, else a text."""
-    try:
-        brine.dump(value)
-    except Exception:  # noqa: BLE001 - a TypeError, half a character, a number that is too long, …
-        return _str(value).encode(errors="backslashreplace").decode()[:MAX_TEXT]
-    return value
-
-
-def _str(value: Any) -> str:
-    try:
-        return str(value) if isinstance(value, (str, BaseException)) else repr(value)
-    except Exception:  # noqa: BLE001 - the user's own
-        return f"<{type(value).__name__}>"

@@ -11,14 +11,18 @@ from __future__ import annotations
 import functools
 import string
 import types
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rpyc.core import brine, consts
 from rpyc.core.netref import BaseNetref
 from rpyc.core.protocol import DEFAULT_CONFIG
 
+from rpyc_kernel.agent import wire_live
 from rpyc_kernel.transport.brine import BrineError
 from rpyc_kernel.transport.dialect import LABEL_LOCAL_REF, LABEL_TUPLE, LABEL_VALUE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MAX_ITERATED = 10_000  # items of one HANDLE_BUFFITER
 MAX_PING = 1 << 20  # characters or bytes
@@ -49,6 +53,7 @@ ON_AN_OBJECT: dict[int, tuple[type, ...]] = {
     consts.HANDLE_BUFFITER: (int,),
     consts.HANDLE_CTXEXIT: (object,),
     consts.HANDLE_DEL: (int,),
+    wire_live.HANDLE_COPY: (bool,),
 }
 #: what takes no object, but plain values
 WITHOUT = frozenset([consts.HANDLE_PING, consts.HANDLE_CLOSE, consts.HANDLE_GETROOT, consts.HANDLE_INSPECT])
@@ -104,8 +109,11 @@ def is_open(obj: Any, name: str) -> bool:
     return not issubclass(kind, type) or issubclass(kind, type(BaseNetref)) or any(name in vars(c) for c in obj.__mro__)
 
 
-def get(obj: Any, name: str) -> Any:
-    """An attribute of an object that was passed: a method of it, or a plain value. Raises AttributeError."""
+def get(obj: Any, name: str, by_value: Callable[[Any], Any] = lambda _value: None) -> Any:
+    """An attribute of an object that was passed: a method of it, or a plain value. Raises AttributeError.
+
+    *by_value*: tells what else is a plain value, by something else than None.
+    """
     if callable(getattr(type(obj), "_rpyc_getattr", None)):  # the object's class says itself what may be had
         return obj._rpyc_getattr(name)
     exposed = "exposed_" + name
@@ -113,7 +121,7 @@ def get(obj: Any, name: str) -> Any:
         return getattr(obj, exposed)
     if is_open(obj, name):
         value = getattr(obj, name)
-        if brine.dumpable(value) or (type(value) in _METHODS and value.__self__ is obj):
+        if brine.dumpable(value) or by_value(value) is not None or (type(value) in _METHODS and value.__self__ is obj):
             return value
         if isinstance(obj, BaseNetref) and isinstance(value, BaseNetref):
             return value

@@ -6,12 +6,15 @@ import itertools
 import weakref
 from typing import Any
 
-from rpyc.core import consts, netref
+from rpyc.core import brine, consts
+from rpyc.core.netref import LOCAL_ATTRS, BaseNetref
 from rpyc.core.protocol import Connection
 from rpyc.core.service import VoidService
 
+from rpyc_kernel.agent import wire_errors, wire_live
 from rpyc_kernel.errors import RemoteClosedError
 from rpyc_kernel.live import exposed, netrefs
+from rpyc_kernel.live.exception_classes import Classes
 from rpyc_kernel.transport.brine import BrineError
 from rpyc_kernel.transport.dialect import LABEL_LOCAL_REF, LABEL_REMOTE_REF, LABEL_TUPLE, LABEL_VALUE
 
@@ -20,11 +23,17 @@ MAX_HELD = 200_000  # objects of ours that they have
 
 
 class GuardedConnection(Connection):
-    """RPyC's connection as far as it doesn't matter how messages come and go."""
+    """RPyC's connection as far as it doesn't matter how messages come and go.
+
+    :cvar by_value: whether the other side is a session, which takes more by value than RPyC (`wire_live`)
+    """
+
+    by_value = False
 
     def __init__(self, channel: Any, where: str, config: dict[str, Any]) -> None:
         self.where = where
         self._classes: weakref.WeakValueDictionary[Any, type] = weakref.WeakValueDictionary()  # by name and methods
+        self.exception_classes = Classes()
         super().__init__(VoidService(), channel, config)
 
     # --- what the other side may do here
@@ -35,6 +44,9 @@ class GuardedConnection(Connection):
             raise exposed.RefusedError(f"{MAX_HELD:,} objects of this side are held there already")
         args = self._unbox(boxed)
         exposed.check_arguments(handler, args)
+        if handler == consts.HANDLE_DEL:
+            self._drop(boxed[1][0][1], *args[1:])
+            return None
         return self._HANDLERS[handler](self, *args)
 
     def _handle_ping(self, data: Any) -> Any:
@@ -59,17 +71,22 @@ class GuardedConnection(Connection):
             raise exposed.RefusedError(f"{op[:100]!r} is no comparison")
         return getattr(type(obj), op)(obj, other)
 
-    def _handle_del(self, obj: Any, count: Any = 1) -> None:
+    def _drop(self, id_pack: tuple[str, int, int], count: int = 1) -> None:
+        """They let go of an object of ours, so many times."""
         if count < 0:
             raise exposed.RefusedError("nothing can be held by letting go of it")
-        super()._handle_del(obj, count)
+        self._local_objects.decref(id_pack, count)  # its class, hence its name, may be another by now
 
     def _handle_dir(self, obj: Any) -> tuple[str, ...]:
         return exposed.names(obj)
 
     def _handle_inspect(self, id_pack: Any) -> Any:
         obj = self._local_objects[id_pack]
-        return tuple((name, doc) for name, doc in super()._handle_inspect(id_pack) if exposed.is_open(obj, str(name)))
+        if issubclass(type(obj), BaseNetref):  # of a third machine, which is asked
+            told = super()._handle_inspect(id_pack)
+        else:
+            told = wire_live.methods_of(obj)
+        return tuple((name, doc) for name, doc in told if name not in LOCAL_ATTRS and exposed.is_open(obj, str(name)))
 
     def _handle_buffiter(self, obj: Any, count: Any) -> tuple[Any, ...]:
         if not 0 <= count <= exposed.MAX_ITERATED:
@@ -81,6 +98,32 @@ class GuardedConnection(Connection):
         self._cleanup()
 
     # --- references
+
+    def _box(self, obj: Any) -> Any:
+        kind = type(obj)
+        if brine.dumpable(obj):
+            return LABEL_VALUE, obj
+        if kind is tuple:
+            return LABEL_TUPLE, tuple([self._box(item) for item in obj])
+        if issubclass(kind, BaseNetref):
+            if obj.____conn__ is self:
+                return LABEL_LOCAL_REF, obj.____id_pack__
+            id_pack = obj.____id_pack__
+        else:
+            id_pack = wire_live.id_pack(obj)
+        self._local_objects.add(id_pack, obj)
+        return LABEL_REMOTE_REF, id_pack
+
+    def explain(self, error: Exception, args: tuple[Any, ...]) -> None:
+        """Add to an error of theirs what may have led to it."""
+
+    def exception(self, made: Any) -> Any:
+        """What stands here for an exception that was made there."""
+        return made
+
+    def array(self, proxy: Any) -> Any:
+        """A copy of an array of theirs."""
+        return self.sync_request(consts.HANDLE_PICKLE, proxy, -1)  # which is refused, with a better proposal
 
     def _unbox(self, package: Any) -> Any:
         """What is in a box of theirs. Raises BrineError if it is none, RefusedError for one of ours they lack."""
@@ -107,22 +150,27 @@ class GuardedConnection(Connection):
         proxy = self._proxy_cache.get(id_pack)
         if proxy is not None:
             proxy.____refcount__ += 1  # they have counted this one too
+        else:
+            proxy = self._netref_factory(id_pack)
+            self._proxy_cache[id_pack] = proxy
+        if id_pack[2] != 0:
             return proxy
-        proxy = self._netref_factory(id_pack)
-        self._proxy_cache[id_pack] = proxy
-        return proxy
+        found = self.exception_classes.of(id_pack[0], proxy)
+        return proxy if found is None else found
 
     def _netref_factory(self, id_pack: tuple[str, int, int]) -> Any:
         """A proxy for an object of theirs."""
-        name = id_pack[0]
-        if name in netref.builtin_classes_cache or (id_pack[2] == 0 and id_pack in self._netref_classes_cache):
-            return super()._netref_factory(id_pack)
-        methods = netrefs.check(self.sync_request(consts.HANDLE_INSPECT, id_pack))
-        cls = self._classes.get((name, methods))
+        name, is_class = id_pack[0], id_pack[2] == 0
+        cls = netrefs.built_in(name, is_class=is_class) or self._netref_classes_cache.get(id_pack)
         if cls is None:
-            if len(self._classes) >= MAX_CLASSES:
-                raise BrineError(f"more than {MAX_CLASSES:,} classes")
-            cls = self._classes[name, methods] = netrefs.make(name, methods)
-        if id_pack[2] == 0:
-            self._netref_classes_cache[id_pack] = cls
+            answer = self.sync_request(consts.HANDLE_INSPECT, id_pack)
+            methods = netrefs.check(answer)
+            described = dict(answer).get(wire_errors.CLASS) if is_class else None
+            cls = self._classes.get((name, methods, described))
+            if cls is None:
+                if len(self._classes) >= MAX_CLASSES:
+                    raise BrineError(f"more than {MAX_CLASSES:,} classes")
+                cls = self._classes[name, methods, described] = netrefs.make(name, methods, described)
+            if is_class:
+                self._netref_classes_cache[id_pack] = cls
         return cls(self, id_pack)

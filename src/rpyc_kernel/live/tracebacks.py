@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import rpyc
+from rpyc.core.netref import BaseNetref
 
 BEGIN = "========= Remote Traceback "
 _INTERNALS = (str(Path(rpyc.__file__).parent), str(Path(__file__).parents[1]), functools.__file__)
@@ -31,6 +32,17 @@ def render(error: BaseException, trace: str = "", where: str = "") -> list[str]:
 def has_internals(tb: types.TracebackType | None) -> bool:
     """Whether frames of RPyC or of this package are in it, behind others."""
     return any(map(_is_internal, _frames(tb)[1:]))
+
+
+def advise(error: BaseException) -> None:
+    """Add to a TypeError of this side what brings a copy, if the function that raised it was given a netref."""
+    frames = _frames(error.__traceback__)
+    if not isinstance(error, TypeError) or not frames or _is_internal(frames[-1]) or hasattr(error, "_remote_tb"):
+        return
+    frame = frames[-1].tb_frame
+    given = [frame.f_locals.get(name) for name in frame.f_code.co_varnames[: frame.f_code.co_argcount]]
+    if any(issubclass(type(each), BaseNetref) for each in given):
+        error.add_note("It was given a netref, an object of another machine: remote.value(netref) brings a copy.")
 
 
 def without_internals(tb: types.TracebackType | None) -> types.TracebackType | None:

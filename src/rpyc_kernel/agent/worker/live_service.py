@@ -10,12 +10,14 @@ import os
 import sys
 
 import rpyc
-from rpyc.core import consts
+from rpyc.core import brine, consts
+from rpyc.core.netref import LOCAL_ATTRS, BaseNetref
 from rpyc.core.protocol import Connection
 from rpyc.core.service import SlaveService
 
+from .. import wire_errors, wire_live
 from ..wire import MessageTooLong
-from . import plain_data
+from . import live_errors, live_netrefs, plain_data
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,6 +57,24 @@ class SessionService(SlaveService):
         """The same of an object."""
         return plain_data.pack(wanted, "the value")
 
+    def array(self, wanted: Any) -> Tuple[bytes, ...]:
+        """A copy of what numpy makes an array of."""
+        import numpy as np
+
+        return plain_data.pack(np.asarray(wanted), "the array")
+
+    def delivered(self, packed: Tuple[bytes, ...]) -> Any:
+        """A copy of something of the kernel's: packed plain data, or what was pickled."""
+        if len(packed) > 1 or packed[0][:1] != b"\x80":  # which no JSON text begins with
+            return plain_data.unpack(packed)
+        import pickle
+
+        return pickle.loads(packed[0])  # noqa: S301 - the kernel may run anything here
+
+    def told(self, error: BaseException) -> Any:
+        """An exception as it is told where it is raised."""
+        return self._conn.errors.dump(error, None)
+
     def define(self, name: str, text: str, defaults: Any, kwdefaults: Any) -> Any:
         """Define a function by its source; returns it."""
         exec(self._compile(text, "exec"), self.namespace)
@@ -81,22 +101,119 @@ class SessionService(SlaveService):
 
 
 class SessionConnection(Connection):
-    """RPyC's connection, with tracebacks that leave its own frames out, and no answer where none is wanted."""
+    """RPyC's connection. What can't be sent is an error of the request, and the connection goes on.
 
-    def _box_exc(self, typ: Any, val: Any, tb: Optional[TracebackType]) -> Any:
-        if typ.__qualname__.endswith("<locals>.Derived"):  # came from the kernel's side
-            typ.__qualname__ = typ.__name__
-        return super()._box_exc(typ, val, _of_user(tb))
+    Exceptions are what they are at both ends, numpy gets copies, and tracebacks leave our own frames out.
+    """
+
+    def __init__(self, *args: Any) -> None:
+        self.errors = live_errors.Errors()
+        super().__init__(*args)
+
+    # --- out
 
     def _send(self, msg: int, seq: int, args: Any) -> None:
-        if seq < 0 and msg != consts.MSG_REQUEST:  # a dropped reference needs no answer
+        if msg == consts.MSG_REQUEST:
+            wire_live.check(args)
+        super()._send(msg, seq, args)
+
+    # --- boxes
+
+    def _box(self, obj: Any) -> Any:
+        kind = type(obj)
+        if brine.dumpable(obj):
+            return consts.LABEL_VALUE, obj
+        if kind is tuple:
+            return consts.LABEL_TUPLE, tuple([self._box(item) for item in obj])
+        if issubclass(kind, BaseNetref):
+            if obj.____conn__ is self:
+                return consts.LABEL_LOCAL_REF, obj.____id_pack__
+            pack = obj.____id_pack__
+        else:
+            pack = wire_live.id_pack(obj)
+        self._local_objects.add(pack, obj)
+        return consts.LABEL_REMOTE_REF, pack
+
+    def _unbox(self, package: Any) -> Any:
+        label, value = package
+        if label == wire_live.ERROR:
+            return self.errors.load(value)
+        if label == wire_live.ERROR_CLASS:
+            return self.errors.find(value)
+        if label >= wire_live.NAMED:
+            return live_netrefs.of_kernel(label, value)
+        return super()._unbox(package)
+
+    def _unbox_exc(self, raw: Any) -> Any:
+        return self.errors.load(raw)
+
+    def _netref_factory(self, id_pack: Any) -> Any:
+        made = self._netref_classes_cache.get(id_pack) if id_pack[2] == 0 else None
+        if made is None:
+            made = live_netrefs.factory(self, id_pack)
+            if id_pack[2] == 0:
+                self._netref_classes_cache[id_pack] = made
+        return made(self, id_pack)
+
+    # --- requests
+
+    def _dispatch_request(self, seq: int, raw_args: Any) -> None:
+        outer, self._channel.serving = self._channel.serving, True
+        try:
+            self._answer(seq, raw_args)
+        finally:
+            self._channel.serving = outer
+
+    def _answer(self, seq: int, request: Any) -> None:
+        """Do what a request says, and answer it: with an exception if anything fails before the answer is packed."""
+        try:
+            handler, boxed = request
+            if handler == consts.HANDLE_DEL:  # by its id: what it is known by may have changed since
+                (_label, pack), (_value, count) = boxed[1]
+                self._local_objects.decref(pack, count)
+                return
+            kind, answer = consts.MSG_REPLY, self._box(self._HANDLERS[handler](self, *self._unbox(boxed)))
+            wire_live.check(answer)
+        except BaseException as error:
+            self._last_traceback = error.__traceback__
+            kind, answer = consts.MSG_EXCEPTION, self._told(error)
+        if seq < 0:  # a dropped reference needs no answer
             return
         try:
-            super()._send(msg, seq, args)
+            self._send(kind, seq, answer)
         except MessageTooLong as error:
-            if msg == consts.MSG_REQUEST:
-                raise
-            super()._send(consts.MSG_EXCEPTION, seq, self._box_exc(ValueError, ValueError(str(error)), None))
+            self._send(consts.MSG_EXCEPTION, seq, self._told(ValueError(str(error))))
+
+    def _told(self, error: BaseException) -> Any:
+        try:
+            return self.errors.dump(error, _of_user(error.__traceback__))
+        except RecursionError:  # at the end of the stack even that is too much
+            return ("builtins", "RecursionError"), ("maximum recursion depth exceeded",), (), ""
+
+    def _handle_inspect(self, id_pack: Any) -> Any:
+        obj = self._local_objects[id_pack]
+        if issubclass(type(obj), BaseNetref):
+            return super()._handle_inspect(id_pack)
+        told = tuple([pair for pair in wire_live.methods_of(obj) if pair[0] not in LOCAL_ATTRS])
+        if issubclass(type(obj), type) and issubclass(obj, BaseException):
+            told = (*told, (wire_errors.CLASS, self.errors.describe(obj)))
+        return told
+
+    def _handle_cmp(self, obj: Any, other: Any, op: str = "__cmp__") -> Any:
+        return super()._handle_cmp(obj, live_netrefs.operand(other), op)
+
+    def _handle_callattr(self, obj: Any, name: str, args: Any, kwargs: Any = ()) -> Any:
+        if name in live_netrefs.OPERATORS:
+            args = tuple(map(live_netrefs.operand, args))
+        return super()._handle_callattr(obj, name, args, kwargs)
+
+    def _handle_ctxexit(self, obj: Any, exc: Any) -> Any:
+        if not isinstance(exc, BaseException):
+            return super()._handle_ctxexit(obj, exc)
+        try:
+            raise exc
+        except BaseException:  # so that code there finds it in sys.exc_info() too
+            return self._handle_getattr(obj, "__exit__")(type(exc), exc, exc.__traceback__)
 
     def serve(self, *args: Any, **options: Any) -> Any:
         """As RPyC's, which from 5.3 on keeps its lock for ever where an interrupt ends the waiting."""
@@ -109,13 +226,6 @@ class SessionConnection(Connection):
             with self._recv_event:
                 self._recv_event.notify_all()
             raise
-
-    def _dispatch_request(self, seq: int, raw_args: Any) -> None:
-        outer, self._channel.serving = self._channel.serving, True
-        try:
-            super()._dispatch_request(seq, raw_args)
-        finally:
-            self._channel.serving = outer
 
 
 def _of_user(tb: Optional[TracebackType]) -> Optional[TracebackType]:

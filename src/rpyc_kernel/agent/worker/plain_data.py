@@ -14,22 +14,25 @@ JSON has no form for is an object with the key ``!``, which names what it is:
 ``{"!": "range", "of": [start, stop, step]}``
 ==========================================  =====================================================
 
-What derives from one of these types is copied as that type. The reader is ``rpyc_kernel.live.values``.
+What derives from one of these types is copied as that type. The kernel reads it with ``rpyc_kernel.live.values``, which
+checks more.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, List, Set, Tuple
+    from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 MAX_DEPTH = 100  #: of data within data
 _ATOMS = frozenset([type(None), bool, float, str])
 _BIG = 1 << 1000  # above it an integer is written in another way
 _KINDS = "?biufcSUmM"  # of numpy's types: those that are nothing but bytes
+_DTYPE = r"[<>|=]?[biufcSUmM][0-9]{0,9}(\[[0-9]{0,9}[a-zA-Zμ]{1,7}\])?\Z"  # as numpy writes one of these
 
 
 def pack(value: Any, name: str) -> Tuple[bytes, ...]:
@@ -75,6 +78,8 @@ class _Packer:
         raise TypeError("%s is of the type %s, and only plain data can be copied" % (where, _name(kind)))
 
     def _container(self, value: Any, where: str) -> Any:
+        if callable(getattr(type(value), "_rpyc_getattr", None)):  # its class says itself what of it may be had
+            raise TypeError("%s is of the type %s, which allows no copies" % (where, _name(type(value))))
         if id(value) in self._within:
             raise TypeError("%s contains itself, and no copy of it can be sent" % where)
         if len(self._within) >= MAX_DEPTH:
@@ -112,6 +117,87 @@ class _Packer:
     def _beside(self, data: bytes) -> int:
         self.buffers.append(data)
         return len(self.buffers)
+
+
+class Reader:
+    """Makes the values again. Raises ValueError and the like for what no packer writes."""
+
+    def __init__(self, buffers: Sequence[bytes]) -> None:
+        self._buffers: List[Optional[bytes]] = list(buffers)
+
+    def read(self, text: bytes) -> Any:
+        """The value of a JSON text, whose buffers are those that were given."""
+        return json.loads(text, object_hook=self._revive)
+
+    def _revive(self, node: Dict[str, Any]) -> Any:
+        """What an object in the JSON text stands for."""
+        kind = node.get("!")
+        if kind is None:
+            return node
+        if kind in ("bytes", "bytearray"):
+            data = self._buffer(node)
+            return data if kind == "bytes" else bytearray(data)
+        if kind in ("array", "scalar"):
+            return self._array(node, kind)
+        of = node.get("of")
+        if kind == "int" and isinstance(of, str):
+            return int(of, 16)
+        if not isinstance(of, list):
+            raise ValueError("%.20r of nothing" % str(kind))  # noqa: TRY004 - as all that is wrong in it
+        if kind == "tuple":
+            return tuple(of)
+        if kind in ("set", "frozenset"):
+            return (set if kind == "set" else frozenset)(self._fair(of))
+        if kind == "dict":
+            pairs = [(key, value) for key, value in of]
+            self._fair([key for key, _value in pairs])
+            return dict(pairs)
+        if kind == "complex":
+            real, imag = map(float, of)
+            return complex(real, imag)
+        if kind == "range":
+            start, stop, step = map(int, of)
+            return range(start, stop, step)
+        raise ValueError("an unknown %.20r" % str(kind))
+
+    def _buffer(self, node: Dict[str, Any]) -> bytes:
+        """The bytes that it names. Each are taken once: a thousand copies of a large one would cost no more to send."""
+        at = node.get("at")
+        data = self._buffers[at - 1] if type(at) is int and 1 <= at <= len(self._buffers) else None
+        if data is None:
+            raise ValueError("bytes that are not there")
+        self._buffers[node["at"] - 1] = None
+        return data
+
+    def _array(self, node: Dict[str, Any], kind: str) -> Any:
+        numpy = self._numpy()
+        name = node.get("dtype")
+        if not (isinstance(name, str) and re.match(_DTYPE, name)):
+            raise ValueError("an array of %.50r" % str(name))
+        dtype = numpy.dtype(name)
+        data = bytearray(self._buffer(node))
+        if kind == "scalar":
+            return numpy.frombuffer(data, dtype, 1)[0]
+        shape = node.get("shape")
+        if not (isinstance(shape, list) and len(shape) <= 64 and all(type(n) is int and n >= 0 for n in shape)):
+            raise ValueError("an array without a shape")
+        if not data:
+            return numpy.empty(0, dtype).reshape(shape)
+        return numpy.frombuffer(data, dtype).reshape(shape)
+
+    def _numpy(self) -> Any:
+        import numpy as np
+
+        return np
+
+    def _fair(self, members: List[Any]) -> List[Any]:
+        """The members of a set or the keys of a dictionary, once they are believed."""
+        return members
+
+
+def unpack(packed: Sequence[bytes]) -> Any:
+    """The value that a trusted end has packed."""
+    return Reader(packed[1:]).read(packed[0])
 
 
 def _name(kind: type) -> str:

@@ -1,0 +1,71 @@
+"""What goes into a session by value where RPyC would give a reference: see ``agent/wire_live.py``.
+
+It is either immutable, or of no use as a reference: only a real exception can be raised, and numpy takes no types but
+its own.
+"""
+
+from __future__ import annotations
+
+import builtins
+import sys
+from typing import Any
+
+from rpyc.core import brine
+
+from rpyc_kernel.agent import wire_errors, wire_live
+
+MAX_ITEMS = 10_000  # of a container of which a shallow copy is given
+
+
+def of_class(kind: type) -> Any:
+    """The box of a class; None if it goes by reference."""
+    if issubclass(kind, BaseException):
+        return wire_live.ERROR_CLASS, wire_errors.describe(kind)
+    if vars(builtins).get(kind.__name__) is kind:
+        return wire_live.NAMED, ("builtins", kind.__name__)
+    numpy = _numpy(kind)
+    if numpy is not None and issubclass(kind, numpy.generic) and getattr(numpy, kind.__name__, None) is kind:
+        return wire_live.NAMED, ("numpy", kind.__name__)
+    return None
+
+
+def of_numpy(obj: Any) -> Any:
+    """The box of a number or a dtype of numpy's; None if it is neither, or goes by reference."""
+    numpy = _numpy(type(obj))
+    if numpy is None:
+        return None
+    if isinstance(obj, numpy.dtype):
+        return (wire_live.DTYPE, obj.str) if obj.kind != "O" and numpy.dtype(obj.str) == obj else None
+    if isinstance(obj, numpy.generic) and obj.dtype.kind in "?biufcSU" and brine.dumpable(obj.item()):
+        return wire_live.NUMBER, (obj.item(), obj.dtype.str, obj.tobytes())
+    return None
+
+
+def is_array(obj: Any) -> bool:
+    """Whether it is an array of numpy's."""
+    numpy = _numpy(type(obj))
+    return numpy is not None and isinstance(obj, numpy.ndarray)
+
+
+def copied(obj: Any, *, as_array: bool) -> Any:
+    """A copy of an object that was passed: packed plain data, or the name of its type and its items.
+
+    Raises TypeError for what is no container of Python's, and no plain data.
+    """
+    if as_array:
+        if not is_array(obj):
+            raise TypeError(f"a {type(obj).__name__} is no array")
+        obj = sys.modules["numpy"].asarray(obj)
+    try:
+        return wire_live.pack(obj, "what was passed")
+    except TypeError:
+        for kind in (list, dict, set):
+            guarded = callable(getattr(type(obj), "_rpyc_getattr", None))
+            if issubclass(type(obj), kind) and len(obj) <= MAX_ITEMS and not guarded:
+                return kind.__name__, tuple(obj.items() if kind is dict else obj)
+        raise
+
+
+def _numpy(kind: type) -> Any:
+    """The module, if a class is one of it. Doesn't import it."""
+    return sys.modules.get("numpy") if str(kind.__module__).partition(".")[0] == "numpy" else None

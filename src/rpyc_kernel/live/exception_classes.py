@@ -1,0 +1,188 @@
+"""The classes of the other side's exceptions, as they are here.
+
+A class of theirs that isn't built in is stood for by one that is made here, of the built-in classes that it derives
+from. It is also what a netref to it gives (`ExceptionClass`): ``except remote.modules.json.JSONDecodeError`` catches
+it, and so does ``except ValueError``. No code of their class comes here.
+"""
+
+from __future__ import annotations
+
+import builtins
+import reprlib
+import uuid
+import weakref
+from typing import Any
+
+from rpyc.core.vinegar import GenericException
+
+from rpyc_kernel.agent import wire_errors
+from rpyc_kernel.errors import RemoteError
+from rpyc_kernel.live import netrefs
+from rpyc_kernel.transport.brine import BrineError
+
+MAX_TEXT = 100_000  # characters of a traceback, or of a text
+MAX_NAME = 200  # characters of the name of a class, or of a module
+MAX_CLASSES = 1_000  # of theirs, at one time
+ENDING = frozenset(["SystemExit", "KeyboardInterrupt", "GeneratorExit"])  # which end a program, or a generator
+_NOT_COPIED = ("_text", "_render_traceback_", "_told", "_where", "_classes", "_netref")
+
+_short = reprlib.Repr()
+_short.maxtuple = _short.maxfrozenset = 50
+_short.maxstring = _short.maxother = 1_000
+
+
+class ExceptionClass(type):
+    """The class of classes that stand for one of theirs. Calling it makes an exception there.
+
+    :ivar netref: leads to the class there, once it has been given one
+    """
+
+    netref: Any = None
+
+    def __call__(cls, *args: Any, **options: Any) -> Any:
+        """Make an exception there, and here the one that stands for it; of a subclass made here, only here."""
+        netref = vars(cls).get("netref")
+        if netref is None:
+            return super().__call__(*args, **options)
+        return netref.____conn__.exception(netref(*args, **options))
+
+    def __getattr__(cls, name: str) -> Any:
+        netref = vars(cls).get("netref")
+        if netref is None or name.startswith("__"):
+            raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}")
+        return getattr(netref, name)
+
+
+class RemoteException(RemoteError, GenericException):
+    """An exception of a class that isn't built into Python: ``name``, ``module``, ``message``, ``remote_traceback``.
+
+    One that would end the program, as SystemExit, arrives as this too: another machine doesn't end this one's.
+    """
+
+    _text: str | None = None
+    _told: Any = None
+    _where = ""
+    _classes = ""
+    _netref: Any = None  # to the exception there, of one that was made there
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        if type(self) is RemoteException:
+            super().__init__(*args, **options)
+        else:  # of a class that was derived here from one of theirs
+            super().__init__(type(self).__name__, ", ".join(map(str, args)), "", type(self).__module__)
+            self.args, self._text = args, self.message
+
+    def __str__(self) -> str:
+        return super().__str__() if self._text is None else self._text
+
+    def __getattr__(self, name: str) -> Any:
+        netref = self.__dict__.get("_netref")
+        if netref is None or name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(netref, name)
+
+    def __reduce__(self) -> Any:
+        if self._told is None:
+            return super().__reduce__()
+        state = {key: value for key, value in self.__dict__.items() if key not in _NOT_COPIED}
+        from rpyc_kernel.live.exceptions import again  # noqa: PLC0415 - which imports this
+
+        return again, (self._told, self._where, self._classes), state
+
+
+class Classes(wire_errors.ErrorClasses):
+    """The classes that stand for theirs, of one connection."""
+
+    roots = (RemoteException,)
+    metaclass = ExceptionClass
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.id = uuid.uuid4().hex
+        connections[self.id] = self
+
+    def find(self, told: Any) -> type[BaseException]:
+        """The class that was described. Raises BrineError where that is no description."""
+        return super().find(_described(told, [wire_errors.MAX_CLASSES + 1], 0))
+
+    def built_in(self, name: str) -> type[BaseException]:
+        """The built-in class of that name; for one that would end a program, another that stands for it."""
+        kind = super().built_in(name)
+        if kind is BaseException:
+            return Exception
+        if kind is BaseExceptionGroup:
+            return ExceptionGroup
+        return kind if issubclass(kind, Exception) else super().find(ending(name))
+
+    def shown(self, name: str) -> str:
+        """What the class that stands for one of that name is called: none as those that end a program."""
+        return f"Remote{name}" if name in ENDING else name
+
+    def _make(self, told: Any, bases: Any) -> type[BaseException]:
+        return super()._make(told, bases) if len(self._made) < MAX_CLASSES else RemoteException
+
+    def of(self, name: str, proxy: Any) -> type[BaseException] | None:
+        """What stands for a class of theirs that *proxy* leads to, or None if it is none of exceptions.
+
+        *name*: with its module.
+        """
+        module, _, short = name.rpartition(".")
+        methods = vars(type(proxy))
+        found: Any
+        if module == "builtins":
+            kind = vars(builtins).get(short)
+            if not (isinstance(kind, type) and issubclass(kind, BaseException)):
+                return None
+            found = self.built_in(short)
+        elif methods.get(wire_errors.CLASS) is not None:
+            found = self.find(methods[wire_errors.CLASS])
+        elif "with_traceback" in methods:  # of a service, which tells no more
+            found = self.find(guessed(module, short))
+        else:
+            return None
+        if found is RemoteException:  # there are too many of them
+            return None
+        if isinstance(found, ExceptionClass) and vars(found).get("netref") is None:
+            found.netref = proxy
+        return found  # type: ignore[no-any-return]
+
+
+connections: weakref.WeakValueDictionary[str, Classes] = weakref.WeakValueDictionary()
+detached = Classes()  # for those of connections that are no more, or were another process's
+
+
+def ending(name: str) -> Any:
+    """The description of a built-in class whose exceptions would end a program."""
+    return "builtins", name, 0, ("Exception",)
+
+
+def guessed(module: str, name: str) -> Any:
+    """The description of a class by its name alone: with its built-in bases if it is loaded here."""
+    known = netrefs.loaded(f"{module}.{name}")
+    bases: tuple[str, ...] = ("Exception",)
+    if known is not None and issubclass(known, Exception) and type(known) is type:
+        bases = tuple(each.__name__ for each in known.__mro__ if wire_errors.is_built_in(each) and each is not object)
+    return module, name, 0, bases
+
+
+def _described(told: Any, budget: list[int], depth: int) -> Any:
+    """What they have described, checked and with names that can be shown."""
+    budget[0] -= 1
+    if isinstance(told, str):
+        return printable(told)
+    if not (isinstance(told, tuple) and len(told) == 4 and type(told[2]) is int and isinstance(told[3], tuple)):
+        raise BrineError("the class of an exception that is not described as one")
+    if budget[0] < 0 or depth > wire_errors.MAX_BASES:
+        raise BrineError("the class of an exception that derives from too many")
+    module, name, number, bases = told
+    return printable(module), printable(name), number, tuple([_described(each, budget, depth + 1) for each in bases])
+
+
+def printable(told: Any) -> str:
+    """A name of theirs, cut, without what would move a terminal's cursor."""
+    return "".join(c if c.isprintable() else "?" for c in as_text(told)[:MAX_NAME])
+
+
+def as_text(value: Any) -> str:
+    """A text of theirs, cut; of another value its ``repr``."""
+    return value[:MAX_TEXT] if isinstance(value, str) else _short.repr(value)
