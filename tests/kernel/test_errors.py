@@ -234,6 +234,14 @@ def test_recursion_through_c_code_may_be_deep(nb: Client, deep: str) -> None:
     assert nb.good("sys.setrecursionlimit(limit); state").text == "1"
 
 
+def test_a_recursion_through_c_code_that_was_allowed_is_an_error(nb: Client) -> None:
+    nb.good("import sys; kept = 1; usual = sys.getrecursionlimit(); sys.setrecursionlimit(20_000)")
+    code = "class Deep:\n    def __getattr__(self, name): return getattr(self, name + '_')\nDeep().a"
+    result = fails(nb, code, "RecursionError")
+    assert result.traceback.count("\n") < 150
+    assert nb.good("sys.setrecursionlimit(usual)\nkept").text == "1"
+
+
 def test_an_error_with_a_long_message(nb: Client) -> None:
     result = fails(nb, "raise ValueError('x' * 3_000_000)", "ValueError")
     assert result.error is not None

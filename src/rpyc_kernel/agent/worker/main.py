@@ -12,7 +12,7 @@ import threading
 import time
 
 from .. import frames, own_imports, wire
-from . import attribution, departure, output, show
+from . import attribution, departure, output, recursion, show
 from .cells import Cells, Job
 from .claims import Claims
 from .comms import Comms
@@ -80,6 +80,7 @@ def _run(way: Way, config: Json, outlets: List[Outlet]) -> None:
     sorter = Sorter(way, port, cells)
     threading.Thread(target=sorter.run, name="rpyc-kernel-sorter", daemon=True).start()
     attribution.follow_threads()
+    recursion.follow_limit()
     sys.argv = [""]
     named = config.get("env") or {}
     os.environ.update((name, "cat") for name in PAGERS if name not in named)
