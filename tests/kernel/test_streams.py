@@ -204,3 +204,17 @@ def test_a_stream_that_cannot_be_flushed_harms_nothing(nb: Client) -> None:
 def test_a_character_may_be_cut(nb: Client) -> None:
     cell = nb.good("import sys\nfor byte in 'ä€\\n'.encode(): none = sys.stdout.buffer.write(bytes([byte]))")
     assert cell.stdout == "ä€\n"
+
+
+def test_wurlitzer_has_nothing_to_do(nb: Client) -> None:
+    """It would take fd 1 away and then read what it writes there itself. A module of its name and shape stands in."""
+    nb.good(
+        "import sys, types\nsource = '''\ndef sys_pipes(*_, **__): raise OSError('no loop, please')\n"
+        "def start():\n    global taken\n    taken = sys_pipes(); taken.__enter__()\n"
+        "def stop(): taken.__exit__(None, None, None)\n'''\n"
+        "open('wurlitzer.py', 'w').write(source); sys.path.insert(0, '')"
+    )
+    code = "import os, wurlitzer\nwurlitzer.start(); print('python'); none = os.write(1, b'fd\\n'); wurlitzer.stop()"
+    cell = nb.good(code)
+    assert sorted(cell.stdout.splitlines()) == ["fd", "python"]
+    nb.good("os.remove('wurlitzer.py')")

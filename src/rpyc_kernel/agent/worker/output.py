@@ -127,6 +127,7 @@ def install(outlet: Outlet) -> UserStreams:
     sys.stderr = sys.__stderr__ = OutStream(outlet, frames.STDERR)  # type: ignore[assignment,misc]
     streams = UserStreams()
     sys.stdout.buffer.user_streams = sys.stderr.buffer.user_streams = streams
+    when_imported("wurlitzer", mind_wurlitzer)
     return streams
 
 
@@ -156,3 +157,18 @@ def mind_children(outlet: Outlet, interrupts: Interrupts) -> None:
 
     os.system = system_flushing
     when_imported("subprocess", mind_subprocess)
+
+
+def mind_wurlitzer(wurlitzer: Any) -> None:
+    """What C code prints is shown without wurlitzer, which fails where ``sys.stdout`` is that of fd 1."""
+    sys_pipes = wurlitzer.sys_pipes
+
+    @functools.wraps(sys_pipes)
+    def sys_pipes_unless_shown(*args: Any, **kwargs: Any) -> Any:
+        if not (isinstance(sys.stdout, OutStream) and isinstance(sys.stderr, OutStream)):
+            return sys_pipes(*args, **kwargs)
+        from contextlib import nullcontext
+
+        return nullcontext((sys.stdout, sys.stderr))
+
+    wurlitzer.sys_pipes = sys_pipes_unless_shown
