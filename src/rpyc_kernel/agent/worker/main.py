@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     Json = Dict[str, Any]
 
 MAX_REQUEST = 1 << 30  #: bytes
-STACK = 64 << 20  #: bytes of the main thread's stack
 #: variables that name a program's pager: it would wait for keys, which nobody can press
 PAGERS = ("PAGER", "GIT_PAGER", "MANPAGER", "SYSTEMD_PAGER", "AWS_PAGER", "BAT_PAGER", "GH_PAGER", "DELTA_PAGER")
 ORPHAN_SECONDS = 1.5  #: that a worker lives whose keeper is gone
@@ -64,7 +63,6 @@ def _run(way: Way, config: Json, outlets: List[Outlet]) -> None:
         os.setpgid(0, 0)
     own_imports.give_path()
     gc.disable()  # until the shell is there: importing IPython makes no garbage, and looking for it takes 6 ms of 60
-    _enlarge_stack()
     way.take_streams()
     interrupts = Interrupts(way.told)
     interrupts.install()
@@ -215,25 +213,6 @@ class Sorter:
             os.killpg(0, signal.SIGKILL)
         except (AttributeError, OSError):  # Windows
             os._exit(1)
-
-
-def _enlarge_stack() -> None:
-    """Give the main thread more stack than 8 MiB: deep recursion is to end in RecursionError, and not in a crash.
-
-    Linux lets the main thread's stack grow as far as this limit allows at the time. On 32 bits the threads of programs
-    that cells start, which inherit the limit, would take too much of their addresses.
-    """
-    try:
-        import resource
-    except ImportError:  # Windows
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
-    wanted = STACK if hard == resource.RLIM_INFINITY else min(STACK, hard)
-    if sys.maxsize > 1 << 32 and soft != resource.RLIM_INFINITY and soft < wanted:
-        try:
-            resource.setrlimit(resource.RLIMIT_STACK, (wanted, hard))
-        except (OSError, ValueError):
-            pass
 
 
 def _make_shell(port: Port, config: Json) -> Any:
