@@ -183,6 +183,9 @@ LOCAL_WAITS = {
     "gather": "await asyncio.gather(asyncio.sleep(60), asyncio.sleep(60))",
     "thread": "await asyncio.get_running_loop().run_in_executor(None, threading.Event().wait, 3)",
     "short awaits": "while True: await asyncio.sleep(.01)",
+    "command": "while True:\n    !sleep 0.05",
+    "output": "while True:\n    x = !sleep 0.05",
+    "command of an async cell": "await asyncio.sleep(0)\nwhile True:\n    !sleep 0.05",
     "sync between awaits": "await asyncio.sleep(0)\ntime.sleep(60)",
 }
 

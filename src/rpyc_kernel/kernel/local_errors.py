@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import sys
 from typing import TYPE_CHECKING, Any
 
+from ipykernel import zmqshell
 from ipykernel.zmqshell import ZMQInteractiveShell
+from IPython.core import interactiveshell
 
 from rpyc_kernel.errors import RpycKernelError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from types import CodeType, FrameType, TracebackType
 
 
@@ -19,9 +22,17 @@ class LocalShell(ZMQInteractiveShell):
     """The IPython of local cells.
 
     :ivar stopped: whether the stop button has cancelled the cell that awaits
+    :cvar presses: how often the stop button has raised KeyboardInterrupt
     """
 
     stopped = False
+    presses = 0
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        for module, name in _PROGRAMS:
+            if hasattr(module, name):
+                setattr(module, name, _stoppable(getattr(module, name)))
 
     async def run_cell_async(self, *args: Any, **options: Any) -> Any:
         """Run a cell; where it was stopped while it awaits something, that raises KeyboardInterrupt."""
@@ -39,7 +50,7 @@ class LocalShell(ZMQInteractiveShell):
         """Show an exception, wherever it was raised: in a cell's code, or where its value was to be displayed."""
         error = (exc_tuple or sys.exc_info())[1]
         if isinstance(error, KeyboardInterrupt):
-            _drop_handler(error.__traceback__)
+            _drop_own(error.__traceback__)
         lines = None if options.get("exception_only") else _render(exc_tuple or sys.exc_info())
         if lines is None:
             super().showtraceback(exc_tuple, *args, **options)
@@ -77,15 +88,43 @@ class _Stoppable:
                 error = thrown
 
 
-def _drop_handler(tb: TracebackType | None) -> None:
-    """Leave this package's handler of SIGINT out of the end of a traceback."""
-    last = tb
+#: IPython's functions that run programs, the last one from IPython 9 on
+_PROGRAMS = (
+    (zmqshell, "system"),
+    (interactiveshell, "getoutput"),
+    (interactiveshell, "get_output_error_code"),
+)
+
+
+def _stoppable(run: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that runs a program, and raises the interrupt that has ended it; IPython keeps it from the cell."""
+
+    @functools.wraps(run)
+    def stoppable(*args: Any, **options: Any) -> Any:
+        before = LocalShell.presses
+        try:
+            result = run(*args, **options)
+        except Exception:
+            if LocalShell.presses == before:
+                raise
+            result = None  # an interrupt that comes as the program starts is an UnboundLocalError of IPython's
+        if LocalShell.presses != before:
+            raise KeyboardInterrupt
+        return result
+
+    return stoppable
+
+
+def _drop_own(tb: TracebackType | None) -> None:
+    """Leave out of a traceback what this module and the handler of SIGINT have in it."""
     while tb is not None:
-        if not str(tb.tb_frame.f_globals.get("__name__")).startswith("rpyc_kernel."):
-            last = tb
+        while tb.tb_next is not None and _is_own(tb.tb_next.tb_frame):
+            tb.tb_next = tb.tb_next.tb_next
         tb = tb.tb_next
-    if last is not None:
-        last.tb_next = None
+
+
+def _is_own(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__")).startswith("rpyc_kernel.kernel.")
 
 
 def _render(exc_info: Any) -> list[str] | None:

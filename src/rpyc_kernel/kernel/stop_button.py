@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rpyc_kernel.errors import DialCancelledError
+from rpyc_kernel.kernel.local_errors import LocalShell
 from rpyc_kernel.kernel.while_busy import WhileBusyKernel
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class StoppableKernel(WhileBusyKernel):
 
     def _on_sigint(self, signum: int, frame: Any) -> None:
         if self._running_locally or not (self._stops or self._beside):
+            LocalShell.presses += 1
             signal.default_int_handler(signum, frame)
         self._press()
 
@@ -96,6 +98,7 @@ class StoppableKernel(WhileBusyKernel):
 
         def stop(signum: int, frame: Any) -> None:
             if asyncio.current_task(self.io_loop.asyncio_loop) is future and self.shell.runs_code(frame):
+                LocalShell.presses += 1
                 signal.default_int_handler(signum, frame)
             self.shell.stopped = True
             self.io_loop.asyncio_loop.call_soon_threadsafe(future.cancel)
