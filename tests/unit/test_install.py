@@ -72,6 +72,7 @@ def test_the_wheel_brings_a_kernelspec_with_logos(tmp_path):
         "display_name": "Python (RPyC)",
         "language": "python",
         "interrupt_mode": "message",
+        "kernel_protocol_version": "5.5",
         "metadata": {"debugger": False, "supported_encryption": ["curve"]},
         "env": {},
     }
