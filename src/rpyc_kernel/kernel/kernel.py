@@ -16,6 +16,7 @@ from rpyc_kernel.agent.wire import Message
 from rpyc_kernel.errors import (
     DialCancelledError,
     NotTakenError,
+    RemoteClosedError,
     RpycKernelError,
     TooLongError,
     WaitingStoppedError,
@@ -275,6 +276,8 @@ class RpycKernel(StoppableKernel):
                 )
         finally:
             self.remote_name.take_back()
+        if reply.get("ename") == RemoteClosedError.__name__ and self.machines.current is not None:
+            self.machines.current.exits.told_by_connection(self.arrived_until_now())
         return reply
 
     def session_config(self) -> dict[str, Any]:

@@ -63,6 +63,11 @@ class WorkerExits:
         self._told, self._told_at = text, arrived
         self._news = None
 
+    def told_by_connection(self, arrived: int) -> None:
+        """A local cell has failed because its live connection ended: that tells of the death, if it was one."""
+        if self._news is not None:
+            self.told(self._news[0], arrived)
+
     def error_for(self, number: int, at: float) -> str:
         """What a cell is answered that was sent too early, "" for any other; it came as the *number*-th, *at* then."""
         if number <= self._told_at:
