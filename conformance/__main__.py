@@ -1,8 +1,9 @@
 """``python -m conformance [PART …] [--write]``: what suites of others say of this kernel.
 
 ``testbed``: the 27 checks of the public Kernel Testbed; ``ipykernel``: ipykernel's own tests, fetched from its source
-distribution; ``kernel_test``: jupyter_kernel_test. Each with cells on a stock RPyC server. With ``--write`` the table
-goes into docs/conformance.md. The exit code is 1 if something failed that is not known to.
+distribution; ``kernel_test``: jupyter_kernel_test; ``reports``: cases of public bug reports. Each with cells on a stock
+RPyC server. With ``--write`` the tables go into docs/conformance.md. The exit code is 1 if something failed that is not
+known to.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks import machine
-from conformance import suites, testbed
+from conformance import reports, suites, testbed
 from conformance.suites import Outcome
 from tests.kernel.kernels import Kernel
 from tests.kernel.remotes import Remote
@@ -52,11 +53,13 @@ class Line:
 def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(prog="python -m conformance", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"what to run, all without it: {', '.join(PARTS)}")
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help=f"what to run, all without it: {', '.join(PARTS)}, reports"
+    )
     parser.add_argument("--write", action="store_true", help="put the table into docs/conformance.md")
     options = parser.parse_args()
-    if unknown := set(options.parts) - set(PARTS):
-        parser.error(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    if unknown := set(options.parts) - {*PARTS, "reports"}:
+        parser.error(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}, reports")
     if options.write and options.parts:
         parser.error("--write needs all parts")
     lines = []
@@ -64,14 +67,21 @@ def main() -> None:
         if name in (options.parts or PARTS):
             print(f"… {name}", file=sys.stderr, flush=True)
             lines += part()
-    text = f"{table(lines)}\n\nThe machine: {machine.describe()}\n"
-    print(text)
-    if options.write:
-        page = PAGE.read_text(encoding="utf-8")
-        PAGE.write_text(PLACES["suites"].sub(lambda found: f"{found[1]}\n{text}\n{found[2]}", page), encoding="utf-8")
-    wrong = [each for line in lines for each in line.wrong]
+    tables = {"suites": f"{table(lines)}\n\nThe machine: {machine.describe()}\n"} if lines else {}
+    wrong = [f"{each.name}: {each.said}" for line in lines for each in line.wrong]
+    if not options.parts or "reports" in options.parts:
+        print("… reports", file=sys.stderr, flush=True)
+        found = reports.run()
+        tables["reports"] = reports.table(found) + "\n"
+        wrong += reports.wrong(found)
+    for name, text in tables.items():
+        print(text)
+        if options.write:
+            page = PAGE.read_text(encoding="utf-8")
+            page = PLACES[name].sub(lambda place, text=text: f"{place[1]}\n{text}\n{place[2]}", page)
+            PAGE.write_text(page, encoding="utf-8")
     for each in wrong:
-        print(f"failed: {each.name}: {each.said}", file=sys.stderr)
+        print(f"failed: {each}", file=sys.stderr)
     if wrong:
         sys.exit(1)
 

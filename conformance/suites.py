@@ -80,7 +80,7 @@ def ipykernels(folder: Path, remote: Remote) -> list[Outcome]:
         *(f"tests/{name}" for name in FILES),
     ]
     env = {"JUPYTER_PATH": str(folder / "jupyter"), "PYTHONPATH": str(ROOT / "src")}
-    return _run(python, options, source, folder / "ipykernel.xml", env)
+    return run(python, options, source, folder / "ipykernel.xml", env)
 
 
 def kernel_test() -> list[Outcome]:
@@ -89,7 +89,7 @@ def kernel_test() -> list[Outcome]:
 
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "kernel_test.xml"
-        return _run(Path(sys.executable), ["tests/kernel/test_kernel_test.py"], ROOT, report, {})
+        return run(Path(sys.executable), ["tests/kernel/test_kernel_test.py"], ROOT, report, {})
 
 
 def unexpected(outcomes: Iterable[Outcome]) -> list[Outcome]:
@@ -122,7 +122,7 @@ def _source_of_ipykernel(folder: Path) -> Path:
     return archives[0].with_name(archives[0].name.removesuffix(".tar.gz"))
 
 
-def _run(python: Path, options: list[str], where: Path, report: Path, env: dict[str, str]) -> list[Outcome]:
+def run(python: Path, options: list[str], where: Path, report: Path, env: dict[str, str]) -> list[Outcome]:
     """Run pytest and read its report. *env*: added to the environment."""
     subprocess.run(
         [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", *options],
@@ -135,10 +135,10 @@ def _run(python: Path, options: list[str], where: Path, report: Path, env: dict[
     )
     if not report.exists():
         raise SuiteError(f"pytest in {where} left no report")
-    return [_outcome(case) for case in ET.parse(report).iter("testcase")]
+    return [outcome(case) for case in ET.parse(report).iter("testcase")]
 
 
-def _outcome(case: ET.Element) -> Outcome:
+def outcome(case: ET.Element) -> Outcome:
     module = case.get("classname", "").rpartition(".")[2]
     name = f"{module}.py::{case.get('name')}"
     for status, tags in (("failed", ("failure", "error")), ("skipped", ("skipped",))):
