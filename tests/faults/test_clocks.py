@@ -71,6 +71,6 @@ def test_a_board_without_a_battery(notebook: Notebook, tmp_path: Path) -> None:
         client.good("%disconnect")
         for offset in (HOUR, -time.time(), 0.0):
             clocks.move(offset)
-            assert "board" in client.good(f"%sessions {board.address}").stdout  # its keeper has looked at its clock
+            assert "idle" in client.good(f"%sessions {board.address}").stdout  # its keeper has looked at its clock
         assert wait_until(lambda: "connected" in client.good(f"%connect {board.address}").stdout.lower(), 5)
         assert client.good("kept").text == "'still here'"

@@ -164,7 +164,7 @@ def test_cells_behind_a_death_that_do_not_mind_errors_are_told_too(nb: Client) -
 def test_a_death_long_ago_is_told_by_the_next_cell_which_runs(nb: Client) -> None:
     pid = int(str(nb.good("state = 1\nimport os; os.getpid()").text))
     os.kill(pid, signal.SIGKILL)
-    nb.drain(1.5)
+    nb.drain(1.5)  # a cell that is sent right behind a death is told that it has not run
     cell = nb.good("'state' in globals()")
     assert cell.text == "False"
     assert "SIGKILL" in cell.stderr

@@ -68,7 +68,7 @@ def test_what_a_session_does_by_itself_works(shadowed: Client) -> None:
 def test_the_next_python_begins_there_too(shadowed: Client) -> None:
     pid = int(str(shadowed.good("import os; os.getpid()").text))
     os.kill(pid, signal.SIGKILL)
-    shadowed.drain(1.2)
+    shadowed.drain(1.2)  # a cell that is sent right behind a death is told that it has not run
     shadowed.good("await __import__('asyncio').sleep(0)")
     shadowed.good("%restart")
     shadowed.good("await __import__('asyncio').sleep(0)")

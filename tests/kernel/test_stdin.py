@@ -1,13 +1,15 @@
 """`input()` and `getpass`: asked of the front end that sent the cell, answered, interrupted, refused."""
 
-import textwrap
+from pathlib import Path
 
 import pytest
 import zmq
 
 from tests.kernel.client import Client
 from tests.kernel.conftest import ALSO_SPAWNED
+from tests.kernel.gates import Gate
 from tests.kernel.kernels import Kernel
+from tests.kernel.remotes import wait_until
 
 pytestmark = ALSO_SPAWNED
 
@@ -106,23 +108,35 @@ def test_the_question_goes_to_the_front_end_that_asked(nb: Client, nb_kernel: Ke
         nb_kernel.dismiss(other)
 
 
-def test_a_thread_that_asks_after_its_cell_has_ended_is_told_so(nb: Client) -> None:
+LATE = """
+import pathlib, threading
+told = pathlib.Path({told!r})
+def late():
+    {wait}
+    try:
+        told.write_text(input("anybody?"))
+    except RuntimeError as error:
+        told.write_text(str(error))
+thread = threading.Thread(target=late)
+thread.start()
+"""
+
+
+def test_a_thread_that_asks_while_no_cell_runs_is_told_so(nb: Client, gate: Gate, tmp_path: Path) -> None:
     """Nobody would see the question; it must not wait for ever."""
-    code = """
-    import threading, time
-    go, told = threading.Event(), []
-    def late():
-        go.wait(20)
-        try:
-            input("anybody?")
-        except RuntimeError as error:
-            told.append(str(error))
-    thread = threading.Thread(target=late)
-    thread.start()
-    """
-    nb.good(textwrap.dedent(code), answers=[])
-    nb.good("go.set(); thread.join(20)", answers=[])
-    assert "its cell has ended" in str(nb.good("told").text)
+    told = tmp_path / "told"
+    nb.good(LATE.format(told=str(told), wait=f"exec({gate.wait!r})"), answers=[])
+    gate.open()
+    assert wait_until(lambda: told.exists() and told.read_text())
+    assert "its cell has ended" in told.read_text()
+
+
+def test_a_thread_of_an_earlier_cell_asks_in_the_cell_that_runs(nb: Client, tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    nb.good("import threading\ngo = threading.Event()" + LATE.format(told=str(told), wait="go.wait(20)"), answers=[])
+    cell = nb.good("go.set(); thread.join(20)", answers=["me"])
+    assert [each.content["prompt"] for each in cell.inputs] == ["anybody?"]
+    assert told.read_text() == "me"
 
 
 def test_a_front_end_whose_stdin_is_not_connected_yet_is_asked_once_it_is(nb: Client) -> None:

@@ -9,7 +9,7 @@ from tests.reports.conftest import of
 def error_name(client: Client, code: str) -> str:
     """Start a cell, stop it a second later, as the reports do, and return its error's name."""
     cell = client.start(code)
-    client.drain(1)
+    client.drain(1)  # as the reports do; there is nothing to see before
     assert client.interrupted(cell) < 10
     assert cell.error is not None
     return str(cell.error["ename"])
@@ -106,7 +106,7 @@ def test_an_error_in_a_task_is_shown(nb: Client, cells: list[str]) -> None:
 @of("aio-12-cleanup-awaits-after-stop")
 def test_a_cleanup_may_await_after_a_stop(nb: Client, cells: list[str]) -> None:
     cell = nb.start(cells[0])
-    nb.drain(1)
+    nb.drain(1)  # as the report does; there is nothing to see before
     nb.interrupted(cell)
     assert cell.error is not None
     assert cell.error["ename"] == "KeyboardInterrupt"
