@@ -114,6 +114,7 @@ def test_a_loop_that_swallows_it_ends_with_the_second_press(nb: Client, kind: st
     nb.good("shell_before = get_ipython(); kept = 42")
     cell = nb.start(f"import asyncio, contextlib, time\nprint('ready')\n{STUBBORN[kind]}", answers=[])
     nb.wait_output(cell, "ready")
+    nb.drain(0.2)  # nothing tells that it is in its `try`
     nb.interrupt()
     between = time.monotonic() + APART
     nb.wait_for(lambda: time.monotonic() > between or cell.done)

@@ -83,7 +83,9 @@ def test_one_that_goes_on_is_ended_by_force_and_its_exit_functions_run(nb: Clien
     """A cell that swallows KeyboardInterrupt, beside a thread without end."""
     prepare(nb, tmp_path)
     nb.good("threading.Thread(target=lambda: [time.sleep(1) for _ in range(600)]).start()")
-    busy = nb.start("print('on')\nwhile True:\n    try: time.sleep(600)\n    except KeyboardInterrupt: print('not me')")
+    busy = nb.start(
+        "while True:\n    try: print('on', flush=True); time.sleep(600)\n    except KeyboardInterrupt: print('not me')"
+    )
     nb.wait_output(busy, "on")
     cell = nb.good("%restart")
     nb.finish(busy)
