@@ -40,7 +40,7 @@ lab: $(VENV)/lab.installed
 	@$(RUN) scripts/lab.py $(ARGS)
 
 test: $(VENV)/test.installed
-	@$(RUN) -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(RUN) -m pytest -n 3 --dist loadfile $(ARGS)
 
 check: $(VENV)/check.installed
 	@$(RUN) -m ruff check .
