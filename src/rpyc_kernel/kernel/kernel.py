@@ -196,6 +196,8 @@ class RpycKernel(StoppableKernel):
                 reply = await self._run_step(step, cell)
                 if reply["status"] != "ok":
                     break
+        except KeyboardInterrupt:  # a signal for local code that had not begun, or had just ended
+            reply = self.publisher.error("KeyboardInterrupt", "stopped before this part of the cell", msg_id)
         except (DialCancelledError, WaitingStoppedError, WithdrawnError) as error:
             reply = self.publisher.error("KeyboardInterrupt", str(error), msg_id)
         except RpycKernelError as error:

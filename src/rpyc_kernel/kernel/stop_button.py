@@ -31,26 +31,27 @@ class StoppableKernel(WhileBusyKernel):
     async def execute_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """A cell, which may be stopped from here on, before its code runs anywhere."""
         self._pressed = False
-        with self.stoppable(self._note):
+        with self.stoppable(lambda: None):
             await super().execute_request(stream, ident, parent)
-
-    def _note(self) -> None:
-        self._pressed = True
 
     @contextmanager
     def stoppable(self, stop: Callable[[], None], *, beside: bool = False) -> Iterator[None]:
         """Within it the stop button calls *stop*, on the control thread.
 
+        A press that came before, in the same cell, calls it at once: the cell was stopped, whatever it did just then.
         Of what is *beside* the cells, a press stops the oldest alone, and nothing while a cell runs.
         """
         stops = self._beside if beside else self._stops
         stops.append(stop)
         try:
+            if self._pressed and not beside:
+                stop()
             yield
         finally:
             stops.remove(stop)
 
     def _press(self) -> None:
+        self._pressed = bool(self._stops)  # before it is looked at what can be stopped: what begins now looks at this
         for stop in [*self._stops] or self._beside[:1]:
             stop()
 
@@ -73,8 +74,6 @@ class StoppableKernel(WhileBusyKernel):
         """Do something that blocks on a thread of its own; the stop button sets its *cancel*."""
         cancel = threading.Event()
         with self.stoppable(cancel.set):
-            if self._pressed:
-                cancel.set()
             return await asyncio.to_thread(work, cancel)
 
     async def pause(self, seconds: float, address: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -155,8 +156,8 @@ class Whereabouts:
         """
         kernel, link = self._kernel, machine.link
         reply: dict[str, Any] = dict(NOTHING)
-        stopped = asyncio.Event()
-        with kernel.stoppable(lambda: kernel.io_loop.add_callback(stopped.set)):
+        stopped = threading.Event()
+        with kernel.stoppable(stopped.set):
             while link.behind and not stopped.is_set():
                 if link.status is LinkStatus.CLOSED and link.error:
                     raise link.error
@@ -164,8 +165,6 @@ class Whereabouts:
         foreign = machine.foreign_cells
         for msg_id in foreign:
             with kernel.stoppable(lambda msg_id=msg_id: kernel.interrupt_remote(machine, msg_id)):  # type: ignore[misc]
-                if stopped.is_set():  # the press was meant for what runs there
-                    kernel.interrupt_remote(machine, msg_id)
                 reply = await kernel.exchange.outcome(machine, msg_id)
         last = link.attached.get("execution_count")
         if foreign:
