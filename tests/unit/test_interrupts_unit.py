@@ -5,6 +5,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from types import SimpleNamespace
 
@@ -176,6 +177,33 @@ def test_a_request_that_is_interrupted_while_another_runs_does_not_begin(interru
     assert not interrupted(keeper.interrupt, 2)
     interrupts.end(1)
     assert not begin(interrupts, 2)
+
+
+def test_an_interrupt_whose_signal_woke_nobody_is_repeated(interrupts, keeper):
+    """A process's signal may be taken by a thread that isn't the main one, which then waits on."""
+    begin(interrupts, 7)
+    keeper.name(7)
+    waits = threading.Event()
+
+    def wait():
+        threading.Timer(0.05, interrupts.repeat).start()
+        waits.wait(20)
+
+    assert interrupted(wait)
+    assert not interrupted(interrupts.repeat), "it was seen"
+
+
+def test_a_repeated_signal_does_nothing_to_the_next_request(interrupts, keeper, monkeypatch):
+    begin(interrupts, 7)
+    keeper.name(7)
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "signal_main", lambda: None)
+        interrupts.repeat()
+    assert interrupted(signal_myself)  # both signals at once, or the keeper's
+    interrupts.end(7)
+    begin(interrupts, 8)
+    interrupts._again = module.NOBODY  # the other one
+    assert not interrupted(signal_myself)
 
 
 def test_what_a_worker_before_this_one_was_told_does_not_count(page):

@@ -81,6 +81,10 @@ class Page:
     def interrupt(self, value: Tuple[int, int]) -> None:
         self._INTERRUPT.pack_into(self._memory, self._INTERRUPT_AT, *value)
 
+    def note_interrupt(self, _number: int) -> bool:
+        """The keeper has set `interrupt` and sent a signal. Returns whether its signal is to be sent here: no."""
+        return False
+
     @property
     def carries(self) -> int:
         """How many bytes a second the link to the kernel carries; 0 while that isn't known."""

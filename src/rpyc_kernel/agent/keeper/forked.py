@@ -84,7 +84,8 @@ class ForkedChild(Child):
     def _interrupt_worker(self, number: int) -> None:
         self._serial += 1
         self.page.interrupt = (self._serial, number)
-        kill(self.pid, signal.SIGINT)
+        kill(self.pid, signal.SIGINT)  # at once, also where C code holds the sorter up, which repeats it if it must
+        self.say(frames.INTERRUPT, number)
 
     def tell_speed(self, carries: int) -> None:
         """Tell it how many bytes a second the link to the kernel carries; 0: nobody knows."""

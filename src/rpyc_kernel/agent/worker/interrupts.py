@@ -34,6 +34,7 @@ TWICE = 5.0  #: seconds between two presses of somebody who wants the cell to en
 HELD_UP = 0.25  #: seconds that a step of the event loop may take until an interrupt acts on it
 INSIST = 0.05  #: seconds between two looks whether code that swallows interrupts goes on
 ABANDON = 0.5  #: seconds that awaiting code has to end after a second press
+NOBODY = -1  #: in place of a request's number
 DEBUGGERS = ("pdb", "IPython.core.debugger")
 
 
@@ -153,6 +154,16 @@ class Interrupts:
         self._stopped_question = self._place(frame)
         if self._stopped_question is not None and _holds_debugger(frame):
             raise self._unmasked(frame)
+
+    def repeat(self) -> None:
+        """From any thread, just after the keeper's signal: where that one woke nobody, send another.
+
+        A process's signal may be taken by any of its threads, and by the main thread just before a call that blocks:
+        the flag that Python sets then is looked at when that call returns, which may be never.
+        """
+        if self._told.interrupt[0] != self._seen:
+            self._again = self._again or NOBODY
+            signal_main()
 
     def _unmasked(self, frame: Optional[FrameType]) -> Unmasked:
         error = Unmasked()

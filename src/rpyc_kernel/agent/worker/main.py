@@ -201,8 +201,10 @@ class Sorter:
         if word == frames.CARRIES:
             told.carries = number
             return
-        told.note_interrupt(number)  # type: ignore[union-attr]
-        signal_main()
+        if told.note_interrupt(number):
+            signal_main()
+        else:
+            self._cells.interrupts.repeat()
         self._cells.wake()
 
     def _end(self) -> None:

@@ -39,9 +39,10 @@ class Told:
         self.interrupt = (0, 0)
         self.carries = 0
 
-    def note_interrupt(self, number: int) -> None:
-        """An interrupt has come."""
+    def note_interrupt(self, number: int) -> bool:
+        """An interrupt has come. Returns whether its signal is to be sent here."""
         self.interrupt = (self.interrupt[0] + 1, number)
+        return True
 
 
 class SpawnedWay:
