@@ -120,8 +120,17 @@ class Notebook:
     def run(self, code: str) -> Locator:
         """Run a cell and wait until it has its number."""
         cell = self.start(code)
-        expect(cell.locator(".jp-InputPrompt")).to_have_text(re.compile(r"\[\d+\]:"), timeout=SLOW)
+        self._ended(cell)
         return cell
+
+    def stop(self, cell: Locator) -> None:
+        """Press stop and wait until the running cell has ended: what is started before that ends with it."""
+        self.press("notebook:interrupt-kernel")
+        expect(self.output(cell).last).to_contain_text("KeyboardInterrupt")
+        self._ended(cell)
+
+    def _ended(self, cell: Locator) -> None:
+        expect(cell.locator(".jp-InputPrompt")).to_have_text(re.compile(r"\[\d+\]:"), timeout=SLOW)
 
     @staticmethod
     def output(cell: Locator) -> Locator:
@@ -201,8 +210,7 @@ def story(notebook: Notebook, address: str, widgets: bool) -> None:
 
     cell = notebook.start("import time\nprint('waiting'); time.sleep(60)")
     expect(notebook.output(cell).first).to_contain_text("waiting", timeout=SLOW)
-    notebook.press("notebook:interrupt-kernel")
-    expect(notebook.output(cell).last).to_contain_text("KeyboardInterrupt")
+    notebook.stop(cell)
     cell = notebook.run("answer")
     expect(notebook.output(cell).last).to_have_text("'me'")
 
