@@ -59,6 +59,11 @@ SHOWN = {
 
 
 @pytest.mark.parametrize("shown", SHOWN)
+def test_what_is_called_around_cells_can_be_looked_at(nb: Client) -> None:
+    nb.good("events = get_ipython().events\ndef hook(): pass\nevents.register('pre_execute', hook)")
+    assert nb.good("hook in events.callbacks['pre_execute']").text == "True"
+
+
 def test_a_cell_that_shows_an_error_which_it_has_handled_is_good(nb: Client, shown: str) -> None:
     code, text = SHOWN[shown]
     cell, queued = nb.start(code + "\nprint('went on')"), nb.start("'queued'")

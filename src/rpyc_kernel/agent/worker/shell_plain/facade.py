@@ -28,25 +28,28 @@ class Farewell:
 
 
 class Events:
-    """Functions to be called around cells: ``pre_execute``, ``pre_run_cell``, ``post_execute``, ``post_run_cell``."""
+    """Functions to be called around cells: ``pre_execute``, ``pre_run_cell``, ``post_execute``, ``post_run_cell``.
+
+    :ivar callbacks: of each of these events, in their order, as in IPython
+    """
 
     _NAMES = ("pre_execute", "pre_run_cell", "post_execute", "post_run_cell")
 
     def __init__(self) -> None:
-        self._callbacks: Dict[str, List[Callable[..., Any]]] = {name: [] for name in self._NAMES}
+        self.callbacks: Dict[str, List[Callable[..., Any]]] = {name: [] for name in self._NAMES}
 
     def register(self, event: str, function: Callable[..., Any]) -> None:
         """Call the function at each event. The ``run_cell`` events give it one argument."""
-        if function not in self._callbacks[event]:
-            self._callbacks[event].append(function)
+        if function not in self.callbacks[event]:
+            self.callbacks[event].append(function)
 
     def unregister(self, event: str, function: Callable[..., Any]) -> None:
         """Raises ValueError if it isn't registered."""
-        self._callbacks[event].remove(function)
+        self.callbacks[event].remove(function)
 
     def trigger(self, event: str, *args: Any) -> None:
         """Call what is registered. What it raises is shown and goes no further."""
-        for function in list(self._callbacks[event]):
+        for function in list(self.callbacks[event]):
             try:
                 try:
                     function(*args)
