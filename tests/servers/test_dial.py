@@ -386,13 +386,14 @@ def test_the_other_dialect_after_silence_and_after_a_goodbye():
             connection.close()
 
 
-def test_a_slow_answer_in_the_first_dialect_is_taken():
+@pytest.mark.parametrize("other", [socket.socket.close, silence], ids=["hung up", "one connection at a time"])
+def test_a_slow_answer_in_the_first_dialect_is_taken(other):
     def serve(sock):
         if sock.recv(1000)[5] == 1:  # the other one is understood by nobody
             time.sleep(1.5)  # longer than the patience that is tested
             sock.sendall(ROOT)
             silence(sock)
-        sock.close()
+        other(sock)
 
     with listening(serve) as address:
         connection = dial(address, timeout=5)

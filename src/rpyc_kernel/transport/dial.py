@@ -44,6 +44,8 @@ _FIRST_FRAME = 64 * 2**10  # bytes that are taken from somebody who has not show
 # neither answers nor hangs up when it does not understand.
 _PATIENCE = 1.0
 
+_TURN = 0.1  # seconds for one of several connections on which something has come
+
 _known: dict[Address, Dialect] = {}  # what was spoken there last; only a guess at what to try first
 
 
@@ -99,7 +101,7 @@ class _Caller:
             dialect = dialects.pop(0)
             tried.append(dialect)
             try:
-                connection = self.attempt(dialect, patience=_PATIENCE if dialects else None)
+                connection = self.attempt(dialect, patience=_PATIENCE if dialects else 0.0)
             except _OtherDialectError as other:  # it says goodbye in its own dialect, so nothing is left to guess
                 self.is_rpyc = True
                 dialects = [other.dialect] if other.dialect not in tried else []
@@ -112,7 +114,7 @@ class _Caller:
                 return connection
         return self.wait()
 
-    def attempt(self, dialect: Dialect, *, patience: float | None) -> Connection | None:
+    def attempt(self, dialect: Dialect, *, patience: float) -> Connection | None:
         """Try one dialect. Returns None if the server hung up, or hasn't answered after *patience* seconds."""
         try:
             sock = _WAYS.get(self.address.scheme, plugins.open_socket)(self.address, self.deadline)
@@ -121,7 +123,7 @@ class _Caller:
         prepare(sock)
         connection = Connection(FrameStream(sock, self.address, limit=_FIRST_FRAME), dialect)
         self.waiting.append(connection)
-        return self.greet(connection, self.deadline if patience is None else self.deadline.part(patience))
+        return self.greet(connection, self.deadline.part(patience))
 
     def greet(self, connection: Connection, deadline: Deadline) -> Connection | None:
         """Ask for the root, or go on waiting for it. Returns None if there is no answer by *deadline*, or never."""
@@ -143,7 +145,10 @@ class _Caller:
         return connection
 
     def wait(self) -> Connection:
-        """Wait for whichever of the attempts is answered first, after all dialects were tried."""
+        """Wait for whichever of the attempts is answered first, after all dialects were tried.
+
+        None of them is waited for alone: a server that takes one connection at a time answers the first, and late.
+        """
         while self.waiting and not self.deadline.expired:
             if self.deadline.cancelled:
                 raise DialCancelledError(self.address)
@@ -153,7 +158,7 @@ class _Caller:
                 ready = [key.data for key, _ in selector.select(self.deadline.slice())]
             for connection in ready:
                 try:
-                    if found := self.greet(connection, self.deadline):
+                    if found := self.greet(connection, self.deadline.part(_TURN)):
                         return found
                 except _OtherDialectError:
                     continue
