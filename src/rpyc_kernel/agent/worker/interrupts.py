@@ -159,9 +159,10 @@ class Interrupts:
         """From any thread, just after the keeper's signal: where that one woke nobody, send another.
 
         A process's signal may be taken by any of its threads, and by the main thread just before a call that blocks:
-        the flag that Python sets then is looked at when that call returns, which may be never.
+        the flag that Python sets then is looked at when that call returns, which may be never. A handler of the user's
+        own gets one signal for one press.
         """
-        if self._told.interrupt[0] != self._seen:
+        if self._told.interrupt[0] != self._seen and signal.getsignal(signal.SIGINT) == self._handle:
             self._again = self._again or NOBODY
             signal_main()
 
