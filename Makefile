@@ -6,8 +6,10 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip install -qq --disable-pip-version-check
 ARGS ?=
+# Or each kernel that a test or a measurement starts would compile what it imports, which takes longer than all else.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo lab test check format bench reliability conformance soak fuzz clean
+.PHONY: help demo lab test venvs check format bench reliability conformance soak fuzz clean
 .DELETE_ON_ERROR:
 
 help:
@@ -40,7 +42,11 @@ lab: $(VENV)/lab.installed
 	@$(RUN) scripts/lab.py $(ARGS)
 
 test: $(VENV)/test.installed
-	@$(RUN) -m pytest -n 3 --dist loadfile $(ARGS)
+	@$(RUN) -m pytest -n 3 --no-loadscope-reorder $(ARGS)
+
+# What `make test` would make when it is first needed: the Pythons of servers, in venvs with old RPyCs and old IPythons.
+venvs: $(VENV)/test.installed
+	@$(RUN) -m tests.servers.venvs
 
 check: $(VENV)/check.installed
 	@$(RUN) -m ruff check .

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 
 import pytest
+import xdist.scheduler
 from hypothesis import HealthCheck, settings
 
 from tests.leftovers import Leftovers
@@ -13,6 +14,7 @@ from tests.needs import needs
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")  # how long an example takes says how busy the machine is
 
+BROWSERS = "tests/kernel/browser"
 LEFTOVERS = pytest.StashKey[Leftovers]()
 
 
@@ -30,6 +32,29 @@ def pytest_sessionfinish(session):
     if leftovers and (found := leftovers.found()):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
         session.config.get_terminal_writer().line("\n".join(["", "The tests have left behind:", *found]), red=True)
+
+
+class Scheduling(xdist.scheduler.LoadFileScheduling):
+    """Files of tests for whoever is free; those with browsers one after the other, since each takes both cores."""
+
+    def _split_scope(self, nodeid):
+        file = super()._split_scope(nodeid)
+        return BROWSERS if file.startswith(BROWSERS) else file
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return Scheduling(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest looks at what `-m` chooses
+def pytest_collection_modifyitems(items):
+    """What takes long begins first, and `mainly` is told what that means."""
+    items.sort(key=lambda item: not item.nodeid.startswith(BROWSERS))
+    for item in items:
+        mainly = item.get_closest_marker("mainly")
+        kind = getattr(item, "callspec", None) and item.callspec.params.get("remote")
+        if mainly and kind and kind != mainly.args[0]:
+            item.add_marker("soak")
 
 
 def pytest_runtest_setup(item):

@@ -17,7 +17,8 @@ from tests.faults.networks import FAR, NEAR, Cable, Namespace, give_a_network
 from tests.kernel.remotes import wait_until
 from tests.needs import needs
 from tests.servers.registries import registering, start_registry
-from tests.servers.rpyc_servers import environment, start_server, venv
+from tests.servers.rpyc_servers import environment, start_server
+from tests.servers.venvs import venv
 
 pytestmark = pytest.mark.needs("ip")
 

@@ -15,10 +15,9 @@ from typing import Any, Self
 
 from tests import elsewhere
 from tests.servers.rpyc_servers import Server, start_server
+from tests.servers.venvs import WITH_IPYTHON, WITHOUT_IPYTHON
 
-WITHOUT_IPYTHON = ("numpy", "matplotlib", "pandas", "pillow", "comm", "tqdm", "nest_asyncio")
-WITH_IPYTHON = (*WITHOUT_IPYTHON, "ipython", "ipywidgets", "matplotlib-inline")
-PACKAGES = {"ipython": WITH_IPYTHON, "plain": WITHOUT_IPYTHON, "bare": ()}
+PACKAGES = {"ipython": WITH_IPYTHON, "plain": WITHOUT_IPYTHON, "bare": []}
 
 SPAWNED = "spawned "
 

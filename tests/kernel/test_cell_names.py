@@ -14,7 +14,7 @@ from tests.kernel.remotes import Remote
 
 @pytest.fixture(scope="module")
 def notebook() -> Iterator[Client]:
-    with Remote("bare", extra_packages=("ipython", "rich")) as server, Kernel() as client:
+    with Remote("ipython") as server, Kernel() as client:
         connect(client, server)
         client.good("def boom(n):\n    local = 1\n    return local / n  # boom's line")
         yield client

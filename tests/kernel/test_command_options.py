@@ -9,6 +9,8 @@ from tests.kernel.conftest import connect
 from tests.kernel.remotes import Remote
 from tests.kernel.results import refused
 
+pytestmark = pytest.mark.mainly("plain")
+
 
 @pytest.mark.parametrize("options", ["--frobnicate", "--new=1", "--cwd", "--keep soon", "--env NOVALUE", "--ne"])
 def test_unknown_and_malformed_options_are_refused(nb: Client, remote: Remote, options: str) -> None:

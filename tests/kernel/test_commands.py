@@ -12,6 +12,8 @@ from tests.kernel.kernels import Kernel
 from tests.kernel.remotes import Remote, wait_until
 from tests.kernel.results import refused
 
+pytestmark = pytest.mark.mainly("plain")
+
 WHERE = "import os; os.environ['RK_WHERE']"
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from tests.kernel.client import Client
 from tests.kernel.conftest import connect
 from tests.kernel.kernels import Kernel
 from tests.kernel.remotes import Remote, wait_until
 from tests.servers.rpyc_servers import free_port
+
+pytestmark = pytest.mark.mainly("plain")
 
 FAILING = [
     "%connect {here} --new --python /no/such/python",

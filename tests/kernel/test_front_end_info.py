@@ -38,7 +38,7 @@ def test_no_debugger_is_advertised(nb: Client) -> None:
 
 
 def test_version_and_links_are_those_of_the_other_python() -> None:
-    with Remote("plain", python="3.8") as remote, Kernel() as front:
+    with Remote("bare", rpyc="4.1.5", python="3.8") as remote, Kernel() as front:
         connect(front, remote)
         info = front.kernel_info()
         assert info["language_info"]["version"].startswith("3.8.")

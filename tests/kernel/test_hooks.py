@@ -43,6 +43,11 @@ def test_the_error_of_a_cell_is_its_own_also_when_a_hook_fails(nb: Client) -> No
     assert "division by zero" in "\n".join(cell.reply["traceback"])
 
 
+def test_what_is_called_around_cells_can_be_looked_at(nb: Client) -> None:
+    nb.good("events = get_ipython().events\ndef hook(): pass\nevents.register('pre_execute', hook)")
+    assert nb.good("hook in events.callbacks['pre_execute']").text == "True"
+
+
 SHOWN = {
     "showtraceback": ("try:\n    1/0\nexcept Exception:\n    get_ipython().showtraceback()", "ZeroDivisionError"),
     "showtraceback of another": (
@@ -59,11 +64,6 @@ SHOWN = {
 
 
 @pytest.mark.parametrize("shown", SHOWN)
-def test_what_is_called_around_cells_can_be_looked_at(nb: Client) -> None:
-    nb.good("events = get_ipython().events\ndef hook(): pass\nevents.register('pre_execute', hook)")
-    assert nb.good("hook in events.callbacks['pre_execute']").text == "True"
-
-
 def test_a_cell_that_shows_an_error_which_it_has_handled_is_good(nb: Client, shown: str) -> None:
     code, text = SHOWN[shown]
     cell, queued = nb.start(code + "\nprint('went on')"), nb.start("'queued'")

@@ -11,6 +11,7 @@ from tests.kernel.client import Client
 from tests.kernel.conftest import connect
 from tests.kernel.kernels import Kernel
 from tests.kernel.remotes import Remote
+from tests.servers.venvs import WITH_IPYKERNEL
 
 
 def test_a_kernel_has_what_libraries_look_for(nb: Client) -> None:
@@ -134,9 +135,9 @@ HOOKS = (
 def with_ipykernel(request: pytest.FixtureRequest) -> Iterator[Client]:
     """A notebook on a machine that has ipykernel: the newest, the last of the one before, one from before `comm`."""
     old = {
-        "5.5.6": {"python": "3.8", "rpyc": "4.1.5", "extra_packages": ("ipykernel==5.5.6", "ipython==7.34.0")},
-        "6.29.5": {"python": "3.9", "rpyc": "6.0.2", "extra_packages": ("ipykernel==6.29.5",)},
-        "7": {"extra_packages": ("ipykernel", "jupyter_ui_poll")},
+        "5.5.6": {"python": "3.8", "rpyc": "4.1.5", "extra_packages": ["ipykernel==5.5.6", "ipython==7.34.0"]},
+        "6.29.5": {"python": "3.9", "rpyc": "6.0.2", "extra_packages": ["ipykernel==6.29.5"]},
+        "7": {"extra_packages": WITH_IPYKERNEL},
     }
     with Remote("bare", **old[request.param]) as remote, Kernel() as client:
         connect(client, remote)

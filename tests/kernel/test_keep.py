@@ -15,6 +15,8 @@ from tests.kernel.kernels import Kernel
 from tests.kernel.remotes import Remote, wait_until
 from tests.servers.rpyc_servers import start_server
 
+pytestmark = pytest.mark.mainly("plain")
+
 
 def worker(kernel: Kernel) -> int:
     """The process in which cells run; after a crash the last cell's result may be shown again before it."""

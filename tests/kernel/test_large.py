@@ -11,6 +11,8 @@ from tests.kernel.kernels import Kernel
 from tests.kernel.remotes import SPAWNED, Remote
 from tests.kernel.results import Request
 
+pytestmark = pytest.mark.mainly("ipython")
+
 SIZE = 70_000_000
 LIMIT = 4 << 20
 """Bytes of a message, in the tests of what is above the limit."""

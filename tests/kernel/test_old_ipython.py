@@ -9,13 +9,13 @@ import pytest
 from tests.kernel.client import Client
 from tests.kernel.kernels import Kernel
 from tests.kernel.remotes import Remote
+from tests.servers.venvs import OLD_IPYTHON
 
 
 @pytest.fixture(scope="module", params=[("4.1.5", "3.8", "8."), ("5.0.1", "3.7", "7.")], ids=["8.12", "7.34"])
 def old(request: pytest.FixtureRequest) -> Iterator[Client]:
     rpyc, python, version = request.param
-    packages = ("ipython", "comm", "matplotlib")
-    with Remote("bare", rpyc=rpyc, python=python, extra_packages=packages) as remote, Kernel() as client:
+    with Remote("bare", rpyc=rpyc, python=python, extra_packages=OLD_IPYTHON) as remote, Kernel() as client:
         said = client.good(f"%connect {remote.address}").stdout
         assert f"Python {python}" in said
         assert f"IPython {version}" in said

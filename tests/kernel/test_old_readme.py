@@ -26,6 +26,8 @@ ROOT = Path(__file__).parents[2]
 RPYCS = """\
 from rpyc.utils.server import ThreadedServer
 from rpyc.core.service import SlaveService
+
+pytestmark = pytest.mark.mainly("ipython")
 server = ThreadedServer(SlaveService, hostname='127.0.0.1', port={port}, reuse_addr=True)
 server.start()
 """

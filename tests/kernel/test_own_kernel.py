@@ -17,6 +17,8 @@ from tests.kernel.installed import EXAMPLES, InstalledKernel, kernelspec
 from tests.kernel.kernels import Kernel, private_environment
 from tests.kernel.remotes import Remote, wait_until
 
+pytestmark = pytest.mark.mainly("ipython")
+
 OWN = EXAMPLES / "own_kernel"
 
 

@@ -12,6 +12,8 @@ from tests.kernel.conftest import connect
 from tests.kernel.remotes import Remote, wait_until
 from tests.kernel.results import Request
 
+pytestmark = pytest.mark.mainly("ipython")
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 UPLOADED = EXAMPLES / "scripts" / "fibonacci.py"
 

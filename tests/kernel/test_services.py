@@ -14,6 +14,8 @@ from tests.kernel.results import refused
 from tests.servers.registries import answering, registered, start_registry
 from tests.servers.rpyc_servers import Server, free_port
 
+pytestmark = pytest.mark.mainly("plain")
+
 WHERE = "import os; os.environ['RK_WHERE']"
 PORT = "import os; os.environ['RK_REMOTE']"
 

@@ -15,6 +15,8 @@ from tests.kernel.gates import Gate
 from tests.kernel.kernels import Kernel
 from tests.kernel.remotes import Remote, wait_until
 
+pytestmark = pytest.mark.mainly("plain")
+
 
 @pytest.fixture
 def named(new_kernel: Callable[..., Kernel], own_remote: Remote) -> tuple[Client, Client]:

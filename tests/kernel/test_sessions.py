@@ -10,6 +10,8 @@ from tests.kernel.conftest import connect
 from tests.kernel.kernels import Kernel
 from tests.kernel.remotes import Remote, wait_until
 
+pytestmark = pytest.mark.mainly("plain")
+
 MANY = 20
 
 

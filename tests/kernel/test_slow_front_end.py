@@ -10,6 +10,8 @@ from tests.kernel.conftest import connect
 from tests.kernel.kernels import Kernel
 from tests.kernel.remotes import Remote
 
+pytestmark = pytest.mark.mainly("plain")
+
 # Far more than the 1,000 messages that ZeroMQ queues on either side, and what the sockets between them hold.
 MANY = 30_000
 

@@ -16,15 +16,13 @@ import pytest
 
 from tests.kernel.client import Client
 from tests.kernel.kernels import REFERENCE, Kernel
-from tests.kernel.remotes import WITH_IPYTHON, WITHOUT_IPYTHON, Remote
-from tests.servers.rpyc_servers import venv
+from tests.kernel.remotes import Remote
+from tests.servers.venvs import WITH_IPYKERNEL, WITHOUT_IPYTHON, venv
 
 REPORTS = {each["id"]: each for each in json.loads(Path(__file__).with_name("reports.json").read_text())}
 
-# What the reports' cells import. ipykernel is there for `ipykernel.zmqshell` and for the reference.
-EVERYWHERE = ("click", "line_profiler", "loguru", "memory_profiler", "nest_asyncio", "pytest", "rich", "wurlitzer")
-WITH_IPYTHON_ONLY = ("ipdb", "ipykernel>=7.4,<8", "ipympl")
-PACKAGES = {"plain": (*WITHOUT_IPYTHON, *EVERYWHERE), "ipython": (*WITH_IPYTHON, *EVERYWHERE, *WITH_IPYTHON_ONLY)}
+# ipykernel is there for cells that import `ipykernel.zmqshell`, and for the reference.
+PACKAGES = {"plain": WITHOUT_IPYTHON, "ipython": WITH_IPYKERNEL}
 
 
 def of(report: str, *, on: tuple[str, ...] = ("ipython", "plain")) -> pytest.MarkDecorator:

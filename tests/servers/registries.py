@@ -14,7 +14,8 @@ from typing import Any
 
 from rpyc_kernel.errors import DiscoveryError
 from rpyc_kernel.transport.registry import discover
-from tests.servers.rpyc_servers import CURRENT_RPYC, VERSIONS, Server, environment, free_port, start_server, venv
+from tests.servers.rpyc_servers import Server, environment, free_port, start_server
+from tests.servers.venvs import CURRENT_RPYC, VERSIONS, venv
 
 _CLASSES = {"udp": "UDPRegistryServer", "tcp": "TCPRegistryServer"}
 # It is bound before it says so: what is sent to it then is not lost.

@@ -4,15 +4,12 @@
 >>> with start_server(rpyc="5.3.1") as server:
 ...     dial(Address.parse(server.address))
 
-The venvs are made once and kept, in the folder that RPYC_KERNEL_TEST_VENVS names, or else in ``.venvs`` of the
-repository. A test that asks for a Python which this machine doesn't have is skipped (tests/needs.py).
+A test that asks for a Python which this machine doesn't have is skipped (tests/needs.py).
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import hashlib
 import itertools
 import os
 import random
@@ -20,7 +17,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,16 +24,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.needs import needs
+from tests.servers.venvs import CURRENT_PYTHON, CURRENT_RPYC, VERSIONS, venv
 
-CURRENT_PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
-CURRENT_RPYC = "6.0.2"
-
-# The RPyCs that have to work, each on a Python of its time: (rpyc, python)
-VERSIONS = [("4.1.5", "3.8"), ("5.0.1", "3.7"), ("5.3.1", "3.9"), ("6.0.2", "3.11"), ("6.0.2", "3.13")]
 KINDS = ["threaded", "instance", "pool", "forking", "oneshot", "classic"]
 
-_VENVS = Path(os.environ.get("RPYC_KERNEL_TEST_VENVS") or Path(__file__).resolve().parents[2] / ".venvs")
 
 # It listens before it tells its port, so that nobody comes too early; a second listen() does no harm.
 _SCRIPT = """\
@@ -207,29 +197,3 @@ def free_port() -> int:
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
-
-
-def venv(python: str = CURRENT_PYTHON, rpyc: str = CURRENT_RPYC, extra_packages: Iterable[str] = ()) -> Path:
-    """Return the Python of a venv with this Python, this RPyC and *extra_packages*; make it if it isn't there yet."""
-    base = sys.executable if python == CURRENT_PYTHON else needs(f"python{python}")
-    packages = [f"rpyc=={rpyc}", *sorted(extra_packages)]
-    mark = hashlib.sha256("\n".join(packages).encode()).hexdigest()[:8]
-    folder = _VENVS / f"py{python}-rpyc{rpyc}-{mark}"
-    interpreter = folder / "bin" / "python"
-    complete = folder / "complete"
-    if complete.exists():
-        return interpreter
-    _VENVS.mkdir(parents=True, exist_ok=True)
-    with (_VENVS / f"{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not complete.exists():  # nobody else made it while we waited
-            shutil.rmtree(folder, ignore_errors=True)
-            _run(base, "-m", "venv", str(folder))
-            _run(str(interpreter), "-m", "pip", "install", "-q", "--disable-pip-version-check", *packages)
-            complete.write_text("\n".join(packages))
-    return interpreter
-
-
-def _run(*command: str) -> None:
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600, check=False)
-    assert done.returncode == 0, f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}"

@@ -13,7 +13,8 @@ from rpyc_kernel.transport.address import Address
 from rpyc_kernel.transport.connection import RemoteRef
 from rpyc_kernel.transport.dial import dial
 from rpyc_kernel.transport.dialect import RPYC_5, RPYC_5_BOUND, RPYC_6, RPYC_6_BOUND
-from tests.servers.rpyc_servers import KINDS, VERSIONS, start_server
+from tests.servers.rpyc_servers import KINDS, start_server
+from tests.servers.venvs import VERSIONS
 
 # An echo; and what a cell's answer is made of: bytes, texts, numbers, nothing.
 ECHO = "lambda *values: values if len(values) != 1 else values[0]"

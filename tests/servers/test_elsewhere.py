@@ -11,8 +11,9 @@ import pytest
 
 from tests import elsewhere
 from tests.kernel.kernels import SOURCE
-from tests.servers.rpyc_servers import VERSIONS, start_server
+from tests.servers.rpyc_servers import start_server
 from tests.servers.sessions import Session
+from tests.servers.venvs import VERSIONS
 from tests.unit.sessions import wait_for
 
 # What a keeper imports only where it forks its workers.

@@ -23,7 +23,8 @@ from tests.kernel.kernels import SOURCE
 from tests.kernel.remotes import Remote as Machine
 from tests.kernel.remotes import wait_until
 from tests.needs import needs
-from tests.servers.rpyc_servers import VERSIONS, Server, free_port, start_server
+from tests.servers.rpyc_servers import Server, free_port, start_server
+from tests.servers.venvs import VERSIONS
 
 SCRIPTS = Path(__file__).parents[2] / "examples" / "scripts"
 HELPERS = ("relay.py", "fibonacci.py")  # what scripts use

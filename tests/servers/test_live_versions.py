@@ -6,7 +6,8 @@ import pytest
 
 import rpyc_kernel
 from rpyc_kernel.errors import RemoteError
-from tests.servers.rpyc_servers import VERSIONS, start_server
+from tests.servers.rpyc_servers import start_server
+from tests.servers.venvs import VERSIONS
 
 THERE = """
 import contextlib, socket

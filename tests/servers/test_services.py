@@ -23,7 +23,8 @@ from tests.kernel.kernels import SOURCE
 from tests.kernel.remotes import wait_until
 from tests.needs import needs
 from tests.servers.registries import registered, start_registry
-from tests.servers.rpyc_servers import VERSIONS, Server, environment, free_port, venv
+from tests.servers.rpyc_servers import Server, environment, free_port
+from tests.servers.venvs import VERSIONS, venv
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 PYTHONS = dict(reversed(VERSIONS))  # the first Python of each RPyC

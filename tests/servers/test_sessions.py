@@ -12,8 +12,9 @@ import pytest
 from rpyc_kernel.errors import RpycKernelError
 from rpyc_kernel.link.link import Link
 from rpyc_kernel.transport.address import Address
-from tests.servers.rpyc_servers import VERSIONS, start_server
+from tests.servers.rpyc_servers import start_server
 from tests.servers.sessions import Session
+from tests.servers.venvs import VERSIONS
 
 
 def works(session: Session) -> None:

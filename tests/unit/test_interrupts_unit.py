@@ -53,6 +53,7 @@ def interrupts(page, clock):
     interrupts = Interrupts(page)
     interrupts.install()
     yield interrupts
+    interrupts.stop_insisting()  # or each call of each test after this one would be traced
     current.reset(token)
     signal.signal(signal.SIGINT, handler)
 

@@ -13,7 +13,7 @@ from tests.kernel.remotes import Remote
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-pytestmark = pytest.mark.needs("chromium")
+pytestmark = [pytest.mark.needs("chromium"), pytest.mark.mainly("ipython")]
 
 
 def test_a_first_notebook(page: Page, remote: Remote) -> None:

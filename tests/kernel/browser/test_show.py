@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tests.kernel.browser.video import Watched
 
-pytestmark = pytest.mark.needs("chromium")
+pytestmark = [pytest.mark.needs("chromium"), pytest.mark.mainly("ipython")]
 
 LOOP = "while True: show(camera.read())"
 
