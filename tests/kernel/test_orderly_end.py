@@ -130,3 +130,20 @@ def test_a_shutdown_and_a_restart_of_the_kernel(
         else:
             kernel.shutdown()
         assert wait_until(lambda folder=folder: done(folder) == ALL), done(folder)
+
+
+@pytest.mark.mainly("plain")
+@pytest.mark.parametrize(
+    "end", ["%disconnect --end", "%sessions {address} --end {name}", "%connect {address} --new\n1", "--keep runs out"]
+)
+def test_whoever_ends_a_session(new_kernel: Callable[..., Kernel], remote: Remote, tmp_path: Path, end: str) -> None:
+    kernel = new_kernel()
+    client = kernel.first
+    connect(client, remote, "--name", "motors", "--keep", "1s" if "keep" in end else "1h")
+    prepare(client, tmp_path)
+    client.good("thread.start()")
+    if "keep" in end:
+        client.good("%disconnect")
+    else:
+        client.good(end.format(address=remote.address, name="motors"))
+    assert wait_until(lambda: done(tmp_path) == ALL), done(tmp_path)
