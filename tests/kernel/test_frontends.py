@@ -16,10 +16,10 @@ from tests.kernel.kernels import COMMAND, private_environment, write_kernelspec
 from tests.kernel.remotes import Remote
 from tests.kernel.results import plain
 
+pytestmark = pytest.mark.mainly("ipython")
+
 STARTS = """
 import asyncio, concurrent.futures, threading
-
-pytestmark = pytest.mark.mainly("ipython")
 pool = concurrent.futures.ThreadPoolExecutor(1); pool.submit(print, 'pool').result()
 async def later(): await asyncio.sleep(.3); print('task')
 task = asyncio.ensure_future(later()); thread = threading.Timer(.3, print, ['thread']); thread.start()

@@ -23,11 +23,11 @@ from tests.kernel.remotes import Remote, processes_with, wait_until
 from tests.servers.rpyc_servers import free_port
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.mainly("ipython")
+
 RPYCS = """\
 from rpyc.utils.server import ThreadedServer
 from rpyc.core.service import SlaveService
-
-pytestmark = pytest.mark.mainly("ipython")
 server = ThreadedServer(SlaveService, hostname='127.0.0.1', port={port}, reuse_addr=True)
 server.start()
 """
