@@ -83,8 +83,9 @@ def terminal(*argv: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=60, env=env, stdin=subprocess.DEVNULL)
 
 
-def test_the_terminal_commands_know_it(proxy):
-    with start_server() as server:
+def test_the_terminal_commands_know_it(proxy, tmp_path):
+    alone = {"XDG_RUNTIME_DIR": str(tmp_path), "HOME": str(tmp_path)}  # other tests have sessions, too
+    with start_server(env=alone) as server:
         done = terminal("sessions", proxy.address(server.address))
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout == "No session runs there.\n"
