@@ -5,7 +5,6 @@ instead of the answer to the first request, or "call", after a proper root, inst
 What it got in return for its own requests it writes to FOLDER/replies. Nothing of ours is imported here.
 """
 
-import functools
 import json
 import os
 import random
@@ -156,14 +155,9 @@ def bomb(line, seq, good):
     line.frame(BOMB[:60_000] if seq == 1 else BOMB, packed=1)
 
 
-@functools.cache  # it takes a second, and a client may call again
-def compressed(data):
-    return zlib.compress(data, 1)
-
-
 def bomb_of_a_value(line, seq, good):
     """One that is a proper reply, had it all been unpacked."""
-    line.frame(compressed(line.envelope(REPLY, seq, brine.dump((VALUE, bytes(100 * 2**20))))), packed=1)
+    line.frame(zlib.compress(line.envelope(REPLY, seq, brine.dump((VALUE, bytes(100 * 2**20)))), 1), packed=1)
 
 
 def deep(line, seq, good):

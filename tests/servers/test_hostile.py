@@ -141,8 +141,9 @@ def check(found, expected):
 @pytest.mark.parametrize(("behaviour", "expected"), [(name, both[0]) for name, both in BEHAVIOURS.items()])
 def test_a_hostile_server_from_the_first_answer_on(behaviour, expected, tmp_path, canary):
     with hostile(behaviour, "root", tmp_path) as address:
-        with bounded(8, MEGABYTE * 8):
-            found = outcome(lambda: dial(address, timeout=1 if expected is SilentServerError else 6))
+        seconds = 1 if expected is SilentServerError else 6
+        with bounded(seconds + 2, MEGABYTE * 8):
+            found = outcome(lambda: dial(address, timeout=seconds))
         if not isinstance(found, Exception):
             found, connection = found.root(), found
             connection.close()
@@ -159,7 +160,7 @@ def test_a_hostile_server_once_it_is_trusted(behaviour, expected, tmp_path, cana
         connection.max_frame = LIMIT
         seconds = 1 if expected is NoAnswerError else 5
         try:
-            with bounded(8, LIMIT * 4):
+            with bounded(seconds + 2, LIMIT * 4):
                 found = outcome(lambda: connection.call(connection.root(), b"ask", timeout=seconds))
             check(found, expected)
             if isinstance(found, ProtocolError):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FRAME = struct.Struct("<BIIQQ")
 PIPE_SIZE = 1 << 18  #: bytes that the worker may be ahead of its keeper, where the system lets us choose
 REQUEST = struct.Struct("<II")
-INTERRUPT = 0xFFFFFFFF  #: in place of the length: no request, but an interrupt of the one with that number
+INTERRUPT = 0xFFFFFFFF  #: in place of the length: no request, but an interrupt for the one with that number
 CARRIES = 0xFFFFFFFE  #: the same: the number is how many bytes a second the link carries
 LEAVE = 0xFFFFFFFD  #: the same: no request will follow; end in order, with the cell that runs
 HURRY = 0xFFFFFFFC  #: the same: the time for that is used up; run the exit functions now

@@ -190,13 +190,12 @@ class RpycKernel(StoppableKernel):
             steps = routing.route(code)
             for index, step in enumerate(steps):
                 if self._pressed:
-                    reply = self.publisher.error("KeyboardInterrupt", "stopped before this part of the cell", msg_id)
-                    break
+                    raise KeyboardInterrupt
                 cell.user_expressions = (user_expressions or {}) if index == len(steps) - 1 else {}
                 reply = await self._run_step(step, cell)
                 if reply["status"] != "ok":
                     break
-        except KeyboardInterrupt:  # a signal for local code that had not begun, or had just ended
+        except KeyboardInterrupt:  # also a signal for local code that had not begun, or had just ended
             reply = self.publisher.error("KeyboardInterrupt", "stopped before this part of the cell", msg_id)
         except (DialCancelledError, WaitingStoppedError, WithdrawnError) as error:
             reply = self.publisher.error("KeyboardInterrupt", str(error), msg_id)
