@@ -25,16 +25,9 @@ FILES = ("test_kernel.py", "test_message_spec.py", "test_async.py", "test_comm.p
 SECONDS = 1800  # of one suite
 OF_ONE_TEST = 60
 
-# It leaves its cell running where it fails, which the next test would find in its way.
-ALONE = "test_message_spec.py::test_non_execute_stop_on_error"
-
 OTHERWISE = {
     "test_message_spec.py::test_kernel_info_request": "asks for ipykernel's own version number, and for subshells",
     "test_message_spec.py::test_subshell": "there are no subshells: another machine's Python runs one cell at a time",
-    "test_message_spec.py::test_non_execute_stop_on_error": (
-        "expects questions to wait for the running cell; here they are answered while it runs, so that the replies"
-        " come in another order"
-    ),
 }
 """ipykernel's tests that do not pass, and why they should not."""
 

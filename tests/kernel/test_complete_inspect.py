@@ -1,6 +1,7 @@
 """Completion and inspection: as the page shows them, also while a cell runs."""
 
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -198,6 +199,29 @@ def test_both_answer_while_a_cell_runs(
     record_property("seconds", sorted(taken))
     assert sorted(taken)[len(taken) // 2] < 0.3
     assert max(taken) < 2
+
+
+def test_a_question_right_behind_a_short_cell_is_answered_by_what_the_cell_leaves(nb: Client) -> None:
+    name = f"behind_{uuid.uuid4().hex}"
+    cell = nb.start(f"import time; time.sleep(0.4); {name} = 1")
+    asked = nb.send("shell", "complete_request", {"code": name[:-1], "cursor_pos": len(name) - 1})
+    about = nb.send("shell", "kernel_info_request", {})
+    nb.wait_for(lambda: asked.done and about.done, what="both answers")
+    assert asked.reply is not None
+    assert asked.reply["matches"] == [name]
+    assert [each.id for each in sorted((about, cell, asked), key=lambda each: each.replied_at)] == [
+        cell.id,
+        asked.id,
+        about.id,
+    ]
+
+
+def test_a_question_behind_many_cells_waits_a_second_and_no_longer(nb: Client, gate: Gate) -> None:
+    cells = [nb.start(f"{gate.wait}\nprint('done')"), nb.start("1"), nb.start("2")]
+    assert "some_function" in nb.complete("some_fu")["matches"]
+    assert not any(each.done for each in cells)
+    gate.open()
+    assert [nb.finish(each).text for each in cells] == [None, "1", "2"]
 
 
 @ALSO_SPAWNED

@@ -24,8 +24,8 @@ def test_a_kernel_has_what_libraries_look_for(nb: Client) -> None:
     assert (
         nb.good("c.kernel is k, k.topic('x').endswith(b'x'), k._allow_stdin, k.int_id").text == "(True, True, True, -1)"
     )
-    cell = nb.good("p = k.get_parent(); p['header']['msg_id'], p['content']['code'][:4], k.get_parent('control')")
-    assert cell.text == f"('{cell.id}', 'p = ', {{}})"
+    cell = nb.good("p = k.get_parent(); p['header']['msg_id'], p['content']['code'][:4]")
+    assert cell.text == f"('{cell.id}', 'p = ')"
     nb.good("k.get_parent('shell') == k.get_parent() and set(k._parent_ident) == {'shell', 'control'} or 1 / 0")
     assert nb.good("import sys; sys.stdout._is_master_process()").text == "True"
     nb.good(
@@ -33,6 +33,23 @@ def test_a_kernel_has_what_libraries_look_for(nb: Client) -> None:
         "k.io_loop.add_callback(called.append, 1); k.io_loop.call_later(0.01, called.append, 2)"
     )
     assert nb.good("while len(called) < 2: await asyncio.sleep(0.01)\ncalled").text == "[1, 2]"
+
+
+def test_it_knows_who_has_asked(fresh: Client) -> None:
+    session = fresh.zmq.session.session
+    fresh.good("k = get_ipython().kernel")
+    cell = fresh.good("p = k.get_parent(); print(p['header']['session'], k._parent_ident['shell'], *p['content'])")
+    assert cell.stdout.startswith(f"{session} [b'{session}'] code silent ")
+    assert "origin" not in cell.stdout
+    assert fresh.good("k.get_parent('control'), k._parent_ident['control']").text == "({}, [])"
+    asked = fresh.send("control", "kernel_info_request", {})
+    fresh.finish(asked)
+    told = "c = k.get_parent('control'); print(c['header']['msg_id'], c['header']['session'], c['msg_type'])"
+    assert fresh.good(told).stdout == f"{asked.id} {session} kernel_info_request\n"
+    assert fresh.good("k._parent_ident['control']").text == f"[b'{session}']"
+    code = "k.get_parent()['metadata'].get('cellId')"
+    content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False}
+    assert fresh.finish(fresh.send("shell", "execute_request", content, metadata={"cellId": "c1"})).text == "'c1'"
 
 
 def test_what_is_sent_through_its_session_arrives(nb: Client) -> None:

@@ -242,7 +242,7 @@ import multiprocessing, os, sys
 context = multiprocessing.get_context('fork')
 def work(name):
     for n in range(100): print('fork', 'worker', name, n, flush=n % 2)
-    print('end', 'of', name, end='.', flush=True); print(); print('last', name, end=';')
+    print('end', 'of', name, end='.'); print(); print('last', name, end=';')
 processes = [context.Process(target=work, args=(name,)) for name in 'abcd']
 for each in processes: each.start()
 for each in processes: each.join()

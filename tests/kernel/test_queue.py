@@ -31,6 +31,8 @@ def test_aborted_cells_are_not_counted(nb: Client, gate: Gate) -> None:
     after = nb.good("1")
     assert failing.reply is not None
     assert after.reply is not None
+    assert waiting.reply is not None
+    assert waiting.reply["execution_count"] == 0
     assert after.reply["execution_count"] == failing.reply["execution_count"] + 1
 
 

@@ -47,11 +47,19 @@ class Session:
         return msg_id
 
     def until(self, msg_type: str, parent: str, timeout: float = 30.0) -> list[Message]:
-        """All messages up to the first of that type for that request."""
+        """All messages up to the first of that type for that request.
+
+        Raises:
+            AssertionError: None has come in time. Its text names what came instead, and what the link said.
+        """
         found = []
         deadline = time.monotonic() + timeout
         while True:
-            message = self.messages.get(timeout=max(0.01, deadline - time.monotonic()))
+            try:
+                message = self.messages.get(timeout=max(0.01, deadline - time.monotonic()))
+            except queue.Empty:
+                came = [(each.type, each.parent, each.content) for each in found[-9:]]
+                raise AssertionError(f"no {msg_type} for {parent!r}; came: {came}; the link: {self.statuses}") from None
             found.append(message)
             if message.type == msg_type and message.parent in (parent, ""):
                 return found

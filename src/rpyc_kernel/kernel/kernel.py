@@ -29,6 +29,7 @@ from rpyc_kernel.kernel.iopub import PatientIOPub
 from rpyc_kernel.kernel.local_errors import LocalShell
 from rpyc_kernel.kernel.machines import Machines
 from rpyc_kernel.kernel.memory import Memory
+from rpyc_kernel.kernel.origin import origin
 from rpyc_kernel.kernel.presses import Presses
 from rpyc_kernel.kernel.publisher import Publisher
 from rpyc_kernel.kernel.remote_name import RemoteName
@@ -257,8 +258,10 @@ class RpycKernel(StoppableKernel):
             "allow_stdin": cell.allow_stdin,
             "execution_count": cell.count,
             "deaths": deaths,
+            "origin": origin(self),
         }
-        return await self._ask_machine(machine, Message("execute_request", content, cell.msg_id))
+        metadata = self.get_parent("shell").get("metadata")
+        return await self._ask_machine(machine, Message("execute_request", content, cell.msg_id, metadata))
 
     async def _run_locally(self, code: str, cell: Cell) -> dict[str, Any]:
         shell = self.shell  # its displayhook counts from execution_count or from one less, by IPython's version

@@ -27,7 +27,7 @@ from rpyc_kernel.kernel.contents import check, failure
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ANSWERED_AT_ONCE = frozenset(
+QUESTIONS = frozenset(
     {
         "complete_request",
         "inspect_request",
@@ -35,11 +35,13 @@ ANSWERED_AT_ONCE = frozenset(
         "history_request",
         "kernel_info_request",
         "comm_info_request",
-        "comm_open",
-        "comm_msg",
-        "comm_close",
     }
 )
+
+# What doesn't wait for a cell that takes its time.
+ANSWERED_BESIDE = QUESTIONS | {"comm_open", "comm_msg", "comm_close"}
+
+YOUNG = 1.0  # seconds since it has begun: so long questions wait for a cell
 
 # What the control channel hands to the shell's event loop, which waits for the machine and may run code.
 HANDED_ON = frozenset(
@@ -100,7 +102,7 @@ class Reply:
 
 
 class WhileBusyKernel(IPythonKernel):
-    """An ``IPythonKernel`` that answers `ANSWERED_AT_ONCE` while a cell runs, and every request; without subshells."""
+    """An ``IPythonKernel`` that answers `ANSWERED_BESIDE` while a cell runs, and every request; without subshells."""
 
     _supports_kernel_subshells = False
 
@@ -111,6 +113,7 @@ class WhileBusyKernel(IPythonKernel):
         self._turnstile = asyncio.Lock()
         self._shared = copy_context()  # of all shell messages: in it is whose turn it is
         self._abort_until = 0
+        self._turn_began = -math.inf
         self._channel: ContextVar[Any] = ContextVar("channel")  # of the request that is handled, if it isn't shell
         self.arrival = (0, math.inf)  # the number and the time of the message whose turn it is
 
@@ -123,20 +126,46 @@ class WhileBusyKernel(IPythonKernel):
         if self._refuses(msg):
             return
         async with self._turnstile:
-            beside = self._is_busy() and self._is_for_now(msg)
-            if beside:
-                work = asyncio.create_task(self._answer(msg, subshell_id), context=copy_context())
+            if self._is_busy() and self._is_for_now(msg):
+                handling = self._handle_soon(msg, subshell_id)
             else:
-                work = asyncio.create_task(super().shell_main(subshell_id, msg), context=self._shared)
+                handling = super().shell_main(subshell_id, msg)
+            work = asyncio.create_task(handling, context=self._shared)
             await asyncio.sleep(0)
-            if beside:  # it has set the parent to its own; that of what runs is the one that counts
-                ident = self._get_shell_context_var(self._shell_parent_ident)
-                self.set_parent(ident, self.get_parent("shell"), channel="shell")
+        await work
+
+    async def _handle_soon(self, msg: list[Any], subshell_id: str | None) -> None:
+        """Handle a message in its turn if that comes soon, else beside what runs.
+
+        What is asked of a cell that has just begun is best answered by what the cell leaves, and in order.
+        """
+        if await self._has_its_turn_soon(msg):
+            try:
+                await self.dispatch_shell(msg, subshell_id)
+            finally:
+                self._main_asyncio_lock.release()
+            return
+        work = asyncio.create_task(self._answer(msg, subshell_id), context=copy_context())
+        await asyncio.sleep(0)  # it has set the parent to its own; that of what runs is the one that counts
+        ident = self._get_shell_context_var(self._shell_parent_ident)
+        self.set_parent(ident, self.get_parent("shell"), channel="shell")
         try:
             await work
         finally:
-            if beside and self._main_asyncio_lock.locked():  # the front end saw "idle", and would believe it
+            if self._main_asyncio_lock.locked():  # the front end saw "idle", and would believe it
                 self._publish_status("busy", "shell", parent=self.get_parent("shell"))
+
+    async def _has_its_turn_soon(self, msg: list[Any]) -> bool:
+        """Wait for the turn of a question as long as what runs is young. True: it has ipykernel's lock."""
+        patience = self._turn_began + YOUNG - time.monotonic()
+        if patience <= 0 or self._header(msg).get("msg_type") not in QUESTIONS:
+            return False
+        try:
+            async with asyncio.timeout(patience):
+                await self._main_asyncio_lock.acquire()
+        except TimeoutError:
+            return False
+        return True
 
     def _is_busy(self) -> bool:
         """Whether something runs, or is just about to: a lock that was released goes to the next who waits for it."""
@@ -176,8 +205,13 @@ class WhileBusyKernel(IPythonKernel):
             self.session.send(reply, reply_type(msg_type), failure(msg_type, error), parent, ident)
 
     def _send_abort_reply(self, stream: Any, msg: dict[str, Any], idents: Any) -> None:
+        """As ipykernel, with the count that Jupyter's protocol has in each reply: 0, shown as that of no cell."""
         channel = self._channel.get(None)
-        super()._send_abort_reply(Reply(channel or stream, of_other_thread=channel is not None), msg, idents)
+        reply = Reply(channel or stream, of_other_thread=channel is not None)
+        self.log.info("Aborting %s", msg["header"]["msg_id"])
+        content = {"status": "aborted", "execution_count": 0}
+        metadata = self.finish_metadata(msg, self.init_metadata(msg), content)
+        self.session.send(reply, "execute_reply", content, msg, idents, metadata=metadata)
 
     async def dispatch_control(self, msg: list[Any]) -> None:
         """As ipykernel, one after the other, but for what belongs to the shell and what an interrupt must not wait for.
@@ -232,6 +266,7 @@ class WhileBusyKernel(IPythonKernel):
     ) -> None:
         """Handle a message, whose turn it is."""
         if not concurrent:
+            self._turn_began = time.monotonic()
             self.arrival = (msg.number, msg.at) if isinstance(msg, Numbered) else (self._arrived + 1, math.inf)
             self._aborting = isinstance(msg, Numbered) and msg.number <= self._abort_until
         token = self._channel.set(msg.channel if isinstance(msg, Numbered) else None)
@@ -259,7 +294,7 @@ class WhileBusyKernel(IPythonKernel):
                 return self.runs_beside(str(self.session.unpack(message["content"]).get("code", "")))
         except Exception:  # noqa: BLE001 - dispatch_shell reports it
             return False
-        return message["header"]["msg_type"] in ANSWERED_AT_ONCE
+        return message["header"]["msg_type"] in ANSWERED_BESIDE
 
     def runs_beside(self, code: str) -> bool:
         """Whether a cell is one that must not wait for the running one."""

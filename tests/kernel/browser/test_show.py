@@ -49,6 +49,15 @@ def watching(page: Page, address: str) -> Iterator[Watched]:
         assert sum(images) == 1  # what the notebook keeps
 
 
+def test_the_page_paints_what_comes_and_the_last_picture_stays(page: Page, remote: Remote) -> None:
+    with watching(page, remote.address) as watched:
+        seen = watched.wait_for(lambda seen: len(seen) > 40, 60)
+        assert len(seen) > 40
+        numbers = [each.number for each in seen]
+        assert numbers == sorted(numbers)
+
+
+@pytest.mark.soak  # how fast is a figure, and of a machine that does nothing else
 def test_25_pictures_a_second_none_older_than_200_ms(page: Page, remote: Remote) -> None:
     from tests.kernel.browser.video import Seen, windows
 

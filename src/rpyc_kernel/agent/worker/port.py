@@ -12,7 +12,7 @@ from .attribution import NOBODY, current, started_by
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from contextvars import Token
-    from typing import Any, Dict, Optional, Sequence, Tuple
+    from typing import Any, Dict, List, Optional, Sequence, Tuple
 
     from ..wire import Bytes, Json
     from .interrupts import Interrupts
@@ -27,6 +27,8 @@ FOLLOWS = ("display_data", "update_display_data", "clear_output", "execute_resul
 
 
 LOOK = 0.1  #: seconds
+
+NO_HEADER = {"msg_id": "", "msg_type": "", "session": "", "username": "", "version": "5.3"}
 
 #: what the code of a cell may publish, and what the worker says to the kernel
 PUBLISHED = frozenset(
@@ -54,6 +56,7 @@ class Port:
     """The way from the shell to the front end. Callable from any thread.
 
     :ivar parents: the msg_id of each request by its number
+    :ivar origin: by channel, ``header`` and ``identities`` of the request that came last; a cell brings both
     :ivar allow_stdin: whether the front end of the running cell can be asked
     :ivar screen: once something was shown by ``show``
     :ivar page_hints: what to say of displays that the page can't load
@@ -63,6 +66,7 @@ class Port:
         self.outlet = outlet
         self._interrupts = interrupts
         self.parents: Dict[int, str] = {}
+        self.origin: Dict[str, Json] = {}
         self.allow_stdin = False
         self.screen: Optional[Screen] = None
         self.page_hints: Optional[PageHints] = None
@@ -83,6 +87,7 @@ class Port:
         parents[number] = parent
         if request is not None:
             self._running[number] = request
+            self.origin = request.content.pop("origin", self.origin)
         if len(parents) > REMEMBERED:
             try:
                 parents.pop(next(iter(parents)), None)
@@ -101,16 +106,21 @@ class Port:
         msg_id = self.parents.get(number, "")
         request = self._running.get(number)
         msg_type = request.type if request else "execute_request"
-        header = {"msg_id": msg_id, "msg_type": msg_type, "session": "", "username": "", "version": "5.3"}
-        return {
-            "header": header,
-            "msg_id": msg_id,
-            "msg_type": msg_type,
-            "parent_header": {},
-            "content": dict(request.content) if request else {},
-            "metadata": dict(request.metadata) if request else {},
-            "buffers": [],
-        }
+        told = self._told("shell").get("header", {}) if request else {}
+        header = dict(NO_HEADER, **dict(told, msg_id=msg_id, msg_type=msg_type))
+        return _message(header, dict(request.content) if request else {}, dict(request.metadata) if request else {})
+
+    def control_parent(self) -> Json:
+        """The last request on the control channel when the running cell was sent, its header alone; {} before one."""
+        header = self._told("control").get("header")
+        return _message(dict(NO_HEADER, **header), {}, {}) if header else {}
+
+    def identities(self, channel: str) -> List[bytes]:
+        """The ZeroMQ identities of the front end whose request came last on that channel, as ipykernel keeps them."""
+        return [str(each).encode("latin-1", "replace") for each in self._told(channel).get("identities", ())]
+
+    def _told(self, channel: str) -> Json:
+        return self.origin.get(channel, {})
 
     def claim(self, parent: Any) -> Token[int]:
         """Let the running thread or task belong to another request from now on, if that is known.
@@ -227,6 +237,19 @@ class Port:
         answers = self._answers.get(content.get("serial", 0))
         if answers is not None:
             answers.put(content)
+
+
+def _message(header: Json, content: Json, metadata: Json) -> Json:
+    """A message as jupyter_client's ``Session`` gives it."""
+    return {
+        "header": header,
+        "msg_id": header["msg_id"],
+        "msg_type": header["msg_type"],
+        "parent_header": {},
+        "content": content,
+        "metadata": metadata,
+        "buffers": [],
+    }
 
 
 def header_of(parent: Any) -> Json:

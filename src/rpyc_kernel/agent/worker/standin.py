@@ -12,7 +12,7 @@ from .port import header_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
-    from typing import Any, Callable, Dict, Generator, Optional
+    from typing import Any, Callable, Dict, Generator, List, Optional
 
     from ..wire import Json
     from .cells import Cells
@@ -113,8 +113,6 @@ class KernelStandIn:
         self.ident = ""
         self.shell_handlers: Dict[str, Any] = comms.handlers
         self.shell_handlers["execute_request"] = self.execute_request
-        #: the address of who sent the running request, by channel; there is only one
-        self._parent_ident: Dict[str, Any] = {"shell": b"", "control": b""}
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
@@ -176,16 +174,21 @@ class KernelStandIn:
     # the request that the running code belongs to
 
     def get_parent(self, channel: Optional[str] = None) -> Json:
-        """The request that the running code belongs to; no control request ever comes here.
+        """The request that the running code belongs to; of the last control request, which stays away, the header.
 
         Who asks for that of the shell channel, as ipyparallel's thread does, means the cell that runs.
         """
-        return {} if channel == "control" else self._port.parent(settle=channel != "shell")
+        return self._port.control_parent() if channel == "control" else self._port.parent(settle=channel != "shell")
 
     def set_parent(self, ident: Any, parent: Any, channel: str = "shell") -> None:
         """Let the running code belong to another request."""
         if channel == "shell":
             self._port.claim(parent)
+
+    @property
+    def _parent_ident(self) -> Dict[str, List[bytes]]:
+        """By channel, who sent the request that came last."""
+        return {channel: self._port.identities(channel) for channel in ("shell", "control")}
 
     @property
     def _parent_header(self) -> Json:
