@@ -207,3 +207,18 @@ def test_where_asyncio_is_missing_cells_run_without_a_loop(fresh: Client) -> Non
     assert awaits.error is not None
     assert "no event loop" in awaits.error["evalue"]
     assert fresh.good("kept").text == "1"
+
+
+def test_a_cell_that_has_just_imported_asyncio_by_itself_finds_a_running_loop(fresh: Client) -> None:
+    """As a library does: nothing in the cell's text tells of it. What it has begun goes on when the cell has ended."""
+    cell = fresh.good(
+        "import importlib\n"
+        "aio = importlib.import_module('asy' + 'ncio')\n"
+        "begun = aio.get_running_loop().create_task(aio.sleep(0.01, 'slept'))\n"
+        "aio.get_event_loop() is aio.get_running_loop()"
+    )
+    assert cell.text == "True"
+    assert (
+        fresh.good("import asyncio; asyncio.get_running_loop() is aio.get_event_loop() and await begun").text
+        == "'slept'"
+    )

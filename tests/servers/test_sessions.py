@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+import rpyc
 
+from rpyc_kernel.agent.boot import package_of
 from rpyc_kernel.errors import RpycKernelError
 from rpyc_kernel.link.link import Link
 from rpyc_kernel.transport.address import Address
+from rpyc_kernel.transport.bootstrap import agent_archive
 from tests.servers.rpyc_servers import start_server
 from tests.servers.sessions import Session
 from tests.servers.venvs import VERSIONS
@@ -54,6 +58,20 @@ def test_a_session_on_every_rpyc(rpyc: str, python: str) -> None:
 def test_a_session_in_every_kind_of_server(kind: str, rpyc: tuple[str, str]) -> None:
     with start_server(kind, rpyc=rpyc[0], python=rpyc[1]) as server, Session(server.address) as session:
         works(session)
+
+
+def test_a_later_connection_finds_what_an_earlier_one_has_compiled() -> None:
+    with (
+        start_server() as server,
+        Session(server.address),
+        closing(rpyc.classic.connect(server.host, server.port)) as beside,
+    ):
+        package = beside.modules.sys.modules[package_of(agent_archive()[0])]
+        before = package.open_broker
+        with Session(server.address) as session:
+            works(session)
+        assert package.open_broker == before
+        assert len(package.starter.compiled) == 1
 
 
 def test_a_server_for_one_connection_says_why_not() -> None:

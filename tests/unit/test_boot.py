@@ -281,6 +281,15 @@ def test_a_second_connection_finds_the_agent_also_where_there_is_no_cache(mounte
     assert boot.open_broker(digest, b"source")[1] == hello
 
 
+def test_a_server_compiles_the_boot_text_once(mounted, monkeypatch):
+    digest, archive = archive_of(broker=ECHO, starter="compiled = {}")
+    monkeypatch.setattr(boot, "compiled", "the code", raising=False)  # where `bootstrap` leaves it
+    boot.open_broker(digest, b"source")[0]("agent", archive)
+    package = sys.modules[boot.package_of(digest)]
+    assert package.open_broker is boot.open_broker  # which `bootstrap` calls next time
+    assert package.starter.compiled == {b"source": "the code"}
+
+
 def test_another_agent_than_the_one_named_is_refused_and_not_kept(mounted, cache):
     digest, archive = archive_of(broker=ECHO)
     call, answer = boot.open_broker(digest, b"source")

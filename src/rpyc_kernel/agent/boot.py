@@ -151,6 +151,11 @@ def digest_of(data: bytes) -> str:
     return sha256(data).hexdigest()
 
 
+def package_of(digest: str) -> str:
+    """The name of the package as which the agent of that name is mounted."""
+    return PREFIX + digest[:16]
+
+
 class Agent:
     """The agent of that name: packed, its sources once they are needed, and its code.
 
@@ -160,7 +165,7 @@ class Agent:
     def __init__(self, digest: str, packed: bytes) -> None:
         self.digest = digest
         self.packed = packed
-        self.package = PREFIX + digest[:16]
+        self.package = package_of(digest)
         self._sources: Optional[Dict[str, str]] = None
         self._code: Optional[Code] = None
 
@@ -372,7 +377,7 @@ def mount(agent: Agent) -> str:
 
 def mounted(digest: str) -> Optional[Agent]:
     """The agent of that name, if an earlier connection has mounted it here."""
-    loader = getattr(sys.modules.get(PREFIX + digest[:16]), "__loader__", None)
+    loader = getattr(sys.modules.get(package_of(digest)), "__loader__", None)
     agent: Optional[Agent] = getattr(loader, "agent", None)
     return agent if agent and agent.digest == digest else None
 
@@ -393,6 +398,9 @@ def open_broker(digest: str, source: bytes) -> Tuple[Callable[[str, bytes], byte
 
     def start(agent: Agent) -> bytes:
         broker = load("broker", mount(agent))
+        sys.modules[agent.package].open_broker = open_broker  # type: ignore[attr-defined]  # for the next connection
+        if "compiled" in globals():  # see `bootstrap`
+            load("starter", agent.package).compiled[source] = globals()["compiled"]
         brokers.append(broker.Broker(digest, agent.packed, source))
         return call("hello", b"")
 

@@ -57,7 +57,7 @@ def spawn(digest: str, archive: bytes, boot: bytes, config: Dict[str, Any]) -> D
     environment = dict(os.environ, **config.get("env", {}))
     config = dict(config, worker=how_workers_begin(config, environment))
     text = json.dumps(config).encode("utf-8")
-    head = b"%d\n%s%s\n%d %d\n" % (len(boot), boot, digest.encode("ascii"), len(archive), len(text))
+    head = b"%s%s\n%d %d\n" % (starter.first_words(boot), digest.encode("ascii"), len(archive), len(text))
     try:
         process = subprocess.Popen(
             [python, "-u", "-c", starter.KEEPER],

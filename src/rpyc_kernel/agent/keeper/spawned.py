@@ -334,7 +334,7 @@ def _first_words(agent: Agent, config: Dict[str, Any]) -> bytes:
     boot = agent.sources["boot.py"].encode("utf-8")
     text = json.dumps(config).encode("utf-8")
     head = "%s\n%d %d\n" % (agent.digest, len(agent.packed), len(text))
-    return b"%d\n%s%s%s%s" % (len(boot), boot, head.encode("ascii"), agent.packed, text)
+    return b"%s%s%s%s" % (starter.first_words(boot), head.encode("ascii"), agent.packed, text)
 
 
 def _start(name: str, function: Callable[..., None], *args: Any) -> threading.Thread:

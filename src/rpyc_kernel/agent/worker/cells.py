@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import queue
 import sys
+import threading
 from collections import deque
 
 from .. import frames, wire
@@ -16,6 +17,7 @@ from .attribution import Driven, current
 from .failures import describe
 from .interrupts import Unmasked
 from .main_loop import MainLoop, request_of, task_of, user_traceback
+from .on_import import when_imported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -133,6 +135,8 @@ class Cells:
         self._running: Any = None  # its job
         self._awaiting: Dict[int, Interruptible] = {}
         self._ended = False
+        self._at_once = False  # a job runs outside of the loop
+        when_imported("asyncio", self._asyncio_came)
 
     def close(self) -> None:
         """Behind `run`: end the tasks that the user's code has left in the event loop, as ``asyncio.run`` does."""
@@ -191,7 +195,16 @@ class Cells:
     def _run_at_once(self, job: Job) -> None:
         """Run a job to its end, in the context of cells."""
         coroutine = self._coroutines[job.number] = self._run(job)
-        self.main_loop.call_in_context(self._drive, coroutine, job)
+        self._at_once = True
+        try:
+            self.main_loop.call_in_context(self._drive, coroutine, job)
+        finally:
+            self._at_once = False
+            self.main_loop.give_back()
+
+    def _asyncio_came(self, _asyncio: Any) -> None:
+        if self._at_once and threading.current_thread() is threading.main_thread():
+            self.main_loop.borrow()
 
     def _drive(self, coroutine: Coroutine[Any, Any, None], job: Job) -> None:
         try:

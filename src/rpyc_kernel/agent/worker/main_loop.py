@@ -34,14 +34,37 @@ class MainLoop:
     :ivar loop: None as long as nobody needs one
     :ivar context: the context of cells and of callbacks of comms
     :ivar failed: why there can be no event loop on this machine
+    :ivar borrowed: whether the loop counts as the running one, though a cell runs outside of it
     """
 
     def __init__(self, caught: Caught) -> None:
         self.loop: Optional[asyncio.AbstractEventLoop] = None
         self.context = copy_context()
         self.failed: Optional[BaseException] = None
+        self.borrowed = False
         self._caught = caught
         self._called = False
+
+    def borrow(self) -> None:
+        """The cell that runs outside of the loop has just imported asyncio: from now on it finds the loop running.
+
+        So tasks can be made in it, as in all cells after it; they begin when it has ended (`give_back`).
+        """
+        import asyncio
+
+        try:
+            if self.loop is None or self.loop.is_closed():
+                self._make()
+        except Exception:  # `run` tells why
+            return
+        asyncio._set_running_loop(self.loop)
+        self.borrowed = True
+
+    def give_back(self) -> None:
+        """The cell that has borrowed the loop has ended."""
+        if self.borrowed:
+            self.borrowed = False
+            sys.modules["asyncio"]._set_running_loop(None)
 
     def call(self, function: Callable[..., None], *args: Any) -> bool:
         """Have the loop call a function soon; from any thread. False if there is no loop that would."""

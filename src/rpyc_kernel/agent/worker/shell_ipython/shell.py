@@ -77,8 +77,9 @@ class IPythonShell:
         return [("<Cell In[%d]>" % number, text) for number, text in enumerate(inputs) if text]
 
     def needs_loop(self, code: str) -> bool:
-        """IPython imports asyncio anyway, so that everything runs in the loop."""
-        return True
+        """Whether a cell may await something outside functions, by its text or by what changes that."""
+        transformers = getattr(self._shell, "input_transformers_post", ()), self._shell.ast_transformers
+        return "async" in code or any(transformers)
 
     async def execute(
         self, code: str, silent: bool, store_history: bool, user_expressions: Dict[str, str], allow_stdin: bool
