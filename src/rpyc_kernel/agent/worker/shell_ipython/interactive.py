@@ -272,6 +272,7 @@ class ZMQInteractiveShell(Claims, InteractiveShell):  # type: ignore[misc]
 def make_shell(app: IPKernelApp) -> Any:
     """The one ``InteractiveShell`` of this process, configured as the user has IPython configured."""
     take_names(ZMQInteractiveShell, ZMQDisplayPublisher, KernelMagics)
+    processes.install()
     try:
         shell = _make_instance(app, app.config)
     except Exception as error:
@@ -280,7 +281,6 @@ def make_shell(app: IPKernelApp) -> Any:
     tracebacks.name_cell = getattr(shell.compile, "format_code_name", None)
     shell.forget_errors()
     shell.set_hook("show_in_pager", page.as_hook(payloadpage.page), 99)
-    processes.install(shell)
     return shell
 
 
