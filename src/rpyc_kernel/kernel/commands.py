@@ -9,11 +9,9 @@ Where in a cell a command may stand is `routing`'s affair. Whether an address ma
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from ..errors import CommandError
 
@@ -32,8 +30,7 @@ class Kind(Enum):
     DURATION = "duration"  # seconds as float | None, from 2h or "2h"; a number in a call is seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Positional:
+class Positional(NamedTuple):
     """An argument without a name: `str`, or with `many` a `list[str]`."""
 
     name: str
@@ -42,8 +39,7 @@ class Positional:
     many: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """`--name` in a magic, `name=` in a call; dashes of the one are underscores of the other and in `Arguments`."""
 
     name: str
@@ -56,8 +52,7 @@ class Option:
         return self.name.replace("-", "_")
 
 
-@dataclass(frozen=True, slots=True)
-class CommandSpec:
+class CommandSpec(NamedTuple):
     """One command. `local_code`: what it holds is code for the local IPython, and becomes a `routing.Local` step.
 
     A ``%%`` spelling takes the rest of its cell; unless it is `local_code` the text is in `Arguments` as ``"code"``.
@@ -221,9 +216,15 @@ def command_help(name: str) -> str:
 def unknown_command(shown: str) -> str:
     """The sentence for ``$shown(…)`` that is no command."""
     known = [name for spec in COMMANDS.values() for name in spelled(spec)]
-    near = difflib.get_close_matches(shown, known, 1)
-    hint = f" Did you mean {near[0]}?" if near else ""
-    return f"There is no command {shorten(shown)}.{hint} There are: {', '.join(known)}."
+    return f"There is no command {shorten(shown)}.{did_you_mean(shown, known)} There are: {', '.join(known)}."
+
+
+def did_you_mean(name: str, known: list[str]) -> str:
+    """The question that names what is most like it, with a blank before; "" where nothing is."""
+    from difflib import get_close_matches  # noqa: PLC0415 - for mistakes alone
+
+    near = get_close_matches(name, known, 1)
+    return f" Did you mean {near[0]}?" if near else ""
 
 
 def shorten(text: str) -> str:

@@ -6,12 +6,11 @@ Nothing that was typed is evaluated: a call's arguments are read with `ast.liter
 from __future__ import annotations
 
 import ast
-import difflib
 import re
 import warnings
 
 from ..errors import CommandError
-from .commands import Arguments, CommandSpec, Kind, Option, shorten, usage
+from .commands import Arguments, CommandSpec, Kind, Option, did_you_mean, shorten, usage
 
 MAX_DURATION = 10 * 365 * 86400.0
 """Seconds. Longer than anybody means, and short enough for every timer that gets it."""
@@ -225,6 +224,4 @@ def _not_literal(spec: CommandSpec, source: str) -> str:
 def _no_such_option(shown: str, name: str, known: list[str]) -> str:
     if not known:
         return f"{shown} takes no options, so {shorten(name)} means nothing to it."
-    near = difflib.get_close_matches(name, known, 1)
-    hint = f" Did you mean {near[0]}?" if near else ""
-    return f"{shown} has no option {shorten(name)}.{hint} It has: {', '.join(known)}."
+    return f"{shown} has no option {shorten(name)}.{did_you_mean(name, known)} It has: {', '.join(known)}."

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import textwrap
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..errors import CommandError
 from .commands import (
@@ -23,8 +24,7 @@ from .parsing import parse_call, parse_magic, split_words
 from .scanner import NEWLINE, NOT_CODE, Line, closing, logical_lines, tokens
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """One of `COMMANDS`, or ``help`` with ``{"command": name}``; `source` as typed, which begins in `line` (from 1)."""
 
     name: str
@@ -33,8 +33,7 @@ class Command:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class Local:
+class Local(NamedTuple):
     """Code for the local IPython.
 
     `line` is where it begins in the cell. `code` is padded at the top so that its line numbers, hence those of a
@@ -45,8 +44,7 @@ class Local:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Remote:
+class Remote(NamedTuple):
     """Code for the connected machine, padded like `Local`'s. A cell without commands is passed on unchanged."""
 
     code: str
@@ -56,8 +54,7 @@ class Remote:
 Step = Command | Local | Remote
 
 
-@dataclass(frozen=True, slots=True)
-class Completion:
+class Completion(NamedTuple):
     """`matches` replace ``text[start:end]``; a front end may add those of the other machine (``%config`` …)."""
 
     matches: list[str]

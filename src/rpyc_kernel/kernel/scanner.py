@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 NEWLINE = re.compile(r"\r\n|\r|\n")
 _TOKEN = re.compile(
@@ -36,8 +36,7 @@ NOT_CODE = frozenset(("", "\r", "\n", "#"))  # what a blank line or a comment be
 _LINE_ESCAPES = frozenset("%!?,;/")  # what begins a line that IPython reads by itself, quotes and brackets and all
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A logical line: ``text[start:end]`` with its newline, its first character that is no blank at `content`."""
 
     start: int

@@ -14,7 +14,7 @@ RPyC 4.1 to 5  brine of ``(kind, seq, args)``
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rpyc_kernel.transport import brine
 
@@ -27,8 +27,7 @@ EXC_STOP_ITERATION = 1
 _UNBOUND = bytes(16)  # no thread of ours, and none in particular of theirs
 
 
-@dataclass(frozen=True)
-class Dialect:
+class Dialect(NamedTuple):
     """One way to write ``(kind, seq, args)``. *name* is for messages to the user."""
 
     name: str

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import selectors
 import socket
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from rpyc_kernel.errors import DialCancelledError
 
@@ -22,8 +21,7 @@ _MOST = 64 * 2**10 + 1  # bytes that are read of one answer: more than any datag
 Kind = Literal["udp", "tcp"]
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where a registry may be. *sockaddr* is the system's, of a host that was looked up already."""
 
     kind: Kind
