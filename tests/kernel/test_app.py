@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from jupyter_client.connect import write_connection_file
 
+from tests.kernel.client import Client
 from tests.kernel.conftest import connect
 from tests.kernel.kernels import COMMAND, Kernel, private_environment, write_kernelspec
 from tests.kernel.remotes import Remote, wait_until
@@ -186,3 +187,8 @@ def test_jupyter_lists_the_spec_it_was_given(env: dict[str, str], tmp_path: Path
         timeout=60,
     )
     assert json.loads(done.stdout)["kernelspecs"]["rpyc"]["spec"]["interrupt_mode"] == "message"
+
+
+def test_the_kernel_has_not_imported_debugpy_and_a_local_cell_may(front: Client) -> None:
+    code = "%%local\nimport sys\nbefore = 'debugpy' in sys.modules\nimport debugpy\nprint(before, debugpy.__name__)"
+    assert front.good(code).stdout == "False debugpy\n"

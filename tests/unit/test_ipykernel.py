@@ -1,9 +1,12 @@
 """The internals of ipykernel that kernel/while_busy.py relies on, in the version that is installed."""
 
+import importlib.util
 import inspect
+from pathlib import Path
 
 import ipykernel
 from ipykernel.iostream import IOPubThread
+from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelbase import Kernel
 
 
@@ -48,3 +51,9 @@ def test_the_iopub_thread_sends_in_one_place_that_can_wait():
     assert "_send_welcome_message(" in inspect.getsource(IOPubThread._handle_subscription)
     assert "_stopped" in inspect.getsource(IOPubThread.stop)
     assert "self._xpub_stream.on_recv(self._handle_subscription)" in inspect.getsource(IOPubThread)
+
+
+def test_its_debugger_can_be_left_out():
+    assert "if _is_debugpy_available:" in inspect.getsource(IPythonKernel.__init__)
+    assert "self.poll_stopped_queue()" in inspect.getsource(IPythonKernel.start)
+    assert "from debugpy.server import api" in Path(importlib.util.find_spec("ipykernel.debugger").origin).read_text()

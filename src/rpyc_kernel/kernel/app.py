@@ -11,6 +11,7 @@ from ipykernel.kernelapp import IPKernelApp, kernel_aliases, kernel_flags
 from traitlets import Type
 from traitlets.utils import filefind
 
+from rpyc_kernel.kernel import debugger
 from rpyc_kernel.kernel.forked import UnixIOPubThread
 from rpyc_kernel.kernel.kernel import RpycKernel
 
@@ -50,6 +51,11 @@ class RpycKernelApp(IPKernelApp):
         """As ipykernel's, without the thread for subshells, which would only hand each message on."""
         super().init_control(context)
         self.shell_channel_thread = None
+
+    def init_kernel(self) -> None:
+        """As ipykernel's, without its debugger."""
+        with debugger.left_out():
+            super().init_kernel()
 
     def init_iopub(self, context: Any) -> None:
         """As ipykernel's, which listens on a TCP port for its forked processes even where the transport is ipc."""

@@ -149,6 +149,9 @@ class RpycKernel(StoppableKernel):
         """Say that there is no debugger."""
         return debugger.response(msg)
 
+    async def poll_stopped_queue(self) -> None:
+        """Wait for nothing: there is no debugger that stops."""
+
     async def create_subshell_request(self, socket: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Refuse: the other machine runs cells one after the other."""
         self._no_subshell("create_subshell_reply", socket, ident, parent)
