@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 import zmq
@@ -17,6 +18,9 @@ from tests.kernel.results import Comm, Message, Request
 
 WAIT = 30.0
 """Seconds after which a test gives up waiting: generous, because a shared 2-core machine stalls."""
+
+UNHEARD = 0.05
+"""Seconds after a reply in which its idle comes, unless iopub isn't subscribed to yet."""
 
 Answer = str | Callable[[str], str | None]
 
@@ -33,6 +37,7 @@ class Client:
         self.context = zmq.Context()
         self.context.setsockopt(zmq.RCVHWM, room)
         self.context.setsockopt(zmq.SNDHWM, 0)
+        self.context.setsockopt(zmq.RECONNECT_IVL, 10)  # ms, until the kernel listens
         self.zmq = BlockingKernelClient(context=self.context)
         self.zmq.load_connection_file(connection_file)
         self.zmq.start_channels(hb=False)
@@ -235,15 +240,12 @@ class Client:
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             request = self.send("shell", "kernel_info_request", {})
-            try:
-                self.wait_for(lambda request=request: request.done, 0.5)  # type: ignore[misc]
-            except NotSeen:
-                if not self.alive():
-                    raise
-                continue
-            assert request.reply is not None
-            return request.reply
-        raise NotSeen(f"the kernel did not answer kernel_info in {timeout} s")
+            self.wait_for(lambda request=request: request.reply is not None, timeout)  # type: ignore[misc]
+            with suppress(NotSeen):
+                self.wait_for(lambda request=request: request.done, UNHEARD)  # type: ignore[misc]
+                assert request.reply is not None
+                return request.reply
+        raise NotSeen(f"the kernel's iopub was not heard in {timeout} s")
 
     def close(self) -> None:
         for request in self.requests.values():

@@ -18,6 +18,7 @@ from jupyter_client import KernelManager
 from jupyter_client.kernelspec import KernelSpecManager
 
 from tests.kernel.client import WAIT, Client
+from tests.kernel.remotes import wait_until
 from tests.servers.rpyc_servers import free_port
 
 CHANNELS = ("shell", "iopub", "stdin", "control", "hb")
@@ -156,7 +157,14 @@ class Kernel:
         self._clients.clear()
         started = time.monotonic()
         if self.manager.provisioner is not None:
-            self.manager.shutdown_kernel(now=not self.alive())
+            if self.alive():  # the same as the manager's shutdown does, which looks each 0.1 s whether it has ended
+                self.manager.interrupt_kernel()
+                self.manager.request_shutdown()
+                wait_until(lambda: not self.alive(), self.manager.shutdown_wait_time)
+            if self.alive():
+                self.manager.shutdown_kernel(now=True)
+            else:
+                self.manager.cleanup_resources()
         return time.monotonic() - started
 
     def __enter__(self) -> Client:
