@@ -23,10 +23,14 @@ KINDS = ["ipython"] if REFERENCE else ["ipython", "plain"]
 #: for modules whose tests run with spawned workers too
 ALSO_SPAWNED = pytest.mark.parametrize("remote", KINDS if REFERENCE else [*KINDS, SPAWNED + "plain"], indirect=True)
 
+#: for modules whose tests do so in `make soak` only
+_spawned = pytest.param(SPAWNED + "plain", marks=pytest.mark.soak)
+SPAWNED_IN_SOAK = pytest.mark.parametrize("remote", KINDS if REFERENCE else [*KINDS, _spawned], indirect=True)
+
 
 @pytest.fixture(scope="session", params=KINDS)
 def remote(request: pytest.FixtureRequest) -> Iterator[Remote]:
-    """A stock rpyc 6 server on this machine, with IPython in its environment and without: each test runs on both."""
+    """A stock rpyc 6 server on this machine, with IPython in its environment and without: tests run on both."""
     server = Remote(request.param)
     if REFERENCE:
         yield server

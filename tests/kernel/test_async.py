@@ -3,10 +3,10 @@
 import pytest
 
 from tests.kernel.client import Client
-from tests.kernel.conftest import ALSO_SPAWNED
+from tests.kernel.conftest import SPAWNED_IN_SOAK
 from tests.kernel.gates import Gate
 
-pytestmark = ALSO_SPAWNED
+pytestmark = SPAWNED_IN_SOAK
 
 
 @pytest.mark.parametrize(

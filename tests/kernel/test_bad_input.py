@@ -163,6 +163,8 @@ def test_an_embedded_interpreter_whose_executable_is_no_python(front: Client, ex
 
 FULL = """
 import ctypes, os
+
+pytestmark = pytest.mark.mainly("plain")
 libc = ctypes.CDLL(None, use_errno=True)
 user, group = os.getuid(), os.getgid()
 assert libc.unshare(0x10020000) == 0, os.strerror(ctypes.get_errno())  # a user and a mount namespace of its own

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.kernel.client import Client
-from tests.kernel.conftest import ALSO_SPAWNED
+from tests.kernel.conftest import SPAWNED_IN_SOAK
 from tests.kernel.gates import Gate
 
 PRELUDE = '''
@@ -176,7 +176,7 @@ def test_question_marks_open_the_pager(nb: Client, code: str, expected: str) -> 
     assert expected in pages[0]["data"]["text/plain"]
 
 
-@ALSO_SPAWNED
+@SPAWNED_IN_SOAK
 @pytest.mark.parametrize("busy", ["sleeping", "computing"])
 def test_both_answer_while_a_cell_runs(
     nb: Client, gate: Gate, busy: str, record_property: Callable[[str, object], None]
@@ -224,7 +224,7 @@ def test_a_question_behind_many_cells_waits_a_second_and_no_longer(nb: Client, g
     assert [nb.finish(each).text for each in cells] == [None, "1", "2"]
 
 
-@ALSO_SPAWNED
+@SPAWNED_IN_SOAK
 def test_requests_while_a_cell_runs_leave_the_cell_busy(nb: Client, gate: Gate) -> None:
     """A page counts the kernel as idle when the last status says so, whoever it was for."""
     states: list[tuple[str, str]] = []

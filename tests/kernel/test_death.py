@@ -13,7 +13,7 @@ from tests.kernel.conftest import ALSO_SPAWNED
 from tests.kernel.remotes import wait_until
 from tests.kernel.results import Request
 
-pytestmark = ALSO_SPAWNED
+pytestmark = [ALSO_SPAWNED, pytest.mark.mainly("plain")]
 
 SOON = 3.0
 """Seconds: meant is one; a loaded machine gets more."""

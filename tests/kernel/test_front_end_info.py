@@ -9,6 +9,8 @@ from tests.kernel.conftest import connect
 from tests.kernel.kernels import Kernel
 from tests.kernel.remotes import Remote
 
+pytestmark = pytest.mark.mainly("plain")
+
 STARTS_A_DEBUGGER = ("initialize", "attach", "setBreakpoints", "dumpCell", "configurationDone", "richInspectVariables")
 
 

@@ -3,11 +3,11 @@
 import pytest
 
 from tests.kernel.client import Client
-from tests.kernel.conftest import ALSO_SPAWNED
+from tests.kernel.conftest import SPAWNED_IN_SOAK
 from tests.kernel.kernels import Kernel
 from tests.kernel.remotes import SPAWNED, Remote, wait_until
 
-pytestmark = ALSO_SPAWNED
+pytestmark = SPAWNED_IN_SOAK
 
 SOON = 3.0
 

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from tests.kernel.client import Client
-from tests.kernel.conftest import ALSO_SPAWNED
+from tests.kernel.conftest import SPAWNED_IN_SOAK
 from tests.kernel.results import Request
 
-pytestmark = ALSO_SPAWNED
+pytestmark = SPAWNED_IN_SOAK
 
 SOON = 3.0
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.kernel.client import Client
-from tests.kernel.conftest import ALSO_SPAWNED, connect
+from tests.kernel.conftest import SPAWNED_IN_SOAK, connect
 from tests.kernel.kernels import Kernel
 from tests.kernel.remotes import Remote, wait_until
 from tests.kernel.results import Request
 
-pytestmark = ALSO_SPAWNED
+pytestmark = SPAWNED_IN_SOAK
 
 PREPARE = """
     import atexit, threading, time, pathlib

@@ -15,7 +15,7 @@ from tests.kernel.kernels import Kernel
 from tests.kernel.remotes import STOCK_LINE, Remote, processes_with, wait_until
 from tests.servers.rpyc_servers import free_port
 
-pytestmark = pytest.mark.usefixtures("remote")
+pytestmark = [pytest.mark.usefixtures("remote"), pytest.mark.mainly("plain")]
 
 
 @pytest.mark.parametrize("locale", ["C", "POSIX", "ja_JP.eucJP", "en_US.ISO-8859-1", "no_SUCH.locale"])

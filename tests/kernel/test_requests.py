@@ -10,6 +10,8 @@ import pytest
 from tests.kernel.client import Client
 from tests.kernel.results import Request
 
+pytestmark = pytest.mark.mainly("plain")
+
 CELL = {"silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False, "stop_on_error": True}
 
 GOOD: list[tuple[str, dict[str, Any]]] = [

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.kernel.client import Client
-from tests.kernel.conftest import ALSO_SPAWNED
+from tests.kernel.conftest import SPAWNED_IN_SOAK
 from tests.kernel.kernels import Kernel
 from tests.kernel.remotes import Remote
 
-pytestmark = ALSO_SPAWNED
+pytestmark = SPAWNED_IN_SOAK
 
 LIKELY = [
     "abc", "ast", "asyncio", "atexit", "calendar", "code", "codeop", "collections", "contextlib",

@@ -23,7 +23,7 @@ from tests.kernel.kernels import REFERENCE, Kernel
 from tests.kernel.remotes import Remote
 from tests.kernel.results import Message, Request
 
-pytestmark = pytest.mark.skipif(REFERENCE, reason="ipykernel has no show()")
+pytestmark = [pytest.mark.skipif(REFERENCE, reason="ipykernel has no show()"), pytest.mark.mainly("plain")]
 
 STANDINS = Path(__file__).resolve().parents[1] / "standins"
 # A picture without any library: what the front end gets is read by PIL.

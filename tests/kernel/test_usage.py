@@ -6,10 +6,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from tests.kernel.client import Client
 from tests.kernel.conftest import connect
 from tests.kernel.kernels import Kernel
 from tests.kernel.remotes import Remote
+
+pytestmark = pytest.mark.mainly("plain")
 
 MEMORY = ("active", "available", "free", "inactive", "percent", "total", "wired")
 

@@ -11,6 +11,8 @@ from tests.kernel.conftest import connect
 from tests.kernel.kernels import SOURCE, Kernel
 from tests.kernel.remotes import Remote
 
+pytestmark = pytest.mark.mainly("plain")
+
 NEWER = "9.1.0"
 
 

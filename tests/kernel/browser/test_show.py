@@ -77,6 +77,7 @@ watch_behind_a_slow_link()
 """
 
 
+@pytest.mark.soak  # `tests/faults/test_show_slow_link.py` shows the same without a page
 @pytest.mark.needs("tun")
 def test_never_2_seconds_behind_on_a_link_of_2_mbit() -> None:
     done = subprocess.run(
