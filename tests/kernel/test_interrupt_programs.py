@@ -86,3 +86,14 @@ def test_the_server_of_an_earlier_cell_stays(nb: Client) -> None:
         assert nb.good("server.poll() is None").text == "True"
     finally:
         nb.good("server.kill(); none = server.wait()")
+
+
+def test_a_magic_whose_loading_was_stopped_works_the_next_time(fresh: Client) -> None:
+    """IPython loads the modules of its magics with their first use, and takes one for loaded when it begins to."""
+    stop = (
+        "import importlib\ndef stopped(name, *more):\n    importlib.import_module = load\n    raise KeyboardInterrupt\n"
+    )
+    fresh.good(stop + "load, importlib.import_module = importlib.import_module, stopped")
+    fresh.run("%%bash\necho first")
+    fresh.good("importlib.import_module = load")
+    assert fresh.good("%%bash\necho second").stdout == "second\n"

@@ -71,13 +71,14 @@ class _LegacyLoader:
         return module
 
     def _call(self, module: Any) -> None:
-        function = self._wanted.pop(self._spec.name, None)
+        function = self._wanted.get(self._spec.name)
         if function is None:
             return
         try:
             function(module)
         except Exception as error:
             sys.stderr.write("rpyc-kernel could not set up %s: %s\n" % (self._spec.name, error))
+        self._wanted.pop(self._spec.name, None)  # not before: where it was interrupted, so is the import
 
 
 class _Loader(_LegacyLoader):

@@ -280,8 +280,26 @@ def make_shell(app: IPKernelApp) -> Any:
         shell = _make_instance(app, Config())
     tracebacks.name_cell = getattr(shell.compile, "format_code_name", None)
     shell.forget_errors()
+    _load_magics_again(shell.magics_manager)
     shell.set_hook("show_in_pager", page.as_hook(payloadpage.page), 99)
     return shell
+
+
+def _load_magics_again(manager: Any) -> None:
+    """Let a magic that IPython (of late) loads with its first use be loaded again where a stop has cut that off."""
+    load = getattr(manager, "load_lazy", None)
+    if load is None or not hasattr(manager, "_loaded_lazy"):
+        return
+
+    def load_lazy(*args: Any, **options: Any) -> None:
+        loaded = set(manager._loaded_lazy)
+        try:
+            load(*args, **options)
+        except BaseException:
+            manager._loaded_lazy &= loaded
+            raise
+
+    manager.load_lazy = load_lazy
 
 
 def _make_instance(app: IPKernelApp, wanted: Config) -> Any:
