@@ -17,6 +17,8 @@ from tests.kernel.remotes import Remote
 from tests.kernel.results import Request
 from tests.needs import needs
 
+pytestmark = pytest.mark.mainly("plain")
+
 BOUND = 25.0
 """Seconds within which any of this has to be told."""
 
@@ -163,8 +165,6 @@ def test_an_embedded_interpreter_whose_executable_is_no_python(front: Client, ex
 
 FULL = """
 import ctypes, os
-
-pytestmark = pytest.mark.mainly("plain")
 libc = ctypes.CDLL(None, use_errno=True)
 user, group = os.getuid(), os.getgid()
 assert libc.unshare(0x10020000) == 0, os.strerror(ctypes.get_errno())  # a user and a mount namespace of its own

@@ -23,6 +23,14 @@ def test_a_cell_sent_after_the_end_of_a_failed_one_runs(nb: Client) -> None:
         assert nb.good(f"{i}").text == str(i)
 
 
+def test_a_cell_sent_after_the_reply_of_a_failed_one_runs(nb: Client) -> None:
+    """Scripts go by the reply, as jupyter_client's `execute_interactive` does."""
+    for i in range(200):
+        failing = nb.start("1/0")
+        nb.wait_for(lambda failing=failing: failing.reply is not None)  # type: ignore[misc]
+        assert nb.good(f"{i}").text == str(i)
+
+
 def test_aborted_cells_are_not_counted(nb: Client, gate: Gate) -> None:
     failing = nb.start(f"{gate.wait}1/0")
     waiting = nb.start("1")

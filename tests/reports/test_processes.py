@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -60,8 +61,8 @@ def test_forks_while_another_thread_prints(nb: Client, cells: list[str]) -> None
 @of("proc-03-dataloader-workers-after-stop")
 def test_stopping_a_loop_over_worker_processes(nb: Client, cells: list[str]) -> None:
     stopped(nb, cells[0].replace("while True: q.get()", "print('loop')\nwhile True: q.get()"), "loop")
-    assert nb.good(cells[1]).text in (
-        f"([{alive}, {alive}], [None, None], [None, None], [])" for alive in ("True", "False")
+    assert re.fullmatch(  # those that the stop has reached may not have ended yet
+        r"\(\[(True|False), (True|False)\], \[None, None\], \[None, None\], \[\]\)", nb.good(cells[1]).text or ""
     )
 
 

@@ -26,6 +26,7 @@ ALLOWED = {
     "server": {"agent"},
     "agent": set(),
 }
+OF_BOOT = {"rpyc_kernel.agent.boot.write_file", "rpyc_kernel.agent.boot.package_of"}
 JUPYTER = {"IPython", "comm", "ipykernel", "jupyter_client", "jupyter_core", "tornado", "traitlets", "zmq"}
 STDLIB = {*sys.stdlib_module_names, "_sha2"}  # of any Python, not only of this one
 # What each part may import of other people's packages.
@@ -84,7 +85,7 @@ def wrong(path):
         other = rest.partition(".")[0]
         if other == part or other in ALLOWED[part] or (other in ("errors", "__version__") and part != "agent"):
             continue
-        if name.startswith("rpyc_kernel.agent.wire") or name == "rpyc_kernel.agent.boot.write_file":
+        if name.startswith("rpyc_kernel.agent.wire") or name in OF_BOOT:
             continue
         yield line, name
 

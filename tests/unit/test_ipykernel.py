@@ -21,6 +21,12 @@ def test_a_message_can_be_dispatched_beside_a_cell():
     assert "_main_asyncio_lock" in inspect.getsource(Kernel.shell_main)
 
 
+def test_a_reply_is_finished_before_it_is_sent_and_the_queue_is_aborted_behind_it():
+    source = inspect.getsource(Kernel.execute_request)
+    places = [source.index(each) for each in ("self.finish_metadata(", '"execute_reply"', "self._abort_queues(")]
+    assert places == sorted(places)
+
+
 def test_what_is_aborted_is_what_the_flag_says():
     assert "aborting = self._aborting" in inspect.getsource(Kernel.dispatch_shell)
     assert list(inspect.signature(Kernel._abort_queues).parameters) == ["self", "subshell_id"]

@@ -112,7 +112,7 @@ class WhileBusyKernel(IPythonKernel):
         self._arrived = 0
         self._turnstile = asyncio.Lock()
         self._shared = copy_context()  # of all shell messages: in it is whose turn it is
-        self._abort_until = 0
+        self._abort_until = self._arrived_before_reply = 0
         self._turn_began = -math.inf
         self._channel: ContextVar[Any] = ContextVar("channel")  # of the request that is handled, if it isn't shell
         self.arrival = (0, math.inf)  # the number and the time of the message whose turn it is
@@ -252,9 +252,17 @@ class WhileBusyKernel(IPythonKernel):
         self._send_unknown_subshell_reply(idents, message, UnknownSubshellError(str(subshell)))
         return True
 
+    def finish_metadata(
+        self, parent: dict[str, Any], metadata: dict[str, Any], reply_content: dict[str, Any]
+    ) -> dict[str, Any]:
+        """As ipykernel, just before it sends a reply; what comes from now on may come as an answer to it."""
+        self._arrived_before_reply = self.arrived_until_now()
+        finished: dict[str, Any] = super().finish_metadata(parent, metadata, reply_content)
+        return finished
+
     def _abort_queues(self, subshell_id: str | None = None) -> None:
-        """After an error, abort the cells that have come until now, and none that comes as an answer to it."""
-        self._abort_until = self.arrived_until_now()
+        """After an error, abort the cells that had come before it was told."""
+        self._abort_until = self._arrived_before_reply
 
     def arrived_until_now(self) -> int:
         """The number of the last shell message that has come."""

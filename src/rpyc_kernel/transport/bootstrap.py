@@ -15,8 +15,9 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from rpyc_kernel import __version__, agent
-from rpyc_kernel.agent import boot, wire
+from rpyc_kernel import __version__
+from rpyc_kernel.agent import wire
+from rpyc_kernel.agent.boot import package_of
 from rpyc_kernel.errors import (
     AgentError,
     LinkLost,
@@ -46,6 +47,7 @@ _START = """((lambda source, digest, scope, modules: (getattr(modules.get({packa
  scope['open_broker'])(digest, source.encode()))
  ({source!r}, {digest!r}, {{'__name__': 'rpyc_kernel_boot'}}, __import__('sys').modules)
  if __import__('sys').version_info >= (3, 7) else __import__('sys').version.split()[0])"""
+AGENT = Path(wire.__file__).parent
 A_DAY = 86400.0  # seconds
 MAX_AGO = 1000 * A_DAY
 HELLO_TIMEOUT = 60.0  # seconds; a small board compiles the broker in that time
@@ -55,7 +57,7 @@ HELLO_TIMEOUT = 60.0  # seconds; a small board compiles the broker in that time
 def agent_text() -> tuple[str, bytes]:
     """The agent's name, the SHA-256 of its text in hexadecimal, and the text. Its form is told in ``agent/boot.py``."""
     sources: dict[str, str] = {}
-    _collect(agent.__path__[0], "", sources)
+    _collect(str(AGENT), "", sources)
     text = json.dumps(sources, sort_keys=True).encode()
     return hashlib.sha256(text).hexdigest(), text
 
@@ -185,8 +187,8 @@ def open_broker(
 
 def _evaluate(connection: Connection, deadline: Deadline) -> tuple[RemoteRef, bytes]:
     digest, _text = agent_text()
-    source = Path(boot.__file__).read_text(encoding="utf-8")
-    text = _START.format(source=source, digest=digest, package=boot.package_of(digest))
+    source = (AGENT / "boot.py").read_text(encoding="utf-8")
+    text = _START.format(source=source, digest=digest, package=package_of(digest))
     try:
         ticket = connection.send_request(HANDLE_CALLATTR, connection.root(), "eval", (text,), ())
         found = connection.receive_until(ticket, deadline)

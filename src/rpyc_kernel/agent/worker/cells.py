@@ -136,7 +136,7 @@ class Cells:
         self._awaiting: Dict[int, Interruptible] = {}
         self._ended = False
         self._at_once = False  # a job runs outside of the loop
-        when_imported("asyncio", self._asyncio_came)
+        when_imported("asyncio", self.have_loop)
 
     def close(self) -> None:
         """Behind `run`: end the tasks that the user's code has left in the event loop, as ``asyncio.run`` does."""
@@ -202,8 +202,9 @@ class Cells:
             self._at_once = False
             self.main_loop.give_back()
 
-    def _asyncio_came(self, _asyncio: Any) -> None:
-        if self._at_once and threading.current_thread() is threading.main_thread():
+    def have_loop(self, _asyncio: Any = None) -> None:
+        """The running cell needs the loop, or has just imported asyncio: it gets one if it runs outside of any."""
+        if self._at_once and not self.main_loop.borrowed and threading.current_thread() is threading.main_thread():
             self.main_loop.borrow()
 
     def _drive(self, coroutine: Coroutine[Any, Any, None], job: Job) -> None:

@@ -46,13 +46,15 @@ class MainLoop:
         self._called = False
 
     def borrow(self) -> None:
-        """The cell that runs outside of the loop has just imported asyncio: from now on it finds the loop running.
+        """Let the code that runs now find the loop running, where none runs.
 
-        So tasks can be made in it, as in all cells after it; they begin when it has ended (`give_back`).
+        So tasks can be made in it, as in a cell that runs in the loop; they begin after `give_back`.
         """
-        import asyncio
-
         try:
+            import asyncio
+
+            if asyncio._get_running_loop() is not None:
+                return
             if self.loop is None or self.loop.is_closed():
                 self._make()
         except Exception:  # `run` tells why

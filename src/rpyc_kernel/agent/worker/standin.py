@@ -130,6 +130,7 @@ class KernelStandIn:
     @property
     def io_loop(self) -> Any:
         """The event loop that cells run in, as tornado's where that is installed."""
+        self._cells.have_loop()
         loop = self._cells.main_loop.loop
         if loop is None:
             raise AttributeError("no event loop runs in this session yet: a cell with await or asyncio begins it")
