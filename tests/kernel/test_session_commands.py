@@ -322,6 +322,14 @@ while True:
 """
 
 
+def test_a_restart_that_comes_as_its_cell_fails_is_done(fresh: Client, gate: Gate) -> None:
+    """It may come too late to run beside the cell, and behind an error it would be aborted."""
+    failing = fresh.start(f"%%local\n{gate.wait}1/0")  # a local cell: while it runs, nothing is looked at
+    restart, queued = fresh.start("%restart"), fresh.start("1")
+    gate.open()
+    assert [fresh.finish(each).status for each in (failing, restart, queued)] == ["error", "ok", "aborted"]
+
+
 def test_presses_far_apart_are_no_second_press(fresh: Client) -> None:
     cell = fresh.start(SWALLOWING)
     fresh.wait_output(cell, "on\n")

@@ -276,7 +276,8 @@ class WhileBusyKernel(IPythonKernel):
         if not concurrent:
             self._turn_began = time.monotonic()
             self.arrival = (msg.number, msg.at) if isinstance(msg, Numbered) else (self._arrived + 1, math.inf)
-            self._aborting = isinstance(msg, Numbered) and msg.number <= self._abort_until
+            behind_error = isinstance(msg, Numbered) and msg.number <= self._abort_until
+            self._aborting = behind_error and not self._is_for_now(msg)
         token = self._channel.set(msg.channel if isinstance(msg, Numbered) else None)
         try:
             await super().dispatch_shell(msg, subshell_id, concurrent=concurrent)
