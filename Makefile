@@ -42,7 +42,7 @@ lab: $(VENV)/lab.installed
 	@$(RUN) scripts/lab.py $(ARGS)
 
 test: $(VENV)/test.installed
-	@$(RUN) -m pytest -n 3 --no-loadscope-reorder $(ARGS)
+	@$(RUN) -m pytest -n 4 --no-loadscope-reorder $(ARGS)
 
 # What `make test` would make when it is first needed: the Pythons of servers, in venvs with old RPyCs and old IPythons.
 venvs: $(VENV)/test.installed
