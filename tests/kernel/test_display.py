@@ -182,3 +182,11 @@ def test_a_pil_image_is_shown(show: Client) -> None:
 def test_a_large_display_arrives_whole(show: Client) -> None:
     cell = show.good("display({'text/plain': 'x', 'text/html': 'é' * 5_000_000}, raw=True)", timeout=60)
     assert cell.displays[0]["text/html"] == "é" * 5_000_000
+
+
+@pytest.mark.parametrize("code", ["display(3, raw=True)", "IPython.display.publish_display_data('text')"])
+def test_what_is_no_bundle_is_an_error(show: Client, code: str) -> None:
+    cell = show.run(f"import IPython.display\n{code}")
+    assert cell.error is not None
+    assert cell.error["ename"] == "TypeError"
+    assert "data must be a dict, got: " in cell.error["evalue"]

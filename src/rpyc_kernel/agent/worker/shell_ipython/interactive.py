@@ -114,7 +114,8 @@ class ZMQDisplayPublisher(Claims, DisplayPublisher):  # type: ignore[misc]
         update: bool = False,
         **_more: Any,
     ) -> None:
-        """Publish one display."""
+        """Publish one display. As IPython's own, it raises TypeError where *data* or *metadata* is no dict."""
+        self._validate_data(data, metadata)
         content = {"data": data, "metadata": metadata or {}, "transient": transient or {}}
         self._publish("update_display_data" if update else "display_data", content)
 
