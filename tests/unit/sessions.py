@@ -26,6 +26,7 @@ class Client:
         self.epoch = self.received = self.number = self.acked = 0
         self.acknowledging = True
         self.messages = []  # all that came
+        self.ahead = []  # what came behind that for which `until` has waited
 
     def ask(self, op, buffers=(), **header):
         header.setdefault("session", self.session)
@@ -61,13 +62,15 @@ class Client:
         return messages
 
     def until(self, parent, msg_type="execute_reply"):
-        """All messages up to that one of that request."""
+        """All messages up to that one of that request. What came behind it is for the next call."""
         messages = []
-        while not any(message.type == msg_type and message.parent == parent for message in messages):
-            more = self.pull()
-            assert more, "nothing came for ten seconds"
-            messages += more
-        return messages
+        while True:
+            if not self.ahead:
+                self.ahead = self.pull()
+                assert self.ahead, "nothing came for ten seconds"
+            messages.append(self.ahead.pop(0))
+            if (messages[-1].type, messages[-1].parent) == (msg_type, parent):
+                return messages
 
     def run(self, parent, code):
         """What the cell printed, and the content of its reply."""
