@@ -194,3 +194,18 @@ def test_jupyter_lists_the_spec_it_was_given(env: dict[str, str], tmp_path: Path
 def test_the_kernel_has_not_imported_debugpy_and_a_local_cell_may(front: Client) -> None:
     code = "%%local\nimport sys\nbefore = 'debugpy' in sys.modules\nimport debugpy\nprint(before, debugpy.__name__)"
     assert front.good(code).stdout == "False debugpy\n"
+
+
+def test_it_ends_also_where_its_control_thread_is_behind(kernel: Kernel) -> None:
+    """What is published as the iopub thread ends would wait for that thread for ever."""
+    kernel.first.good(
+        "%%local\nimport collections, threading\n"
+        "kernel = get_ipython().kernel\n"
+        "iopub, loop = kernel.iopub_socket.io_thread, kernel.io_loop.asyncio_loop\n"
+        "class Slow(collections.deque):\n"
+        "    def append(self, each):\n"
+        "        super().append(each)\n"
+        "        if threading.current_thread().name == 'Control' and not loop.is_running(): iopub.thread.join(0.5)\n"
+        "iopub._events = Slow(iopub._events)"
+    )
+    assert kernel.shutdown() < 8

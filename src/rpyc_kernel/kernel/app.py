@@ -57,6 +57,16 @@ class RpycKernelApp(IPKernelApp):
         with debugger.left_out():
             super().init_kernel()
 
+    def start(self) -> None:
+        """As ipykernel's. What the control thread has begun, a shutdown, goes to its end before the iopub thread ends.
+
+        That thread's `atexit` comes first of all. What is published just then would wait for it, for 10 s or for ever.
+        """
+        super().start()
+        if self.control_thread and self.control_thread.is_alive():
+            self.control_thread.stop()
+            self.control_thread.join()
+
     def init_iopub(self, context: Any) -> None:
         """As ipykernel's, which listens on a TCP port for its forked processes even where the transport is ipc."""
         if self.transport != "ipc":
