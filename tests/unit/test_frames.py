@@ -123,9 +123,33 @@ def test_a_pipe_without_anything_in_it_is_told_and_not_counted():
     with pytest.raises(BlockingIOError):
         page.read_pipe(0, reader, 100)
     assert page.counters == (0, 0)
-    assert page.stamps((writer, writer)) == (0, 0)
     os.close(reader)
     os.close(writer)
+
+
+@pytest.mark.needs("posix")
+def test_a_worker_without_the_read_ends_sees_what_is_in_the_pipes():
+    page = Page()
+    pipes = [os.pipe(), os.pipe()]
+    reads, writes = zip(*pipes, strict=True)
+    page.watch(reads)
+
+    def work():
+        for fd in reads:
+            os.close(fd)
+        seen = [page.stamps(writes)]
+        os.write(writes[1], b"12345")
+        seen.append(page.stamps(writes))
+        os.write(writes[0], b"123")
+        seen.append(page.stamps(writes))
+        page.hold_partial(frames.STDOUT, 1, repr(seen).encode())
+
+    in_a_child(work)
+    page.watch_no_more()
+    assert page.partial[2] == b"[(0, 0), (0, 5), (3, 5)]"
+    assert page.read_pipe(1, reads[1], 100) == b"12345"
+    for fd in (*reads, *writes):
+        os.close(fd)
 
 
 def test_the_parts_of_the_page_do_not_overlap():

@@ -23,6 +23,7 @@ class Pipes:
         self.interrupts = Interrupts(self.page)
         ends = [os.pipe() for _ in range(3)]
         self.reads, self.writes = map(list, zip(*ends, strict=True))
+        self.page.watch(tuple(self.reads[1:]))
         self.at_fork = {}
         monkeypatch.setattr(os, "register_at_fork", lambda **functions: self.at_fork.update(functions))
         self.outlet = ForkedOutlet(self.writes[0], tuple(self.writes[1:]), self.page, self.interrupts)
@@ -49,6 +50,7 @@ class Pipes:
         return found
 
     def close(self):
+        self.page.watch_no_more()
         for fd in (*self.reads, *self.writes, *self.outlet._alarm):
             try:
                 os.close(fd)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
+import select
 import struct
 import termios
 import time
@@ -59,16 +60,32 @@ class Page:
             self._COUNTERS.pack_into(self._memory, 0, turn + 1, *counters)
             self._TURN.pack_into(self._memory, 0, turn + 2)
 
+    def watch(self, pipes: Tuple[int, int]) -> None:
+        """Before the fork: the worker is to see whether something is in these pipes, of which it has no read ends.
+
+        It asks for each line that it prints. ``FIONREAD`` for each pipe takes three times as long, as Python tells
+        audit hooks of it, of which a worker has one.
+        """
+        self._filled = select.epoll(2)
+        for fd in pipes:
+            self._filled.register(fd, select.EPOLLIN)
+
+    def watch_no_more(self) -> None:
+        """In the keeper, after the fork."""
+        self._filled.close()
+
     def stamps(self, pipes: Tuple[int, int]) -> Tuple[int, int]:
         """How many bytes others have ever written to each pipe, of which these are the write ends."""
         memory, counters, unread, ioctl = self._memory, self._COUNTERS, self._unread, fcntl.ioctl
         while True:
             turn, out, err = counters.unpack_from(memory)
-            ioctl(pipes[0], termios.FIONREAD, unread)
-            out += unread[0]
-            ioctl(pipes[1], termios.FIONREAD, unread)
+            if self._filled.poll(0, 2):
+                ioctl(pipes[0], termios.FIONREAD, unread)
+                out += unread[0]
+                ioctl(pipes[1], termios.FIONREAD, unread)
+                err += unread[0]
             if not turn & 1 and turn == self._TURN.unpack_from(memory)[0]:
-                return out, err + unread[0]
+                return out, err
             time.sleep(0)  # the keeper is reading just now
 
     @property

@@ -43,6 +43,7 @@ class ForkedChild(Child):
         try:
             self.page = Page()
             pipes.extend(os.pipe() for _ in range(3))
+            self.page.watch((pipes[1][0], pipes[2][0]))
             self.pid = os.fork()
         except OSError:
             for end in (self.socket, other):
@@ -62,6 +63,7 @@ class ForkedChild(Child):
                 os._exit(frames.FAILED_CODE)
             raise SystemExit(0)  # through all of the keeper's frames: so Python ends as it always does
         _enlarge(writes[0])
+        self.page.watch_no_more()
         other.close()
         for fd in writes:
             os.close(fd)
