@@ -64,7 +64,9 @@ class OwnFirst:
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
         """The spec of a module of Python's own, where that is wanted."""
-        if path is not None or not (self.always or fullname in CLAIMED or _asked_by_own(sys._getframe(1))):
+        if path is not None or fullname in sys.builtin_module_names:  # for which no folder is read
+            return None
+        if not (self.always or fullname in CLAIMED or _asked_by_own(sys._getframe(1))):
             return None
         return PathFinder.find_spec(fullname, self._places)
 

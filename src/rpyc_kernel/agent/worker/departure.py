@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -18,7 +19,6 @@ def release(namespace: Dict[str, Any]) -> None:
 
     At its end Python does the same, but not where a thread of ours still holds the shell.
     """
-    import atexit
 
     def clear() -> None:
         for name in list(namespace):
@@ -30,7 +30,6 @@ def release(namespace: Dict[str, Any]) -> None:
 
 def prepare() -> None:
     """Called last of all that registers exit functions, hence first of these: note that they run now."""
-    import atexit
 
     def begin() -> None:
         global _begun
@@ -47,8 +46,6 @@ def hurry() -> None:
     """
     if _begun or callable(signal.getsignal(signal.SIGTERM)):
         return
-    import atexit
-
     try:
         atexit._run_exitfuncs()
     except BaseException as error:
