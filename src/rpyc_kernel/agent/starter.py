@@ -19,7 +19,7 @@ _TEXT = (
     "f = %s; p, c, t = f.readline().decode().split(); c = f.read(int(c)); t = f.read(int(t)); "
     "ours = p == '%%s-%%x' %% (sys.implementation.cache_tag, sys.hexversion); "
     "s = {'__name__': 'boot', 'user_path': path}; "
-    "exec(marshal.loads(c) if ours else compile(t, '<rpyc-kernel boot>', 'exec'), s); s['%s'](f)"
+    "exec(marshal.loads(c) if ours else compile(t, '<rpyc-kernel boot>', 'exec'), s); del c, t; s['%s'](f)"
 )
 KEEPER = _TEXT % ("sys.stdin.buffer", "start_keeper")
 WORKER = _TEXT % ("os.fdopen(os.dup(0), 'rb')", "start_worker")
