@@ -2,6 +2,7 @@
 
 import gc
 import inspect
+import io
 import json
 import os
 import stat
@@ -304,8 +305,7 @@ def test_another_agent_than_the_one_named_is_refused_and_not_kept(mounted, cache
 
 def test_a_keeper_does_not_run_what_is_not_what_it_is_called():
     _digest, archive = archive_of(keeper__main="")
-    lines = iter([b"0" * 64 + b"\n", b"%d 2\n" % len(archive)])
-    stream = SimpleNamespace(readline=lambda: next(lines), read=lambda size: archive if size > 2 else b"{}")
+    stream = io.BytesIO(b"%s\n%d 2\n%s{}" % (b"0" * 64, len(archive), archive))
     try:
         with pytest.raises(ValueError, match="damaged"):
             boot.start_keeper(stream)
