@@ -28,6 +28,10 @@ OF_ONE_TEST = 60
 OTHERWISE = {
     "test_message_spec.py::test_kernel_info_request": "asks for ipykernel's own version number, and for subshells",
     "test_message_spec.py::test_subshell": "there are no subshells: another machine's Python runs one cell at a time",
+    "test_kernel.py::test_interrupt_during_pdb_set_trace": (
+        "takes no `aborted` for an answer: what waits behind a stopped cell is aborted here, also where a debugger was"
+        " stopped"
+    ),
 }
 """ipykernel's tests that do not pass, and why they should not."""
 
