@@ -1,12 +1,18 @@
 """Cells that wait for others: aborted behind an error, unless their author said otherwise."""
 
+import datetime as dt
+
+import pytest
+
 from tests.kernel.client import Client
 from tests.kernel.gates import Gate
+from tests.kernel.results import Request
 
 
 def test_cells_behind_an_error_are_aborted(nb: Client, gate: Gate) -> None:
     failing = nb.start(f"{gate.wait}1/0")
     waiting = [nb.start(f"print('must not run {i}')") for i in range(3)]
+    nb.kernel_info()  # behind them, so that they have come before the cell fails
     gate.open()
     for cell in (failing, *waiting):
         nb.finish(cell)
@@ -31,9 +37,22 @@ def test_a_cell_sent_after_the_reply_of_a_failed_one_runs(nb: Client) -> None:
         assert nb.good(f"{i}").text == str(i)
 
 
+@pytest.mark.parametrize(("seconds", "status"), [(-1, "aborted"), (1, "ok")])
+def test_a_cell_that_was_on_its_way_is_aborted(nb: Client, seconds: float, status: str) -> None:
+    """It comes just after the reply of the one that failed; by its date it was sent before or after that."""
+    failing = nb.start("%connect a b c")
+    nb.wait_for(lambda: failing.reply is not None)
+    message = nb.zmq.session.msg("execute_request", {"code": "1", "stop_on_error": True})
+    message["header"]["date"] += dt.timedelta(seconds=seconds)
+    cell = nb.requests[message["header"]["msg_id"]] = Request(message["header"]["msg_id"], "execute_request", "1", 0.0)
+    nb.zmq.session.send(nb.sockets["shell"], message)
+    assert nb.finish(cell).status == status
+
+
 def test_aborted_cells_are_not_counted(nb: Client, gate: Gate) -> None:
     failing = nb.start(f"{gate.wait}1/0")
     waiting = nb.start("1")
+    nb.kernel_info()
     gate.open()
     nb.finish(waiting)
     after = nb.good("1")

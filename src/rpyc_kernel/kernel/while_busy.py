@@ -9,6 +9,7 @@ concurrent=True)``, ``dispatch_control`` of 7.4); ``tests/unit/test_ipykernel.py
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import inspect
 import math
 import threading
@@ -40,6 +41,8 @@ QUESTIONS = frozenset(
 
 # What doesn't wait for a cell that takes its time.
 ANSWERED_BESIDE = QUESTIONS | {"comm_open", "comm_msg", "comm_close"}
+
+IN_FLIGHT = 0.1  # seconds after an error in which a cell may come that was sent before
 
 YOUNG = 1.0  # seconds since it has begun: so long questions wait for a cell
 
@@ -113,6 +116,7 @@ class WhileBusyKernel(IPythonKernel):
         self._turnstile = asyncio.Lock()
         self._shared = copy_context()  # of all shell messages: in it is whose turn it is
         self._abort_until = self._arrived_before_reply = 0
+        self._finished = self._failed = -math.inf, dt.datetime.now(dt.UTC)
         self._turn_began = -math.inf
         self._channel: ContextVar[Any] = ContextVar("channel")  # of the request that is handled, if it isn't shell
         self.arrival = (0, math.inf)  # the number and the time of the message whose turn it is
@@ -257,12 +261,23 @@ class WhileBusyKernel(IPythonKernel):
     ) -> dict[str, Any]:
         """As ipykernel, just before it sends a reply; what comes from now on may come as an answer to it."""
         self._arrived_before_reply = self.arrived_until_now()
+        self._finished = time.monotonic(), dt.datetime.now(dt.UTC)
         finished: dict[str, Any] = super().finish_metadata(parent, metadata, reply_content)
         return finished
 
     def _abort_queues(self, subshell_id: str | None = None) -> None:
-        """After an error, abort the cells that had come before it was told."""
-        self._abort_until = self._arrived_before_reply
+        """After an error, abort the cells that had been sent before it was told."""
+        self._abort_until, self._failed = self._arrived_before_reply, self._finished
+
+    def _is_behind_error(self, msg: list[Any]) -> bool:
+        """Whether a cell was sent before the error was told: it had come, or came just then, by its own date."""
+        if not isinstance(msg, Numbered):
+            return False
+        failed_at, failed = self._failed
+        if msg.number > self._abort_until and msg.at - failed_at < IN_FLIGHT:
+            date = self._header(msg).get("date")
+            return isinstance(date, dt.datetime) and date.tzinfo is not None and date < failed
+        return msg.number <= self._abort_until
 
     def arrived_until_now(self) -> int:
         """The number of the last shell message that has come."""
@@ -276,8 +291,7 @@ class WhileBusyKernel(IPythonKernel):
         if not concurrent:
             self._turn_began = time.monotonic()
             self.arrival = (msg.number, msg.at) if isinstance(msg, Numbered) else (self._arrived + 1, math.inf)
-            behind_error = isinstance(msg, Numbered) and msg.number <= self._abort_until
-            self._aborting = behind_error and not self._is_for_now(msg)
+            self._aborting = self._is_behind_error(msg) and not self._is_for_now(msg)
         token = self._channel.set(msg.channel if isinstance(msg, Numbered) else None)
         try:
             await super().dispatch_shell(msg, subshell_id, concurrent=concurrent)
