@@ -8,6 +8,7 @@ import pytest
 
 from tests.kernel.client import Client
 from tests.kernel.conftest import connect
+from tests.kernel.gates import Gate
 from tests.kernel.kernels import Kernel
 from tests.kernel.remotes import Remote, wait_until
 from tests.kernel.results import refused
@@ -170,8 +171,11 @@ def test_a_failing_command_ends_its_cell(nb: Client) -> None:
     assert (cell.stdout, cell.text) == ("", None)
 
 
-def test_cells_behind_a_failing_command_are_aborted(nb: Client) -> None:
-    failing, waiting = nb.start("%connect 127.0.0.1:1"), nb.start("print('must not run')")
+def test_cells_behind_a_failing_command_are_aborted(nb: Client, gate: Gate) -> None:
+    before, failing, waiting = map(nb.start, (gate.wait, "%connect 127.0.0.1:1", "print('must not run')"))
+    nb.kernel_info()  # behind them, so that all have come before the command fails
+    gate.open()
+    assert nb.finish(before).status == "ok"
     nb.finish(waiting)
     assert (failing.status, waiting.status, waiting.messages) == ("error", "aborted", [])
 
