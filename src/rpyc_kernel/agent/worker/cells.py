@@ -204,7 +204,7 @@ class Cells:
 
     def have_loop(self, _asyncio: Any = None) -> None:
         """The running cell needs the loop, or has just imported asyncio: it gets one if it runs outside of any."""
-        if self._at_once and not self.main_loop.borrowed and threading.current_thread() is threading.main_thread():
+        if self._at_once and threading.current_thread() is threading.main_thread():
             self.main_loop.borrow()
 
     def _drive(self, coroutine: Coroutine[Any, Any, None], job: Job) -> None:

@@ -24,24 +24,23 @@ def install() -> None:
     when_imported("IPython.core.magics.script", _run_scripts_our_way)
 
 
-def _run(*args: Any, **options: Any) -> int:
-    from ..shell_plain.process import run  # late: most sessions start no program
+def _process() -> Any:
+    from ..shell_plain import process  # late: most sessions start no program
 
-    return run(*args, **options)
+    return process
 
 
 def _system(command: str) -> int:
     """Run a command; its exit status, negative for a signal. What it writes appears at once."""
-    from ..shell_plain.process import to_stdout
-
-    status = _run(command, [to_stdout], terminal=True)
+    process = _process()
+    status: int = process.run(command, [process.to_stdout], terminal=True)
     return 128 - status if status > 128 else status  # so a shell tells of the signal that ended its child
 
 
 def _getoutput(command: str) -> str:
     """What a command writes to stdout and stderr."""
     parts: List[str] = []
-    _run(_in_users_shell(command), [parts.append])
+    _process().run(_in_users_shell(command), [parts.append])
     return "".join(parts)
 
 
@@ -49,7 +48,7 @@ def _get_output_error_code(command: str) -> Tuple[str, str, int]:
     """What a command writes to stdout, and to stderr, and its exit status."""
     out: List[str] = []
     err: List[str] = []
-    status = _run(_in_users_shell(command), [out.append, err.append])
+    status = _process().run(_in_users_shell(command), [out.append, err.append])
     return "".join(out), "".join(err), status
 
 
@@ -74,16 +73,14 @@ def _run_scripts_our_way(script: Any) -> None:
             return
         from subprocess import CalledProcessError
 
-        from ..shell_plain.process import to_stderr, to_stdout
-
-        variables = self.shell.user_ns
+        process, variables = _process(), self.shell.user_ns
         sinks: List[Callable[[str], None]] = []
-        for name, shown in ((options.out, to_stdout), (options.err, to_stderr)):
+        for name, shown in ((options.out, process.to_stdout), (options.err, process.to_stderr)):
             if name:
                 variables[name] = ""
             sinks.append(partial(_keep, variables, name) if name else shown)
         try:
-            status = _run(command, sinks, text=cell if cell.endswith("\n") else cell + "\n")
+            status = process.run(command, sinks, text=cell if cell.endswith("\n") else cell + "\n")
         except FileNotFoundError:
             print("Couldn't find program: %r" % command[0])
             return

@@ -82,9 +82,9 @@ class Displays:
             self.clear_output(wait=True)
         for obj in objs:
             about: Dict[str, Any] = {}
-            if raw and not isinstance(obj, dict):
-                raise TypeError("data must be a dict, got: %r" % (obj,))
             if raw:
+                if not isinstance(obj, dict):
+                    raise TypeError("data must be a dict, got: %r" % (obj,))
                 data = encode(obj)
             else:
                 data, about = mime_bundle(obj, include, exclude)
