@@ -16,7 +16,7 @@ import threading
 import time
 from contextvars import ContextVar, copy_context
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.subshell_manager import UnknownSubshellError
@@ -83,6 +83,14 @@ class Numbered(list[Any]):
         self.at = time.monotonic()
 
 
+class Moment(NamedTuple):
+    """Just before a reply was sent: the number of the last message that had come, and the time by two clocks."""
+
+    arrived: int
+    at: float
+    date: dt.datetime
+
+
 class Reply:
     """What a handler sends its reply to: the stream of a channel, used on the thread to which that stream belongs.
 
@@ -115,8 +123,7 @@ class WhileBusyKernel(IPythonKernel):
         self._arrived = 0
         self._turnstile = asyncio.Lock()
         self._shared = copy_context()  # of all shell messages: in it is whose turn it is
-        self._abort_until = self._arrived_before_reply = 0
-        self._finished = self._failed = -math.inf, dt.datetime.now(dt.UTC)
+        self._finished = self._failed = Moment(0, -math.inf, dt.datetime.now(dt.UTC))  # last reply; last error
         self._turn_began = -math.inf
         self._channel: ContextVar[Any] = ContextVar("channel")  # of the request that is handled, if it isn't shell
         self.arrival = (0, math.inf)  # the number and the time of the message whose turn it is
@@ -214,7 +221,7 @@ class WhileBusyKernel(IPythonKernel):
         reply = Reply(channel or stream, of_other_thread=channel is not None)
         self.log.info("Aborting %s", msg["header"]["msg_id"])
         content = {"status": "aborted", "execution_count": 0}
-        metadata = self.finish_metadata(msg, self.init_metadata(msg), content)
+        metadata = super().finish_metadata(msg, self.init_metadata(msg), content)  # no error is told by it
         self.session.send(reply, "execute_reply", content, msg, idents, metadata=metadata)
 
     async def dispatch_control(self, msg: list[Any]) -> None:
@@ -260,24 +267,23 @@ class WhileBusyKernel(IPythonKernel):
         self, parent: dict[str, Any], metadata: dict[str, Any], reply_content: dict[str, Any]
     ) -> dict[str, Any]:
         """As ipykernel, just before it sends a reply; what comes from now on may come as an answer to it."""
-        self._arrived_before_reply = self.arrived_until_now()
-        self._finished = time.monotonic(), dt.datetime.now(dt.UTC)
+        self._finished = Moment(self.arrived_until_now(), time.monotonic(), dt.datetime.now(dt.UTC))
         finished: dict[str, Any] = super().finish_metadata(parent, metadata, reply_content)
         return finished
 
     def _abort_queues(self, subshell_id: str | None = None) -> None:
         """After an error, abort the cells that had been sent before it was told."""
-        self._abort_until, self._failed = self._arrived_before_reply, self._finished
+        self._failed = self._finished
 
     def _is_behind_error(self, msg: list[Any]) -> bool:
         """Whether a cell was sent before the error was told: it had come, or came just then, by its own date."""
         if not isinstance(msg, Numbered):
             return False
-        failed_at, failed = self._failed
-        if msg.number > self._abort_until and msg.at - failed_at < IN_FLIGHT:
+        failed = self._failed
+        if msg.number > failed.arrived and msg.at - failed.at < IN_FLIGHT:
             date = self._header(msg).get("date")
-            return isinstance(date, dt.datetime) and date.tzinfo is not None and date < failed
-        return msg.number <= self._abort_until
+            return isinstance(date, dt.datetime) and date.tzinfo is not None and date < failed.date
+        return msg.number <= failed.arrived
 
     def arrived_until_now(self) -> int:
         """The number of the last shell message that has come."""
