@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from benchmarks import venvs
 from benchmarks.contest import contest
 from benchmarks.servers import Server
-from rpyc_kernel.transport import bootstrap
+from rpyc_kernel.transport import broker_client
 from tests.servers.sessions import Session
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from benchmarks.processes import Processes
 
-JOURNAL = "keeper/journal.py"
+JOURNAL = "keeper/outbox/journal.py"
 FORWARDER = '''
 
 class Forwarder(Journal):
@@ -152,16 +152,16 @@ def _run(session: Session, code: str, cpu: list[float]) -> float:
 @contextmanager
 def ablated() -> Iterator[None]:
     """Let sessions that begin now have a keeper without a journal."""
-    before = bootstrap.agent_text
+    before = broker_client.agent_text
     sources = json.loads(before()[1])
     sources[JOURNAL] += FORWARDER
     text = json.dumps(sources, sort_keys=True).encode()
     digest = hashlib.sha256(text).hexdigest()
-    bootstrap.agent_text = lambda: (digest, text)  # type: ignore[assignment]
+    broker_client.agent_text = lambda: (digest, text)  # type: ignore[assignment]
     try:
         yield
     finally:
-        bootstrap.agent_text = before
+        broker_client.agent_text = before
 
 
 def _keeper_of(session: Session) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.jupyter import JupyterServer
 from benchmarks.servers import Server
-from rpyc_kernel.link import catalog
+from rpyc_kernel.link import listing
 from rpyc_kernel.transport.address import Address
 from tests.servers.sessions import Session
 
@@ -69,14 +69,14 @@ def replays(processes: Processes, python: Path, rounds: int, lines: int = LINES)
         with jupyter.page("rpyc") as page:
             page.messages(page.start("$exec('1')"))  # until the kernel itself is there
             yield _attach(page, name, address, lines, entry.unread_bytes)
-        catalog.end(Address.parse(address), entry)
+        listing.end(Address.parse(address), entry)
 
 
-def _printed(address: str, name: str) -> catalog.SessionEntry:
+def _printed(address: str, name: str) -> listing.SessionEntry:
     """Wait until the cell has ended there."""
     end = time.monotonic() + PRINTING
     while time.monotonic() < end:
-        entry = catalog.choose(catalog.sessions(Address.parse(address)), name)
+        entry = listing.choose(listing.sessions(Address.parse(address)), name)
         if not entry.busy:
             return entry
         time.sleep(0.2)

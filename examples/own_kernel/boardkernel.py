@@ -2,9 +2,9 @@
 
 from traitlets import Unicode
 
-from rpyc_kernel.kernel import magics
 from rpyc_kernel.kernel.app import main
-from rpyc_kernel.kernel.commands import CommandSpec
+from rpyc_kernel.kernel.commands import registry
+from rpyc_kernel.kernel.commands.spec import CommandSpec
 from rpyc_kernel.kernel.kernel import RpycKernel
 
 
@@ -19,7 +19,7 @@ async def memory(kernel, arguments, cell):
     return await kernel.run_there("print(open('/proc/meminfo').read().splitlines()[2])", cell)
 
 
-magics.add(CommandSpec("memory", ("%", "$"), "Tells how much memory is free on the board."), memory)
+registry.add(CommandSpec("memory", ("%", "$"), "Tells how much memory is free on the board."), memory)
 
 if __name__ == "__main__":
     main(BoardKernel)

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from rpyc_kernel.live.services import service
 from rpyc_kernel.live.sessions import connect
-from rpyc_kernel.transport.registry import discover
+from rpyc_kernel.transport.discovery.registry import discover
 
 __all__ = ["connect", "discover", "service"]

@@ -13,7 +13,7 @@ import pytest
 from rpyc_kernel.agent import wire
 from rpyc_kernel.link.link import Link
 from rpyc_kernel.transport.address import Address
-from rpyc_kernel.transport.bootstrap import open_broker
+from rpyc_kernel.transport.broker_client import open_broker
 from tests.needs import needs
 from tests.servers.rpyc_servers import start_server
 from tests.servers.sessions import Session
@@ -141,7 +141,7 @@ def test_a_keeper_that_crashes_leaves_a_log_that_says_why(sessions: Sessions, tm
     from tests.unit.test_spawn import agent_with
 
     bug = "def due(*_args):\n    raise RuntimeError('of a bug')\n"
-    client = sessions.link("one", agent_with("keeper/pulls.py", bug))
+    client = sessions.link("one", agent_with("keeper/long_poll.py", bug))
     record = client.ask("spawn", shell="plain")
     sessions._keepers.append(record["pid"])
     client.ask("attach", acked=0)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rpyc_kernel.link import catalog
+from rpyc_kernel.link import listing
 from rpyc_kernel.transport.address import Address
 from tests.faults.clock import Clock
 from tests.faults.compare import link_lines
@@ -152,7 +152,7 @@ def test_nobody_is_connected(notebook: Notebook, client: Client, proxy: Proxy, r
     gate.touch()
 
     def waiting() -> bool:
-        found = [each for each in catalog.sessions(Address.parse(remote.address)) if each.name == name]
+        found = [each for each in listing.sessions(Address.parse(remote.address)) if each.name == name]
         return (found[0].unread_bytes or 0) > 40_000_000 and not found[0].busy
 
     assert wait_until(waiting, 60), "it isn't held back"

@@ -11,7 +11,7 @@ import pytest
 from rpyc_kernel.agent.wire import Message
 from rpyc_kernel.errors import NotTakenError
 from rpyc_kernel.link.link import Link
-from rpyc_kernel.link.session import LinkStatus
+from rpyc_kernel.link.protocol import LinkStatus
 from rpyc_kernel.transport import dial
 from rpyc_kernel.transport.address import Address
 from tests.faults.proxy import Proxy

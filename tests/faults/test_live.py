@@ -16,7 +16,7 @@ import rpyc
 
 import rpyc_kernel
 from rpyc_kernel.errors import RemoteClosedError, SessionGoneError, TakenOverError
-from rpyc_kernel.link import catalog
+from rpyc_kernel.link import listing
 from rpyc_kernel.link.link import Link
 from rpyc_kernel.live.remote import Remote as Live
 from rpyc_kernel.transport.address import Address
@@ -75,9 +75,9 @@ def session_of(connection: Live) -> str:
     return connection._channel._link.session
 
 
-def known(remote: Remote) -> dict[str, catalog.SessionEntry]:
+def known(remote: Remote) -> dict[str, listing.SessionEntry]:
     """The sessions on a machine."""
-    return {entry.session: entry for entry in catalog.sessions(Address.parse(remote.address))}
+    return {entry.session: entry for entry in listing.sessions(Address.parse(remote.address))}
 
 
 # --- cuts
@@ -206,7 +206,7 @@ def test_a_session_that_is_ended_by_hand(
     has_begun = began(live, gate)
     result = later(live.namespace["wait"])
     assert wait_until(has_begun)
-    catalog.end(Address.parse(remote.address), known(remote)[session_of(live)])
+    listing.end(Address.parse(remote.address), known(remote)[session_of(live)])
     for _ in range(2):
         with pytest.raises(SessionGoneError, match="is gone"):
             result.result(HANGS)

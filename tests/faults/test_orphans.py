@@ -155,8 +155,8 @@ def test_without_its_watcher_a_session_goes_on_and_the_worker_looks_after_itself
 
 
 def test_where_there_is_no_shell_it_works_too(sessions, monkeypatch):
-    from rpyc_kernel.agent.keeper import watcher
+    from rpyc_kernel.agent.keeper.worker import reaper
 
-    monkeypatch.setattr(watcher, "SHELL", "/no/such/shell")
-    made = watcher.Watcher()
+    monkeypatch.setattr(reaper, "SHELL", "/no/such/shell")
+    made = reaper.Watcher()
     made.close()

@@ -11,8 +11,8 @@ from contextlib import ExitStack
 import pytest
 
 from rpyc_kernel.errors import DiscoveryError, NoRegistryError, NotRegisteredError
-from rpyc_kernel.transport import brine
-from rpyc_kernel.transport.registry import PORT, discover
+from rpyc_kernel.transport.discovery.registry import PORT, discover
+from rpyc_kernel.transport.rpyc_wire import brine
 from tests.faults.networks import FAR, NEAR, Cable, Namespace, give_a_network
 from tests.kernel.remotes import wait_until
 from tests.needs import needs

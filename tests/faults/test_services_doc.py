@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from rpyc_kernel.errors import DiscoveryError
-from rpyc_kernel.transport.registry import PORT, discover
+from rpyc_kernel.transport.discovery.registry import PORT, discover
 from tests.faults.networks import Namespace, give_a_network
 from tests.kernel.kernels import SOURCE, Kernel
 from tests.kernel.remotes import wait_until

@@ -10,7 +10,7 @@ from typing import Any
 
 from rpyc_kernel.agent.wire import Message
 from rpyc_kernel.errors import RpycKernelError
-from rpyc_kernel.link import catalog
+from rpyc_kernel.link import listing
 from rpyc_kernel.transport.address import Address
 
 LINE = 40  # bytes
@@ -116,12 +116,12 @@ class Gaps(Volume):
         self.lines += 1
 
 
-def wait_idle(address: str, session: str, timeout: float) -> catalog.SessionEntry:
+def wait_idle(address: str, session: str, timeout: float) -> listing.SessionEntry:
     """Until no cell runs in that session any more, asked by a connection of its own. Returns how it is then."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         try:
-            found = {each.session: each for each in catalog.sessions(Address.parse(address))}
+            found = {each.session: each for each in listing.sessions(Address.parse(address))}
         except RpycKernelError:
             continue
         if session in found and found[session].answers and not found[session].busy:

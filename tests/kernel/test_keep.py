@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rpyc_kernel.link import catalog
+from rpyc_kernel.link import listing
 from rpyc_kernel.transport.address import Address
 from tests.kernel.conftest import connect
 from tests.kernel.gates import Gate
@@ -26,7 +26,7 @@ def worker(kernel: Kernel) -> int:
 
 def left(remote: Remote) -> bool:
     """Whether there is a session that nobody has any more."""
-    return any(entry.answers and not entry.held for entry in catalog.sessions(Address.parse(remote.address)))
+    return any(entry.answers and not entry.held for entry in listing.sessions(Address.parse(remote.address)))
 
 
 def crash(kernel: Kernel) -> None:

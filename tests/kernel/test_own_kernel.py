@@ -150,7 +150,7 @@ import time
 from rpyc_kernel.errors import CommandError
 from rpyc_kernel.kernel import magics
 from rpyc_kernel.kernel.app import main
-from rpyc_kernel.kernel.commands import CommandSpec, Kind, Option, Positional
+from rpyc_kernel.kernel.commands.spec import CommandSpec, Kind, Option, Positional
 from rpyc_kernel.kernel.kernel import RpycKernel
 
 class OwnKernel(RpycKernel):

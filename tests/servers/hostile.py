@@ -78,7 +78,7 @@ def value(data):
 # What it holds against the client as an object of the client's: its root, and guesses.
 REFS = [
     (LOCAL, ("rpyc.core.service.SlaveService", 1, 2)),
-    (LOCAL, ("rpyc_kernel.transport.connection.Connection", id(object), id(type))),
+    (LOCAL, ("rpyc_kernel.transport.rpyc_wire.connection.Connection", id(object), id(type))),
     (LOCAL, ("builtins", 0, 0)),
     (REMOTE, ("builtins.object", 1, 2)),
     value("builtins"),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rpyc_kernel.errors import DiscoveryError
-from rpyc_kernel.transport.registry import discover
+from rpyc_kernel.transport.discovery.registry import discover
 from tests.servers.rpyc_servers import Server, environment, free_port, start_server
 from tests.servers.venvs import CURRENT_RPYC, VERSIONS, venv
 

@@ -12,7 +12,7 @@ import pytest
 
 from rpyc_kernel import __version__
 from rpyc_kernel.errors import AgentError, DialCancelledError
-from rpyc_kernel.link import catalog
+from rpyc_kernel.link import listing
 from rpyc_kernel.transport.address import Address
 from tests.servers.rpyc_servers import start_server
 from tests.servers.sessions import Session
@@ -28,7 +28,7 @@ def server(tmp_path_factory):
 
 
 def listed(server):
-    return catalog.sessions(Address.parse(server.address))
+    return listing.sessions(Address.parse(server.address))
 
 
 def until(condition, seconds=15.0):
@@ -70,10 +70,10 @@ def test_one_that_was_left(server):
     assert entry.unread >= 3
     assert entry.unread_bytes > 100_000
     assert 500 < entry.ends_in <= 600
-    assert {catalog.choose(listed(server), text).session for text in ("le", entry.session[:6])} == {entry.session}
-    catalog.end(Address.parse(server.address), entry)
+    assert {listing.choose(listed(server), text).session for text in ("le", entry.session[:6])} == {entry.session}
+    listing.end(Address.parse(server.address), entry)
     assert listed(server) == []
-    catalog.end(Address.parse(server.address), entry)  # is gone, which is what was wanted
+    listing.end(Address.parse(server.address), entry)  # is gone, which is what was wanted
 
 
 @pytest.mark.needs("linux")
@@ -85,9 +85,9 @@ def test_one_that_is_stopped(server):
         try:
             (stopped,) = listed(server)
             assert not stopped.answers
-            assert "does not answer" in catalog.table([stopped])
+            assert "does not answer" in listing.table([stopped])
             with pytest.raises(AgentError, match=f"kill -9 {entry.pid}"):
-                catalog.end(Address.parse(server.address), stopped)
+                listing.end(Address.parse(server.address), stopped)
         finally:
             os.kill(entry.pid, signal.SIGCONT)
         assert session.run("1+1")[0] == "2"
@@ -115,4 +115,4 @@ def test_asking_is_cancelled(server):
     cancel = threading.Event()
     cancel.set()
     with pytest.raises(DialCancelledError):
-        catalog.sessions(Address.parse(server.address), cancel=cancel)
+        listing.sessions(Address.parse(server.address), cancel=cancel)

@@ -8,11 +8,12 @@ import pytest
 
 from rpyc_kernel.errors import LinkLost, NoAnswerError, NobodyListeningError, RemoteError, ServerClosedError
 from rpyc_kernel.transport import dial as dial_module
-from rpyc_kernel.transport import dialect, tcp
 from rpyc_kernel.transport.address import Address
-from rpyc_kernel.transport.connection import RemoteRef
 from rpyc_kernel.transport.dial import dial
-from rpyc_kernel.transport.dialect import RPYC_5, RPYC_5_BOUND, RPYC_6, RPYC_6_BOUND
+from rpyc_kernel.transport.rpyc_wire import dialect
+from rpyc_kernel.transport.rpyc_wire.connection import RemoteRef
+from rpyc_kernel.transport.rpyc_wire.dialect import RPYC_5, RPYC_5_BOUND, RPYC_6, RPYC_6_BOUND
+from rpyc_kernel.transport.ways import tcp
 from tests.servers.rpyc_servers import KINDS, start_server
 from tests.servers.venvs import VERSIONS
 

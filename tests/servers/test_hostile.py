@@ -27,8 +27,8 @@ from rpyc_kernel.errors import (
 )
 from rpyc_kernel.transport import dial as dial_module
 from rpyc_kernel.transport.address import Address
-from rpyc_kernel.transport.connection import RemoteRef
 from rpyc_kernel.transport.dial import dial
+from rpyc_kernel.transport.rpyc_wire.connection import RemoteRef
 from tests.servers.rpyc_servers import start_server
 
 MEGABYTE = 2**20

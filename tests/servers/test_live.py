@@ -15,7 +15,7 @@ import rpyc
 
 import rpyc_kernel
 from rpyc_kernel.errors import DialError, RemoteClosedError, UsageError
-from rpyc_kernel.link import catalog
+from rpyc_kernel.link import listing
 from rpyc_kernel.live.remote import Remote
 from rpyc_kernel.live.teleport import TeleportError
 from rpyc_kernel.transport.address import Address
@@ -83,8 +83,8 @@ def run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def sessions(server: Server) -> list[catalog.SessionEntry]:
-    return catalog.sessions(Address.parse(server.address))
+def sessions(server: Server) -> list[listing.SessionEntry]:
+    return listing.sessions(Address.parse(server.address))
 
 
 @pytest.fixture(scope="module", params=VERSIONS, ids=lambda version: f"rpyc{version[0]}-py{version[1]}")

@@ -12,7 +12,7 @@ import pytest
 import rpyc_kernel
 from rpyc_kernel.errors import DialError, NoAnswerError, NotRpycError, TransportError
 from rpyc_kernel.transport.address import Address
-from rpyc_kernel.transport.bootstrap import open_broker
+from rpyc_kernel.transport.broker_client import open_broker
 from rpyc_kernel.transport.deadline import Deadline
 from rpyc_kernel.transport.dial import dial
 from tests.needs import needs

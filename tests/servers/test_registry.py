@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from rpyc_kernel import errors
-from rpyc_kernel.transport import brine
-from rpyc_kernel.transport.registry import discover, find
+from rpyc_kernel.transport.discovery.registry import discover, find
+from rpyc_kernel.transport.rpyc_wire import brine
 from tests.kernel.remotes import wait_until
 from tests.servers.registries import answering, registered, registering, start_registry
 from tests.servers.rpyc_servers import Server, free_port

@@ -15,7 +15,7 @@ from rpyc_kernel.agent.boot import package_of
 from rpyc_kernel.errors import RpycKernelError
 from rpyc_kernel.link.link import Link
 from rpyc_kernel.transport.address import Address
-from rpyc_kernel.transport.bootstrap import agent_archive
+from rpyc_kernel.transport.broker_client import agent_archive
 from tests.servers.rpyc_servers import start_server
 from tests.servers.sessions import Session
 from tests.servers.venvs import VERSIONS

@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from rpyc_kernel.agent.worker.shell_plain.shell import PlainShell
+from rpyc_kernel.agent.worker.shells.plain.shell import PlainShell
 
 _BUILTINS = ("display", "update_display", "clear_output", "get_ipython", "exit", "quit")
 

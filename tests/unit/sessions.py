@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rpyc_kernel.agent import wire
 from rpyc_kernel.agent.broker import Broker
-from rpyc_kernel.transport.bootstrap import agent_archive
+from rpyc_kernel.transport.broker_client import agent_archive
 
 BOOT = resources.files("rpyc_kernel.agent").joinpath("boot.py").read_bytes()
 SOON = 20.0  # seconds in which anything here has happened, also on a busy machine

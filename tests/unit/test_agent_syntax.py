@@ -31,14 +31,14 @@ OPTIONAL = {
 }
 # Files that only these packages load, or that are loaded where these are.
 LOADED_BY = {
-    "worker/shell_plain/backend.py": ("matplotlib",),
-    "worker/live_service.py": ("rpyc",),
-    "worker/shell_ipython/interactive.py": ("IPython", "traitlets"),
-    "worker/shell_ipython/magics.py": ("IPython",),
-    "worker/shell_ipython/processes.py": ("IPython",),
-    "worker/shell_ipython/compiler.py": ("IPython",),
-    "worker/shell_ipython/database.py": ("IPython",),
-    "worker/shell_ipython/profile.py": ("IPython", "traitlets"),
+    "worker/shells/plain/display/backend.py": ("matplotlib",),
+    "worker/netrefs/service.py": ("rpyc",),
+    "worker/shells/ipython/interactive.py": ("IPython", "traitlets"),
+    "worker/shells/ipython/magics.py": ("IPython",),
+    "worker/shells/ipython/processes.py": ("IPython",),
+    "worker/shells/ipython/compiler.py": ("IPython",),
+    "worker/shells/ipython/database.py": ("IPython",),
+    "worker/shells/ipython/profile.py": ("IPython", "traitlets"),
 }
 
 every_file = pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(AGENT)))

@@ -49,13 +49,13 @@ def test_the_page_of_figures_has_a_place_for_them():
 def test_the_keeper_without_a_journal_is_that_of_the_agent():
     """Else the comparison compares nothing."""
     from benchmarks.keeper import JOURNAL, ablated
-    from rpyc_kernel.transport import bootstrap
+    from rpyc_kernel.transport import broker_client
 
-    ours = bootstrap.agent_text()
+    ours = broker_client.agent_text()
     with ablated():
-        theirs = bootstrap.agent_text()
+        theirs = broker_client.agent_text()
     assert theirs[0] != ours[0]
-    assert bootstrap.agent_text() == ours
+    assert broker_client.agent_text() == ours
     sources = json.loads(theirs[1])
     compile(sources[JOURNAL], JOURNAL, "exec")
     changed = {name for name, text in sources.items() if text != json.loads(ours[1])[name]}

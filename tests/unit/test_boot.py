@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import pytest
 
 from rpyc_kernel.agent import boot
-from rpyc_kernel.transport.bootstrap import agent_archive
+from rpyc_kernel.transport.broker_client import agent_archive
 from tests.needs import needs
 from tests.unit.sessions import BOOT, Client
 
@@ -284,10 +284,10 @@ def test_a_second_connection_finds_the_agent_also_where_there_is_no_cache(mounte
 
 def test_a_server_compiles_the_boot_text_once(mounted, monkeypatch):
     digest, archive = archive_of(broker=ECHO, starter="compiled = {}")
-    monkeypatch.setattr(boot, "compiled", "the code", raising=False)  # where `bootstrap` leaves it
+    monkeypatch.setattr(boot, "compiled", "the code", raising=False)  # where `broker_client` leaves it
     boot.open_broker(digest, b"source")[0]("agent", archive)
     package = sys.modules[boot.package_of(digest)]
-    assert package.open_broker is boot.open_broker  # which `bootstrap` calls next time
+    assert package.open_broker is boot.open_broker  # which `broker_client` calls next time
     assert package.starter.compiled == {b"source": "the code"}
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rpyc_kernel.agent import wire
 from rpyc_kernel.errors import AgentError, ProtocolError, SessionGoneError, UsageError
-from rpyc_kernel.link import catalog
+from rpyc_kernel.link import listing
 from rpyc_kernel.transport.address import Address
 
 PI = Address.parse("pi")
@@ -39,7 +39,7 @@ FULL = {
 
 
 def entry(**fields):
-    found = catalog.read({**FULL, **fields})
+    found = listing.read({**FULL, **fields})
     assert found is not None
     return found
 
@@ -72,7 +72,7 @@ class FakeBroker:
 @contextmanager
 def brought(monkeypatch, **answers):
     broker = FakeBroker(**answers)
-    monkeypatch.setattr(catalog, "open_broker", lambda address, timeout, cancel: broker)
+    monkeypatch.setattr(listing, "open_broker", lambda address, timeout, cancel: broker)
     yield broker
     assert broker.closed
 
@@ -88,14 +88,14 @@ def test_every_field_is_read():
 
 
 def test_a_session_of_which_nothing_but_its_id_is_known():
-    found = catalog.read({"session": "0123456789abcdef"})
+    found = listing.read({"session": "0123456789abcdef"})
     assert found is not None
     assert (found.name, found.version, found.answers, found.age, found.ends_in) == ("01234567", 1, True, None, None)
 
 
 @pytest.mark.parametrize("session", [None, 7, "", "../../etc", "a b", "é", "a" * 500, "ab\x1b[2J", ["x"]])
 def test_what_has_no_id_is_no_session(session):
-    assert catalog.read({**FULL, "session": session}) is None
+    assert listing.read({**FULL, "session": session}) is None
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -1, "7", None, True, [], {}, 10**400])
@@ -108,9 +108,9 @@ def test_numbers_that_can_t_be(value):
 def test_a_hostile_name_can_neither_repaint_a_terminal_nor_fill_it():
     found = entry(name="\x1b[2J\x1b]0;owned\x07pi\r\n\u202egnp\u2028" + "x" * 10**7, holder="a\tb\x9b31m")
     assert found.name.isprintable()
-    assert len(found.name) == catalog.MAX_TEXT
+    assert len(found.name) == listing.MAX_TEXT
     assert found.holder == "a b 31m"
-    assert len(catalog.table([found]).splitlines()) == 2
+    assert len(listing.table([found]).splitlines()) == 2
 
 
 json_values = st.recursive(
@@ -122,8 +122,8 @@ json_values = st.recursive(
 
 @given(st.lists(st.dictionaries(st.sampled_from([*FULL]), json_values) | json_values, max_size=5))
 def test_whatever_comes_can_be_shown(found):
-    entries = [each for each in map(catalog.read, found) if each is not None]
-    shown = catalog.table(entries)
+    entries = [each for each in map(listing.read, found) if each is not None]
+    shown = listing.table(entries)
     assert all(line.isprintable() for line in shown.splitlines())
     assert len(shown) < 500 * (len(entries) + 1)
 
@@ -131,40 +131,40 @@ def test_whatever_comes_can_be_shown(found):
 def test_the_list_is_asked_for_and_sorted(monkeypatch):
     items = [{**FULL, "session": str(age), "age": age} for age in (5, 50, 500)]
     with brought(monkeypatch, list={"sessions": [*items, "nonsense"]}) as broker:
-        assert [each.age for each in catalog.sessions(PI, 1.0, threading.Event())] == [500, 50, 5]
+        assert [each.age for each in listing.sessions(PI, 1.0, threading.Event())] == [500, 50, 5]
         assert broker.asked == [("list", {})]
     with brought(monkeypatch, list={"sessions": [{"session": f"s{n}"} for n in range(5000)]}):
-        assert len(catalog.sessions(PI)) == catalog.MAX_ENTRIES
+        assert len(listing.sessions(PI)) == listing.MAX_ENTRIES
     with pytest.raises(ProtocolError), brought(monkeypatch, list={"sessions": {}}):
-        catalog.sessions(PI)
+        listing.sessions(PI)
 
 
 # --- ending
 
 
 def test_the_end_is_waited_for(monkeypatch):
-    monkeypatch.setattr(catalog, "LOOK", 0.0)
+    monkeypatch.setattr(listing, "LOOK", 0.0)
     status = [{}, {}, SessionGoneError(PI)]
     with brought(monkeypatch, terminate={"ended": True}, status=status) as broker:
-        catalog.end(PI, entry())
+        listing.end(PI, entry())
         assert [op for op, _header in broker.asked] == ["terminate", "status", "status", "status"]
 
 
 def test_one_that_is_gone_already_has_ended(monkeypatch):
     with brought(monkeypatch, terminate=SessionGoneError(PI)):
-        catalog.end(PI, entry())
+        listing.end(PI, entry())
 
 
 def test_one_that_does_not_end_is_told(monkeypatch):
-    monkeypatch.setattr(catalog, "FAREWELL", 0.0)
+    monkeypatch.setattr(listing, "FAREWELL", 0.0)
     with pytest.raises(AgentError, match=r"thermo on pi.* was told to end"):
         with brought(monkeypatch, terminate={"ended": True}):
-            catalog.end(PI, entry())
+            listing.end(PI, entry())
 
 
 def test_a_stopped_one_can_only_be_killed_there():
     with pytest.raises(AgentError, match="kill -9 4711"):
-        catalog.end(PI, entry(answers=False))
+        listing.end(PI, entry(answers=False))
 
 
 # --- choosing
@@ -181,7 +181,7 @@ SEVERAL = [
     ("text", "session"), [("pi", "aa11"), ("pi-", "ab22"), ("aa", "aa11"), ("cd44", "cd44"), (" cc ", "cc33")]
 )
 def test_a_word_that_means_one(text, session):
-    assert catalog.choose(SEVERAL, text).session == session
+    assert listing.choose(SEVERAL, text).session == session
 
 
 @pytest.mark.parametrize(
@@ -195,18 +195,18 @@ def test_a_word_that_means_one(text, session):
 )
 def test_a_word_that_does_not(text, sentence):
     with pytest.raises(UsageError) as caught:
-        catalog.choose(SEVERAL, text)
+        listing.choose(SEVERAL, text)
     assert str(caught.value) == sentence
 
 
 def test_no_session_at_all():
     with pytest.raises(UsageError, match=r"no session 'pi': none runs there\."):
-        catalog.choose([], "pi")
+        listing.choose([], "pi")
 
 
 def test_of_very_many_only_some_are_listed():
     with pytest.raises(UsageError, match=r" and 90 more\."):
-        catalog.choose([entry(session=f"s{n:03}") for n in range(100)], "nothing")
+        listing.choose([entry(session=f"s{n:03}") for n in range(100)], "nothing")
 
 
 # --- the table
@@ -227,11 +227,11 @@ def test_the_columns_stand_in_line():
         entry(session="ac" * 8, name="new", busy=False, holder="", version=wire.VERSION + 1, agent="9.0", unread=0),
         entry(session="ad" * 8, name="stopped", answers=False),
     ]
-    assert catalog.table(entries, mine={"aa" * 8}) == TABLE
+    assert listing.table(entries, mine={"aa" * 8}) == TABLE
 
 
 def test_no_session_has_no_table():
-    assert catalog.table([]) == "No session runs there."
+    assert listing.table([]) == "No session runs there."
 
 
 DURATIONS = {
@@ -252,9 +252,9 @@ SIZES = {0: "0 B", 812: "812 B", 1400: "1.4 kB", 999_400: "999 kB", 1.4e6: "1.4 
 
 @pytest.mark.parametrize(("seconds", "text"), DURATIONS.items())
 def test_durations(seconds, text):
-    assert catalog.duration(seconds) == text
+    assert listing.duration(seconds) == text
 
 
 @pytest.mark.parametrize(("count", "text"), SIZES.items())
 def test_sizes(count, text):
-    assert catalog.size(count) == text
+    assert listing.size(count) == text

@@ -13,7 +13,7 @@ import pytest
 from rpyc_kernel import __version__
 from rpyc_kernel.cli import main as cli
 from rpyc_kernel.errors import AgentError, NobodyListeningError
-from rpyc_kernel.link import catalog
+from rpyc_kernel.link import listing
 from rpyc_kernel.transport.address import Address
 
 PI = {"session": "aa11", "name": "pi", "age": 60, "keep": 3600, "idle": 60}
@@ -24,9 +24,9 @@ BOARD = {"session": "bb22", "name": "board", "age": 7200, "busy": True, "held": 
 def machine(monkeypatch):
     """A machine with two sessions; returns those that were ended."""
     ended = []
-    entries = [catalog.read(BOARD), catalog.read(PI)]
-    monkeypatch.setattr(catalog, "sessions", lambda address: entries)
-    monkeypatch.setattr(catalog, "end", lambda address, entry: ended.append((str(address), entry.name)))
+    entries = [listing.read(BOARD), listing.read(PI)]
+    monkeypatch.setattr(listing, "sessions", lambda address: entries)
+    monkeypatch.setattr(listing, "end", lambda address, entry: ended.append((str(address), entry.name)))
     return ended
 
 
@@ -100,7 +100,7 @@ def test_an_error_is_one_sentence(monkeypatch, capsys, error, words):
     def sessions(address):
         raise error
 
-    monkeypatch.setattr(catalog, "sessions", sessions)
+    monkeypatch.setattr(listing, "sessions", sessions)
     sentence = refused(capsys, "sessions", "pi", code=1)
     assert words in sentence
     assert len(sentence) <= 2000
@@ -167,7 +167,7 @@ def test_a_reader_that_has_seen_enough(machine, monkeypatch):
 
 
 def test_a_terminal_that_knows_few_letters(machine, monkeypatch, tmp_path):
-    monkeypatch.setattr(catalog, "sessions", lambda address: [catalog.read({**PI, "name": "温度"})])
+    monkeypatch.setattr(listing, "sessions", lambda address: [listing.read({**PI, "name": "温度"})])
     with (tmp_path / "out").open("w", encoding="ascii") as ascii_only:
         monkeypatch.setattr(sys, "stdout", ascii_only)
         assert cli.main(["sessions", "pi"]) == 0

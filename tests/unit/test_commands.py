@@ -7,10 +7,18 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rpyc_kernel import errors
-from rpyc_kernel.kernel import commands
-from rpyc_kernel.kernel.commands import COMMANDS, CommandSpec, Kind, Option, Positional, command_help, unknown_command
-from rpyc_kernel.kernel.parsing import parse_call, parse_duration, parse_magic, split_words
-from rpyc_kernel.kernel.routing import route
+from rpyc_kernel.kernel.commands.parse import parse_call, parse_duration, parse_magic, split_words
+from rpyc_kernel.kernel.commands.route import route
+from rpyc_kernel.kernel.commands.spec import (
+    COMMANDS,
+    CommandSpec,
+    Kind,
+    Option,
+    Positional,
+    command_help,
+    spelled,
+    unknown_command,
+)
 
 CONNECT = COMMANDS["connect"]
 NOTHING = {
@@ -232,7 +240,7 @@ def test_one_entry_is_one_command(monkeypatch):
 @pytest.mark.parametrize("spec", COMMANDS.values(), ids=COMMANDS)
 def test_help_names_every_spelling_and_option(spec):
     text = command_help(spec.name)
-    for shown in commands.spelled(spec):
+    for shown in spelled(spec):
         assert shown in text
         assert command_help(shown) == text
     for option in spec.options:
@@ -272,12 +280,12 @@ def test_examples_in_the_help_are_right(spec):
 
 @pytest.fixture
 def added(monkeypatch):
-    """`magics.add`, undone after the test."""
-    from rpyc_kernel.kernel import magics
+    """`registry.add`, undone after the test."""
+    from rpyc_kernel.kernel.commands import registry
 
-    monkeypatch.setattr(magics, "DOINGS", dict(magics.DOINGS))
+    monkeypatch.setattr(registry, "DOINGS", dict(registry.DOINGS))
     before = dict(COMMANDS)
-    yield magics
+    yield registry
     COMMANDS.clear()
     COMMANDS.update(before)
 

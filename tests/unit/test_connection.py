@@ -10,11 +10,11 @@ import pytest
 from rpyc.core import brine, consts, vinegar
 
 from rpyc_kernel.errors import FrameTooLargeError, LinkLost, NoAnswerError, ProtocolError, RemoteError
-from rpyc_kernel.transport import dialect
 from rpyc_kernel.transport.address import Address
-from rpyc_kernel.transport.connection import MAX_PING, MAX_REQUESTS, Connection, RemoteRef
-from rpyc_kernel.transport.dialect import RPYC_5, RPYC_5_BOUND, RPYC_6, RPYC_6_BOUND
-from rpyc_kernel.transport.stream import FrameStream
+from rpyc_kernel.transport.rpyc_wire import dialect
+from rpyc_kernel.transport.rpyc_wire.connection import MAX_PING, MAX_REQUESTS, Connection, RemoteRef
+from rpyc_kernel.transport.rpyc_wire.dialect import RPYC_5, RPYC_5_BOUND, RPYC_6, RPYC_6_BOUND
+from rpyc_kernel.transport.rpyc_wire.stream import FrameStream
 
 REF = RemoteRef("builtins.function", 11, 12)
 ALL = [RPYC_6, RPYC_5, RPYC_6_BOUND, RPYC_5_BOUND]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rpyc_kernel.agent.keeper.deaths import describe_end
+from rpyc_kernel.agent.keeper.worker.exits import describe_end
 
 
 @pytest.mark.parametrize(

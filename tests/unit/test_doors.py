@@ -11,16 +11,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from rpyc_kernel.agent import doors, frames
-from rpyc_kernel.agent.keeper import visitor as visitor_module
-from rpyc_kernel.agent.keeper.visitor import Refused, Visitor
+from rpyc_kernel.agent import frames, local_socket
+from rpyc_kernel.agent.keeper import peer as visitor_module
+from rpyc_kernel.agent.keeper.peer import Refused, Visitor
 
 KEY = b"k" * 32
 
 
 def test_the_proof_is_an_hmac():
     for key in (b"", b"key", KEY, bytes(range(64))):
-        assert doors.proof(key, b"broker", b"nonce") == hmac.digest(key, b"brokernonce", "sha256")
+        assert local_socket.proof(key, b"broker", b"nonce") == hmac.digest(key, b"brokernonce", "sha256")
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def listen(tmp_path):
     listeners = []
 
     def listen_there(folder=tmp_path, session="abc"):
-        listener, name = doors.listen(folder and str(folder), session)
+        listener, name = local_socket.listen(folder and str(folder), session)
         listener.settimeout(10.0)
         listeners.append(listener)
         return listener, name
@@ -77,11 +77,11 @@ def test_the_two_find_each_other(kind, listen, tmp_path, monkeypatch):
         listener, name = listen(kinds(tmp_path)[kind], f"session{os.getpid()}")
         assert name.startswith("@") == (kind == "no folder")
     keeper = Keeper(listener)
-    with doors.connect(name, KEY) as sock:
+    with local_socket.connect(name, KEY) as sock:
         assert sock.gettimeout() is None
         for packet in (b"", b"abc", b"12" * 200_000):
-            doors.send_packet(sock, packet)
-            assert doors.read_packet(sock) == packet[::-1]
+            local_socket.send_packet(sock, packet)
+            assert local_socket.read_packet(sock) == packet[::-1]
     keeper.join(10.0)
     assert keeper.end is EOFError
 
@@ -96,7 +96,7 @@ def test_a_broker_with_another_key_is_refused(listen):
     listener, name = listen()
     keeper = Keeper(listener)
     with pytest.raises(OSError, match="closed"):
-        doors.connect(name, b"x" * 32)
+        local_socket.connect(name, b"x" * 32)
     keeper.join(10.0)
     assert keeper.end is Refused
 
@@ -107,10 +107,10 @@ def test_a_broker_looks_who_the_keeper_is(listen, monkeypatch):
 
     listener, name = listen()
     keeper = Keeper(listener)
-    monkeypatch.setattr(visitor_module, "doors", SimpleNamespace(**dict(vars(doors))))
-    monkeypatch.setattr(doors, "check_peer", refuse)
+    monkeypatch.setattr(visitor_module, "local_socket", SimpleNamespace(**dict(vars(local_socket))))
+    monkeypatch.setattr(local_socket, "check_peer", refuse)
     with pytest.raises(OSError, match="somebody else"):
-        doors.connect(name, KEY)
+        local_socket.connect(name, KEY)
     keeper.join(10.0)
 
 
@@ -121,54 +121,56 @@ def test_a_broker_believes_nobody_who_does_not_know_the_key(listen, answer):
     def pretend():
         sock, _address = listener.accept()
         with sock:
-            sock.sendall(b"n" * doors.NONCE)
-            greeting = doors.read_exactly(sock, doors.PROOF + doors.NONCE)
-            sock.sendall({"nothing": b"", "noise": b"p" * doors.PROOF, "echo": greeting[: doors.PROOF]}[answer])
+            sock.sendall(b"n" * local_socket.NONCE)
+            greeting = local_socket.read_exactly(sock, local_socket.PROOF + local_socket.NONCE)
+            sock.sendall(
+                {"nothing": b"", "noise": b"p" * local_socket.PROOF, "echo": greeting[: local_socket.PROOF]}[answer]
+            )
 
     thread = threading.Thread(target=pretend, daemon=True)
     thread.start()
     with pytest.raises(OSError, match="closed" if answer == "nothing" else "is not this session's keeper"):
-        doors.connect(name, KEY)
+        local_socket.connect(name, KEY)
     thread.join(10.0)
 
 
 def test_nobody_waits_forever_at_a_door(listen, monkeypatch):
     _listener, name = listen()
-    monkeypatch.setattr(doors, "SECONDS", 0.1)
+    monkeypatch.setattr(local_socket, "SECONDS", 0.1)
     with pytest.raises(TimeoutError):
-        doors.connect(name, KEY)
+        local_socket.connect(name, KEY)
 
 
 @pytest.mark.parametrize("name", ["/no/such/door.sock", "@no-such-door", "127.0.0.1:1"])
 @pytest.mark.needs("linux")
 def test_a_door_that_is_not_there_is_an_error(name):
-    with pytest.raises(doors.NobodyError, match="nobody listens"):
-        doors.connect(name, KEY)
+    with pytest.raises(local_socket.NobodyError, match="nobody listens"):
+        local_socket.connect(name, KEY)
 
 
 @pytest.mark.needs("linux")
 def test_a_process_of_another_user_is_refused(monkeypatch):
     ours, other = socket.socketpair(socket.AF_UNIX)
     with ours, other:
-        doors.check_peer(ours)
+        local_socket.check_peer(ours)
         monkeypatch.setattr(os, "geteuid", lambda: 12345)
         if os.getuid() != 0:
             with pytest.raises(OSError, match="belongs to user"):
-                doors.check_peer(ours)
+                local_socket.check_peer(ours)
         monkeypatch.setattr(socket.socket, "getsockopt", lambda *_: struct.pack("3i", 1, 54321, 1))
         with pytest.raises(OSError, match="belongs to user 54321"):
-            doors.check_peer(ours)
+            local_socket.check_peer(ours)
 
 
 def test_proofs_differ_by_key_nonce_and_who_gives_them():
     proofs = {
-        doors.proof(key, who, nonce)
+        local_socket.proof(key, who, nonce)
         for key in (b"a", b"b")
         for who in (b"broker", b"keeper")
         for nonce in (b"1" * 16, b"2" * 16)
     }
     assert len(proofs) == 8
-    assert {len(proof) for proof in proofs} == {doors.PROOF}
+    assert {len(proof) for proof in proofs} == {local_socket.PROOF}
 
 
 def test_half_an_answer_is_an_error():
@@ -177,7 +179,7 @@ def test_half_an_answer_is_an_error():
         other.sendall(frames.LENGTH.pack(10) + b"half")
         other.close()
         with pytest.raises(OSError, match="closed"):
-            doors.read_packet(ours)
+            local_socket.read_packet(ours)
 
 
 # --- the visitor alone
@@ -192,8 +194,8 @@ def pair():
 
 
 def greet(visitor, other):
-    nonce = doors.read_exactly(other, doors.NONCE)
-    return doors.proof(KEY, b"broker", nonce) + b"m" * doors.NONCE
+    nonce = local_socket.read_exactly(other, local_socket.NONCE)
+    return local_socket.proof(KEY, b"broker", nonce) + b"m" * local_socket.NONCE
 
 
 def test_a_visitor_may_greet_in_pieces_and_ask_at_once(pair):
@@ -204,7 +206,9 @@ def test_a_visitor_may_greet_in_pieces_and_ask_at_once(pair):
     assert visitor.receive() == []
     other.sendall(greeting[40:] + frames.LENGTH.pack(3) + b"ask")
     assert visitor.receive() == [b"ask"]
-    assert doors.read_exactly(other, doors.PROOF) == doors.proof(KEY, b"keeper", b"m" * doors.NONCE)
+    assert local_socket.read_exactly(other, local_socket.PROOF) == local_socket.proof(
+        KEY, b"keeper", b"m" * local_socket.NONCE
+    )
 
 
 def test_nothing_is_read_from_a_visitor_before_it_has_proved_itself(pair):
@@ -225,14 +229,14 @@ def test_a_visitor_that_reads_slowly_holds_nobody_up(pair):
     visitor, other = pair
     other.sendall(greet(visitor, other))
     visitor.receive()
-    doors.read_exactly(other, doors.PROOF)
+    local_socket.read_exactly(other, local_socket.PROOF)
     long = os.urandom(5 << 20)
     visitor.pull = object()
     visitor.answer(long)
     assert visitor.pull is None
     assert visitor.outgoing
     reader = []
-    thread = threading.Thread(target=lambda: reader.append(doors.read_packet(other)), daemon=True)
+    thread = threading.Thread(target=lambda: reader.append(local_socket.read_packet(other)), daemon=True)
     thread.start()
     while visitor.outgoing:
         visitor.outgoing.flush()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rpyc.core import consts, netref
 
 from rpyc_kernel.live import exposed
-from rpyc_kernel.transport.brine import BrineError
+from rpyc_kernel.transport.rpyc_wire.brine import BrineError
 
 SECRET = "hunter2"
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rpyc_kernel.agent import frames
 from rpyc_kernel.agent.frames import LENGTH, LengthFrames
-from rpyc_kernel.agent.page import Page, bytes_in_pipe
+from rpyc_kernel.agent.shared_page import Page, bytes_in_pipe
 
 
 def framed(packets):

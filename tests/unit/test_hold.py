@@ -5,7 +5,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from rpyc_kernel.agent.keeper.hold import MAX_HOLDER, REMEMBERED, Hold, Stale
+from rpyc_kernel.agent.keeper.lease import MAX_HOLDER, REMEMBERED, Hold, Stale
 
 CLIENTS = ["ada", "bob", "eve"]
 

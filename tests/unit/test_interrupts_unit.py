@@ -11,11 +11,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from rpyc_kernel.agent.keeper.interrupts import CellProcesses
-from rpyc_kernel.agent.page import Page
+from rpyc_kernel.agent.keeper.worker.interrupts import CellProcesses
+from rpyc_kernel.agent.shared_page import Page
 from rpyc_kernel.agent.worker import interrupts as module
-from rpyc_kernel.agent.worker.attribution import current
 from rpyc_kernel.agent.worker.interrupts import REPEAT, Interrupts
+from rpyc_kernel.agent.worker.request_context import current
 
 pytestmark = pytest.mark.needs("posix")
 

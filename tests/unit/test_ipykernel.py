@@ -1,4 +1,4 @@
-"""The internals of ipykernel that kernel/while_busy.py relies on, in the version that is installed."""
+"""The internals of ipykernel that kernel/jupyter/concurrent_shell.py relies on, in the version that is installed."""
 
 import importlib.util
 import inspect

@@ -13,10 +13,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from rpyc_kernel.agent.keeper.entries import OVERHEAD
-from rpyc_kernel.agent.keeper.journal import Journal, open_journal
-from rpyc_kernel.agent.keeper.spill import Spill
-from rpyc_kernel.agent.keeper.tail import CHUNK
+from rpyc_kernel.agent.keeper.outbox.entries import OVERHEAD
+from rpyc_kernel.agent.keeper.outbox.journal import Journal, open_journal
+from rpyc_kernel.agent.keeper.outbox.spill import Spill
+from rpyc_kernel.agent.keeper.outbox.tail import CHUNK
 from rpyc_kernel.agent.wire import Message, image_packet
 
 EVERYTHING = 1 << 40
@@ -415,7 +415,7 @@ def test_when_others_take_the_disk_not_all_is_dropped_at_once(tmp_path):
         journal.add_text("stdout", "a", b"a line of the cell\n" * 100)
     spilled = journal.spill.on_disk
     full = OSError(errno.ENOSPC, "No space left on device")
-    with mock.patch("rpyc_kernel.agent.keeper.segment.os.pwrite", side_effect=full):
+    with mock.patch("rpyc_kernel.agent.keeper.outbox.segment.os.pwrite", side_effect=full):
         for _ in range(12):
             journal.add_text("stdout", "a", b"a line of the cell\n" * 100)
     assert spilled - 700_000 < journal.spill.on_disk < spilled  # a segment
@@ -499,7 +499,7 @@ def test_an_update_that_was_given_out_stays():
 
 
 def test_many_displays_are_not_all_tracked(tmp_path, monkeypatch):
-    monkeypatch.setattr("rpyc_kernel.agent.keeper.journal.TRACKED", 10)
+    monkeypatch.setattr("rpyc_kernel.agent.keeper.outbox.journal.TRACKED", 10)
     journal = unheard(folder=str(tmp_path), cap=10_000_000)
     for number in range(1000):
         journal.add_packet(update(f"display {number}", number, 1000), False)
@@ -510,7 +510,7 @@ def test_many_displays_are_not_all_tracked(tmp_path, monkeypatch):
 
 
 def test_no_more_than_a_window_is_given_out_without_an_acknowledgement(monkeypatch):
-    monkeypatch.setattr("rpyc_kernel.agent.keeper.journal.WINDOW", 5000)
+    monkeypatch.setattr("rpyc_kernel.agent.keeper.outbox.journal.WINDOW", 5000)
     journal = Journal(EVERYTHING)
     for number in range(20):
         journal.add_packet(display("a", number, 1000), False)
@@ -680,7 +680,7 @@ class OnABadDisk(Bounded):
         super().__init__()
         self.left = EVERYTHING
         self.pwrite = os.pwrite
-        self.patch = mock.patch("rpyc_kernel.agent.keeper.segment.os.pwrite", self.write)
+        self.patch = mock.patch("rpyc_kernel.agent.keeper.outbox.segment.os.pwrite", self.write)
         self.patch.start()
 
     def write(self, fd, data, place):

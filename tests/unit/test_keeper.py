@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rpyc_kernel.agent import doors, wire
+from rpyc_kernel.agent import local_socket, wire
 from tests import elsewhere
 from tests.unit.sessions import SOON, Sessions, runs, wait_for
 
@@ -79,12 +79,12 @@ def test_an_older_client_is_told_so_by_every_operation(client, sessions):
 def test_a_pull_that_waits_is_told_when_another_link_comes(client, sessions):
     pull = {"session": client.session, "epoch": client.epoch, "acked": 0, "rtt": 0.0, "max_bytes": 1000, "wait": 30.0}
     door = client.call.__self__._door[1]
-    doors.send_packet(door, wire.pack({"op": "pull"}, [wire.pack(pull)]))
+    local_socket.send_packet(door, wire.pack({"op": "pull"}, [wire.pack(pull)]))
     later = sessions.link(client.session)
     later.ask("status")  # the pull has come before this
     later.received = client.received
     later.attach()
-    assert wire.unpack(doors.read_packet(door))[0]["error"] == "stale"
+    assert wire.unpack(local_socket.read_packet(door))[0]["error"] == "stale"
 
 
 def test_what_is_acknowledged_is_freed(client):

@@ -16,7 +16,7 @@ from rpyc.core import vinegar
 from rpyc_kernel.errors import RemoteError
 from rpyc_kernel.live import exceptions, exposed
 from rpyc_kernel.live.exception_classes import RemoteException
-from rpyc_kernel.transport.brine import BrineError
+from rpyc_kernel.transport.rpyc_wire.brine import BrineError
 
 TRACE = 'Traceback (most recent call last):\n  File "there.py", line 1, in <module>\n'
 

@@ -5,7 +5,7 @@ import importlib
 import pytest
 import rpyc
 
-from rpyc_kernel.agent.worker import live_service
+from rpyc_kernel.agent.worker.netrefs import service
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,7 @@ from rpyc_kernel.agent.worker import live_service
 def test_versions_are_compared_as_numbers(version, old, monkeypatch):
     monkeypatch.setattr(rpyc.version, "version", version)
     try:
-        assert importlib.reload(live_service).IS_OLD is old
+        assert importlib.reload(service).IS_OLD is old
     finally:
         monkeypatch.undo()
-        importlib.reload(live_service)
+        importlib.reload(service)

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from rpyc_kernel.kernel import logs
+from rpyc_kernel.kernel.jupyter import logs
 
 
 @pytest.fixture(autouse=True)

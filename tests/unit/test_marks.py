@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from rpyc_kernel.agent import marks
-from rpyc_kernel.agent.marks import END, FOREIGN, OURS, Marked, last, new_mark, pieces
+from rpyc_kernel.agent import marked_frames
+from rpyc_kernel.agent.marked_frames import END, FOREIGN, OURS, Marked, last, new_mark, pieces
 
 MARK = new_mark()
 
@@ -80,7 +80,9 @@ def test_a_pipe_that_somebody_made_non_blocking_loses_nothing():
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     data = b"".join(pieces(MARK, b"x" * 200_000))
-    thread = threading.Thread(target=lambda: [marks.write(writer, piece) for piece in pieces(MARK, b"x" * 200_000)])
+    thread = threading.Thread(
+        target=lambda: [marked_frames.write(writer, piece) for piece in pieces(MARK, b"x" * 200_000)]
+    )
     thread.start()
     received = b""
     while len(received) < len(data):

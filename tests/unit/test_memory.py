@@ -9,7 +9,7 @@ import threading
 import pytest
 from jupyter_client import find_connection_file
 
-from rpyc_kernel.kernel.memory import Known, Memory, beside
+from rpyc_kernel.kernel.sessions.state_file import Known, Memory, beside
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_jupyter_never_takes_it_for_the_connection_file(tmp_path):
 
 WRITES = """
 import resource, signal, sys
-from rpyc_kernel.kernel.memory import Memory
+from rpyc_kernel.kernel.sessions.state_file import Memory
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 memory = Memory(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rpyc_kernel.agent.worker.on_import import when_imported
+from rpyc_kernel.agent.worker.import_hooks import when_imported
 from tests.needs import needs
 
 SOURCE = "import os\nVALUE = 42\ndef f():\n    return 'in f'\n"
@@ -19,7 +19,7 @@ SOURCE = "import os\nVALUE = 42\ndef f():\n    return 'in f'\n"
 PROGRAM = """
 import sys
 sys.path[:0] = [{zip!r}, {src!r}]
-from rpyc_kernel.agent.worker.on_import import when_imported
+from rpyc_kernel.agent.worker.import_hooks import when_imported
 seen = []
 names = ("linecache", "single", "package", "getpass", "subprocess")
 for name in names + ("broken",):

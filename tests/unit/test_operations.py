@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rpyc_kernel.agent import doors, records, wire
-from rpyc_kernel.agent.keeper import operations
+from rpyc_kernel.agent import local_socket, records, wire
+from rpyc_kernel.agent.keeper import handlers
 from tests.unit.sessions import runs, wait_for
 from tests.unit.test_spawn import agent_with
 
@@ -53,7 +53,7 @@ def test_a_waiting_pull_is_told_by_whom_the_session_was_taken(client, sessions):
     bob = other(sessions, client)
     bob.ask("status")  # the pull has come before this
     bob.attach(client="bob", holder="bob@desk", take=True)
-    answer = wire.unpack(doors.read_packet(door))[0]
+    answer = wire.unpack(local_socket.read_packet(door))[0]
     assert (answer["error"], answer["by"]) == ("stale", "bob@desk")
     assert 0 <= answer["ago"] < 20
 
@@ -63,7 +63,7 @@ def test_a_newer_link_of_the_same_kernel_is_no_takeover(client, sessions):
     again = other(sessions, client)
     again.ask("status")
     again.attach(client="ada", attempt=2)
-    for answer in (wire.unpack(doors.read_packet(door))[0], client.submit("c", "1")):
+    for answer in (wire.unpack(local_socket.read_packet(door))[0], client.submit("c", "1")):
         assert answer["error"] == "stale"
         assert "by" not in answer
 
@@ -73,7 +73,7 @@ def waiting_pull(client):
     pull = {"session": client.session, "epoch": client.epoch, "acked": 0, "rtt": 0.0, "max_bytes": 1000, "wait": 30.0}
     pull["acked"] = client.received
     door = client.call.__self__._door[1]
-    doors.send_packet(door, wire.pack({"op": "pull"}, [wire.pack(pull)]))
+    local_socket.send_packet(door, wire.pack({"op": "pull"}, [wire.pack(pull)]))
     return door
 
 
@@ -363,8 +363,8 @@ def test_what_is_not_known_of_a_machine_is_left_out(monkeypatch):
     def missing():
         raise OSError
 
-    monkeypatch.setattr(operations.os, "getloadavg", missing)
-    assert operations._load() is None
+    monkeypatch.setattr(handlers.os, "getloadavg", missing)
+    assert handlers._load() is None
 
 
 def test_a_session_keeps_a_log_while_it_lives(client, sessions, tmp_path):

@@ -6,11 +6,11 @@ import threading
 import pytest
 
 from rpyc_kernel.agent.frames import FRAME, MESSAGE, STDERR, STDOUT
-from rpyc_kernel.agent.page import Page, bytes_in_pipe
-from rpyc_kernel.agent.worker.attribution import current
-from rpyc_kernel.agent.worker.forked import ForkedOutlet
+from rpyc_kernel.agent.shared_page import Page, bytes_in_pipe
 from rpyc_kernel.agent.worker.interrupts import Interrupts
-from rpyc_kernel.agent.worker.outlet import PIECE
+from rpyc_kernel.agent.worker.io.forked import ForkedOutlet
+from rpyc_kernel.agent.worker.io.frame_writer import PIECE
+from rpyc_kernel.agent.worker.request_context import current
 
 pytestmark = pytest.mark.needs("posix")
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from jupyter_client.session import Session
 from jupyter_server.services.kernels.connection import channels
 
-from rpyc_kernel.kernel import pacing
-from rpyc_kernel.kernel.pacing import BUSY, BYTES, MESSAGES, WINDOW, Pacing, roughly, stream_bytes
+from rpyc_kernel.kernel.jupyter import iopub_rate_limit
+from rpyc_kernel.kernel.jupyter.iopub_rate_limit import BUSY, BYTES, MESSAGES, WINDOW, Pacing, roughly, stream_bytes
 
 LINES = "%-39d\n"
 PARENT = Session(username="somebody").msg("execute_request", {})
@@ -98,7 +98,7 @@ def test_many_small_messages(server):
     assert not any(server.drops(at, *message) for at, message in published)
     assert seconds < 9.5
     burst = [at for at, _message in published if at < 0.4]
-    assert len(burst) <= pacing.BURST
+    assert len(burst) <= iopub_rate_limit.BURST
 
 
 def test_a_large_picture_waits_for_nothing(server):
@@ -143,7 +143,7 @@ def test_the_size_of_a_text_is_what_jupyter_makes_of_it(text):
     content = {"name": "stderr", "text": text.encode("utf-8", "replace").decode()}
     message = session.msg("stream", content, parent=PARENT)
     parts = [session.pack(message[part]) for part in ("header", "parent_header", "metadata", "content")]
-    assert sum(map(len, parts)) <= stream_bytes(text) <= sum(map(len, parts)) + pacing.OVERHEAD
+    assert sum(map(len, parts)) <= stream_bytes(text) <= sum(map(len, parts)) + iopub_rate_limit.OVERHEAD
     assert roughly(text) >= len(text)
     json.loads(parts[-1])
 

@@ -5,11 +5,11 @@ import inspect
 import pytest
 
 from rpyc_kernel.errors import WaitingStoppedError, WithdrawnError
-from rpyc_kernel.kernel import presses
-from rpyc_kernel.kernel.exchange import Exchange
-from rpyc_kernel.kernel.presses import Presses
+from rpyc_kernel.kernel.sessions import interrupt_policy
+from rpyc_kernel.kernel.sessions.interrupt_policy import Presses
+from rpyc_kernel.kernel.sessions.requests import Exchange
 from rpyc_kernel.link.link import Link
-from rpyc_kernel.link.session import LinkStatus
+from rpyc_kernel.link.protocol import LinkStatus
 
 
 class Noted:
@@ -57,14 +57,14 @@ class Pi:
 @pytest.fixture
 def clock(monkeypatch):
     times = [100.0]
-    monkeypatch.setattr(presses.time, "monotonic", lambda: times[0])
+    monkeypatch.setattr(interrupt_policy.time, "monotonic", lambda: times[0])
     return times
 
 
 @pytest.fixture
 def press(clock, monkeypatch):
     link, exchange, later = Noted(Link, was_tried=True), Noted(Exchange, waits=True, queue=[]), []
-    monkeypatch.setattr(presses.asyncio, "get_running_loop", lambda: Loop(later))
+    monkeypatch.setattr(interrupt_policy.asyncio, "get_running_loop", lambda: Loop(later))
     button, machine = Presses(exchange), Pi(link)
 
     def press(after=1.0, msg_id="a", status=LinkStatus.UP):
@@ -107,7 +107,7 @@ def test_if_the_second_has_no_effect_the_cell_names_the_way_out_once(press):
     press()
     press()
     [(seconds, hint, *arguments)] = press.later
-    assert seconds == presses.PATIENCE
+    assert seconds == interrupt_policy.PATIENCE
     hint(*arguments)
     assert press.exchange.did[-2:] == ["waits", "warn"]
     press.exchange.answers["waits"] = False
@@ -132,7 +132,7 @@ def test_during_an_outage_it_is_kept_and_the_second_ends_the_waiting(press):
 def test_a_cell_that_was_stopped_waits_for_the_link_only_a_moment(press):
     press(status=LinkStatus.LOST)
     seconds, callback, *arguments = press.later[0]
-    assert seconds == presses.GRACE
+    assert seconds == interrupt_policy.GRACE
     press.link.calls.clear()
     callback(*arguments)
     assert press.link.did == ["withdraw"]

@@ -9,7 +9,7 @@ import zmq
 from jupyter_client.session import Session
 
 from rpyc_kernel.agent.wire import Message
-from rpyc_kernel.kernel.publisher import OUTPUTS, REMEMBERED, Publisher
+from rpyc_kernel.kernel.jupyter.publisher import OUTPUTS, REMEMBERED, Publisher
 
 
 class Front:

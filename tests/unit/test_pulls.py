@@ -2,8 +2,8 @@
 
 import pytest
 
-from rpyc_kernel.agent.keeper.journal import Journal
-from rpyc_kernel.agent.keeper.pulls import MAX_PACE, MIN_PACE, Pull, due
+from rpyc_kernel.agent.keeper.long_poll import MAX_PACE, MIN_PACE, Pull, due
+from rpyc_kernel.agent.keeper.outbox.journal import Journal
 from rpyc_kernel.agent.wire import image_packet
 
 NOW = 1000.0

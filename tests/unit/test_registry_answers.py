@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rpyc_kernel import errors
-from rpyc_kernel.transport import brine, registry, registry_answers
 from rpyc_kernel.transport.address import Address
+from rpyc_kernel.transport.discovery import answers, registry
+from rpyc_kernel.transport.rpyc_wire import brine
 
 
 def packed(value: object) -> bytes:
@@ -20,8 +21,8 @@ def packed(value: object) -> bytes:
 
 def test_questions_are_what_rpyc_asks():
     rpyc_brine = pytest.importorskip("rpyc.core.brine")
-    assert rpyc_brine.load(registry_answers.query("Slave")) == ("RPYC", "QUERY", ("SLAVE",))
-    assert rpyc_brine.load(registry_answers.listing()) == ("RPYC", "LIST", ((None,),))
+    assert rpyc_brine.load(answers.query("Slave")) == ("RPYC", "QUERY", ("SLAVE",))
+    assert rpyc_brine.load(answers.listing()) == ("RPYC", "LIST", ((None,),))
 
 
 # --- servers
@@ -41,7 +42,7 @@ def test_questions_are_what_rpyc_asks():
 )  # fmt: skip
 def test_what_can_be_no_server_is_dropped_and_the_rest_stays(item):
     answer = packed((("10.0.0.5", 18861), item, ("10.0.0.6", 18862)))
-    assert registry_answers.servers(answer) == [("10.0.0.5", 18861), ("10.0.0.6", 18862)]
+    assert answers.servers(answer) == [("10.0.0.5", 18861), ("10.0.0.6", 18862)]
 
 
 @pytest.mark.parametrize(
@@ -56,12 +57,12 @@ def test_what_can_be_no_server_is_dropped_and_the_rest_stays(item):
     ],
 )
 def test_servers_come_in_one_form(item, server):
-    assert registry_answers.servers(packed((item, item))) == [server]
+    assert answers.servers(packed((item, item))) == [server]
     assert str(Address("rpyc", *server)) == str(Address.parse(str(Address("rpyc", *server))))
 
 
 def test_thousands_of_servers_are_cut():
-    found = registry_answers.servers(packed(tuple(("10.0.0.5", port) for port in range(1, 3000))))
+    found = answers.servers(packed(tuple(("10.0.0.5", port) for port in range(1, 3000))))
     assert found == [("10.0.0.5", port) for port in range(1, 1001)]
 
 
@@ -74,16 +75,16 @@ def test_thousands_of_servers_are_cut():
     ],
 )  # fmt: skip
 def test_what_can_be_no_answer_is_refused_in_words(answer):
-    with pytest.raises(registry_answers.BadAnswerError, match=r"^(something|more)"):
-        registry_answers.servers(answer)
+    with pytest.raises(answers.BadAnswerError, match=r"^(something|more)"):
+        answers.servers(answer)
 
 
 @given(st.binary(max_size=2000))
 def test_any_bytes_are_servers_or_refused(answer):
-    for read in (registry_answers.servers, registry_answers.names):
+    for read in (answers.servers, answers.names):
         try:
             read(answer)
-        except registry_answers.BadAnswerError:
+        except answers.BadAnswerError:
             pass
 
 
@@ -92,10 +93,10 @@ def test_any_bytes_are_servers_or_refused(answer):
 
 def test_names_are_texts_to_be_shown():
     odd = ("SLAVE", 5, "", "a\x1b[2J", None, b"OLD", "SLAVE", "x" * 101, ("CALC",))
-    assert registry_answers.names(packed(odd)) == ["SLAVE", "OLD"]
-    assert registry_answers.names(packed(())) == []
-    assert registry_answers.names(packed(None)) is None
-    assert len(registry_answers.names(packed(tuple(f"S{number}" for number in range(5000)))) or ()) == 200
+    assert answers.names(packed(odd)) == ["SLAVE", "OLD"]
+    assert answers.names(packed(())) == []
+    assert answers.names(packed(None)) is None
+    assert len(answers.names(packed(tuple(f"S{number}" for number in range(5000)))) or ()) == 200
 
 
 # --- what may be written

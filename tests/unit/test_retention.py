@@ -8,10 +8,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from rpyc_kernel.agent.keeper.entries import display_id, likely_display_id
-from rpyc_kernel.agent.keeper.journal import Journal
-from rpyc_kernel.agent.keeper.retention import CELLS, Retention, replay
-from rpyc_kernel.agent.keeper.spill import Spill
+from rpyc_kernel.agent.keeper.outbox.entries import display_id, likely_display_id
+from rpyc_kernel.agent.keeper.outbox.journal import Journal
+from rpyc_kernel.agent.keeper.outbox.retention import CELLS, Retention, replay
+from rpyc_kernel.agent.keeper.outbox.spill import Spill
 from rpyc_kernel.agent.wire import Message, about, image_packet, pack
 from tests.unit.test_journal import DROPPED, counts
 

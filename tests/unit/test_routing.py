@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from IPython.core.inputtransformer2 import TransformerManager
 
 from rpyc_kernel import errors
-from rpyc_kernel.kernel import scanner
-from rpyc_kernel.kernel.commands import COMMANDS, CommandSpec, Kind, Option, Positional
-from rpyc_kernel.kernel.routing import Command, Local, Remote, complete_command, route, strip_commands
+from rpyc_kernel.kernel.commands import scan
+from rpyc_kernel.kernel.commands.route import Command, Local, Remote, complete_command, route, strip_commands
+from rpyc_kernel.kernel.commands.spec import COMMANDS, CommandSpec, Kind, Option, Positional
 
 PI = {
     "address": "pi",
@@ -125,7 +125,7 @@ def test_lines_begin_where_tokenize_says(module):
             if fresh:
                 begins.append(token.start[0])
             fresh = token.type == tokenize.NEWLINE
-    lines = scanner.logical_lines(text)
+    lines = scan.logical_lines(text)
     ours = [text.count("\n", 0, line.start) + 1 for line in lines if text[line.content] not in "#\n"]
     assert ours == begins
 

@@ -289,7 +289,7 @@ def test_a_plain_cell_loads_little():
     script = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from rpyc_kernel.agent.worker.shell_plain.shell import PlainShell
+from rpyc_kernel.agent.worker.shells.plain.shell import PlainShell
 class Port:
     def publish(self, *message): print(message)
 try:

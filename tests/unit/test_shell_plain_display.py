@@ -5,7 +5,7 @@ import collections
 
 import pytest
 
-from rpyc_kernel.agent.worker.shell_plain.pretty import pretty
+from rpyc_kernel.agent.worker.shells.plain.display.pretty import pretty
 from tests.unit.plain_shell import Session
 
 

@@ -201,7 +201,7 @@ def test_debug_without_an_error(session):
 
 def test_an_error_is_told_where_tracebacks_can_not_be_made(session, monkeypatch):
     # as where a file linecache.py or tokenize.py of the user's is found in place of Python's own
-    monkeypatch.setitem(sys.modules, "rpyc_kernel.agent.worker.shell_plain.tracebacks", None)
+    monkeypatch.setitem(sys.modules, "rpyc_kernel.agent.worker.shells.plain.display.tracebacks", None)
     reply = session.error("1/0")
     assert (reply["ename"], reply["evalue"]) == ("ZeroDivisionError", "division by zero")
     shown = plain(reply["traceback"])

@@ -43,7 +43,7 @@ with Session() as session:
     none = "[each for each in sys.modules if each.partition('.')[0] == 'IPython']"
     run("import sys, library")
     assert session.value("library.at_import") == "[]"
-    assert "rpyc_kernel.agent.worker.shell_plain.ipython.display" not in sys.modules  # nobody has needed it
+    assert "rpyc_kernel.agent.worker.shells.plain.ipython.display" not in sys.modules  # nobody has needed it
     for code in (
         "from IPython.display import display, HTML, Image, clear_output",
         "import IPython", "import IPython.display", "import IPython.core.display, IPython.lib.display as lib",

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from rpyc_kernel.agent.worker.shell_plain import process
-from rpyc_kernel.agent.worker.shell_plain.interpolate import interpolate
+from rpyc_kernel.agent.worker.shells.plain import process
+from rpyc_kernel.agent.worker.shells.plain.language.interpolate import interpolate
 from tests.unit.plain_shell import Session
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="uses a POSIX shell")
@@ -215,9 +215,8 @@ def test_scripts(session):
 
 def test_pip_is_that_of_this_python(session, monkeypatch):
     calls = []
-    from rpyc_kernel.agent.worker.shell_plain import magic_process
 
-    monkeypatch.setattr(magic_process, "system", calls.append)
+    monkeypatch.setattr("rpyc_kernel.agent.worker.shells.plain.magics.process.system", calls.append)
     assert "restart" in session.ok("p = 'x'\n%pip install $p").text()
     assert calls == [f"{sys.executable} -m pip install x"]
     monkeypatch.setattr(sys, "executable", "/opt/program")

@@ -8,8 +8,8 @@ import tokenize
 
 import pytest
 
-from rpyc_kernel.agent.worker.shell_plain.scan import scan
-from rpyc_kernel.agent.worker.shell_plain.transform import cell_magic, dedent, is_quiet, transform
+from rpyc_kernel.agent.worker.shells.plain.language.scan import scan
+from rpyc_kernel.agent.worker.shells.plain.language.transform import cell_magic, dedent, is_quiet, transform
 
 
 @pytest.mark.parametrize(

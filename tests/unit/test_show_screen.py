@@ -13,8 +13,8 @@ from PIL import Image
 
 from rpyc_kernel.agent import frames
 from rpyc_kernel.agent.wire import Message
-from rpyc_kernel.agent.worker.attribution import current
-from rpyc_kernel.agent.worker.port import Port
+from rpyc_kernel.agent.worker.frontend import Port
+from rpyc_kernel.agent.worker.request_context import current
 from rpyc_kernel.agent.worker.show import screen as module
 from rpyc_kernel.agent.worker.show.screen import Screen
 

@@ -18,7 +18,7 @@ from rpyc_kernel.agent import spawn as spawn_module
 from rpyc_kernel.agent.boot import digest_of
 from rpyc_kernel.agent.broker import Broker
 from rpyc_kernel.agent.spawn import SpawnError, spawn
-from rpyc_kernel.transport.bootstrap import agent_archive
+from rpyc_kernel.transport.broker_client import agent_archive
 from tests.unit.sessions import BOOT, Client, runs, wait_for
 
 pytestmark = pytest.mark.needs("linux")
@@ -150,7 +150,7 @@ def test_without_a_place_for_files_the_session_lives_and_the_kernel_remembers_it
 
 def test_where_no_socket_can_be_made_the_reason_is_told():
     with pytest.raises(SpawnError, match=r"^no session can be kept on that machine: .*No space left on device"):
-        spawn(*agent_with("doors.py", FAILS.format("listen")), {"session": "never"})
+        spawn(*agent_with("local_socket.py", FAILS.format("listen")), {"session": "never"})
 
 
 def test_where_the_first_folder_has_no_room_for_a_socket_the_next_serves(sessions, tmp_path, monkeypatch):
@@ -179,7 +179,7 @@ def test_a_keeper_that_was_killed_is_gone_and_its_record_too(sessions, tmp_path)
 
 def test_a_keeper_that_is_slow_to_answer_is_not_forgotten(sessions, monkeypatch):
     client = sessions.start()
-    monkeypatch.setattr(broker_module.doors, "SECONDS", 0.2)
+    monkeypatch.setattr(broker_module.local_socket, "SECONDS", 0.2)
     other = sessions.link(client.session)
     os.kill(client.keeper, 19)  # SIGSTOP
     try:

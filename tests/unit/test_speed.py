@@ -2,7 +2,7 @@
 
 import pytest
 
-from rpyc_kernel.agent.keeper.speed import LEAST, Speed
+from rpyc_kernel.agent.keeper.link_speed import LEAST, Speed
 
 
 def measured(speed, size, seconds, rtt=0.05, number=1):

@@ -19,9 +19,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from rpyc_kernel.agent.keeper import room
-from rpyc_kernel.agent.keeper.entries import EVERYTHING, Entry, marker
-from rpyc_kernel.agent.keeper.spill import Spill
+from rpyc_kernel.agent.keeper.outbox import room
+from rpyc_kernel.agent.keeper.outbox.entries import EVERYTHING, Entry, marker
+from rpyc_kernel.agent.keeper.outbox.spill import Spill
 
 MIB = 1 << 20
 
@@ -246,7 +246,7 @@ def test_thinning_on_a_full_disk_needs_no_room(spill):
 
 def test_what_was_freed_may_be_used_again_when_others_have_filled_the_disk(spill):
     fill(spill)
-    with mock.patch("rpyc_kernel.agent.keeper.spill.spare_bytes", return_value=0):
+    with mock.patch("rpyc_kernel.agent.keeper.outbox.spill.spare_bytes", return_value=0):
         assert spill.thin() > 40_000
         assert spill.append([text(b"line\n" * 2000) for _ in range(3)]) == 3
         all_of(spill)
@@ -342,8 +342,8 @@ def test_a_limit_for_the_size_of_files():
     code = """\
 import sys, tempfile
 sys.path.insert(0, sys.argv[1])
-from rpyc_kernel.agent.keeper.entries import Entry
-from rpyc_kernel.agent.keeper.spill import Spill
+from rpyc_kernel.agent.keeper.outbox.entries import Entry
+from rpyc_kernel.agent.keeper.outbox.spill import Spill
 with tempfile.TemporaryDirectory() as folder:
     spill = Spill(folder, 64 << 20, 0)
     done = spill.append([Entry("", "", bytes(10_000)) for _ in range(400)])

@@ -6,11 +6,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from rpyc_kernel.agent.keeper.hold import Hold, Stale
-from rpyc_kernel.agent.keeper.journal import Journal
+from rpyc_kernel.agent.keeper.lease import Hold, Stale
+from rpyc_kernel.agent.keeper.outbox.journal import Journal
 from rpyc_kernel.agent.keeper.requests import Requests
 from rpyc_kernel.agent.wire import Message
-from rpyc_kernel.link.session import SessionState
+from rpyc_kernel.link.protocol import SessionState
 
 NAMES = "ab"
 MUCH = 1 << 40

@@ -10,7 +10,7 @@ import pytest
 
 from rpyc_kernel.agent.keeper import usage as keeper_usage
 from rpyc_kernel.agent.keeper.usage import MEMORY, Usage
-from rpyc_kernel.kernel import usage
+from rpyc_kernel.kernel.jupyter import usage
 
 LOOPS = "import subprocess, sys, time; print('on', flush=True); end = time.time() + 60\nwhile time.time() < end: pass"
 PARENT = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {LOOPS!r}])"

@@ -42,7 +42,7 @@ else:
 MAX_ARCHIVE = 16 << 20  # bytes, unpacked
 PREFIX = "_rpyc_kernel_agent_"
 ORIGIN = "<rpyc-kernel agent>/"
-SHOWN = ("worker/shell_", "worker/show/__init__")  #: modules whose docstrings are shown
+SHOWN = ("worker/shells/", "worker/show/__init__")  #: modules whose docstrings are shown
 DAY = 24 * 3600.0  # seconds
 
 
@@ -399,7 +399,7 @@ def open_broker(digest: str, source: bytes) -> Tuple[Callable[[str, bytes], byte
     def start(agent: Agent) -> bytes:
         broker = load("broker", mount(agent))
         sys.modules[agent.package].open_broker = open_broker  # type: ignore[attr-defined]  # for the next connection
-        if "compiled" in globals():  # see `bootstrap`
+        if "compiled" in globals():  # see `broker_client`
             load("starter", agent.package).compiled[source] = globals()["compiled"]
         brokers.append(broker.Broker(digest, agent.packed, source))
         return call("hello", b"")
@@ -428,7 +428,7 @@ def start_worker(stream: BinaryIO) -> None:
     """The process of a worker that isn't forked begins here; ``stream`` goes on with requests."""
     agent, config = _receive(stream)
     agent.packed = b""
-    _load_apart("worker.spawned", agent).main(stream, config)
+    _load_apart("worker.io.spawned", agent).main(stream, config)
 
 
 def _load_apart(name: str, agent: Agent) -> Any:

@@ -14,7 +14,7 @@ import socket
 import sys
 import time
 
-from . import doors, records, survival, wire
+from . import local_socket, records, survival, wire
 from .spawn import SpawnError, spawn
 
 TYPE_CHECKING = False
@@ -126,8 +126,8 @@ class Broker:
             raise SessionGone("there is no session %s on this machine" % session)
         for pause in PAUSES:
             try:
-                return doors.connect(record["socket"], bytes.fromhex(record["key"]))
-            except doors.NobodyError:
+                return local_socket.connect(record["socket"], bytes.fromhex(record["key"]))
+            except local_socket.NobodyError:
                 if record is not given:
                     records.forget(record)
                 raise SessionGone("the session's keeper doesn't run any more") from None
@@ -146,10 +146,10 @@ class Broker:
 
 
 def _ask(sock: socket.socket, op: str, payload: bytes, kernel: Optional[socket.socket] = None) -> bytes:
-    doors.send_packet(sock, wire.pack({"op": op}, [payload]))
+    local_socket.send_packet(sock, wire.pack({"op": op}, [payload]))
     if kernel is not None:
         _wait_beside(sock, kernel)
-    return doors.read_packet(sock)
+    return local_socket.read_packet(sock)
 
 
 def _wait_beside(sock: socket.socket, kernel: socket.socket) -> None:
@@ -185,14 +185,14 @@ def _every_session() -> List[Json]:
 def _look_at(record: Json, status: Json) -> None:
     """Ask a keeper, or find that it is gone."""
     try:
-        sock = doors.connect(record["socket"], bytes.fromhex(record["key"]), LOOK)
+        sock = local_socket.connect(record["socket"], bytes.fromhex(record["key"]), LOOK)
         try:
             sock.settimeout(LOOK)
             answer = wire.unpack(_ask(sock, "status", wire.pack({"session": record["session"]})))[0]
         finally:
             sock.close()
         status.update(answer, answers="error" not in answer)
-    except doors.NobodyError:
+    except local_socket.NobodyError:
         status["gone"] = True
         records.forget(record)
     except (OSError, ValueError):

@@ -3,8 +3,8 @@
 A frame from the worker starts with `FRAME`: its kind, the number of the request it belongs to, its length, and two
 *stamps*, one for each of the pipes behind fd 1 and 2: how many bytes others (C code, child processes) had written there
 before this frame was made. The keeper first reads the pipes up to these stamps, so that everything stays in order
-although it comes three ways. (Where the worker isn't forked the stamps are 0, and `marks` keep the order.) A frame to
-the worker starts with `REQUEST`: number and length.
+although it comes three ways. (Where the worker isn't forked the stamps are 0, and `marked_frames` keep the order.) A
+frame to the worker starts with `REQUEST`: number and length.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ SECONDS = 60.0  #: until a keeper has answered; boards are slow
 _DETACHED = getattr(subprocess, "CREATE_NO_WINDOW", 0) | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
 
 
-FORKS = ("linux", "android")  # `page` needs what pipes tell there, and elsewhere don't
+FORKS = ("linux", "android")  # `shared_page` needs what pipes tell there, and elsewhere don't
 VARIABLE = "RPYC_KERNEL_WORKER"  #: in the server's environment: how workers begin where the kernel doesn't say
 
 WHICH = "Say which Python to use there with %connect ADDRESS --python PATH"

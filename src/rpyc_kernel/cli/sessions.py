@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.cli.terminal import say
-from rpyc_kernel.link import catalog
+from rpyc_kernel.link import listing
 from rpyc_kernel.transport.address import Address
 
 if TYPE_CHECKING:
@@ -43,14 +43,14 @@ def declare(commands: argparse._SubParsersAction[Any]) -> None:
 def run(options: argparse.Namespace) -> int:
     """Do it; returns the exit code. Raises a RpycKernelError."""
     address = Address.parse(options.address)
-    entries = catalog.sessions(address)
+    entries = listing.sessions(address)
     if options.end:
-        chosen = {entry.session: entry for entry in (catalog.choose(entries, name) for name in options.end)}
+        chosen = {entry.session: entry for entry in (listing.choose(entries, name) for name in options.end)}
         for entry in chosen.values():
-            catalog.end(address, entry)
+            listing.end(address, entry)
             say(f"Ended {entry.name} on {address.display}.")
     elif options.json:
         say(json.dumps([asdict(entry) for entry in entries], indent=2, ensure_ascii=False))
     else:
-        say(catalog.table(entries))
+        say(listing.table(entries))
     return 0

@@ -11,8 +11,8 @@ from ipykernel.kernelapp import IPKernelApp, kernel_aliases, kernel_flags
 from traitlets import Type
 from traitlets.utils import filefind
 
-from rpyc_kernel.kernel import debugger
-from rpyc_kernel.kernel.forked import UnixIOPubThread
+from rpyc_kernel.kernel.jupyter import debugger
+from rpyc_kernel.kernel.jupyter.forked import UnixIOPubThread
 from rpyc_kernel.kernel.kernel import RpycKernel
 
 ALIASES = {

@@ -22,26 +22,28 @@ from rpyc_kernel.errors import (
     WaitingStoppedError,
     WithdrawnError,
 )
-from rpyc_kernel.kernel import debugger, logs, magics, missed, people, routing, usage
 from rpyc_kernel.kernel.cell import NOTHING, Cell
-from rpyc_kernel.kernel.exchange import Exchange
-from rpyc_kernel.kernel.iopub import PatientIOPub
-from rpyc_kernel.kernel.local_errors import LocalShell
-from rpyc_kernel.kernel.machines import Machines
-from rpyc_kernel.kernel.memory import Memory
-from rpyc_kernel.kernel.origin import origin
-from rpyc_kernel.kernel.presses import Presses
-from rpyc_kernel.kernel.publisher import Publisher
-from rpyc_kernel.kernel.remote_name import RemoteName
-from rpyc_kernel.kernel.stop_button import StoppableKernel
-from rpyc_kernel.kernel.whereabouts import Whereabouts
-from rpyc_kernel.kernel.worker_exits import NOT_RUN
+from rpyc_kernel.kernel.commands import registry, route
+from rpyc_kernel.kernel.jupyter import debugger, logs, usage
+from rpyc_kernel.kernel.jupyter.interrupt import StoppableKernel
+from rpyc_kernel.kernel.jupyter.iopub_backpressure import PatientIOPub
+from rpyc_kernel.kernel.jupyter.local_shell import LocalShell
+from rpyc_kernel.kernel.jupyter.origin import origin
+from rpyc_kernel.kernel.jupyter.publisher import Publisher
+from rpyc_kernel.kernel.sessions import deferred_end, identity
+from rpyc_kernel.kernel.sessions.interrupt_policy import Presses
+from rpyc_kernel.kernel.sessions.registry import Machines
+from rpyc_kernel.kernel.sessions.remote_variable import RemoteName
+from rpyc_kernel.kernel.sessions.requests import Exchange
+from rpyc_kernel.kernel.sessions.resolve import Whereabouts
+from rpyc_kernel.kernel.sessions.state_file import Memory
+from rpyc_kernel.kernel.sessions.worker_exits import NOT_RUN
 from rpyc_kernel.link.link import HEARTBEAT
-from rpyc_kernel.link.session import LinkStatus
-from rpyc_kernel.transport import registry as registries
+from rpyc_kernel.link.protocol import LinkStatus
+from rpyc_kernel.transport.discovery import registry as registries
 
 if TYPE_CHECKING:
-    from rpyc_kernel.kernel.machine import Machine
+    from rpyc_kernel.kernel.sessions.session import Machine
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +83,7 @@ class RpycKernel(StoppableKernel):
         self.publisher = Publisher(self.session, self.iopub_socket, self._topic, patience=patience, paced=self.paced)
         self.exchange = Exchange(self.publisher, self.session, self.stdin_socket)
         self.exchange.told = lambda machine, text: machine.exits.told(text, self.arrived_until_now())
-        options = {"heartbeat": self.heartbeat, "holder": people.holder(), "on_refused": self.exchange.on_refused}
+        options = {"heartbeat": self.heartbeat, "holder": identity.holder(), "on_refused": self.exchange.on_refused}
         registries.named = self.registry or None  # for scripts' `discover` and `service` in local cells too
         self.machines = Machines(self._on_message, self._on_status, self._on_missed, **options)
         self.whereabouts = Whereabouts(self)
@@ -94,7 +96,7 @@ class RpycKernel(StoppableKernel):
         """Start to take requests."""
         self.exchange.loop = asyncio.get_event_loop()
         for address, session in self.memory.known.missed:
-            missed.end_when_reachable(address, session, self.memory.ended)
+            deferred_end.end_when_reachable(address, session, self.memory.ended)
         super().start()
 
     # --- what front ends ask about the kernel
@@ -191,7 +193,7 @@ class RpycKernel(StoppableKernel):
         self._execute_sleep = 0.0  # ipykernel's pause before a reply: what comes from elsewhere is in order without it
         reply: dict[str, Any] = dict(NOTHING)
         try:
-            steps = routing.route(code)
+            steps = route.route(code)
             for index, step in enumerate(steps):
                 if self._pressed:
                     raise KeyboardInterrupt
@@ -217,15 +219,15 @@ class RpycKernel(StoppableKernel):
     def runs_beside(self, code: str) -> bool:
         """``%restart`` alone in its cell: it is there for a cell that doesn't end."""
         try:
-            steps = routing.route(code)
+            steps = route.route(code)
         except RpycKernelError:
             return False
-        return len(steps) == 1 and isinstance(steps[0], routing.Command) and steps[0].name == "restart"
+        return len(steps) == 1 and isinstance(steps[0], route.Command) and steps[0].name == "restart"
 
-    async def _run_step(self, step: routing.Step, cell: Cell) -> dict[str, Any]:
-        if isinstance(step, routing.Command):
-            return await magics.run(self, step, cell)
-        if isinstance(step, routing.Local):
+    async def _run_step(self, step: route.Step, cell: Cell) -> dict[str, Any]:
+        if isinstance(step, route.Command):
+            return await registry.run(self, step, cell)
+        if isinstance(step, route.Local):
             return await self._run_locally(step.code, cell)
         machine = self.machines.current
         if cell.silent and machine is None:
@@ -291,7 +293,7 @@ class RpycKernel(StoppableKernel):
         """How a session of this notebook begins, by the options of the kernel."""
         config: dict[str, Any] = {"keep": self.keep, "shell": self.remote_shell, "agent": __version__}
         config["env"] = {str(name): str(value) for name, value in self.environment.items()}
-        config["name"], config["from"] = people.notebook(), socket.gethostname()
+        config["name"], config["from"] = identity.notebook(), socket.gethostname()
         config["profile"] = self.remote_profile or getattr(self.parent, "profile", "default")
         config["kept"] = "keep" in self.config.get("RpycKernel", {})
         config.update({name: value for name, value in (("cwd", self.cwd), ("python", self.python)) if value})
@@ -318,8 +320,8 @@ class RpycKernel(StoppableKernel):
     async def do_complete(self, code: str, cursor_pos: int | None) -> dict[str, Any]:
         """Complete on the machine where the code would run, and our own commands here."""
         cursor_pos = len(code) if cursor_pos is None else cursor_pos
-        ours = routing.complete_command(code, cursor_pos)
-        if routing.is_local(code):
+        ours = route.complete_command(code, cursor_pos)
+        if route.is_local(code):
             return dict(super().do_complete(code, cursor_pos))
         content = {"code": code, "cursor_pos": cursor_pos}
         reply = await self._look_up("complete_request", content)
@@ -333,7 +335,7 @@ class RpycKernel(StoppableKernel):
         self, code: str, cursor_pos: int, detail_level: int = 0, omit_sections: Any = ()
     ) -> dict[str, Any]:
         """Inspect on the machine where the code would run."""
-        if routing.is_local(code):
+        if route.is_local(code):
             return dict(super().do_inspect(code, cursor_pos, detail_level, omit_sections))
         content = {"code": code, "cursor_pos": cursor_pos, "detail_level": detail_level}
         reply = await self._look_up("inspect_request", dict(content, omit_sections=list(omit_sections)))
@@ -353,8 +355,8 @@ class RpycKernel(StoppableKernel):
 
     async def do_is_complete(self, code: str) -> dict[str, Any]:
         """Whether a console should run what was typed, by the Python that would run it."""
-        rest = routing.strip_commands(code)
-        if not routing.is_local(code) and (reply := await self._look_up("is_complete_request", {"code": rest})):
+        rest = route.strip_commands(code)
+        if not route.is_local(code) and (reply := await self._look_up("is_complete_request", {"code": rest})):
             if reply.get("status") in ("complete", "incomplete", "invalid"):
                 return reply
         return dict(super().do_is_complete(rest))
@@ -405,7 +407,7 @@ class RpycKernel(StoppableKernel):
     def _on_missed(self, address: str, session: str) -> None:
         """A session should have ended and could not be reached, on any thread."""
         self.memory.missed(address, session)
-        missed.end_when_reachable(address, session, self.memory.ended)
+        deferred_end.end_when_reachable(address, session, self.memory.ended)
 
     async def do_shutdown(self, restart: bool) -> dict[str, Any]:
         """End the sessions on the other machines (not one that the user keeps, unless for a restart), then this one."""

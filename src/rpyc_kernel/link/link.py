@@ -1,6 +1,6 @@
 """A session on another machine, as the kernel has it: connected, or reconnecting for as long as it takes.
 
-The threads that carry its messages are in `pump`, what must be carried in `session`.
+The threads that carry its messages are in `threads`, what must be carried in `protocol`.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from rpyc_kernel.errors import (
     WithdrawnError,
 )
 from rpyc_kernel.link.backoff import delays
-from rpyc_kernel.link.pump import DIAL_TIMEOUT, MALFORMED, Puller, Sender
-from rpyc_kernel.link.session import LinkStatus, SessionState
-from rpyc_kernel.transport.bootstrap import HELLO_TIMEOUT, Broker, open_broker
+from rpyc_kernel.link.protocol import LinkStatus, SessionState
+from rpyc_kernel.link.threads import DIAL_TIMEOUT, MALFORMED, Puller, Sender
+from rpyc_kernel.transport.broker_client import HELLO_TIMEOUT, Broker, open_broker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

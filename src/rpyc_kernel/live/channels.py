@@ -1,6 +1,6 @@
 """Live connections inside a session's own messages: a cut of the link is invisible to them.
 
-The counterpart of ``agent/worker/live.py``, which says what the messages are. Needs no rpyc.
+The counterpart of ``agent/worker/netrefs/live.py``, which says what the messages are. Needs no rpyc.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.agent.wire import MAX_MESSAGE, Message, MessageTooLong
 from rpyc_kernel.errors import ProtocolError, RemoteClosedError, RpycKernelError, again
-from rpyc_kernel.link.session import LinkStatus
+from rpyc_kernel.link.protocol import LinkStatus
 
 if TYPE_CHECKING:
     from rpyc_kernel.agent.wire import Bytes

@@ -18,7 +18,7 @@ from rpyc.core.vinegar import GenericException
 from rpyc_kernel.agent import wire_errors
 from rpyc_kernel.errors import RemoteError
 from rpyc_kernel.live import netrefs
-from rpyc_kernel.transport.brine import BrineError
+from rpyc_kernel.transport.rpyc_wire.brine import BrineError
 
 MAX_TEXT = 100_000  # characters of a traceback, or of a text
 MAX_NAME = 200  # characters of the name of a class, or of a module

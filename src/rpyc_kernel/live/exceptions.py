@@ -29,8 +29,8 @@ from rpyc_kernel.live.exception_classes import (
     printable,
 )
 from rpyc_kernel.live.exposed import RefusedError
-from rpyc_kernel.transport.brine import BrineError
-from rpyc_kernel.transport.dialect import EXC_STOP_ITERATION
+from rpyc_kernel.transport.rpyc_wire.brine import BrineError
+from rpyc_kernel.transport.rpyc_wire.dialect import EXC_STOP_ITERATION
 
 MAX_ATTRIBUTES = 50
 MAX_NESTED = 8  # of groups in groups, and causes of causes

@@ -15,8 +15,8 @@ from rpyc_kernel.agent import wire_errors, wire_live
 from rpyc_kernel.errors import RemoteClosedError
 from rpyc_kernel.live import exposed, netrefs
 from rpyc_kernel.live.exception_classes import Classes
-from rpyc_kernel.transport.brine import BrineError
-from rpyc_kernel.transport.dialect import LABEL_LOCAL_REF, LABEL_REMOTE_REF, LABEL_TUPLE, LABEL_VALUE
+from rpyc_kernel.transport.rpyc_wire.brine import BrineError
+from rpyc_kernel.transport.rpyc_wire.dialect import LABEL_LOCAL_REF, LABEL_REMOTE_REF, LABEL_TUPLE, LABEL_VALUE
 
 MAX_CLASSES = 10_000  # of theirs, at one time
 MAX_HELD = 200_000  # objects of ours that they have

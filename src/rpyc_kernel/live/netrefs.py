@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from rpyc.core import consts, netref
 
 from rpyc_kernel.agent import wire_arrays, wire_errors, wire_live
-from rpyc_kernel.transport.brine import BrineError
+from rpyc_kernel.transport.rpyc_wire.brine import BrineError
 
 MAX_METHODS = 2_000  # of a class of theirs
 MAX_NAME = 200  # characters of its name, as it is shown

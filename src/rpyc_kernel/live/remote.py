@@ -14,7 +14,7 @@ from rpyc_kernel.agent import wire_live
 from rpyc_kernel.live import by_value, exceptions, exposed, teleport, values
 from rpyc_kernel.live.connection import TIMEOUT, LiveConnection
 from rpyc_kernel.live.exception_classes import ExceptionClass, RemoteException
-from rpyc_kernel.transport.brine import BrineError
+from rpyc_kernel.transport.rpyc_wire.brine import BrineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

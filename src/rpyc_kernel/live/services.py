@@ -20,11 +20,11 @@ from rpyc_kernel.live.connection import LiveConnection
 from rpyc_kernel.transport.address import Address
 from rpyc_kernel.transport.deadline import Deadline, Silence
 from rpyc_kernel.transport.dial import dial
-from rpyc_kernel.transport.registry import SCHEME, find, meant
+from rpyc_kernel.transport.discovery.registry import SCHEME, find, meant
 
 if TYPE_CHECKING:
-    from rpyc_kernel.transport.connection import Connection
-    from rpyc_kernel.transport.stream import FrameStream
+    from rpyc_kernel.transport.rpyc_wire.connection import Connection
+    from rpyc_kernel.transport.rpyc_wire.stream import FrameStream
 
 SEND_TIMEOUT = 60.0  # seconds until a request must have been taken by the network
 SHARE = 1.0  # seconds for one of many servers, at least

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 from rpyc_kernel import __version__
 from rpyc_kernel.errors import DialError, RemoteClosedError, RpycKernelError, ServiceDownError, UsageError
 from rpyc_kernel.link.link import HEARTBEAT, Link
-from rpyc_kernel.link.session import LinkStatus
+from rpyc_kernel.link.protocol import LinkStatus
 from rpyc_kernel.live.channels import Channels
 from rpyc_kernel.live.remote import Remote
 from rpyc_kernel.transport.address import Address
-from rpyc_kernel.transport.registry import SCHEME, find
+from rpyc_kernel.transport.discovery.registry import SCHEME, find
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,7 +7,7 @@ from typing import Any
 
 from rpyc_kernel.agent.wire_live import Reader
 from rpyc_kernel.errors import ProtocolError, ValueMissingError
-from rpyc_kernel.transport.brine import MAX_COLLISIONS, collisions
+from rpyc_kernel.transport.rpyc_wire.brine import MAX_COLLISIONS, collisions
 
 MAX_TEXT = 64 << 20  # bytes of JSON: each costs memory far beyond what it takes on the wire
 MAX_CONTAINERS = 5_000_000  # lists and objects in it: two bytes there are seventy here

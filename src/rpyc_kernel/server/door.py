@@ -1,6 +1,6 @@
 """Who may come in by a port on loopback: whoever has read the server's secret, which only this user can.
 
-The other half is ``transport/local.py``.
+The other half is ``transport/ways/local.py``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rpyc.utils.authenticators import AuthenticationError
 
-from rpyc_kernel.agent import doors
+from rpyc_kernel.agent import local_socket
 from rpyc_kernel.agent.boot import write_file
 
 if TYPE_CHECKING:
@@ -25,19 +25,21 @@ class Door:
     """An authenticator of RPyC's servers."""
 
     def __init__(self) -> None:
-        self._secret = os.urandom(doors.PROOF)
+        self._secret = os.urandom(local_socket.PROOF)
 
     def __call__(self, sock: socket.socket) -> tuple[socket.socket, None]:
         """Let in who knows the secret, and prove to them that we do. Raises AuthenticationError."""
         before = sock.gettimeout()
         try:
             sock.settimeout(SECONDS)
-            mine = os.urandom(doors.NONCE)
+            mine = os.urandom(local_socket.NONCE)
             sock.sendall(mine)
-            if not doors.proves(doors.read_exactly(sock, doors.PROOF), self._secret, b"kernel", mine):
+            if not local_socket.proves(
+                local_socket.read_exactly(sock, local_socket.PROOF), self._secret, b"kernel", mine
+            ):
                 raise AuthenticationError("a stranger was turned away")
-            theirs = doors.read_exactly(sock, doors.NONCE)
-            sock.sendall(doors.proof(self._secret, b"server", theirs))
+            theirs = local_socket.read_exactly(sock, local_socket.NONCE)
+            sock.sendall(local_socket.proof(self._secret, b"server", theirs))
             sock.settimeout(before)
         except OSError as error:
             raise AuthenticationError(f"the greeting broke off: {error}") from None

@@ -20,12 +20,13 @@ from rpyc_kernel.errors import (
     UnsupportedSchemeError,
     WrongServiceError,
 )
-from rpyc_kernel.transport import local, plugins, tcp, unix
+from rpyc_kernel.transport import plugins
 from rpyc_kernel.transport.address import NOT_YET, TUNNEL
-from rpyc_kernel.transport.connection import Connection
 from rpyc_kernel.transport.deadline import Deadline
-from rpyc_kernel.transport.dialect import RPYC_5, RPYC_6, Dialect, recognise
-from rpyc_kernel.transport.stream import MAX_FRAME, FrameStream, prepare
+from rpyc_kernel.transport.rpyc_wire.connection import Connection
+from rpyc_kernel.transport.rpyc_wire.dialect import RPYC_5, RPYC_6, Dialect, recognise
+from rpyc_kernel.transport.rpyc_wire.stream import MAX_FRAME, FrameStream, prepare
+from rpyc_kernel.transport.ways import local, tcp, unix
 
 if TYPE_CHECKING:
     import socket

@@ -12,25 +12,26 @@ import socket
 import time
 
 from .. import wire
-from . import deaths, pulls
-from .attention import Attention
-from .farewell import SECONDS, Farewell
-from .hold import Hold, Stale
-from .journal import open_journal
+from . import long_poll
+from .backpressure import Attention
+from .handlers import Operations
+from .lease import Hold, Stale
+from .link_speed import Speed
 from .log import Log
-from .operations import Operations
+from .outbox.journal import open_journal
+from .peer import Refused, Visitor
 from .requests import Requests
-from .speed import Speed
-from .visitor import Refused, Visitor
+from .worker import exits
+from .worker.ending import SECONDS, Farewell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional
 
     from ..boot import Agent
-    from .child import Child
     from .requests import Request
-    from .watcher import Watcher
+    from .worker.process import Child
+    from .worker.reaper import Watcher
 
     Json = Dict[str, Any]
 
@@ -70,7 +71,7 @@ class Keeper:
         self.alive = False  # whether there is a worker
         self.stillbirths = 0  # in a row
         self.next_birth: Optional[float] = None  # its time, while there is none
-        self.last_end: Json = deaths.RESTARTED  # of the last worker that has died unasked
+        self.last_end: Json = exits.RESTARTED  # of the last worker that has died unasked
         self.farewell: Optional[Farewell] = None  # of the worker that is to end
         self.why = ""
         self.ending = False  # the session ends with its worker
@@ -156,7 +157,7 @@ class Keeper:
         now = time.monotonic()
         times = [now + 60.0]
         waiting = [visitor.pull for visitor in self.visitors if visitor.pull]
-        times += [pulls.due(pull, self.journal, self.last_plain, now, self.speed.measuring) for pull in waiting]
+        times += [long_poll.due(pull, self.journal, self.last_plain, now, self.speed.measuring) for pull in waiting]
         if self.alive and self.attention.nap_until:
             times.append(self.attention.nap_until)
         if self.farewell is not None:
@@ -225,7 +226,7 @@ class Keeper:
         now = time.monotonic()
         for visitor in self.visitors:
             pull = visitor.pull
-            if pull is None or pulls.due(pull, self.journal, self.last_plain, now, self.speed.measuring) > now:
+            if pull is None or long_poll.due(pull, self.journal, self.last_plain, now, self.speed.measuring) > now:
                 continue
             if self.journal.unsent and not self.journal.urgent:
                 self.last_plain = now
@@ -272,7 +273,7 @@ class Keeper:
             anybody could know that its variables are gone is answered with an error that says so
         """
         if isinstance(deaths_known, int) and deaths_known < self.requests.deaths:
-            deaths.answer(self.journal, self.requests, request, self.last_end)
+            exits.answer(self.journal, self.requests, request, self.last_end)
         elif self.alive and self.farewell is None:
             self.child.send(request.number, request.packet)
             self.attention.update()
@@ -283,7 +284,7 @@ class Keeper:
             self.child.interrupt(request.number)
             self.attention.update()
         else:
-            deaths.answer_stopped(self.journal, self.requests, request)
+            exits.answer_stopped(self.journal, self.requests, request)
 
     def restart(self) -> None:
         """End the worker in order, and begin another; asked again meanwhile, end it at once."""
@@ -293,7 +294,7 @@ class Keeper:
         elif self.alive:
             self._say_farewell_to_worker()
         elif not self.ending:
-            deaths.report(self.journal, self.requests, deaths.RESTARTED, self.requests.open.values())
+            exits.report(self.journal, self.requests, exits.RESTARTED, self.requests.open.values())
             self.stillbirths = 0
             self._give_birth()
 
@@ -336,10 +337,10 @@ class Keeper:
 
     def _make_child(self) -> Child:
         if self.config.get("worker") == "spawn":
-            from .spawned import SpawnedChild
+            from .worker.spawned import SpawnedChild
 
             return SpawnedChild(self.journal, self.requests, self.config, self.agent, self._wake)
-        from .forked import ForkedChild
+        from .worker.forked import ForkedChild
 
         return ForkedChild(self.journal, self.requests, self._become_worker)
 
@@ -358,7 +359,7 @@ class Keeper:
             visitor.socket.close()
         self.visitors.clear()
         self.journal.close()
-        from ..worker.forked import ForkedWay
+        from ..worker.io.forked import ForkedWay
         from ..worker.main import main
 
         main(ForkedWay(sock, outgoing, pipes, page), self.config)
@@ -378,13 +379,13 @@ class Keeper:
             return
         stillborn = not self.child.ready
         if farewell is None and not self.child.restarts:
-            end = deaths.describe_end(status, self.child.why, stillborn)
+            end = exits.describe_end(status, self.child.why, stillborn)
             self.log.write("the worker %d %s" % (self.child.pid, end["text"]))
             self._mourn(end, stillborn)
             return
         self.log.write("the worker %d was restarted" % self.child.pid)
         lost = self.requests.lost() if farewell is None or self.child.restarts else self.requests.until(farewell.last)
-        deaths.report(self.journal, self.requests, deaths.RESTARTED, lost)
+        exits.report(self.journal, self.requests, exits.RESTARTED, lost)
         self.stillbirths = 0
         self._give_birth()
 
@@ -396,7 +397,7 @@ class Keeper:
         self.requests.deaths += 1
         self.last_end = end
         self.stillbirths = self.stillbirths + 1 if stillborn else 0
-        deaths.report(self.journal, self.requests, end, self.requests.open.values(), tell=self.stillbirths <= 1)
+        exits.report(self.journal, self.requests, end, self.requests.open.values(), tell=self.stillbirths <= 1)
         if stillborn:
             self.next_birth = time.monotonic() + min(0.1 * 2**self.stillbirths, MAX_PAUSE)
         else:

@@ -10,7 +10,7 @@ import sys
 import time
 from importlib.machinery import PathFinder
 
-from .. import doors, records, wire
+from .. import local_socket, records, wire
 from .log import Log
 from .loop import Keeper
 
@@ -60,7 +60,7 @@ def main(config: Json, agent: Agent) -> None:
     log.write("keeper %d of session %s, Python %s" % (record["pid"], record["session"], record["python"]))
     watcher = None
     if forks:
-        from .watcher import Watcher
+        from .worker.reaper import Watcher
 
         watcher = Watcher()
     try:
@@ -89,7 +89,7 @@ def _open_door(record: Json) -> socket.socket:
     for folder in records.sessions_folders():
         path = os.path.join(folder, record["session"])
         try:
-            listener, record["socket"] = doors.listen(folder, record["session"])
+            listener, record["socket"] = local_socket.listen(folder, record["session"])
         except OSError:
             continue
         record.update(path=path + ".json", scratch=path + ".d")
@@ -101,7 +101,7 @@ def _open_door(record: Json) -> socket.socket:
             del record["path"], record["scratch"]
             continue
         return listener
-    listener, record["socket"] = doors.listen(None, record["session"])
+    listener, record["socket"] = local_socket.listen(None, record["session"])
     return listener
 
 
@@ -111,10 +111,11 @@ def _import_worker(config: Json) -> None:
     The collector leaves it alone then: by its marks it would write to all of it, and so make two copies again.
     """
     if config.get("shell", "auto") == "plain" or not PathFinder.find_spec("IPython"):
-        from ..worker.shell_plain import shell  # noqa: F401
+        from ..worker.shells.plain import shell  # noqa: F401
     else:
-        from ..worker.shell_ipython import shell as ipython_shell  # noqa: F401
-    from ..worker import forked, main  # noqa: F401
+        from ..worker.shells.ipython import shell as ipython_shell  # noqa: F401
+    from ..worker import main  # noqa: F401
+    from ..worker.io import forked  # noqa: F401
 
     gc.freeze()
 

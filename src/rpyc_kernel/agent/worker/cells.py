@@ -13,11 +13,11 @@ import threading
 from collections import deque
 
 from .. import frames, wire
-from .attribution import Driven, current
 from .failures import describe
+from .import_hooks import when_imported
 from .interrupts import Unmasked
 from .main_loop import MainLoop, request_of, task_of, user_traceback
-from .on_import import when_imported
+from .request_context import Driven, current
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from typing import Any, Coroutine, Deque, Dict, Generator, Optional
 
     from ..wire import Json, Message
+    from .frontend import Port
     from .interrupts import Interrupts
-    from .port import Port
 
 RECEIVED = 0.02  #: seconds in which whoever awaits a task has received its exception
 

@@ -1,7 +1,7 @@
 """Comms (https://jupyter-client.readthedocs.io/en/stable/messaging.html#custom-messages) by the ``comm`` package.
 
 Widgets and other libraries make their comms through that package, or through ipykernel's own class where they are
-older; what they would have sent over ZMQ goes through the `Port`. Where the package isn't installed, `comm_standin`
+older; what they would have sent over ZMQ goes through the `Port`. Where the package isn't installed, `comm_shim`
 takes its place.
 """
 
@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import sys
 
-from .on_import import when_imported
+from .import_hooks import when_imported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable
 
     from ..wire import Message
-    from .port import Port
+    from .frontend import Port
 
 
 class Comms:
@@ -106,7 +106,7 @@ class Comms:
 
 
 class CommFinder:
-    """A meta path finder, the last one, that gives `comm_standin` to who imports ``comm`` where it isn't installed."""
+    """A meta path finder, the last one, that gives `comm_shim` to who imports ``comm`` where it isn't installed."""
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
         """The spec of ``comm`` or ``comm.base_comm``."""
@@ -121,7 +121,7 @@ class CommFinder:
 
     def exec_module(self, module: Any) -> None:
         """Fill a module with what the package has."""
-        from . import comm_standin
+        from . import comm_shim
 
-        module.BaseComm, module.CommManager = comm_standin.BaseComm, comm_standin.CommManager
-        module.__doc__, module.__version__ = comm_standin.__doc__, "0.2.3"
+        module.BaseComm, module.CommManager = comm_shim.BaseComm, comm_shim.CommManager
+        module.__doc__, module.__version__ = comm_shim.__doc__, "0.2.3"

@@ -5,7 +5,7 @@ request that is interrupted before it began finds its name there when it begins.
 
 One press should be enough. Where it can't act, since a step of the event loop doesn't end, it acts on that step
 `HELD_UP` seconds later. Code that catches the interrupt goes on; a second press within `TWICE` seconds insists
-(`insistence`), and so does a question that is asked again where it was just stopped, as debuggers do.
+(`forced_interrupt`), and so does a question that is asked again where it was just stopped, as debuggers do.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ import sys
 import threading
 import time
 
-from .attribution import current
+from .request_context import current
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType, FrameType
     from typing import Any, Callable, Dict, FrozenSet, List, Optional, Tuple, Union
 
-    from ..page import Page
-    from .insistence import Insistence
-    from .spawned import Told
+    from ..shared_page import Page
+    from .forced_interrupt import Insistence
+    from .io.spawned import Told
 
 OURS = __name__.rsplit(".", 2)[0] + "."  #: the package of the agent, under whatever name it is mounted
 AGAIN = 0.02  #: seconds after which an interrupt that was swallowed is repeated
@@ -258,7 +258,7 @@ class Interrupts:
         self._soon(HELD_UP, meant)
 
     def _insist(self, meant: int, frame: Optional[FrameType]) -> Insistence:
-        from .insistence import Insistence  # late: few cells need it
+        from .forced_interrupt import Insistence  # late: few cells need it
 
         if self._insistence is None:
             self._insistence = Insistence(self.error)

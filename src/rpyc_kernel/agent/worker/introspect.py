@@ -15,14 +15,14 @@ import threading
 import time
 
 from .. import wire
-from .attribution import NOBODY, current
+from .request_context import NOBODY, current
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, List, Optional
 
     from ..wire import Json, Message
-    from .port import Port
+    from .frontend import Port
 
 LOOK = 0.05  #: seconds between two looks whether another question waits
 LIMIT = 1.2  #: seconds for one question

@@ -13,24 +13,25 @@ import threading
 import time
 
 from .. import frames, own_imports, wire
-from . import attribution, departure, output, recursion, show
+from . import hurried_exit, recursion, request_context, show
 from .cells import Cells, Job
 from .claims import Claims
 from .comms import Comms
 from .failures import describe
+from .frontend import Port
+from .import_hooks import when_imported
 from .interrupts import Interrupts, signal_main
-from .on_import import when_imported
+from .io import output
+from .kernel_shim import KernelStandIn
 from .page_hints import PageHints
-from .port import Port
-from .standin import KernelStandIn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Union
 
-    from .forked import ForkedWay
-    from .outlet import Outlet
-    from .spawned import SpawnedWay
+    from .io.forked import ForkedWay
+    from .io.frame_writer import Outlet
+    from .io.spawned import SpawnedWay
 
     Way = Union[ForkedWay, SpawnedWay]
     Json = Dict[str, Any]
@@ -78,7 +79,7 @@ def _run(way: Way, config: Json, outlets: List[Outlet]) -> None:
     cells = Cells(port, interrupts)
     sorter = Sorter(way, port, cells)
     threading.Thread(target=sorter.run, name="rpyc-kernel-sorter", daemon=True).start()
-    attribution.follow_threads()
+    request_context.follow_threads()
     recursion.follow_limit()
     sys.argv = [""]
     named = config.get("env") or {}
@@ -95,7 +96,7 @@ def _run(way: Way, config: Json, outlets: List[Outlet]) -> None:
     cells.shell = shell
     _follow_spawned(shell, config)
     cells.comms = comms
-    departure.release(vars(sys.modules["__main__"]))
+    hurried_exit.release(vars(sys.modules["__main__"]))
     port.publish("session_info", _describe(shell), kind=frames.URGENT)
     own_imports.release()
     sorter.ready.set()
@@ -103,7 +104,7 @@ def _run(way: Way, config: Json, outlets: List[Outlet]) -> None:
     gc.enable()
     cells.run()
     cells.close()
-    departure.prepare()
+    hurried_exit.prepare()
 
 
 class Sorter:
@@ -187,7 +188,7 @@ class Sorter:
 
     def _take_live(self, number: int, message: wire.Message) -> None:
         if self._live is None:
-            from .live import Live  # late: few sessions need it
+            from .netrefs.live import Live  # late: few sessions need it
 
             self._live = Live(self._port, self._cells.shell)
         self._live.take(number, message)
@@ -199,7 +200,7 @@ class Sorter:
             self._cells.end()
             return
         if word == frames.HURRY:
-            departure.hurry()
+            hurried_exit.hurry()
             return
         if word == frames.CARRIES:
             told.carries = number
@@ -230,13 +231,13 @@ def _make_shell(port: Port, config: Json) -> Any:
             if wanted == "ipython":
                 print("IPython is not installed on this machine: the built-in shell runs instead.", file=sys.stderr)
         else:
-            from .shell_ipython.shell import IPythonShell
+            from .shells.ipython.shell import IPythonShell
 
             try:
                 return IPythonShell(str(config.get("profile") or "default"))
             except Exception as error:
                 print("IPython does not start on this machine (%s): the built-in shell runs instead." % error)
-    from .shell_plain.shell import PlainShell
+    from .shells.plain.shell import PlainShell
 
     return PlainShell(port)
 

@@ -12,7 +12,7 @@ import sys
 from contextvars import copy_context
 from time import monotonic
 
-from .attribution import current
+from .request_context import current
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import builtins
 
-from ..on_import import when_imported
+from ..import_hooks import when_imported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ..port import Port
+    from ..frontend import Port
 
 
 def install(port: Port) -> None:

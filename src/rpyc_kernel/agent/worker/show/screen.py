@@ -17,7 +17,7 @@ import threading
 import time
 
 from ... import frames, wire
-from ..attribution import current, started_by
+from ..request_context import current, started_by
 from .fitting import Fitting, allowance
 from .pictures import Drawing, check_range, read
 
@@ -25,7 +25,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, Optional, Tuple
 
-    from ..port import Port
+    from ..frontend import Port
     from .pictures import Encoded, Shown
 
 QUICK = 0.01  #: seconds of work for a picture that the code which shows it can spare

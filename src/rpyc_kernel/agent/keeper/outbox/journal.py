@@ -1,0 +1,331 @@
+"""What the worker gave out, numbered, until the kernel has acknowledged it. A plain object without I/O.
+
+Every message that is given out gets the next sequence number (from 1), stands under it for ever, and is kept until
+`Journal.acknowledge` names it or a later one. Text that goes to the same stream of the same cell joins the message
+before it as long as that wasn't given out, so that a million prints are a few hundred messages.
+
+While somebody listens, who fills the journal has to wait. While nobody does, what memory has no room for goes to the
+`Spill`, then the oldest text of streams is dropped, and of one display_id only the newest update is kept. Results,
+errors, replies and questions are never dropped: where only such are left, the worker waits.
+
+Pictures of ``show`` are another matter: a newer one always takes the place of the older one of its display, as long as
+that wasn't given out, and none is given out while one is under way that takes a link long (only together with what
+somebody waits for). So a slow link carries the newest there is, and what is seen is never older than what one takes.
+
+The messages stand in three queues: those that were given out, the `Spill`, and the `Tail`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from ... import wire
+from .entries import OVERHEAD, UPDATE, Entry, display_id, likely_display_id
+from .retention import KEPT, KEPT_PART, Retention
+from .room import give_back_memory, memory_bytes
+from .spill import CAP, Spill
+from .tail import CHUNK, Tail
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Deque, Dict, Iterator, List, Optional, Tuple
+
+    from ...wire import Bytes
+
+LIMIT = 8 << 20  #: bytes above which the worker is held back while somebody listens
+PARTS = 512 << 10  #: the same of messages that were cut: what comes between their parts waits behind so much
+MEMORY = 32 << 20  #: bytes in memory while nobody does, or
+MEMORY_PART = 8  #: the machine's memory divided by this, if that is less
+WINDOW = 8 << 20  #: bytes given out and not acknowledged, above which no more is given out
+CROWD = 4 << 20  #: bytes after which memory is given back once the journal is empty
+TRACKED = 4096  #: display_ids of which the newest update is known
+
+
+class Journal:
+    """The messages that were not acknowledged yet, oldest first.
+
+    :param limit: bytes above which `full` is true while somebody listens
+    :param memory: bytes that it has in memory while nobody does
+    :param retention: gets what was acknowledged
+    """
+
+    def __init__(
+        self,
+        limit: int = LIMIT,
+        memory: int = MEMORY,
+        spill: Optional[Spill] = None,
+        retention: Optional[Retention] = None,
+    ) -> None:
+        self.limit = limit
+        self.memory = memory
+        self.spill = spill or Spill(None)
+        self.retention = retention or Retention()
+        self.acknowledged = 0  # sequence number; that of the first one given out is one more
+        self._listening = True
+        self._crowded = False  # whether it was so large, since it was empty, that there is memory to give back
+        self._given: Deque[Entry] = deque()  # what was given out
+        self._given_bytes = 0
+        self._sent = 0  # how many of these on this link; of the others:
+        self._again_urgent = self._again_bytes = 0
+        self._pictures = 0  # how many of those that were sent are pictures
+        self.picture_sent = False  # whether there was one in what was given out last
+        self.ahead = 0  # bytes that may be under way when another picture is given out
+        self._tail = Tail()
+        self._updates: Dict[str, Entry] = {}  # by display_id: the newest one, if it wasn't given out
+
+    # how much there is
+
+    @property
+    def unread(self) -> int:
+        """How many messages were not acknowledged."""
+        return len(self._given) + self.spill.count + len(self._tail)
+
+    @property
+    def unread_bytes(self) -> int:
+        """The data of those."""
+        return self._given_bytes + self.spill.bytes + self._tail.bytes
+
+    @property
+    def size(self) -> int:
+        """The same with what a message costs beside its data."""
+        return self.unread_bytes + OVERHEAD * self.unread
+
+    @property
+    def last(self) -> int:
+        """The number of the newest message, which it gets when it is given out, if nothing is dropped until then."""
+        return self.acknowledged + self.unread
+
+    @property
+    def unsent(self) -> int:
+        """How many messages were not given out on this link."""
+        return self.unread - self._sent
+
+    @property
+    def unsent_bytes(self) -> int:
+        """The data of those."""
+        return self._again_bytes + self.spill.bytes + self._tail.bytes
+
+    @property
+    def urgent(self) -> int:
+        """How many of those are urgent."""
+        return self._again_urgent + self.spill.urgent + self._tail.urgent
+
+    @property
+    def sent_bytes(self) -> int:
+        """The data of what is under way: given out on this link, and not acknowledged."""
+        return self._given_bytes - self._again_bytes
+
+    @property
+    def held(self) -> bool:
+        """Whether the next message is a picture that has to wait until the one before has arrived."""
+        return bool(
+            self._pictures
+            and self.sent_bytes > self.ahead
+            and not self.urgent
+            and self._sent == len(self._given)
+            and not self.spill.count
+            and self._tail
+            and self._tail.oldest.picture
+        )
+
+    @property
+    def in_memory(self) -> int:
+        """Bytes of memory, about."""
+        return self._given_bytes + OVERHEAD * len(self._given) + self.spill.in_memory + self._tail.in_memory
+
+    @property
+    def full(self) -> bool:
+        """Whether the worker should be held back."""
+        if self._listening:
+            return self.size >= self.limit or self._tail.parts >= PARTS
+        return self.in_memory >= self.memory
+
+    @property
+    def listening(self) -> bool:
+        """Whether somebody is there to get what is given out."""
+        return self._listening
+
+    @listening.setter
+    def listening(self, listening: bool) -> None:
+        if self._listening and not listening:
+            for entry in list(self._tail):
+                self._replace_update(entry)
+        self._listening = listening
+        self._make_room()
+
+    # in
+
+    def add_text(self, name: str, parent: str, data: Bytes) -> None:
+        """Append UTF-8 text of a stream, ``name`` being ``stdout`` or ``stderr``."""
+        if not self._tail.join(name, parent, data):
+            for piece in wire.text_pieces(data, CHUNK):
+                self._tail.append(Entry(name, parent, piece))
+        self._make_room()
+
+    def add_packet(self, packet: bytes, urgent: bool) -> None:
+        """Append a finished message; an urgent one is given out without waiting for more."""
+        entry = Entry("", "", packet, urgent)
+        if not self._listening:
+            self._replace_update(entry)
+        self._tail.append(entry)
+        self._make_room()
+
+    def add_picture(self, packet: bytes) -> None:
+        """Append a message of ``show``, in the place of the one before of its display if that wasn't given out."""
+        display = likely_display_id(packet) if wire.about(packet)[0] == UPDATE else ""
+        before = self._updates.get(display)
+        if before is not None and before.picture and not before.place:
+            self._tail.exchange(before, packet)  # at the end, it would wait for ever behind what others print
+        else:
+            entry = Entry("", "", packet)
+            entry.picture = True
+            self._replace_update(entry)
+            self._tail.append(entry)
+        self._make_room()
+
+    def _replace_update(self, entry: Entry) -> None:
+        """Of one display_id the newest update is enough, as long as the older wasn't given out."""
+        if entry.name or entry.urgent or entry.display or wire.about(entry.data)[0] != UPDATE:
+            return
+        entry.display = display_id(entry.data)
+        if not entry.display:
+            return
+        before = self._updates.pop(entry.display, None)
+        self._updates[entry.display] = entry
+        if len(self._updates) > TRACKED:
+            oldest = self._updates.pop(next(iter(self._updates)))
+            oldest.display = ""
+            if oldest.place:
+                oldest.place[0].leave(oldest)
+        if before is not None and before.place:
+            before.place[0].forget(before)
+        elif before is not None:
+            self._tail.kill(before)
+
+    # making room
+
+    def _make_room(self) -> None:
+        """If memory is used up and nobody listens: the oldest goes to the disk, or else the oldest text is dropped.
+
+        Some memory is freed ahead by moving to the disk, but nothing dropped for that.
+        """
+        if self._listening or self.in_memory < self.memory:
+            return
+        goal = self.memory - self.memory // 4
+        to_thin = 2 * (self.in_memory - goal)  # not all: maybe others take what we free
+        while self.in_memory > goal and self._tail and self._tail.oldest.cost <= self.spill.cap:
+            if not self._spill_oldest(self.in_memory - goal):
+                freed = self.spill.thin() if to_thin > 0 and self.in_memory >= self.memory else 0
+                to_thin -= freed
+                if not freed:
+                    break
+        if self.in_memory >= self.memory:
+            others = self.in_memory - self._tail.in_memory
+            self._tail.thin(self.in_memory - goal, self.memory - others)
+
+    def _spill_oldest(self, size: int) -> int:
+        """Move about ``size`` bytes to the disk; returns how many messages that were."""
+        batch: List[Entry] = []
+        while size > 0 and self._tail:
+            batch.append(self._tail.take())
+            size -= batch[-1].cost
+        done = self.spill.append(batch)
+        self._tail.put_back(batch[done:])
+        return done
+
+    # out
+
+    def take(self, max_bytes: int) -> Tuple[int, List[Bytes]]:
+        """The next messages that were not given out, up to about ``max_bytes``, and the number of the first."""
+        first = self.acknowledged + self._sent + 1
+        packets: List[Bytes] = []
+        hold = self._pictures > 0 and self.sent_bytes > self.ahead and not self.urgent  # else several may go at once
+        total = 0
+        self.picture_sent = False
+        while not packets or total < max_bytes:
+            if self._sent == len(self._given) and ((hold and self.held) or not self._give_out(max_bytes - total)):
+                break
+            entry = self._given[self._sent]
+            packet = entry.packet()
+            packets.append(packet)
+            total += len(packet)
+            self._sent += 1
+            self._again_urgent -= entry.urgent
+            self._again_bytes -= len(entry.data)
+            self._pictures += entry.picture
+            self.picture_sent = self.picture_sent or entry.picture
+        return first, packets
+
+    def _give_out(self, wanted: int) -> bool:
+        """Let the next messages have their numbers, about ``wanted`` bytes; False if there are none, or enough."""
+        if self._given_bytes >= WINDOW:
+            return False
+        entries = self.spill.take(wanted) or ([self._tail.take()] if self._tail else [])
+        for entry in entries:
+            if entry.display and self._updates.get(entry.display) is entry:
+                del self._updates[entry.display]
+            self._given.append(entry)
+            entry.number = self.acknowledged + len(self._given)
+            self._given_bytes += len(entry.data)
+            self._again_urgent += entry.urgent
+            self._again_bytes += len(entry.data)
+        return bool(entries)
+
+    def acknowledge(self, number: int) -> None:
+        """Forget everything up to ``number``, which the kernel has."""
+        self._crowded = self._crowded or self.unread_bytes > CROWD
+        while self._sent and self.acknowledged < number:
+            entry = self._given.popleft()
+            self._given_bytes -= len(entry.data)
+            self._sent -= 1
+            self._pictures -= entry.picture
+            self.acknowledged += 1
+            self.retention.add(entry)
+        if self._crowded and not self.unread:
+            self._crowded = False
+            give_back_memory()
+
+    def rewind(self) -> None:
+        """Give out again everything that was not acknowledged: a new link has come."""
+        self._sent = self._pictures = 0
+        self.picture_sent = False
+        self._again_urgent = sum(entry.urgent for entry in self._given)
+        self._again_bytes = self._given_bytes
+
+    def look(self, start: int) -> Iterator[Tuple[int, Entry]]:
+        """What was not acknowledged from a number on, with the numbers, and without giving it out."""
+        number = self.acknowledged
+        for entry in self._given:
+            number += 1
+            if number >= start:
+                yield number, entry
+        skip = max(0, start - number - 1)
+        for index, entry in enumerate(self.spill.scan(skip), skip + 1):
+            yield number + index, entry
+        number += self.spill.count
+        for index, entry in enumerate(self._tail, 1):
+            if number + index >= start:
+                yield number + index, entry
+
+    def close(self) -> None:
+        """Forget everything, and close all files: in a forked process, which has them too."""
+        self.spill.close()
+        self.retention.close()
+        self._given.clear()
+        self._tail.clear()
+        self._updates.clear()
+
+
+def open_journal(config: Dict[str, Any]) -> Journal:
+    """The journal of a session.
+
+    :param config: ``scratch``, the session's own folder, and for tests ``journal_limit``, ``journal_memory``,
+        ``journal_spill`` and ``journal_margin`` (bytes; see `Journal` and `Spill`), ``retention`` (bytes)
+    """
+    machine = memory_bytes()
+    memory = config.get("journal_memory", min(MEMORY, machine // MEMORY_PART))
+    limit = config.get("journal_limit", min(LIMIT, machine // MEMORY_PART))
+    spill = Spill(config.get("scratch"), config.get("journal_spill", CAP), config.get("journal_margin"))
+    journal = Journal(limit, memory, spill, Retention(config.get("retention", min(KEPT, machine // KEPT_PART))))
+    journal.listening = False
+    return journal

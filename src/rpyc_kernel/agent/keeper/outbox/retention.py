@@ -1,0 +1,212 @@
+"""What the last cells gave out, after the kernel has got it: to be shown again, say on a page that was reloaded.
+
+A plain object without I/O, of bounded size: of a cell that gives out too much the oldest text goes first, then whole
+cells go, the oldest first.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from operator import itemgetter
+
+from ... import wire
+from .entries import OUTPUTS, UPDATE, Entry, likely_display_id, marker, thin
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+    from ...wire import Bytes
+    from .entries import Data
+    from .journal import Journal
+
+    Json = Dict[str, Any]
+
+KEPT = 4 << 20  #: bytes, or
+KEPT_PART = 64  #: the machine's memory divided by this, if that is less
+CELLS = 50
+PAGE = 256 << 10  #: bytes of one answer
+
+
+class Cell:
+    """What one cell shows: its messages by their numbers."""
+
+    def __init__(self, parent: str, count: int) -> None:
+        self.parent = parent  # msg_id
+        self.count = count  # execution_count
+        self.outputs: Dict[int, Entry] = {}
+        self.size = 0
+        self._updates: Dict[str, int] = {}  # by display_id: the number of the newest
+        self._text = False  # whether there may be some that could be dropped
+        self._clear = False  # when the next message comes
+
+    def add(self, kind: str, entry: Entry) -> None:
+        """Keep a message of that type, and forget what can't be seen any more."""
+        if kind == "clear_output":
+            self._clear = True
+            if not _waits(entry.data):
+                self._forget()
+            return
+        if self._clear:
+            self._forget()
+        if kind == UPDATE:
+            display = likely_display_id(entry.data)
+            before = self.outputs.pop(self._updates.get(display, 0), None)
+            self.size -= before.cost if before else 0
+            self._updates[display] = entry.number
+        self._text = self._text or kind == "stream"
+        self.outputs[entry.number] = entry
+        self.size += entry.cost
+
+    def _forget(self) -> None:
+        self.outputs.clear()
+        self._updates.clear()
+        self.size = 0
+        self._clear = False
+
+    def thin(self, enough: int, outputs: bool) -> int:
+        """Drop the oldest text, or of all ``outputs`` the oldest; returns how many bytes that saved."""
+        if not (self._text or outputs):
+            return 0
+        left, saved = thin(self.outputs.values(), enough, outputs)
+        self.outputs = {entry.number: entry for entry in left}
+        self.size -= saved
+        self._text = saved >= enough
+        return saved
+
+
+class Retention:
+    """The last cells.
+
+    :param limit: bytes of all that is kept
+    """
+
+    def __init__(self, limit: int = KEPT) -> None:
+        self.limit = limit
+        self.size = 0
+        self.cells: Dict[str, Cell] = {}  # by msg_id, the oldest first
+        self._parts = wire.Parts(limit)
+
+    def begin(self, parent: str, count: int) -> None:
+        """A cell begins to run.
+
+        :param parent: its msg_id
+        :param count: its execution_count
+        """
+        self.cells[parent] = Cell(parent, count)
+        if len(self.cells) > CELLS:
+            self._forget(next(iter(self.cells)))
+
+    def add(self, entry: Entry) -> None:
+        """The kernel has got this message. It is kept if it shows something, of a cell that is known."""
+        if not self.cells:
+            return
+        kind, parent = ("stream", entry.parent) if entry.name else wire.about(entry.data)
+        cell = self.cells.get(parent)
+        if cell is None or kind not in OUTPUTS:
+            return
+        if not entry.name and wire.is_part(entry.data):
+            joined = _join(self._parts, entry, parent)
+            if joined is None:
+                return
+            kind, entry = "stream" if joined.name else kind, joined
+        entry.parent = parent
+        self.size -= cell.size
+        cell.add(kind, entry)
+        self.size += cell.size
+        if self.size > self.limit:
+            self._make_room(cell)
+
+    def _make_room(self, newest: Cell) -> None:
+        while self.size > self.limit:
+            enough = self.size - self.limit // 2
+            largest = max(self.cells.values(), key=lambda cell: cell.size)
+            saved = largest.thin(enough, outputs=False) if largest.size > self.limit // 2 else 0
+            if saved <= 0:
+                others = (parent for parent, cell in self.cells.items() if cell is not newest)
+                oldest = next(others, None)
+                if oldest is not None:
+                    self._forget(oldest)
+                    continue
+                saved = newest.thin(enough, outputs=True)
+            self.size -= saved
+            if saved <= 0:
+                self._forget(newest.parent)
+
+    def _forget(self, parent: str) -> None:
+        self.size -= self.cells.pop(parent).size
+
+    def with_unacknowledged(self, journal: Journal) -> Iterator[Tuple[int, Entry]]:
+        """What was not acknowledged, with the numbers; long messages once they are whole."""
+        parts: Optional[wire.Parts] = None
+        for number, entry in journal.look(0):
+            whole: Optional[Entry] = entry
+            if not entry.name and wire.is_part(entry.data):
+                parts = parts or self._parts.copy()
+                whole = _join(parts, entry, wire.about(entry.data)[1])
+            if whole is not None:
+                yield number, whole
+
+    def choose(self, cells: int, count: int) -> List[Cell]:
+        """The last so many cells; or, if ``count`` isn't 0, the last one with that execution_count."""
+        known = list(self.cells.values())
+        if count:
+            return [cell for cell in known if cell.count == count][-1:]
+        return known[max(0, len(known) - cells) :]
+
+    def close(self) -> None:
+        """Forget everything."""
+        self.cells.clear()
+        self._parts.clear()
+        self.size = 0
+
+
+def replay(journal: Journal, request: Json) -> Tuple[Json, List[Bytes]]:
+    """A page of what some cells have given out so far, whether the kernel has got it or not.
+
+    A long message whose last part has not been given out is left out: it will come by itself.
+
+    :param request: ``cells``, how many, or ``cell``, an execution_count; ``from``, what the page before gave as
+        ``next`` (which is None after the last page); ``max_bytes`` of a page, about
+    :return: ``next``, ``found`` and ``cells``, ``[execution_count, msg_id]`` of each; and the messages
+    """
+    start, most = int(request.get("from") or 0), int(request.get("max_bytes") or PAGE)
+    cells = journal.retention.choose(int(request.get("cells") or 0), int(request.get("cell") or 0))
+    parents = {cell.parent for cell in cells}
+    answer: Json = {"next": None, "found": bool(cells), "cells": [[cell.count, cell.parent] for cell in cells]}
+    kept = sorted((item for cell in cells for item in cell.outputs.items() if item[0] >= start), key=itemgetter(0))
+    packets: List[Bytes] = []
+    size = 0
+    for number, entry in chain(kept, journal.retention.with_unacknowledged(journal) if cells else ()):
+        if number < start or not _is_output_of(entry, parents):
+            continue
+        if packets and size >= most:
+            answer["next"] = number
+            break
+        packets.append(entry.packet())
+        size += len(packets[-1])
+    return answer, packets
+
+
+def _join(parts: wire.Parts, entry: Entry, parent: str) -> Optional[Entry]:
+    """The message of which that is the last part, or what says that it was too long; None for another part."""
+    header, (piece,) = wire.unpack(entry.data)
+    try:
+        whole = parts.take(header["part"], piece)
+    except wire.WireError:
+        joined = marker("stdout", parent, (0, 1, header["part"][2]))
+    else:
+        if whole is None:
+            return None
+        joined = Entry("", parent, whole)
+    joined.number = entry.number
+    return joined
+
+
+def _is_output_of(entry: Entry, parents: Any) -> bool:
+    kind, parent = ("stream", entry.parent) if entry.name else wire.about(entry.data)
+    return kind in OUTPUTS and parent in parents
+
+
+def _waits(packet: Data) -> bool:
+    return bool(wire.unpack(packet)[0]["content"].get("wait"))

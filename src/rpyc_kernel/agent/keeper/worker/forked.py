@@ -1,0 +1,222 @@
+"""A worker that is forked from its keeper: they share memory, a page of it on purpose (`shared_page`). Linux only."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import signal
+import socket
+import sys
+from selectors import EVENT_WRITE
+
+from ... import frames
+from ...shared_page import Page, bytes_in_pipe
+from .interrupts import CellProcesses, of_session
+from .process import MAX_FRAME, Child, kill
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, List, Optional, Tuple
+
+    from ..outbox.journal import Journal
+    from ..requests import Requests
+
+RECEIVE = 1 << 18  #: bytes of frames read at once
+_F_SETPIPE_SZ = 1031  # of Linux; the name is in fcntl from Python 3.10 on
+
+
+class ForkedChild(Child):
+    """One worker process and the three ways on which it speaks.
+
+    :ivar socket: requests go there; closed at once when the worker dies
+    :ivar sources: its frames, and the two pipes behind its fd 1 and 2, all to be watched for reading
+    """
+
+    def __init__(self, journal: Journal, requests: Requests, run: Callable[..., None]) -> None:
+        super().__init__(journal, requests)
+        self._received = bytearray()
+        self._needed = 0  # bytes, with which the first frame in it is whole
+        self._serial = 0
+        pipes: List[Tuple[int, int]] = []
+        self.socket, other = socket.socketpair()
+        try:
+            self.page = Page()
+            pipes.extend(os.pipe() for _ in range(3))
+            self.page.watch((pipes[1][0], pipes[2][0]))
+            self.pid = os.fork()
+        except OSError:
+            for end in (self.socket, other):
+                end.close()
+            for fd in [fd for pipe in pipes for fd in pipe]:
+                os.close(fd)
+            raise
+        reads, writes = zip(*pipes)
+        self.sources: List[int] = list(reads)
+        if self.pid == 0:
+            try:
+                self.socket.close()
+                for fd in reads:
+                    os.close(fd)
+                run(other, writes[0], writes[1:], self.page)
+            except BaseException:  # it has told its keeper what it was
+                os._exit(frames.FAILED_CODE)
+            raise SystemExit(0)  # through all of the keeper's frames: so Python ends as it always does
+        _enlarge(writes[0])
+        self.page.watch_no_more()
+        other.close()
+        for fd in writes:
+            os.close(fd)
+        try:
+            os.setpgid(self.pid, self.pid)  # here and there: whoever comes first
+        except OSError:
+            pass
+        self.socket.setblocking(False)
+        self.outgoing = frames.Outgoing(self.socket)
+        for fd in self.sources:
+            os.set_blocking(fd, False)
+        self._processes = CellProcesses(self.pid)
+
+    def watched(self, reading: int) -> List[Tuple[Any, int]]:
+        """Its socket as long as that has not taken everything, and its pipes."""
+        return [(self.socket.fileno(), EVENT_WRITE if self.outgoing else 0), *[(fd, reading) for fd in self.sources]]
+
+    # to the worker
+
+    def _interrupt_worker(self, number: int) -> None:
+        self._serial += 1
+        self.page.interrupt = (self._serial, number)
+        kill(self.pid, signal.SIGINT)  # at once, also where C code holds the sorter up, which repeats it if it must
+        self.say(frames.INTERRUPT, number)
+
+    def tell_speed(self, carries: int) -> None:
+        """Tell it how many bytes a second the link to the kernel carries; 0: nobody knows."""
+        self.page.carries = carries
+
+    def say(self, word: int, number: int = 0) -> None:
+        """Send one of `frames.WORDS`."""
+        self.outgoing.write(frames.REQUEST.pack(number, word))
+
+    def kill(self) -> None:
+        """End it and every process that it has started and not detached, at once."""
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except OSError:
+            kill(self.pid, signal.SIGKILL)
+        for pid in of_session():
+            kill(pid, signal.SIGKILL)
+
+    # from the worker
+
+    def read(self, to_the_end: bool = False) -> None:
+        """Journal frames and foreign bytes, in the order in which they were written, until the journal is full.
+
+        What waited in the pipes *before* the frames were read goes after them, since frames carry stamps and foreign
+        bytes don't.
+
+        :param to_the_end: all there is, however full the journal
+        """
+        self.flood = 0
+        known = self.page.counters
+        ends = [known[index] + bytes_in_pipe(self.sources[1 + index]) for index in (0, 1)]
+        if self._read_frames(to_the_end):
+            for index in (0, 1):
+                self._read_pipe(index, ends[index] - self.page.counters[index])
+
+    def _read_frames(self, to_the_end: bool) -> bool:
+        """Take frames until there are no more; False if the journal became full before."""
+        while to_the_end or not self.journal.full:
+            try:
+                data = os.read(self.sources[0], RECEIVE)
+            except BlockingIOError:
+                return True
+            if not data:
+                self.gone = True  # its end of the pipe is closed: there is nothing more to watch for
+                return True
+            self._received += data
+            if len(self._received) >= self._needed:
+                self._take_frames()
+        return False
+
+    def _take_frames(self) -> None:
+        """Take apart what was received. Lines of one stream and cell that follow each other are journalled together."""
+        received = bytes(self._received)
+        self._needed = 0
+        position, end_of_all, size, unpack = 0, len(received), frames.FRAME.size, frames.FRAME.unpack_from
+        counters = self.page.counters
+        lines: List[bytes] = []
+        lines_of = (0, 0)
+        while end_of_all - position >= size:
+            kind, number, length, out, err = unpack(received, position)
+            if length > MAX_FRAME:
+                self.kill()
+                break
+            end = position + size + length
+            if end > end_of_all:
+                self._needed = end - position
+                break
+            foreign = out > counters[0] or err > counters[1]
+            if lines and (foreign or lines_of != (kind, number)):
+                self._add_lines(lines_of, lines)
+                lines = []
+            if foreign:
+                self._read_pipe(0, out - counters[0])
+                self._read_pipe(1, err - counters[1])
+                counters = self.page.counters
+            if kind <= frames.STDERR:
+                lines_of = (kind, number)
+                lines.append(received[position + size : end])
+            else:
+                self._take_frame(kind, number, received[position + size : end])
+            position = end
+        if lines:
+            self._add_lines(lines_of, lines)
+        del self._received[:position]
+
+    def _read_pipe(self, index: int, count: int) -> None:
+        """Journal ``count`` bytes of a pipe, or what it has."""
+        fd = self.sources[1 + index]
+        while count > 0:
+            try:
+                data = self.page.read_pipe(index, fd, min(count, 1 << 16))
+            except BlockingIOError:
+                break
+            except OSError as error:
+                if error.errno != errno.EIO:
+                    raise
+                break
+            if not data:
+                break
+            count -= len(data)
+            self._take_foreign(index, data)
+
+    # its end
+
+    def reap(self) -> Optional[int]:
+        """Its exit code if it has died, with all that it had written journalled; negative for a signal, else None."""
+        try:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+        except ChildProcessError:
+            pid, status = self.pid, 0
+        if pid == 0:
+            return None
+        self.read(to_the_end=True)  # at most what the buffers held
+        self._flush_tails()
+        kind, number, text = self.page.partial
+        if kind in frames.STREAMS:
+            self.journal.add_text(frames.STREAMS[kind], self.requests.parent_of(number), text)
+        return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+
+    def close(self) -> None:
+        """Close the keeper's ends."""
+        self.socket.close()
+        for fd in self.sources:
+            os.close(fd)
+
+
+def _enlarge(fd: int) -> None:
+    if sys.platform == "linux":
+        try:
+            fcntl.fcntl(fd, _F_SETPIPE_SZ, frames.PIPE_SIZE)
+        except OSError:
+            pass

@@ -1,0 +1,223 @@
+"""The worker process as its keeper sees it: fed, read in order, interrupted, and mourned.
+
+How it is made, and the ways between the two, differ: see `forked` and `spawned`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from abc import ABC, abstractmethod
+
+from ... import frames, wire
+from ..requests import EXECUTE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, List, Optional, Tuple
+
+    from ...wire import Bytes
+    from ..outbox.journal import Journal
+    from ..requests import Requests
+    from .interrupts import CellProcesses
+
+
+MAX_WORDS = 2000  #: bytes
+MAX_FRAME = 1 << 27  #: bytes; a longer frame means that the worker's memory is corrupt
+
+
+class Child(ABC):
+    """One worker process.
+
+    :ivar outgoing: what it has not taken yet of the requests for it
+    :ivar flood: how many frames of text the last read ended with
+    :ivar ready: whether it has said that it can run cells
+    :ivar gone: whether it has died
+    :ivar cause: why it couldn't go on, by its own words
+    :ivar restarts: whether the code of a cell has asked for a fresh one
+    """
+
+    pid: int
+    outgoing: Any
+
+    def __init__(self, journal: Journal, requests: Requests) -> None:
+        self.journal = journal
+        self.requests = requests
+        self.flood = 0
+        self.ready = False
+        self.gone = False
+        self.cause = ""
+        self.restarts = False
+        self._last_words = b""  # what it has written to stderr before it was ready
+        self._tails = [b"", b""]  # characters of which a pipe has given only the first bytes
+        self._processes: Optional[CellProcesses] = None
+
+    @abstractmethod
+    def watched(self, reading: int) -> List[Tuple[Any, int]]:
+        """What a selector has to look at, each with the events wanted of it; ``reading``: of what it gives out."""
+
+    # to the worker
+
+    def send(self, number: int, packet: Bytes) -> None:
+        """Hand it a request, as far as it takes it now."""
+        request = self.requests.open.get(number)
+        if self._processes and request and request.type == EXECUTE and self.requests.cell is None:
+            self._processes.begin()  # now, since once it runs it may have started some itself
+        self.outgoing.write(frames.REQUEST.pack(number, len(packet)), packet)
+
+    def interrupt(self, number: int) -> None:
+        """Interrupt one request: the worker, and the processes which its cell has started."""
+        started = self._processes.of_cell() if self._processes else []
+        self._interrupt_worker(number)  # first, or it might take its child's end for a normal one
+        for pid in started:
+            kill(pid, signal.SIGINT)
+
+    @abstractmethod
+    def _interrupt_worker(self, number: int) -> None: ...
+
+    @abstractmethod
+    def tell_speed(self, carries: int) -> None:
+        """Tell it how many bytes a second the link to the kernel carries; 0: nobody knows."""
+
+    @abstractmethod
+    def say(self, word: int, number: int = 0) -> None:
+        """Send one of `frames.WORDS`."""
+
+    def leave(self) -> None:
+        """Ask it to end in order, with the cell that runs."""
+        if hasattr(signal, "SIGCONT"):
+            self.send_signal(signal.SIGCONT)  # one that was stopped would do nothing
+        self.say(frames.LEAVE)
+        for request in list(self.requests.open.values()):
+            if request.begun:
+                self.interrupt(request.number)
+
+    def hurry(self) -> None:
+        """Ask it to run its exit functions at once."""
+        self.say(frames.HURRY)
+
+    def terminate(self) -> None:
+        """SIGTERM for it and its process group, where there are any; else as `kill`."""
+        if hasattr(os, "killpg"):
+            self.send_signal(signal.SIGTERM)
+        else:
+            self.kill()
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal to its process group, or to it alone."""
+        try:
+            os.killpg(self.pid, number)
+        except OSError:
+            kill(self.pid, number)
+
+    @abstractmethod
+    def kill(self) -> None:
+        """End it and every process that it has started and not detached, at once."""
+
+    # from the worker
+
+    @abstractmethod
+    def read(self, to_the_end: bool = False) -> None:
+        """Journal frames and foreign bytes, in the order in which they were written, until the journal is full.
+
+        :param to_the_end: all there is, however full the journal
+        """
+
+    def _add_lines(self, lines_of: Tuple[int, int], lines: List[bytes]) -> None:
+        kind, number = lines_of
+        self.flood = len(lines)
+        if not self.ready and kind == frames.STDERR:
+            self._note_last_words(b"".join(lines))
+        self.journal.add_text(frames.STREAMS[kind], self.requests.parent_of(number), b"".join(lines))
+
+    def _take_frame(self, kind: int, number: int, data: bytes) -> None:
+        self.flood = 0
+        if kind == frames.FAILED:
+            self.cause = data.decode("utf-8", "replace")
+            return
+        self.ready = True
+        if kind == frames.RESTART:
+            self.restarts = True
+            return
+        if kind > frames.RESTART or wire.is_sealed(data):
+            return  # whoever has written that, it was none of our code
+        if kind == frames.BEGUN:
+            self.requests.begin(number)
+            request = self.requests.open.get(number)
+            if request is not None and request.execution_count:
+                self.journal.retention.begin(request.parent, request.execution_count)
+            return
+        if kind == frames.ENDED:
+            self._flush_tails()
+            self.requests.end(number)
+        if kind == frames.PICTURE:
+            self.journal.add_picture(data)
+        else:
+            self.journal.add_packet(data, kind != frames.MESSAGE)
+
+    def _take_foreign(self, index: int, data: bytes) -> None:
+        """Journal what others wrote to a pipe."""
+        data = self._tails[index] + data
+        cut = len(data) - _torn(data)
+        self._tails[index] = data[cut:]
+        self._add_foreign(index, data[:cut])
+
+    def _add_foreign(self, index: int, data: bytes) -> None:
+        if data:
+            if index and not self.ready:
+                self._note_last_words(data)
+            self.journal.add_text(("stdout", "stderr")[index], self.requests.foreign_parent, _utf8(data))
+
+    def _flush_tails(self) -> None:
+        for index in (0, 1):
+            tail, self._tails[index] = self._tails[index], b""
+            self._add_foreign(index, tail)
+
+    # its end
+
+    def _note_last_words(self, data: bytes) -> None:
+        self._last_words = (self._last_words + data)[-MAX_WORDS:]
+
+    @property
+    def why(self) -> str:
+        """Why it has ended, as far as it has said so: its sentence, or the last line on stderr of one never ready."""
+        lines = self._last_words.decode("utf-8", "replace").strip().splitlines()
+        return self.cause or (lines[-1] if lines and not self.ready else "")
+
+    @abstractmethod
+    def reap(self) -> Optional[int]:
+        """Its exit code if it has died, with all that it had written journalled; negative for a signal, else None."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the keeper's ends."""
+
+
+def kill(pid: int, number: int) -> None:
+    """Send a signal; whoever is gone by now doesn't mind."""
+    try:
+        os.kill(pid, number)
+    except OSError:
+        pass
+
+
+def _torn(data: bytes) -> int:
+    """How many bytes at the end are the beginning of a UTF-8 character whose rest is missing."""
+    for back in range(1, min(3, len(data)) + 1):
+        byte = data[-back]
+        if byte & 0xC0 == 0x80:
+            continue
+        needed = 2 if byte & 0xE0 == 0xC0 else 3 if byte & 0xF0 == 0xE0 else 4 if byte & 0xF8 == 0xF0 else 1
+        return back if needed > back else 0
+    return 0
+
+
+def _utf8(data: bytes) -> Bytes:
+    """The bytes if they are UTF-8, else read in the machine's own encoding."""
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        import locale  # late, since few programs write anything else
+
+        return data.decode(locale.getpreferredencoding(False), "replace").encode("utf-8", "replace")
+    return data

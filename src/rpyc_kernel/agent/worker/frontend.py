@@ -1,0 +1,268 @@
+"""What a shell may ask of the worker: publish a message, print, and ask the front end for a line."""
+
+from __future__ import annotations
+
+import queue
+import signal
+import sys
+
+from .. import frames, wire
+from .request_context import NOBODY, current, started_by
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from contextvars import Token
+    from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+    from ..wire import Bytes, Json
+    from .interrupts import Interrupts
+    from .io.frame_writer import Outlet
+    from .io.user_streams import UserStreams
+    from .page_hints import PageHints
+    from .show.screen import Screen
+
+REMEMBERED = 4096  #: requests
+#: what is to come after all that was printed before, whatever printed it
+FOLLOWS = ("display_data", "update_display_data", "clear_output", "execute_result", "error", "input_request")
+
+
+LOOK = 0.1  #: seconds
+
+NO_HEADER = {"msg_id": "", "msg_type": "", "session": "", "username": "", "version": "5.3"}
+
+#: what the code of a cell may publish, and what the worker says to the kernel
+PUBLISHED = frozenset(
+    [
+        "stream",
+        "display_data",
+        "update_display_data",
+        "execute_result",
+        "error",
+        "clear_output",
+        "comm_open",
+        "comm_msg",
+        "comm_close",
+        "input_request",
+        "session_info",
+    ]
+)
+
+
+class StdinNotImplementedError(RuntimeError):
+    """``input()`` was called, and the front end that runs the cell has no way to ask."""
+
+
+class Port:
+    """The way from the shell to the front end. Callable from any thread.
+
+    :ivar parents: the msg_id of each request by its number
+    :ivar origin: by channel, ``header`` and ``identities`` of the request that came last; a cell brings both
+    :ivar allow_stdin: whether the front end of the running cell can be asked
+    :ivar screen: once something was shown by ``show``
+    :ivar page_hints: what to say of displays that the page can't load
+    """
+
+    def __init__(self, outlet: Outlet, interrupts: Interrupts) -> None:
+        self.outlet = outlet
+        self._interrupts = interrupts
+        self.parents: Dict[int, str] = {}
+        self.origin: Dict[str, Json] = {}
+        self.allow_stdin = False
+        self.screen: Optional[Screen] = None
+        self.page_hints: Optional[PageHints] = None
+        self.user_streams: Optional[UserStreams] = None
+        self._running: Dict[int, wire.Message] = {}  # by number
+        self._asked = 0
+        self._answers: Dict[int, queue.SimpleQueue[Json]] = {}
+        self._open: Dict[int, Tuple[int, wire.Message]] = {}  # questions, with the number of their request
+
+    @property
+    def request(self) -> int:
+        """The number of the request that the running code belongs to."""
+        return self.outlet.request
+
+    def remember(self, number: int, parent: str, request: Optional[wire.Message] = None) -> None:
+        """A request begins. Its msg_id is known also after its end: what it started may print for long."""
+        parents = self.parents
+        parents[number] = parent
+        if request is not None:
+            self._running[number] = request
+            self.origin = request.content.pop("origin", self.origin)
+        if len(parents) > REMEMBERED:
+            try:
+                parents.pop(next(iter(parents)), None)
+            except RuntimeError:  # another thread was adding one: the next call makes up for it
+                pass
+
+    def parent(self, settle: bool = True) -> Json:
+        """The request that the running code belongs to, as Jupyter has it; of one that has ended, its header alone.
+
+        A thread that asks belongs to the request whose code has started it from then on, unless told not to `settle`.
+        """
+        starter = started_by() if settle else 0
+        if starter:
+            current.set(starter)  # or an `Output` widget would catch nothing of what the thread prints then
+        number = self.request
+        msg_id = self.parents.get(number, "")
+        request = self._running.get(number)
+        msg_type = request.type if request else "execute_request"
+        told = self._told("shell").get("header", {}) if request else {}
+        header = dict(NO_HEADER, **dict(told, msg_id=msg_id, msg_type=msg_type))
+        return _message(header, dict(request.content) if request else {}, dict(request.metadata) if request else {})
+
+    def control_parent(self) -> Json:
+        """The last request on the control channel when the running cell was sent, its header alone; {} before one."""
+        header = self._told("control").get("header")
+        return _message(dict(NO_HEADER, **header), {}, {}) if header else {}
+
+    def identities(self, channel: str) -> List[bytes]:
+        """The ZeroMQ identities of the front end whose request came last on that channel, as ipykernel keeps them."""
+        return [str(each).encode("latin-1", "replace") for each in self._told(channel).get("identities", ())]
+
+    def _told(self, channel: str) -> Json:
+        return self.origin.get(channel, {})
+
+    def claim(self, parent: Any) -> Token[int]:
+        """Let the running thread or task belong to another request from now on, if that is known.
+
+        :param parent: the request as a message, or its header
+        :returns: what `attribution.current` is reset by
+        """
+        wanted = header_of(parent).get("msg_id")
+        number = self.request
+        if wanted and self.parents.get(number) != wanted:
+            number = next((each for each, known in reversed(list(self.parents.items())) if known == wanted), number)
+        return current.set(number)
+
+    def publish(
+        self,
+        msg_type: str,
+        content: Json,
+        metadata: Optional[Json] = None,
+        buffers: Optional[Sequence[Bytes]] = None,
+        kind: int = frames.MESSAGE,
+    ) -> None:
+        """Send a message to whoever started the running code, after all that was printed before.
+
+        One that is not for a front end is dropped, whichever way the user's code has sent it.
+
+        :raises MessageTooLong: it may not travel; of an error only that is told
+        """
+        if not (msg_type in PUBLISHED or msg_type.startswith("rpyc_")):
+            return
+        number = self.request
+        if number == NOBODY or (self._interrupts.mute and msg_type == "error"):
+            return
+        if msg_type in FOLLOWS:
+            self.flush()
+        if msg_type == "clear_output" and self.screen is not None:
+            self.screen.clear(number)
+        message = wire.Message(msg_type, content, self.parents.get(number, ""), metadata, buffers or ())
+        try:
+            self.outlet.send_message(kind, number, message)
+        except wire.MessageTooLong as error:
+            if msg_type != "error":
+                raise
+            message.content = {"ename": str(content.get("ename")), "evalue": str(error), "traceback": [str(error)]}
+            self.outlet.send_message(kind, number, message)
+        if self.page_hints is not None and msg_type in ("display_data", "execute_result"):
+            hint = self.page_hints.look(content)
+            if hint:
+                self.stream("stderr", hint + "\n")
+
+    def flush(self) -> None:
+        """Show what waits in the buffers of streams that the user's code has made."""
+        if self.user_streams is not None and not self.outlet.forked:
+            self.user_streams.flush()
+
+    def failed(self) -> None:
+        """The shell begins to report an error of the code that was running."""
+        self._interrupts.stop_insisting()
+
+    def reply(self, number: int, msg_type: str, content: Json) -> None:
+        """Answer a request; nothing follows from it on this thread. What can't be sent is answered by an error."""
+        self._running.pop(number, None)
+        message = wire.Message(msg_type, content, self.parents.get(number, ""))
+        try:
+            self.outlet.send_message(frames.ENDED, number, message)
+        except Exception as error:
+            failed = {"ename": type(error).__name__, "evalue": str(error), "traceback": [str(error)]}
+            if content.get("status") == "error":  # which was told
+                failed["ename"] = str(content.get("ename"))
+            elif msg_type == "execute_reply":
+                self.outlet.send_message(frames.MESSAGE, number, wire.Message("error", failed, message.parent))
+            message.content = dict(failed, status="error")
+            self.outlet.send_message(frames.ENDED, number, message)
+
+    def stream(self, name: str, text: str) -> None:
+        """Print to ``stdout`` or ``stderr``, whatever ``sys.stdout`` is now."""
+        self.outlet.write(frames.STDOUT if name == "stdout" else frames.STDERR, text)
+
+    def input(self, prompt: object = "", password: bool = False) -> str:
+        """A line from whoever runs the cell.
+
+        :raises StdinNotImplementedError: they can't be asked
+        :raises KeyboardInterrupt: they pressed stop instead
+        """
+        if not self.allow_stdin or current.get() == NOBODY:
+            raise StdinNotImplementedError("input() was called, but this front end can't be asked for input.")
+        asker = sys._getframe(1)
+        self._interrupts.ask(asker)
+        self._asked += 1
+        serial = self._asked
+        answers = self._answers[serial] = queue.SimpleQueue()
+        try:
+            content: Dict[str, Any] = {"prompt": str(prompt), "password": password, "serial": serial}
+            number = self.request
+            self._open[serial] = number, wire.Message("input_request", content, self.parents.get(number, ""))
+            self.publish("input_request", content, kind=frames.URGENT)
+            answer = _wait(answers)
+            if "error" in answer:
+                raise StdinNotImplementedError("input() was called, but %s." % answer["error"])
+            return str(answer.get("value", ""))
+        except KeyboardInterrupt:
+            self._interrupts.stop_asking(asker)
+            raise
+        finally:
+            self._open.pop(serial, None)
+            del self._answers[serial]
+
+    def ask_again(self) -> None:
+        """Put what is still asked to a kernel that has taken the session over (on the sorter's thread)."""
+        for number, message in list(self._open.values()):
+            self.outlet.send_message(frames.URGENT, number, message)
+
+    def answer(self, content: Json) -> None:
+        """An ``input_reply`` has come (on the sorter's thread)."""
+        answers = self._answers.get(content.get("serial", 0))
+        if answers is not None:
+            answers.put(content)
+
+
+def _message(header: Json, content: Json, metadata: Json) -> Json:
+    """A message as jupyter_client's ``Session`` gives it."""
+    return {
+        "header": header,
+        "msg_id": header["msg_id"],
+        "msg_type": header["msg_type"],
+        "parent_header": {},
+        "content": content,
+        "metadata": metadata,
+        "buffers": [],
+    }
+
+
+def header_of(parent: Any) -> Json:
+    """The header of a message; it may be given alone."""
+    header = parent.get("header", parent) if isinstance(parent, dict) else {}
+    return header if isinstance(header, dict) else {}
+
+
+def _wait(answers: queue.SimpleQueue[Json]) -> Json:
+    """The answer. Where no signal wakes a thread that waits (Windows), look now and then whether one has come."""
+    seconds = None if hasattr(signal, "pthread_kill") else LOOK
+    while True:
+        try:
+            return answers.get(timeout=seconds)
+        except queue.Empty:
+            continue

@@ -1,0 +1,99 @@
+"""A spawned worker's ways: frames among what others write to fd 1 and 2 (see `marked_frames`); requests by its stdin.
+
+Whatever is printed goes at once, also an unfinished line: there is no memory in which a crash would leave it.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ... import frames, marked_frames, wire
+from .frame_writer import Outlet
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, BinaryIO, Dict, Tuple
+
+    from ..interrupts import Interrupts
+
+
+def main(stream: BinaryIO, config: Dict[str, Any]) -> None:
+    """Become the worker of a session; never returns.
+
+    :param stream: a descriptor of its own for what the keeper sends
+    :param config: the session's, see `keeper.main.main`
+    """
+    from ..main import main
+
+    main(SpawnedWay(stream, bytes.fromhex(config["mark"])), config)
+
+
+class Told:
+    """What the keeper has told beside requests.
+
+    :ivar interrupt: the serial number of the last interrupt, and the number of the request that it is meant for
+    :ivar carries: how many bytes a second the link to the kernel carries; 0 while that isn't known
+    """
+
+    def __init__(self) -> None:
+        self.interrupt = (0, 0)
+        self.carries = 0
+
+    def note_interrupt(self, number: int) -> bool:
+        """An interrupt has come. Returns whether its signal is to be sent here."""
+        self.interrupt = (self.interrupt[0] + 1, number)
+        return True
+
+
+class SpawnedWay:
+    """What the keeper has given the program that it started."""
+
+    def __init__(self, stream: BinaryIO, mark: bytes) -> None:
+        self._stream = stream
+        self._mark = mark
+        self._fds = (-1, -1)
+        self.told = Told()
+
+    def take_streams(self) -> None:
+        """Keep descriptors of our own, whatever becomes of fd 1 and 2; there is nobody behind fd 0."""
+        self._fds = (os.dup(1), os.dup(2))
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.close(nothing)
+
+    def open_outlet(self, interrupts: Interrupts) -> Outlet:
+        """The way to the keeper."""
+        return SpawnedOutlet(self._fds, self._mark, interrupts, self.told)
+
+    def receive(self) -> bytes:
+        """Wait for requests; ``b""`` once the keeper has closed its end."""
+        try:
+            return self._stream.read1(1 << 18)  # type: ignore[attr-defined, no-any-return]
+        except OSError:
+            return b""
+
+
+class SpawnedOutlet(Outlet):
+    """Sends frames through the pipes behind fd 1 and 2."""
+
+    def __init__(self, fds: Tuple[int, int], mark: bytes, interrupts: Interrupts, told: Told) -> None:
+        self._fds = fds
+        self._mark = mark
+        (self._sign,) = marked_frames.pieces(mark, b"")
+        super().__init__(interrupts, told)
+
+    def write(self, kind: int, text: str) -> None:
+        """Text that Python wrote to a stream; ``kind`` is `frames.STDOUT` or `frames.STDERR`."""
+        data = wire.encode_text(text)
+        if self.forked:
+            self._write_forked(kind, data)
+        elif data:
+            request = self.request
+            with self.whole:
+                self._send_text(kind, request, data)
+
+    def _send_frame(self, kind: int, request: int, data: bytes) -> None:
+        out, err = self._fds
+        marked_frames.write(err, self._sign)
+        for piece in marked_frames.pieces(self._mark, frames.FRAME.pack(kind, request, len(data), 0, 0) + data):
+            marked_frames.write(out, piece)

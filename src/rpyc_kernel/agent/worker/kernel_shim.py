@@ -1,0 +1,253 @@
+"""``get_ipython().kernel``: what widgets and libraries ask of ipykernel's kernel, for either shell."""
+
+from __future__ import annotations
+
+import socket
+import sys
+
+from .. import frames
+from .frontend import header_of
+from .request_context import current
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import asyncio
+    from typing import Any, Callable, Dict, Generator, List, Optional
+
+    from ..wire import Json
+    from .cells import Cells
+    from .comms import Comms
+    from .frontend import Port
+
+#: classes of ipykernel that the kernel passes for, the most special one first, once their module is imported
+CLASSES = (("ipykernel.ipkernel", "IPythonKernel"), ("ipykernel.kernelbase", "Kernel"))
+
+
+class Done:
+    """May be awaited, and has happened already."""
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        return
+        yield
+
+
+class Loop:
+    """An event loop by the names of tornado's ``IOLoop``. Callable from any thread."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.asyncio_loop = loop
+
+    def add_callback(self, callback: Callable[..., Any], *args: Any, **options: Any) -> None:
+        """Call a function soon."""
+        self.asyncio_loop.call_soon_threadsafe(lambda: callback(*args, **options))
+
+    def call_later(self, delay: float, callback: Callable[..., Any], *args: Any, **options: Any) -> None:
+        """Call a function in so many seconds."""
+        self.add_callback(self.asyncio_loop.call_later, delay, lambda: callback(*args, **options))
+
+
+class PortSession:
+    """Stands for jupyter_client's ``Session``: what is sent through it, on whichever socket, goes through the port."""
+
+    session = username = ""
+
+    def __init__(self, port: Port) -> None:
+        self._port = port
+
+    def msg(
+        self, msg_type: str, content: Any = None, parent: Any = None, header: Any = None, metadata: Any = None
+    ) -> Json:
+        """A message with its header."""
+        return {
+            "header": header or {"msg_id": "", "msg_type": msg_type, "session": "", "username": "", "version": "5.3"},
+            "msg_id": "",
+            "msg_type": msg_type,
+            "parent_header": header_of(parent),
+            "content": content or {},
+            "metadata": metadata or {},
+        }
+
+    def send(
+        self,
+        _stream: Any,
+        msg_or_type: Any,
+        content: Any = None,
+        parent: Any = None,
+        ident: Any = None,
+        buffers: Any = None,
+        track: bool = False,
+        header: Any = None,
+        metadata: Any = None,
+    ) -> Json:
+        """Publish a message to the cell of its parent; to the running one if that is not known."""
+        message = msg_or_type
+        if not isinstance(message, dict):
+            message = self.msg(message, content, parent, header, metadata)
+        token = self._port.claim(message.get("parent_header"))
+        try:
+            self._port.publish(
+                message["msg_type"], message["content"], message["metadata"], [bytes(each) for each in buffers or ()]
+            )
+        finally:
+            current.reset(token)
+        return dict(message)
+
+
+class KernelStandIn:
+    """Knows the running request, and publishes. Passes for one of ipykernel's own where those are loaded."""
+
+    implementation, language = "ipython", "python"
+    eventloop = shell_stream = control_stream = stdin_socket = None
+    iopub_thread = control_thread = shell_channel_thread = parent = None
+    int_id = -1
+    _aborting = False
+
+    def __init__(self, port: Port, shell: Any, comms: Comms, cells: Cells) -> None:
+        self._port = port
+        self._comms = comms
+        comms.kernel = self
+        self._cells = cells
+        self.shell = shell
+        self.session = PortSession(port)
+        self.iopub_socket = object()
+        self.ident = ""
+        self.shell_handlers: Dict[str, Any] = comms.handlers
+        self.shell_handlers["execute_request"] = self.execute_request
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        for module, name in CLASSES:
+            found = getattr(sys.modules.get(module), name, None)
+            if found is not None:
+                return found
+        return KernelStandIn
+
+    @property
+    def comm_manager(self) -> Any:
+        """That of the ``comm`` package, or of what stands for it."""
+        return self._comms.manager
+
+    @property
+    def io_loop(self) -> Any:
+        """The event loop that cells run in, as tornado's where that is installed."""
+        self._cells.have_loop()
+        loop = self._cells.main_loop.loop
+        if loop is None:
+            raise AttributeError("no event loop runs in this session yet: a cell with await or asyncio begins it")
+        try:
+            from tornado.ioloop import IOLoop
+        except ImportError:
+            return Loop(loop)
+        return getattr(IOLoop, "_ioloop_for_asyncio", {}).get(loop) or IOLoop.current()
+
+    @property
+    def log(self) -> Any:
+        """A logger, as a kernel has one."""
+        import logging
+
+        return logging.getLogger("ipykernel")
+
+    @property
+    def user_ns(self) -> Any:
+        """The variables of the cells."""
+        return self.shell.user_ns
+
+    @property
+    def user_module(self) -> Any:
+        """The module that cells run in."""
+        return self.shell.user_module
+
+    @property
+    def config(self) -> Any:
+        """The shell's configuration."""
+        return self.shell.config
+
+    @property
+    def execution_count(self) -> int:
+        """The number of the next cell."""
+        return int(self.shell.execution_count)
+
+    @property
+    def banner(self) -> str:
+        """What a console says when it begins."""
+        return "Python %s on %s" % (sys.version.split()[0], socket.gethostname())
+
+    # the request that the running code belongs to
+
+    def get_parent(self, channel: Optional[str] = None) -> Json:
+        """The request that the running code belongs to; of the last control request, which stays away, the header.
+
+        Who asks for that of the shell channel, as ipyparallel's thread does, means the cell that runs.
+        """
+        return self._port.control_parent() if channel == "control" else self._port.parent(settle=channel != "shell")
+
+    def set_parent(self, ident: Any, parent: Any, channel: str = "shell") -> None:
+        """Let the running code belong to another request."""
+        if channel == "shell":
+            self._port.claim(parent)
+
+    @property
+    def _parent_ident(self) -> Dict[str, List[bytes]]:
+        """By channel, who sent the request that came last."""
+        return {channel: self._port.identities(channel) for channel in ("shell", "control")}
+
+    @property
+    def _parent_header(self) -> Json:
+        return self.get_parent()
+
+    # what is said, and asked
+
+    @property
+    def _allow_stdin(self) -> bool:
+        """Whether the front end of the running cell can be asked."""
+        return self._port.allow_stdin
+
+    def topic(self, topic: str) -> bytes:
+        """What ipykernel puts before a message on its way out."""
+        return ("kernel.%s.%s" % (self.ident, topic)).encode()
+
+    def send_response(
+        self,
+        stream: Any,
+        msg_or_type: Any,
+        content: Any = None,
+        ident: Any = None,
+        buffers: Any = None,
+        track: bool = False,
+        header: Any = None,
+        metadata: Any = None,
+        **_more: Any,
+    ) -> Json:
+        """Publish a message to whoever started the running code."""
+        return self.session.send(
+            stream, msg_or_type, content, self.get_parent(), ident, buffers, track, header, metadata
+        )
+
+    def raw_input(self, prompt: object = "") -> str:
+        """Ask the front end for a line of text."""
+        return self._port.input(prompt)
+
+    def getpass(self, prompt: object = "", stream: object = None) -> str:
+        """Ask the front end for a line that it doesn't show."""
+        return self._port.input(prompt, password=True)
+
+    def _publish_status(self, *_status: Any, **_more: Any) -> None:
+        """The kernel on the other side tells when it is busy and idle."""
+
+    # requests
+
+    def do_one_iteration(self) -> Done:
+        """Handle the comm messages that wait, in the midst of a cell; cells wait for their turn."""
+        self._cells.iterate()
+        return Done()
+
+    async def execute_request(self, stream: Any, ident: Any, parent: Any) -> None:
+        """There to be replaced by who wants no cell to run within `do_one_iteration`; none ever does."""
+
+    def do_shutdown(self, restart: bool) -> Json:
+        """End the Python of the session when this cell has ended; a fresh one takes its place."""
+        text = "The Python on %s ends after this cell, and its variables with it; the next cell runs in a fresh one.\n"
+        self._port.stream("stderr", text % socket.gethostname())
+        self._port.outlet.send(frames.RESTART, 0, b"")
+        self._cells.end()
+        return {"status": "ok", "restart": restart}

@@ -1,0 +1,267 @@
+"""RPyC's own connection to this session's namespace, whose frames travel inside the session's messages.
+
+The kernel opens it with ``rpyc_open`` and speaks with it in ``rpyc_msg``, both ways, until ``rpyc_close``; each names
+it by the id that the kernel gave it. The buffer of an ``rpyc_msg`` is a frame, written as RPyC 6 writes it; a long one
+comes in pieces, of which all but the last say ``more``.
+
+A thread of its own serves a connection, also while a cell runs. rpyc is imported with the first one.
+"""
+
+from __future__ import annotations
+
+import queue
+import sys
+import threading
+from collections import deque
+
+from ... import frames, wire
+from ..request_context import current
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Deque, Dict, List, Optional, Set, Tuple
+
+    from ...wire import Bytes, Json, Message
+    from ..frontend import Port
+
+PIECE = 1 << 18  #: bytes of a frame in one message
+MAX_FRAME = wire.MAX_MESSAGE  #: bytes of one, either way
+GLANCE = (
+    0.2  #: seconds; in RPyC before 6 a thread may overlook its reply when another has read it, until it looks again
+)
+
+
+class Live:
+    """The connections of this session, by their ids. `take` is called on the sorter's thread.
+
+    :param shell: whose namespace they see
+    """
+
+    def __init__(self, port: Port, shell: Any) -> None:
+        self._port = port
+        self._shell = shell
+        self._served: Dict[str, Served] = {}
+
+    def take(self, number: int, message: Message) -> None:
+        """Do what a message says, without waiting."""
+        name = str(message.content.get("connection", ""))
+        self._port.remember(number, message.parent)
+        if message.type == "rpyc_open":
+            served = self._served[name] = Served(self._port, name, message.content, self._shell)
+            served.start(number)
+            return
+        known = self._served.get(name)
+        if known is None:
+            if message.type == "rpyc_msg":
+                say_closed(self._port, name, "it is not known there")
+        elif message.type == "rpyc_msg":
+            known.frames.put(number, message)
+        elif message.type == "rpyc_abandon":
+            known.abandon(number)
+        else:
+            del self._served[name]
+            known.frames.close()
+
+    def close(self) -> None:
+        """Close all of them."""
+        for served in self._served.values():
+            served.frames.close()
+        self._served.clear()
+
+
+class Served:
+    """One connection, and the threads that serve it: one, and those whose requests were given up by who made them."""
+
+    def __init__(self, port: Port, name: str, content: Json, shell: Any) -> None:
+        self.frames = Frames(port, name)
+        self._port = port
+        self._name = name
+        self._timeout = content.get("timeout")
+        self._shell = shell
+        self._connection: Any = None
+        self._thread: Optional[threading.Thread] = None
+
+    def start(self, number: int) -> None:
+        """Let a new thread serve it from now on."""
+        self._thread = threading.Thread(target=self._serve, args=(number,), name="rpyc-kernel-live", daemon=True)
+        self._thread.start()
+
+    def abandon(self, number: int) -> None:
+        """Nobody waits for what runs now: let it end, and serve what comes next on another thread."""
+        before = self._thread
+        if self._connection is not None and self.frames.serving:
+            self.start(number)
+            if before is not None:
+                interrupt(before, self.frames)
+
+    def _serve(self, number: int) -> None:
+        current.set(number)
+        try:
+            if self._connection is None:
+                self._connection = self._connect()
+            connection, thread = self._connection, threading.current_thread()
+            while self._thread is thread and not connection.closed:
+                connection.serve(self.frames.patience)
+        except EOFError:
+            pass
+        except KeyboardInterrupt:  # ours, which came a moment too late
+            if self._thread is threading.current_thread():
+                self.start(number)
+        except BaseException as error:
+            say_closed(self._port, self._name, "%s: %s" % (type(error).__name__, error))
+        finally:
+            self.frames.forget(threading.current_thread())
+
+    def _connect(self) -> Any:
+        try:
+            from . import service
+        except ImportError as error:
+            text = "rpyc cannot be imported by %s there (%s); install it for that Python" % (sys.executable, error)
+            raise RuntimeError(text) from None
+        self.frames.old = service.IS_OLD
+        if self.frames.old:
+            self.frames.patience = GLANCE
+        return service.connect(self.frames, self._shell.facade.user_ns, self._timeout)
+
+
+class Frames:
+    """What RPyC calls a channel: frames in and out, of one connection.
+
+    :ivar old: whether the RPyC here is older than 6, whose envelopes look different
+    :ivar serving: whether a request is being served
+    """
+
+    def __init__(self, port: Port, name: str) -> None:
+        self.closed = False
+        self.old = False
+        self.patience: Optional[float] = None
+        self.serving = False
+        self._port = port
+        self._name = name
+        self._pieces: List[bytes] = []
+        self._size = 0
+        self._incoming: Deque[Optional[Tuple[int, bytes]]] = deque()
+        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()  # rung once for each, and for who is to stop
+        self._to_stop: Set[threading.Thread] = set()
+
+    def put(self, number: int, message: Message) -> None:
+        """A message has come, with that number."""
+        if message.content.get("more"):
+            self._pieces += map(bytes, message.buffers)
+            self._size += sum(map(len, message.buffers))
+            if self._size > MAX_FRAME:
+                say_closed(self._port, self._name, "a message of more than %d bytes" % MAX_FRAME)
+                self.close()
+            return
+        for buffer in message.buffers:
+            frame = b"".join([*self._pieces, buffer])
+            self._pieces, self._size = [], 0
+            self._add((number, frame))
+
+    # as RPyC calls them
+
+    def poll(self, timeout: Any) -> bool:
+        """Wait for a frame, so many seconds (None: until one comes)."""
+        while True:
+            if threading.current_thread() in self._to_stop:
+                self._to_stop.discard(threading.current_thread())
+                self._bell.put(None)  # for the other threads
+                raise KeyboardInterrupt
+            if self._incoming:
+                return True
+            left = timeout.timeleft() if hasattr(timeout, "timeleft") else timeout
+            try:
+                self._bell.get(True, left)
+            except queue.Empty:
+                return False
+
+    def recv(self) -> bytes:
+        """The next frame; what it makes happen belongs to the request that brought it."""
+        item = self._incoming.popleft()
+        if item is None:
+            self._add(None)  # for the other threads
+            raise EOFError("the kernel has closed it")
+        current.set(item[0])
+        return from_rpyc_6(item[1]) if self.old else item[1]
+
+    def send(self, data: bytes) -> None:
+        """Send a frame."""
+        if self.closed:
+            raise EOFError("the kernel has closed it")
+        if len(data) > MAX_FRAME:
+            raise wire.MessageTooLong(len(data), MAX_FRAME)
+        rest: Bytes = memoryview(to_rpyc_6(data) if self.old else data)
+        while len(rest) > PIECE:
+            self._publish({"more": True}, rest[:PIECE], frames.MESSAGE)
+            rest = rest[PIECE:]
+        self._publish({}, rest, frames.URGENT)
+
+    def _publish(self, content: Json, data: Bytes, kind: int) -> None:
+        self._port.publish("rpyc_msg", dict(content, connection=self._name), buffers=[data], kind=kind)
+
+    def close(self) -> None:
+        """No more frames, either way."""
+        self.closed = True
+        self._add(None)
+
+    def _add(self, item: Optional[Tuple[int, bytes]]) -> None:
+        self._incoming.append(item)
+        self._bell.put(None)
+
+    def stop(self, thread: threading.Thread) -> None:
+        """KeyboardInterrupt for a thread that waits for a frame, or will: before it takes one, which would be lost."""
+        self._to_stop.add(thread)
+        self._bell.put(None)
+
+    def forget(self, thread: threading.Thread) -> None:
+        """It has ended."""
+        self._to_stop.discard(thread)
+
+    def fileno(self) -> int:
+        """There is no descriptor to wait for."""
+        raise OSError("this connection travels inside a session, and has no socket of its own")
+
+
+def say_closed(port: Port, name: str, reason: str) -> None:
+    """Tell the kernel that a connection is no more."""
+    port.publish("rpyc_close", {"connection": name, "reason": reason}, kind=frames.URGENT)
+
+
+def interrupt(thread: threading.Thread, waits_at: Frames) -> None:
+    """KeyboardInterrupt for a thread, at its next step in Python, or where it waits for the answer to a callback.
+
+    Not while it is giving something out, which would tear a frame: then when it waits next. A sleep, or other C code,
+    ends first.
+    """
+    if thread.ident is None:
+        return
+    try:
+        from ctypes import c_ulong, py_object, pythonapi
+    except ImportError:  # a Python without it: what runs there goes on
+        return
+    frame = sys._current_frames().get(thread.ident)
+    while frame is not None:
+        if frame.f_code is Frames.poll.__code__ or frame.f_globals.get("__name__", "").endswith((".outlet", ".port")):
+            waits_at.stop(thread)
+            return
+        frame = frame.f_back
+    pythonapi.PyThreadState_SetAsyncExc(c_ulong(thread.ident), py_object(KeyboardInterrupt))
+
+
+# RPyC 6 writes one byte for the kind of a message and a pair (seq, args), older ones the triple (kind, seq, args)
+_PAIR, _TRIPLE, _NUMBER = 0x11, 0x12, 0x50
+
+
+def from_rpyc_6(frame: bytes) -> bytes:
+    """The frame as older ones write it."""
+    return bytes((_TRIPLE, frame[0] + _NUMBER)) + frame[2:]
+
+
+def to_rpyc_6(frame: bytes) -> bytes:
+    """A frame of an older one as RPyC 6 writes it.
+
+    :raises ValueError: it is none
+    """
+    if frame[0] != _TRIPLE:
+        raise ValueError("a frame that no RPyC writes")
+    return bytes((frame[1] - _NUMBER, _PAIR)) + frame[2:]

@@ -1,0 +1,315 @@
+"""IPython's ``InteractiveShell`` as a notebook's: what it shows goes through the port. Imported where IPython is."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+
+from IPython.core import page, payloadpage
+from IPython.core.autocall import ZMQExitAutocall
+from IPython.core.displayhook import DisplayHook
+from IPython.core.displaypub import DisplayPublisher
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets import Any as AnyTrait
+from traitlets import Instance, Type, default, observe
+from traitlets.config import Config
+
+from ...claims import Claims
+from ...error_hints import hints
+from ..plain.display import tracebacks
+from . import processes
+from .compiler import CellCompiler
+from .database import Database
+from .errors import describe, is_too_much
+from .ipykernel_names import take_names
+from .magics import KernelMagics, saying_where
+from .profile import IPKernelApp
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, List, Optional
+
+    from ....wire import Json
+
+
+class PortDisplayHook(Claims, DisplayHook):  # type: ignore[misc]
+    """Publishes the last value of a cell.
+
+    :ivar shows: while a value is being shown
+    """
+
+    shows = False
+
+    def start_displayhook(self) -> None:
+        """Nothing is printed before a value."""
+        self.shows = True
+
+    def write_output_prompt(self) -> None:
+        """The front end shows the prompt."""
+
+    def write_format_data(self, format_dict: Any, md_dict: Any = None) -> None:
+        """Publish the formats of a value."""
+        content = {"execution_count": self.prompt_count, "data": format_dict, "metadata": md_dict or {}}
+        self.port.publish("execute_result", content)
+
+    def finish_displayhook(self) -> None:
+        """Nothing is printed after a value."""
+        self.shows = False
+
+
+class ZMQDisplayPublisher(Claims, DisplayPublisher):  # type: ignore[misc]
+    """Publishes what ``display`` shows. Its name, and what is not IPython's, is that of ipykernel's."""
+
+    topic = b"display_data"
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._of_thread = threading.local()
+
+    @property
+    def _hooks(self) -> List[Callable[[Json], Optional[Json]]]:
+        return self._of_thread.__dict__.setdefault("hooks", [])  # type: ignore[no-any-return]
+
+    def register_hook(self, hook: Callable[[Json], Optional[Json]]) -> None:
+        """Call a function with each message of this thread; it returns what is to be published, or None."""
+        self._hooks.append(hook)
+
+    def unregister_hook(self, hook: Callable[[Json], Optional[Json]]) -> bool:
+        """Call it no more; False if it wasn't called."""
+        try:
+            self._hooks.remove(hook)
+        except ValueError:
+            return False
+        return True
+
+    @property
+    def session(self) -> Any:
+        """What sends messages, as a kernel's."""
+        return self.parent.kernel.session
+
+    @property
+    def pub_socket(self) -> Any:
+        """What `session` is given to send on."""
+        return self.parent.kernel.iopub_socket
+
+    def _publish(self, msg_type: str, content: Json) -> None:
+        message: Optional[Json] = None
+        for hook in self._hooks:
+            message = hook(message or self.session.msg(msg_type, content, self.parent_header))
+            if message is None:
+                return
+        if message is None:
+            self.port.publish(msg_type, content)
+        else:
+            self.session.send(self.pub_socket, message)
+
+    def publish(
+        self,
+        data: Any,
+        metadata: Any = None,
+        source: Any = None,
+        *,
+        transient: Any = None,
+        update: bool = False,
+        **_more: Any,
+    ) -> None:
+        """Publish one display. As IPython's own, it raises TypeError where *data* or *metadata* is no dict."""
+        self._validate_data(data, metadata)
+        content = {"data": data, "metadata": metadata or {}, "transient": transient or {}}
+        self._publish("update_display_data" if update else "display_data", content)
+
+    def clear_output(self, wait: bool = False) -> None:
+        """Clear what the cell has shown; with ``wait``, once something new comes."""
+        self._publish("clear_output", {"wait": wait})
+
+
+class ZMQInteractiveShell(Claims, InteractiveShell):  # type: ignore[misc]
+    """An ``InteractiveShell`` without a terminal.
+
+    Its name is that of ipykernel's: by it, libraries find out that they are in a notebook.
+    """
+
+    kernel = AnyTrait()
+    enable_html_pager = False
+    _database: Any = None
+    begins = False  #: while the user's startup files run
+    keepkernel_on_exit: Optional[bool] = None
+    exiter = Instance(ZMQExitAutocall)
+    compiler_class = Type(CellCompiler)
+
+    @default("exiter")
+    def _default_exiter(self) -> Any:
+        return ZMQExitAutocall(self)
+
+    @observe("ipython_dir")
+    def _ipython_dir_changed(self, change: Any) -> None:
+        """Make no folder."""
+
+    @property
+    def db(self) -> Any:
+        """What ``%store`` has stored."""
+        if self._database is None:
+            self._database = Database(os.path.join(self.profile_dir.location, "db"))
+        return self._database
+
+    @db.setter
+    def db(self, value: Any) -> None:
+        """Keep ours: older versions of IPython set theirs, and make its folder."""
+
+    def init_magics(self) -> None:
+        """IPython's magics, and those of a kernel."""
+        super().init_magics()
+        self.register_magics(KernelMagics)
+        self.magics_manager.register_alias("ed", "edit")
+
+    def find_line_magic(self, magic_name: str) -> Any:
+        """A line magic, or None."""
+        return saying_where(magic_name, super().find_line_magic(magic_name))
+
+    def _find_with_lazy_load(self, kind: str, magic_name: str) -> Any:  # from IPython 8 on
+        found = super()._find_with_lazy_load(kind, magic_name)
+        return saying_where(magic_name, found) if kind == "line" else found
+
+    def get_parent(self) -> Json:
+        """The request that the running code belongs to."""
+        return dict(self.kernel.get_parent())
+
+    # errors
+
+    def forget_errors(self) -> None:
+        """A cell begins: what was told before is not its own."""
+        self._told: Any = (None, None)  # the exception of the last ``error`` message, and its content
+        self._failed_display: Optional[Json] = None
+        self.displayhook.shows = False
+
+    @property
+    def shown_last(self) -> Optional[BaseException]:
+        """The exception that was shown last since the cell began."""
+        return self._told[0]  # type: ignore[no-any-return]
+
+    def error_of_cell(self, error: Optional[BaseException]) -> Optional[Json]:
+        """The ``error`` message that told why a cell has failed, by its exception or by a value that can't be shown."""
+        if error is None:
+            return self._failed_display
+        return self._told[1] if self._told[0] is error else None
+
+    def _get_exc_info(self, exc_tuple: Any = None) -> Any:
+        """As IPython's, without our own frames, here and for ``%debug`` later."""
+        kind, error, trace = super()._get_exc_info(exc_tuple)
+        tracebacks.hide_ours(error)
+        sys.last_traceback = trace = tracebacks.without_ours(trace)
+        return kind, error, trace
+
+    def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
+        lines = [str(line) for line in (stb if isinstance(stb, (list, tuple)) else [stb])]
+        lines.extend(hint for hint in hints(evalue) if hint not in lines)
+        content = dict(describe(evalue, etype), traceback=lines)
+        self._last_traceback, self._told = lines, (evalue, content)
+        if self.begins:
+            sys.stderr.write("\n".join([*lines, ""]))
+            return
+        if self.displayhook.shows:
+            self._failed_display = content
+        self.port.publish("error", content)
+
+    def showtraceback(
+        self,
+        exc_tuple: Any = None,
+        filename: Any = None,
+        tb_offset: Any = None,
+        exception_only: bool = False,
+        **more: Any,
+    ) -> None:
+        """Show an error, also one that IPython can't format."""
+        self.port.failed()
+        if not self._show_too_much(exc_tuple, exception_only):
+            super().showtraceback(exc_tuple, filename, tb_offset, exception_only, **more)
+
+    def showsyntaxerror(self, filename: Any = None, *args: Any, **options: Any) -> None:
+        """Show a SyntaxError, also one that IPython can't format."""
+        if not self._show_too_much(None, False):
+            super().showsyntaxerror(filename, *args, **options)
+
+    def _show_too_much(self, exc_tuple: Any, only: bool) -> bool:
+        """Show an error that IPython can't format; False if it can."""
+        try:
+            kind, error, _trace = self._get_exc_info(exc_tuple)
+        except ValueError:
+            return False
+        if not isinstance(error, BaseException) or not is_too_much(error):
+            return False
+        hint = ["An exception has occurred, use %tb to see the full traceback.\n"]
+        lines = [*hint, *tracebacks.final(error)] if only else tracebacks.format_error(error)
+        self._showtraceback(kind, error, lines)
+        if self.call_pdb and not only:
+            self.debugger(force=True)
+        return True
+
+    def _format_exception_for_storage(self, exception: Any, *args: Any, **options: Any) -> Any:
+        """As IPython's, which fails for an exception that can't be shown."""
+        content = describe(exception)
+        try:
+            if is_too_much(exception):
+                return dict(content, traceback=tracebacks.format_error(exception))
+            return super()._format_exception_for_storage(exception, *args, **options)
+        except Exception:
+            return content
+
+    # what there is no terminal for
+
+    def enable_gui(self, gui: Any = None) -> None:
+        """There is no event loop of a window system to be joined."""
+
+    def ask_exit(self) -> None:
+        """``exit`` ends the front end (the console obeys, a notebook doesn't)."""
+        self.payload_manager.write_payload({"source": "ask_exit", "keepkernel": self.keepkernel_on_exit})
+
+    def set_next_input(self, s: str, replace: bool = False) -> None:
+        """Offer text for the next cell (``%load``, ``%recall``)."""
+        self.payload_manager.write_payload({"source": "set_next_input", "text": s, "replace": replace})
+
+
+def make_shell(app: IPKernelApp) -> Any:
+    """The one ``InteractiveShell`` of this process, configured as the user has IPython configured."""
+    take_names(ZMQInteractiveShell, ZMQDisplayPublisher, KernelMagics)
+    processes.install()
+    try:
+        shell = _make_instance(app, app.config)
+    except Exception as error:
+        app.complain("with the configuration of IPython in %s, which is left out" % app.profile_dir.location, error)
+        shell = _make_instance(app, Config())
+    tracebacks.name_cell = getattr(shell.compile, "format_code_name", None)
+    shell.forget_errors()
+    _load_magics_again(shell.magics_manager)
+    shell.set_hook("show_in_pager", page.as_hook(payloadpage.page), 99)
+    return shell
+
+
+def _load_magics_again(manager: Any) -> None:
+    """Let a magic that IPython (of late) loads with its first use be loaded again where a stop has cut that off."""
+    load = getattr(manager, "load_lazy", None)
+    if load is None or not hasattr(manager, "_loaded_lazy"):
+        return
+
+    def load_lazy(*args: Any, **options: Any) -> None:
+        loaded = set(manager._loaded_lazy)
+        try:
+            load(*args, **options)
+        except BaseException:
+            manager._loaded_lazy &= loaded
+            raise
+
+    manager.load_lazy = load_lazy
+
+
+def _make_instance(app: IPKernelApp, wanted: Config) -> Any:
+    config = Config()
+    config.HistoryManager.enabled = False  # a file that all sessions of the user write into; who wants it says so
+    config.IPKernelApp.quiet = True  # tqdm and others take its presence for that of a notebook
+    config.merge(wanted)
+    classes = {"displayhook_class": PortDisplayHook, "display_pub_class": ZMQDisplayPublisher}
+    config.InteractiveShell.update(classes)
+    return ZMQInteractiveShell.instance(
+        config=config, ipython_dir=app.ipython_dir, profile_dir=app.profile_dir, **classes
+    )

@@ -1,0 +1,284 @@
+"""Running programs from cells: what they write appears at once, and an interrupt ends them.
+
+A program gets no stdin (nobody could type there) and a process group of its own: an interrupt goes to the whole group
+of this program and to nothing that an earlier cell has started.
+"""
+
+from __future__ import annotations
+
+import codecs
+import errno
+import os
+import subprocess
+import sys
+import threading
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
+
+    Sink = Callable[[str], None]
+
+_CHUNK = 1 << 16
+_TERMINAL_SIZE = (24, 80)  #: lines and columns
+_POLL = 0.1  #: seconds between looks whether a program has ended whose children keep its pipes
+_GRACE = 0.25  #: seconds that a program has to end after an interrupt, before it is killed
+
+
+_POSIX = hasattr(os, "killpg")  # else (Windows) there are no process groups, and select knows sockets alone
+
+
+class Lines(list):  # type: ignore[type-arg]
+    """The lines that a command has written: a list, ``.n`` and ``.s`` are one text, joined by line breaks or blanks."""
+
+    @property
+    def n(self) -> str:
+        return "\n".join(self)
+
+    @property
+    def s(self) -> str:
+        return " ".join(self)
+
+
+def system(command: str) -> int:
+    """Run a command in the system's shell, what it writes goes to `sys.stdout`. Returns its exit status."""
+    return run(command, [to_stdout])
+
+
+def getoutput(command: str) -> Tuple[Lines, int]:
+    """The lines that a command writes to stdout and stderr, and its exit status."""
+    parts: List[str] = []
+    status = run(command, [parts.append])
+    return Lines("".join(parts).splitlines()), status
+
+
+def to_stdout(text: str) -> None:
+    """Write so that it is seen now."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def to_stderr(text: str) -> None:
+    """Write so that it is seen now."""
+    sys.stderr.write(text)
+    sys.stderr.flush()
+
+
+def run(
+    command: Union[str, Sequence[str]], sinks: List[Sink], text: Optional[str] = None, terminal: bool = False
+) -> int:
+    """Run a program and give what it writes to `sinks`: to one, or stdout and stderr to two.
+
+    `command` is a line for the system's shell or a list of arguments; `text` becomes its stdin. With `terminal` what it
+    writes to, but not its stdin, is a terminal, where there are such (POSIX). Returns the exit status, negative for a
+    signal. Raises OSError if it can't be started, KeyboardInterrupt after ending it.
+    """
+    screen = _open_terminal() if terminal and _POSIX else None
+    try:
+        child = subprocess.Popen(
+            command,
+            shell=isinstance(command, str),
+            stdin=subprocess.DEVNULL if text is None else subprocess.PIPE,
+            stdout=screen[1] if screen else subprocess.PIPE,
+            stderr=subprocess.PIPE if len(sinks) > 1 else subprocess.STDOUT,
+            **own_group(),
+        )
+    except BaseException:
+        if screen:
+            screen[0].close()
+        raise
+    finally:
+        if screen:
+            os.close(screen[1])
+    pipes = (screen[0] if screen else child.stdout, child.stderr)
+    readers = [_Reader(pipe, sink) for pipe, sink in zip(pipes, sinks)]
+    try:
+        if text is not None:
+            _feed(child, text)
+        _read(child, readers)
+        return child.wait()
+    except BaseException:
+        _end(child, readers)
+        raise
+    finally:
+        for reader in readers:
+            reader.finish()
+
+
+class _Reader:
+    """One pipe, decoded as it comes."""
+
+    def __init__(self, pipe: Any, sink: Sink) -> None:
+        import locale
+
+        self.pipe = pipe
+        self.sink = sink
+        encoding = locale.getpreferredencoding(False)
+        if encoding.lower() in ("ascii", "us-ascii", "ansi_x3.4-1968"):
+            encoding = "utf-8"  # the C locale says nothing about what programs write
+        self.decoder = codecs.getincrementaldecoder(encoding)("replace")
+        self.left = False
+
+    def read(self) -> bool:
+        """Give on what is there. False at the end."""
+        try:
+            return self.give(os.read(self.pipe.fileno(), _CHUNK))
+        except OSError as error:
+            if error.errno != errno.EIO:  # so a terminal ends
+                raise
+            return self.give(b"")
+
+    def give(self, chunk: bytes) -> bool:
+        """Give that on. False at the end."""
+        text = self.decoder.decode(chunk, not chunk)
+        if os.name == "nt":
+            text = text.replace("\r\n", "\n")
+        if text:
+            self.sink(text)
+        return bool(chunk)
+
+    def finish(self) -> None:
+        if not self.left:
+            self.pipe.close()
+
+    def leave(self) -> None:
+        """Go on reading in a thread: a program in the background has the pipe, and would die without a reader."""
+        self.left = True
+        threading.Thread(target=self._drain, name="output of a background program", daemon=True).start()
+
+    def _drain(self) -> None:
+        with self.pipe:
+            while self.read():
+                pass
+
+
+def _open_terminal() -> Tuple[Any, int]:
+    """A new terminal, which nobody types at: what is written to it can be read from the first."""
+    import fcntl
+    import struct
+    import termios
+
+    master, slave = os.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *_TERMINAL_SIZE, 0, 0))
+    return os.fdopen(master, "rb", 0), slave
+
+
+def own_group() -> Dict[str, Any]:
+    """Options of `subprocess.Popen` for a process group of the program's own."""
+    if not _POSIX:
+        return {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
+    if sys.version_info >= (3, 11):
+        return {"process_group": 0}
+    # not start_new_session: who ends the session's processes by session id has to find them
+    return {"preexec_fn": os.setpgrp}
+
+
+def _feed(child: subprocess.Popen[bytes], text: str) -> None:
+    """Write stdin from a thread: the program may write before it has read all of it."""
+
+    def write() -> None:
+        assert child.stdin is not None
+        try:
+            with child.stdin as pipe:
+                pipe.write(text.encode("utf-8", "surrogateescape"))
+        except OSError:
+            pass  # it ended without reading
+
+    threading.Thread(target=write, name="input of a program", daemon=True).start()
+
+
+def _read(child: subprocess.Popen[bytes], readers: List[_Reader]) -> None:
+    if not _POSIX:
+        _read_by_threads(child, readers)
+        return
+    import selectors
+
+    with selectors.DefaultSelector() as selector:
+        for reader in readers:
+            selector.register(reader.pipe, selectors.EVENT_READ, reader)
+        while selector.get_map():
+            ended = child.poll() is not None
+            ready = selector.select(0 if ended else _POLL)
+            for key, _ in ready:
+                if not key.data.read():
+                    selector.unregister(key.fileobj)
+            if ended and not ready:
+                for key in list(selector.get_map().values()):
+                    key.data.leave()
+                return
+
+
+def _read_by_threads(child: subprocess.Popen[bytes], readers: List[_Reader]) -> None:
+    """The same with a thread for each pipe; this one looks now and then, and so can be interrupted."""
+    import queue
+
+    chunks: queue.SimpleQueue[Tuple[_Reader, bytes]] = queue.SimpleQueue()
+    left = len(readers)
+
+    def fill(reader: _Reader) -> None:
+        with reader.pipe:
+            chunk = b"?"
+            while chunk:
+                chunk = os.read(reader.pipe.fileno(), _CHUNK)
+                chunks.put((reader, chunk))
+
+    def empty() -> None:
+        nonlocal left
+        reader, chunk = chunks.get(timeout=_POLL)
+        left -= not reader.give(chunk)
+
+    def drain() -> None:
+        while left:
+            try:
+                empty()
+            except queue.Empty:
+                continue
+
+    for reader in readers:
+        reader.left = True  # its thread closes it
+        threading.Thread(target=fill, args=(reader,), name="output of a program", daemon=True).start()
+    while left:
+        ended = child.poll() is not None
+        try:
+            empty()
+        except queue.Empty:
+            if ended:
+                threading.Thread(target=drain, name="output of a background program", daemon=True).start()
+                return
+
+
+def _end(child: subprocess.Popen[bytes], readers: List[_Reader]) -> None:
+    """End a program and its children: first as Ctrl-C would, soon for certain."""
+    if not _POSIX:
+        if os.name == "nt":
+            from ....windows import kill_tree
+
+            kill_tree(child.pid)
+        child.kill()
+        child.wait()
+        return
+    import signal
+
+    _signal_group(child, signal.SIGINT)
+    deadline = time.monotonic() + _GRACE
+    try:
+        import select
+
+        while time.monotonic() < deadline:
+            ready = select.select([reader.pipe for reader in readers], [], [], 0.02)[0]
+            more = [reader.read() for reader in readers if reader.pipe in ready]
+            if child.poll() is not None and not any(more):
+                break
+            if ready and not any(more):
+                time.sleep(0.01)
+    finally:
+        _signal_group(child, signal.SIGKILL)
+        child.wait()
+
+
+def _signal_group(child: subprocess.Popen[bytes], number: int) -> None:
+    try:
+        os.killpg(child.pid, number)
+    except OSError:
+        pass  # it has ended

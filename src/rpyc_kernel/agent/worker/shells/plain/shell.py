@@ -1,0 +1,341 @@
+"""The shell for machines without IPython: it runs cells, shows what they give and reports what they raise."""
+
+from __future__ import annotations
+
+import builtins
+import sys
+import types
+
+from ...import_hooks import when_imported
+from .display.figures import Figures
+from .display.formats import mime_bundle
+from .display.publish import Displays
+from .facade import Facade, Farewell
+from .history import History
+from .language.compiling import Compiler
+from .language.transform import dedent, is_quiet, transform
+from .magics.usage import Outcome, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, Optional, Protocol, Tuple
+
+    from .language.compiling import Step
+
+    Content = Dict[str, Any]
+
+    class Port(Protocol):
+        """What the shell asks of the worker (``worker/frontend.py``)."""
+
+        def publish(
+            self, msg_type: str, content: Content, metadata: Optional[Content] = None, buffers: Any = None
+        ) -> None: ...
+
+        def failed(self) -> None: ...
+
+
+class PlainShell:
+    """Runs cells in a fresh ``__main__``. See "Shells" in ``docs/architecture.md`` for the interface.
+
+    Creating one replaces ``sys.modules["__main__"]`` and `sys.displayhook` and adds ``display``, ``update_display``,
+    ``clear_output`` and ``get_ipython`` to the builtins: there is one shell in a process.
+    """
+
+    name = "plain"
+    in_a_hurry = False  #: completion never takes long
+
+    def __init__(self, port: Port) -> None:
+        self.port = port
+        self.execution_count = 1
+        self.kernel: Any = None  #: set by the worker: what ``get_ipython().kernel`` gives
+        self.compiler = Compiler()
+        self.captured: Optional[List[Tuple[str, Content]]] = None  #: where ``%%capture`` collects displays
+        self.payload: List[Content] = []
+        self.cell: Tuple[str, str] = ("", "")  #: text and file name of the cell that runs
+        self._silent = False
+        self._quiet = False
+        self._store = True
+        # the former module is kept: its functions would lose their globals with it
+        self._former_main = sys.modules.get("__main__")
+        self.main = types.ModuleType("__main__")
+        self.namespace: Dict[str, Any] = self.main.__dict__
+        self.namespace["__builtins__"] = builtins
+        sys.modules["__main__"] = self.main
+        self.history = History(self.namespace)
+        self.displays = Displays(self.publish)
+        self.figures = Figures(self.publish)
+        self.facade = Facade(self)
+        self._add_builtins()
+        sys.meta_path.append(IPythonFinder(self))
+        for name in ("IPython.display", "IPython.core.display"):  # where it is installed later on
+            when_imported(name, self._show_by_ours)
+        sys.displayhook = self.displayhook
+
+    def _add_builtins(self) -> None:
+        added: Dict[str, Any] = {
+            "display": self.displays.display,
+            "update_display": self.displays.update_display,
+            "clear_output": self.displays.clear_output,
+            "get_ipython": self.facade.get_ipython,
+            # those of `site` close stdin
+            "exit": Farewell("exit"),
+            "quit": Farewell("quit"),
+        }
+        builtins.__dict__.update(added)
+
+    def _show_by_ours(self, module: Any) -> None:
+        """Have a module of IPython's show by this shell: without its own shell IPython only prints."""
+        for name in ("display", "update_display", "clear_output"):
+            if hasattr(module, name):
+                setattr(module, name, getattr(self.displays, name))
+
+    def reset_history(self) -> None:
+        """``In``, ``Out`` and the names around them, as in the first cell."""
+        self.history = History(self.namespace)
+
+    # --- what the worker calls
+
+    async def execute(
+        self,
+        code: str,
+        silent: bool = False,
+        store_history: bool = True,
+        user_expressions: Optional[Content] = None,
+        allow_stdin: bool = True,
+    ) -> Content:
+        """Run a cell; gives the content of its ``execute_reply``. Never raises."""
+        count = self.execution_count
+        try:
+            try:
+                error = await self._run_cell(code, silent, store_history and not silent, count)
+                if error is None:
+                    return {
+                        "status": "ok",
+                        "execution_count": count,
+                        "user_expressions": self._user_expressions(user_expressions or {}),
+                        "payload": self.payload,
+                    }
+            except GeneratorExit:  # nobody waits for this cell any more
+                raise
+            except BaseException as raised:
+                error = raised
+            return self._failed(error, count)
+        except GeneratorExit:
+            raise
+        except BaseException as raised:
+            # the second interrupt, while the first was being reported
+            return self._reply({"ename": type(raised).__name__, "evalue": "", "traceback": []}, count)
+
+    def needs_loop(self, code: str) -> bool:
+        """True if the cell awaits something outside functions, so that it has to run inside an event loop."""
+        try:
+            return self.compiler.awaits(transform(dedent(code)))
+        except Exception:
+            return False
+
+    def complete(self, code: str, cursor_pos: Optional[int] = None) -> Content:
+        """Content of a ``complete_reply``; offsets in code points. Calls no function of the user's."""
+        from .look.completion import complete
+
+        pos = len(code) if cursor_pos is None else cursor_pos
+        return complete(code, pos, self.namespace, self.facade.magics)
+
+    def inspect(
+        self, code: str, cursor_pos: Optional[int] = None, detail_level: int = 0, omit_sections: Any = ()
+    ) -> Content:
+        """Content of an ``inspect_reply`` about the name at the cursor, or else the function being called there."""
+        from .look.helptext import inspect_at
+
+        pos = len(code) if cursor_pos is None else cursor_pos
+        return inspect_at(code, pos, self.namespace, self.facade.magics, detail_level, omit_sections or ())
+
+    def is_complete(self, code: str) -> Content:
+        """Content of an ``is_complete_reply``."""
+        from .language.completeness import is_complete
+
+        return is_complete(code, self.compiler.flags)
+
+    def cells(self) -> List[Tuple[str, str]]:
+        """Name and text of the cells that have run, as Python without magics."""
+        found = []
+        for name, source in list(self.compiler.sources.items()):
+            try:
+                found.append((name, transform(source)))
+            except Exception:  # it wasn't run either
+                continue
+        return found
+
+    # --- running
+
+    async def _run_cell(self, code: str, silent: bool, store: bool, count: int) -> Optional[BaseException]:
+        self.payload = []
+        self.captured = None
+        self._silent, self._store = silent, store
+        code = dedent(code)
+        self._quiet = is_quiet(code)
+        if store:
+            self.history.add_input(count, code)
+            self.execution_count = count + 1
+        self._count = count
+        filename = self.compiler.name("Cell In[%d]" % count, code)
+        self.cell = (code, filename)
+        events = self.facade.events
+        events.trigger("pre_execute")
+        if not silent:
+            events.trigger("pre_run_cell", None)
+        outcome = await self.run_source(code, filename)
+        self.figures.flush()
+        events.trigger("post_execute")
+        if not silent:
+            events.trigger("post_run_cell", outcome)
+        return outcome.error
+
+    async def run_source(
+        self, source: str, filename: str, local: Any = None, value: str = "single", before: int = 0
+    ) -> Outcome:
+        """Run cell text. `value` as in `Compiler.steps`; `before` lines stand above it in the file."""
+        try:
+            steps = self.prepare(source, filename, value, before)
+        except BaseException as error:
+            return Outcome(error=error)
+        return await self.run_steps(steps, local, value == "single")
+
+    def prepare(self, source: str, filename: str, value: str = "single", before: int = 0) -> List[Step]:
+        """Compile cell text. Raises SyntaxError, and what else compiling can raise."""
+        tree = self.compiler.parse("\n" * before + transform(source), filename)
+        return self.compiler.steps(tree, filename, value)
+
+    async def run_steps(self, steps: List[Step], local: Any = None, show: bool = False) -> Outcome:
+        """Run what `prepare` gave. `show`: it was prepared with ``single``."""
+        outcome = Outcome()
+        for step in steps:
+            outcome = self._start(step, local)
+            if outcome.error is None and step.awaits:
+                try:
+                    outcome = Outcome(await outcome.value)
+                    if step.wrapped and step.value and show:
+                        sys.displayhook(outcome.value)
+                except BaseException as error:
+                    outcome = Outcome(error=error)
+            if outcome.error is not None:
+                return outcome
+            if not step.value:
+                outcome = Outcome()
+        return outcome
+
+    def _start(self, step: Step, local: Any) -> Outcome:
+        """Run a step, or begin one that awaits: its value is the coroutine then."""
+        try:
+            if local is None:
+                value = eval(step.code, self.namespace)
+            else:
+                value = eval(step.code, self.namespace, local)
+            if step.wrapped:
+                return Outcome(self.namespace.pop("<module>")())
+            return Outcome(value)
+        except BaseException as error:
+            return Outcome(error=error)
+
+    # --- what cells show
+
+    def publish(self, msg_type: str, content: Content) -> None:
+        """Send a message for the cell, or keep it if ``%%capture`` wants it."""
+        if self.captured is not None:
+            self.captured.append((msg_type, content))
+            return
+        self.port.publish(msg_type, content)
+
+    def displayhook(self, value: Any) -> None:
+        """`sys.displayhook`: shows the last value of a cell and remembers it."""
+        if value is None or self._silent or self._quiet:
+            return
+        data, metadata = mime_bundle(value)
+        if self._store:
+            self.history.add_output(self._count, value)
+        if data:
+            content = {"execution_count": self._count, "data": data, "metadata": metadata}
+            self.publish("execute_result", content)
+
+    # --- replies
+
+    def _failed(self, error: BaseException, count: int) -> Content:
+        self.port.failed()
+        self.captured = None
+        content = self.show_error(error)
+        return self._reply(content, count)
+
+    def _reply(self, content: Content, count: int) -> Content:
+        about = {"status": "error", "execution_count": count, "user_expressions": {}, "payload": self.payload}
+        return dict(about, **content)
+
+    def show_error(self, error: BaseException) -> Content:
+        """Publish an ``error`` message; gives its content. ``%tb`` and ``%debug`` find the error afterwards."""
+        if isinstance(error, (UsageError, SystemExit)):
+            content = _error_content(error.with_traceback(None)) if isinstance(error, UsageError) else _exit(error)
+        else:
+            content = _error_content(error)
+        if not isinstance(error, UsageError):
+            self._remember(error)
+        self.publish("error", content)
+        return content
+
+    def _remember(self, error: BaseException) -> None:
+        try:
+            from .display.tracebacks import user_traceback
+        except Exception:
+            return  # `_error_content` has said why
+        tb = user_traceback(error.__traceback__)
+        sys.last_type, sys.last_value, sys.last_traceback = type(error), error, tb
+        if sys.version_info >= (3, 12):
+            sys.last_exc = error
+
+    def _user_expressions(self, expressions: Content) -> Content:
+        found: Content = {}
+        for name, expression in expressions.items():
+            try:
+                value = eval(self.compiler.code(str(expression), "<expression>", "eval"), self.namespace)
+                data, metadata = mime_bundle(value)
+                found[name] = {"status": "ok", "data": data, "metadata": metadata}
+            except Exception as error:
+                found[name] = dict(_error_content(error), status="error")
+        return found
+
+
+class IPythonFinder:
+    """A meta path finder for what no other finder has found: a stand-in for IPython (see `ipython`)."""
+
+    def __init__(self, shell: PlainShell) -> None:
+        self._shell = shell
+        self._stand_ins: Any = None
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
+        """The stand-in's spec, for code of the user's."""
+        if fullname.partition(".")[0] != "IPython":
+            return None
+        if self._stand_ins is None:
+            from .ipython import StandIns  # late: not every session needs it
+
+            self._stand_ins = StandIns(self._shell)
+        return self._stand_ins.find_spec(fullname)
+
+
+def _exit(error: SystemExit) -> Content:
+    """`sys.exit()` in a cell: no traceback, ``%tb`` shows it."""
+    tb, context, cause = error.__traceback__, error.__context__, error.__cause__
+    try:
+        error.__traceback__ = error.__context__ = error.__cause__ = None
+        content = _error_content(error)
+    finally:
+        error.__traceback__, error.__context__, error.__cause__ = tb, context, cause
+    return content
+
+
+def _error_content(error: BaseException) -> Content:
+    try:
+        from .display.tracebacks import (
+            error_content,  # late: on a board every module counts, and not every session fails
+        )
+    except Exception as broken:  # a file of the user's has the name of a module that it needs
+        name, why = type(error).__name__, "(no traceback: %s: %s)" % (type(broken).__name__, broken)
+        return {"ename": name, "evalue": str(error), "traceback": ["%s: %s" % (name, error), why]}
+    return error_content(error)

@@ -1,0 +1,227 @@
+"""Reads what was typed behind a command of ours: a magic's words, or the literals of a call.
+
+Nothing that was typed is evaluated: a call's arguments are read with `ast.literal_eval`.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+
+from ...errors import CommandError
+from .spec import Arguments, CommandSpec, Kind, Option, did_you_mean, shorten, usage
+
+MAX_DURATION = 10 * 365 * 86400.0
+"""Seconds. Longer than anybody means, and short enough for every timer that gets it."""
+
+_UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
+
+
+def parse_magic(spec: CommandSpec, rest: str, shown: str | None = None) -> Arguments:
+    """What ``%name`` is followed by on its line(s). Raises `CommandError` with a sentence for the user."""
+    shown = shown or "%" + spec.name
+    options = {"--" + option.name: option for option in spec.options}
+    arguments = _defaults(spec)
+    plain: list[str] = []
+    words = split_words(rest, shown)
+    while words:
+        word = words.pop(0)
+        if word == "--":
+            plain += words
+            break
+        if not word.startswith("-") or word == "-":
+            plain.append(word)
+            continue
+        name, equals, value = word.partition("=")
+        option = options.get(name)
+        if option is None:
+            raise CommandError(_no_such_option(shown, name, list(options)))
+        if option.kind is Kind.FLAG:
+            if equals:
+                raise CommandError(f"{name} of {shown} takes no value: write {name} alone.")
+            arguments[option.key] = True
+            continue
+        if not equals:
+            if not words or words[0].startswith("--"):
+                raise CommandError(f"{name} of {shown} needs a value: {name} {option.metavar}.")
+            value = words.pop(0)
+        _store(arguments, option, value, f"{name} of {shown}")
+    _fill_positionals(spec, plain, arguments, shown)
+    return arguments
+
+
+def parse_call(spec: CommandSpec, source: str) -> Arguments:
+    """``$name(…)``, from its ``$`` to its closing parenthesis. Raises `CommandError` with a sentence for the user."""
+    shown = f"${spec.name}"
+    call = _parse_expression(source.removeprefix("$"))
+    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
+        raise CommandError(_not_literal(spec, source))
+    options = {option.key: option for option in spec.options}
+    arguments = _defaults(spec)
+    plain = []
+    for node in call.args:
+        value = _literal(spec, source, node)
+        if not isinstance(value, str):
+            raise CommandError(_not_literal(spec, source))
+        plain.append(value)
+    for keyword in call.keywords:
+        name = keyword.arg
+        if name is None:  # **mapping
+            raise CommandError(_not_literal(spec, source))
+        value = _literal(spec, source, keyword.value)
+        option = options.get(name)
+        if option is not None:
+            _store(arguments, option, value, f"{name}= of {shown}")
+        elif not plain and spec.positionals and name == spec.positionals[0].name and isinstance(value, str):
+            plain.append(value)
+        else:
+            raise CommandError(_no_such_option(shown, name + "=", [key + "=" for key in options]))
+    _fill_positionals(spec, plain, arguments, shown)
+    return arguments
+
+
+def parse_duration(text: str) -> float:
+    """``2h``, ``30m``, ``45s``, ``1d`` or ``0`` as seconds. Raises `CommandError`."""
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([dhms])", text.strip().lower())
+    if match:
+        seconds = float(match[1]) * _UNITS[match[2]]
+        if seconds <= MAX_DURATION:
+            return seconds
+        raise CommandError(f"{shorten(text)} is too long a time: ten years (3650d) is the most.")
+    if re.fullmatch(r"0+", text.strip()):
+        return 0.0
+    raise CommandError(f"{shorten(text)!r} is no length of time: write a number and d, h, m or s, like 2h, or 0.")
+
+
+def split_words(text: str, shown: str = "the command") -> list[str]:
+    r"""A magic's line in words: quotes hold a word together, ``#`` behind a space starts a comment.
+
+    Not `shlex`: there a backslash escapes, which eats the ones of ``C:\data``, and a ``#`` within a word is a comment.
+    """
+    words: list[str] = []
+    word: str | None = None
+    quote = ""
+    for char in text:
+        if quote:
+            if char == quote:
+                quote = ""
+            else:
+                word = (word or "") + char
+        elif char in "\"'":
+            quote, word = char, word or ""
+        elif char.isspace():
+            if word is not None:
+                words.append(word)
+            word = None
+        elif char == "#" and word is None:
+            break
+        else:
+            word = (word or "") + char
+    if quote:
+        raise CommandError(f"{shown} has a {quote} that is not closed.")
+    if word is not None:
+        words.append(word)
+    return words
+
+
+def _defaults(spec: CommandSpec) -> Arguments:
+    arguments: Arguments = {p.name: [] if p.many else None for p in spec.positionals}
+    for option in spec.options:
+        arguments[option.key] = {Kind.FLAG: False, Kind.PAIRS: {}}.get(option.kind)
+    return arguments
+
+
+def _store(arguments: Arguments, option: Option, value: object, where: str) -> None:
+    """Check `value`, text from a magic or any literal from a call, and put it in its place."""
+    if option.kind is Kind.FLAG:
+        if not isinstance(value, bool):
+            raise CommandError(f"{where} is either True or False.")
+        arguments[option.key] = value
+    elif option.kind is Kind.DURATION:
+        arguments[option.key] = _duration(value, where)
+    elif option.kind is Kind.PAIRS:
+        arguments[option.key] = arguments[option.key] | _pairs(value, where)
+    else:
+        arguments[option.key] = _text(value, where)
+
+
+def _text(value: object, where: str) -> str:
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise CommandError(f"{where} takes text that is not empty.")
+    return value
+
+
+def _pairs(value: object, where: str) -> dict[str, str]:
+    if isinstance(value, str):
+        name, equals, content = value.partition("=")
+        pairs: object = {name: content} if equals else None
+    else:
+        pairs = value
+    if not isinstance(pairs, dict):
+        raise CommandError(f'{where} takes NAME=VALUE, or {{"NAME": "VALUE"}} in a call.')
+    for name, content in pairs.items():
+        if not isinstance(name, str) or not isinstance(content, str):
+            raise CommandError(f'{where} takes names and values that are both text: {{"NAME": "VALUE"}}.')
+        if not name or "=" in name or "\0" in name + content:
+            raise CommandError(f"{where} takes NAME=VALUE, and {shorten(name)!r} is no name of a variable.")
+    return dict(pairs)
+
+
+def _duration(value: object, where: str) -> float:
+    if isinstance(value, str):
+        try:
+            return parse_duration(value)
+        except CommandError as error:
+            raise CommandError(f"{where}: {error}") from None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_DURATION:
+        raise CommandError(f'{where} takes a length of time, like "2h", or seconds.')
+    return float(value)
+
+
+def _fill_positionals(spec: CommandSpec, plain: list[str], arguments: Arguments, shown: str) -> None:
+    left = list(plain)
+    for positional in spec.positionals:
+        if positional.required and not left:
+            raise CommandError(f"{shown} needs its {positional.name}: {usage(spec, shown)}")
+        if positional.many:
+            arguments[positional.name], left = left, []
+        elif left:
+            arguments[positional.name] = left.pop(0)
+    if left:
+        takes = " and ".join(positional.name for positional in spec.positionals)
+        one = f"only its {takes}" if takes else "no argument but options" if spec.options else "no argument"
+        raise CommandError(f"{shown} takes {one}, so {shorten(left[0])!r} is too much: {usage(spec, shown)}")
+
+
+def _parse_expression(source: str) -> ast.expr | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # "\d" in somebody's text is not for us to warn of
+            return ast.parse(source, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _literal(spec: CommandSpec, source: str, node: ast.expr) -> object:
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+        raise CommandError(_not_literal(spec, source)) from None
+
+
+def _not_literal(spec: CommandSpec, source: str) -> str:
+    message = f"${spec.name}(…) takes literal text in quotes; nothing of it is evaluated, no names, no calls."
+    inner = source.partition("(")[2].rpartition(")")[0].strip()
+    if not spec.positionals:
+        return message
+    quotable = r'[^"\\\r\n]{1,60}' if spec.local_code else r"""[^"'\\\r\n,{}]{1,60}"""
+    if not re.fullmatch(quotable, inner):
+        return f"{message} For example: {spec.examples[0]}" if spec.examples else message
+    return f'{message} Write ${spec.name}("{inner}") if that is the text you mean.'
+
+
+def _no_such_option(shown: str, name: str, known: list[str]) -> str:
+    if not known:
+        return f"{shown} takes no options, so {shorten(name)} means nothing to it."
+    return f"{shown} has no option {shorten(name)}.{did_you_mean(name, known)} It has: {', '.join(known)}."

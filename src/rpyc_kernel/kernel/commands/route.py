@@ -1,0 +1,297 @@
+"""What a cell says, and where each part of it runs: text in, steps out. No I/O, no state.
+
+Commands stand at the top of a cell, among blank lines and comments; what follows runs on the other machine. One
+further down is refused with a sentence before anything runs, for half of that cell would run elsewhere than it reads.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ...errors import CommandError
+from .parse import parse_call, parse_magic, split_words
+from .scan import NEWLINE, NOT_CODE, Line, closing, logical_lines, tokens
+from .spec import COMMANDS, Arguments, CommandSpec, spelled, unknown_command, usage
+
+
+class Command(NamedTuple):
+    """One of `COMMANDS`, or ``help`` with ``{"command": name}``; `source` as typed, which begins in `line` (from 1)."""
+
+    name: str
+    arguments: Arguments
+    line: int
+    source: str
+
+
+class Local(NamedTuple):
+    """Code for the local IPython.
+
+    `line` is where it begins in the cell. `code` is padded at the top so that its line numbers, hence those of a
+    traceback, are the cell's; only code that begins with ``%%`` is not, since a cell magic must be the first line.
+    """
+
+    code: str
+    line: int
+
+
+class Remote(NamedTuple):
+    """Code for the connected machine, padded like `Local`'s. A cell without commands is passed on unchanged."""
+
+    code: str
+    line: int
+
+
+Step = Command | Local | Remote
+
+
+class Completion(NamedTuple):
+    """`matches` replace ``text[start:end]``; a front end may add those of the other machine (``%config`` …)."""
+
+    matches: list[str]
+    start: int
+    end: int
+
+
+@dataclass(slots=True)
+class _Cell:
+    """A cell, read: the steps at its top, and `rest`, the cell without them, which begins with code at `first`."""
+
+    steps: list[Step]
+    rest: str
+    first: Line | None = None
+    body: tuple[CommandSpec, Arguments, Line] | None = None  # of our %%magic, which takes the rest
+    closed: bool = False  # nothing behind it counts: %%local?
+
+
+class _UnclosedError(CommandError):
+    offset = 0
+
+
+_HEAD = re.compile(r"(?P<query>\?{0,2})(?P<written>(?P<prefix>\$|%%?)(?P<name>[^\W\d]\w*))")
+_UNKNOWN = re.compile(r"(\$[^\W\d]\w*)[ \t]*\(")
+
+
+def route(cell: str) -> list[Step]:
+    """The steps of a cell, in the order to run them; to be abandoned with the first that fails.
+
+    Raises `CommandError`, with a sentence for the user, for a command that stands in the wrong place or is written
+    wrongly. Since all is read before anything runs, nothing of such a cell has run.
+    """
+    read = _read(cell)
+    steps = read.steps
+    line = _line_number(cell, read.first.start) if read.first else 1
+    if read.body:
+        spec, arguments, header = read.body
+        if spec.local_code:
+            steps.append(Local(read.rest, line))
+        else:
+            source = cell[header.start : header.end].rstrip()
+            steps.append(Command(spec.name, arguments | {"code": read.rest}, _line_number(cell, header.start), source))
+    elif read.first or not steps:
+        steps.append(Remote(read.rest, line if steps else 1))
+    return steps
+
+
+def strip_commands(cell: str) -> str:
+    """The code of a cell, for whoever asks whether it is complete. Never raises.
+
+    An unclosed command stays, without its ``$``: Python code that is as incomplete. So does ``%%local``, for a cell
+    magic is complete when IPython says so of cell magics. A cell that will be refused is "", for it need not go on.
+    """
+    try:
+        read = _read(cell)
+    except _UnclosedError as error:
+        return cell[error.offset + 1 :]
+    except CommandError:
+        return ""
+    return cell[read.body[2].start :] if read.body else read.rest
+
+
+def _read(cell: str) -> _Cell:
+    read = _Cell([], cell)
+    if not _mentions_commands(cell):
+        return read
+    taken: list[Line] = []
+    for line in logical_lines(cell):
+        if cell[line.content : line.content + 1] in NOT_CODE:
+            continue
+        head = _head(cell, line.content)
+        if head:
+            _refuse_misplaced(cell, head, line, read)
+            taken.append(line)
+            _take(cell, head, line, read)
+            if read.closed:
+                return read
+        elif read.first is None:
+            unknown = _UNKNOWN.match(cell, line.start)
+            if unknown and read.body is None:
+                raise CommandError(f"Line {_line_number(cell, line.start)}: {unknown_command(unknown[1])}")
+            read.first = line
+            if cell.startswith("%%", line.start):
+                break  # another cell magic's text, which need not be Python
+    if taken:
+        read.rest = _without(cell, taken, read.first)
+    return read
+
+
+def _refuse_misplaced(cell: str, head: re.Match[str], line: Line, read: _Cell) -> None:
+    if read.first or read.body:
+        raise CommandError(
+            f"Line {_line_number(cell, line.start)}: {head['written']} stands below other code. Commands stand at the "
+            "top of a cell: move it there, or into a cell of its own. Nothing of this cell has run."
+        )
+    if line.content > line.start:
+        number = _line_number(cell, line.start)
+        raise CommandError(f"Line {number}: {head['written']} is indented. Begin its line with it.")
+
+
+def _take(cell: str, head: re.Match[str], line: Line, read: _Cell) -> None:
+    """Add the command that begins with `head` to what was `read`."""
+    spec, source, number = COMMANDS[head["name"]], cell[line.start : line.end].rstrip(), _line_number(cell, line.start)
+    try:
+        arguments = _parse(head, cell[head.end() : line.end])
+    except CommandError as error:
+        refusal = type(error)(f"Line {number}: {error}")
+        if isinstance(refusal, _UnclosedError):
+            refusal.offset = line.start
+        raise refusal from None
+    if arguments is None:
+        read.steps.append(Command("help", {"command": spec.name}, number, source))
+        if head["prefix"] == "%%":
+            read.rest, read.closed = "", True
+    elif head["prefix"] == "%%":
+        read.body = spec, arguments, line
+    elif spec.local_code:
+        code = textwrap.dedent(arguments[spec.positionals[0].name])
+        begins = re.compile(r"[ \t]*\(\s*").match(cell, head.end())
+        before = _line_number(cell, begins.end() if begins else line.start) - 1
+        read.steps.append(Local(_padded("\n" * before + code), number))
+    else:
+        read.steps.append(Command(spec.name, arguments, number, source))
+
+
+def _parse(head: re.Match[str], rest: str) -> Arguments | None:
+    """The arguments in `rest`, what its line(s) hold behind the command's name; None when it asks for help."""
+    spec, written = COMMANDS[head["name"]], head["written"]
+    if written not in spelled(spec):
+        raise CommandError(f"Write {' or '.join(spelled(spec))}, not {written}.")
+    if head["query"] or re.fullmatch(r"\s*\?{1,2}\s*", rest):
+        return None
+    if head["prefix"] == "$":
+        parenthesis = re.match(r"[ \t]*\(", rest)
+        if not parenthesis:
+            raise CommandError(f"{written} takes parentheses: {usage(spec, written)}")
+        closed = closing(rest, parenthesis.end() - 1)
+        if closed is None:
+            raise _UnclosedError(f"{written}(… is not closed. A quote or a parenthesis is missing.")
+        behind = rest[closed:].strip().removeprefix(";").lstrip()
+        if behind and not behind.startswith("#"):
+            raise CommandError(f"{written}(…) stands alone on its line. Put what follows it on the next line.")
+        return parse_call(spec, "$" + spec.name + rest[:closed])
+    if rest and not rest[0].isspace():
+        raise CommandError(f"Put a space behind {written}, and no parentheses: {usage(spec, written)}")
+    rest = re.sub(r"\\(?:\r\n|\r|\n)", " ", rest)
+    if not {"-h", "--help"}.isdisjoint(split_words(rest, written)):
+        return None
+    return parse_magic(spec, rest, written)
+
+
+def _head(text: str, position: int) -> re.Match[str] | None:
+    """One of our commands at `position`, in whatever spelling. ``%connect.x`` and ``%connect-x`` are other magics."""
+    head = _HEAD.match(text, position)
+    if head is None or head["name"] not in COMMANDS:
+        return None
+    return None if head["prefix"] != "$" and text[head.end() : head.end() + 1] in (".", "-") else head
+
+
+def _mentions_commands(cell: str) -> bool:
+    """Whether it's worth reading: what mentions none of our commands is passed on as it is, whatever it is."""
+    names = "|".join(map(re.escape, COMMANDS))
+    return re.search(rf"[$%](?:{names})\b|(?:^|[\r\n])\$\w+[ \t]*\(", cell) is not None
+
+
+def _without(cell: str, taken: list[Line], first: Line | None) -> str:
+    if first and cell.startswith("%%", first.start):
+        return cell[first.start :]
+    pieces, position = [], 0
+    for line in taken:
+        pieces += [cell[position : line.start], *NEWLINE.findall(cell, line.start, line.end)]
+        position = line.end
+    return _padded("".join(pieces) + cell[position:])
+
+
+def _padded(code: str) -> str:
+    """Keep line numbers: IPython drops blank lines at the top, and would count from the first that isn't."""
+    magic = re.match(r"(?:[ \t\f]*[\r\n])*(?=%%)", code)
+    if magic:
+        return code[magic.end() :]
+    return "#" + code if re.match(r"[ \t\f]*[\r\n]", code) else code
+
+
+def _line_number(text: str, position: int) -> int:
+    return len(NEWLINE.findall(text, 0, position)) + 1
+
+
+# ---- completion
+
+
+def complete_command(text: str, cursor: int) -> Completion | None:
+    """Names of commands at the beginning of a line, and their options; None where no command can stand."""
+    text_before = text[:cursor]
+    line = Line(0, 0, 0)
+    for line in logical_lines(text_before):
+        if line.end == len(text_before):
+            break
+        head = _head(text_before, line.content)
+        if text_before[line.content : line.content + 1] not in NOT_CODE and (head is None or head["prefix"] == "%%"):
+            return None
+    if line.content > line.start or line.end < len(text_before):
+        return None
+    typed = text_before[line.start :]
+    if re.fullmatch(r"(?:\$|%%?)\w*", typed):
+        matches = [
+            name + ("" if name[0] != "$" or text[cursor : cursor + 1] == "(" else "(" if spec.positionals else "()")
+            for spec in COMMANDS.values()
+            for name in spelled(spec)
+            if name.startswith(typed)
+        ]
+        return Completion(matches, line.start, cursor) if matches else None
+    head = _head(text_before, line.start)
+    if head is None or head["query"] or head["written"] not in spelled(COMMANDS[head["name"]]):
+        return None
+    spec, rest = COMMANDS[head["name"]], text_before[head.end() :]
+    if head["prefix"] == "$":
+        word, options = _word_in_call(rest), [option.key + "=" for option in spec.options]
+    else:
+        word, options = _word_in_magic(rest), ["--" + option.name for option in spec.options] + ["--help"]
+    if word is None:
+        return None
+    matches = [option for option in options if option.startswith(word)]
+    return Completion(matches, cursor - len(word), cursor) if matches else None
+
+
+def _word_in_magic(rest: str) -> str | None:
+    try:
+        words = split_words(rest)
+    except CommandError:  # within quotes
+        return None
+    return words[-1] if words and rest.endswith(words[-1]) and words[-1].startswith("-") else None
+
+
+def _word_in_call(rest: str) -> str | None:
+    depth, last, end = 0, "", 0
+    for kind, _, token_end in tokens(rest, 0):
+        last, end = kind, token_end
+        depth += (kind == "open") - (kind == "close")
+        if not depth:
+            return None
+    word = re.search(r"[(,]\s*(\w*)$", rest)
+    return word[1] if word and depth == 1 and not (last in ("unclosed", "comment") and end == len(rest)) else None
+
+
+def is_local(cell: str) -> bool:
+    """Whether the cell begins with ``%%local``, so that completion and inspection belong to the local IPython."""
+    return cell.lstrip().startswith("%%local")

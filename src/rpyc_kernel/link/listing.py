@@ -1,0 +1,273 @@
+"""The sessions that run on a machine: asking for them, choosing one by its name, ending one, and the table of them.
+
+For ``%sessions`` and ``%attach`` in a cell, and for ``rpyc-kernel sessions`` in a terminal. What a machine says of its
+sessions is shown to somebody, so that every field is checked here: of the right type, not longer than a line has room
+for, and free of control characters, which could repaint a terminal.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rpyc_kernel.agent import wire
+from rpyc_kernel.errors import AgentError, ProtocolError, SessionGoneError, UsageError
+from rpyc_kernel.transport.broker_client import Broker, open_broker
+from rpyc_kernel.transport.plain import MAX_TEXT, plain
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Collection, Sequence
+
+    from rpyc_kernel.transport.address import Address
+
+TIMEOUT = 10.0  # seconds for an answer; the other machine gives each keeper one second, all of them at once
+FAREWELL = 5.0  # seconds in which a session that was ended is gone
+LOOK = 0.1  # seconds between two looks whether it is
+MAX_ENTRIES = 1000
+MAX_NUMBER = 10.0**15
+SHORT_ID = 8  # characters of an id that are shown, unless more are needed to tell two apart
+NAMED = 10  # candidates that a sentence lists
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEntry:
+    """One session on a machine. Times are seconds, sizes bytes; what its keeper didn't tell is None, 0 or ``""``."""
+
+    session: str  # its id
+    name: str
+    version: int  # of the wire that its agent speaks
+    agent: str  # the version of rpyc-kernel that has started it
+    python: str
+    pid: int
+    answers: bool  # whether its keeper answered in time; it doesn't while it is stopped
+    age: float | None
+    busy: bool
+    held: bool  # a notebook is connected to it just now
+    holder: str  # who that is, or was last
+    since: float | None  # how long it has been held
+    unread: int  # messages that nobody has got
+    unread_bytes: int
+    idle: float | None  # how long nobody has been heard of
+    keep: float | None  # how long it outlives the connection when idle
+    execution_count: int
+    load: tuple[float, float, float] | None
+
+    @property
+    def newer(self) -> bool:
+        """Whether its agent is newer than this kernel, which can't take it over then."""
+        return self.version > wire.VERSION
+
+    @property
+    def ends_in(self) -> float | None:
+        """Seconds until it ends if nobody comes; None while it runs a cell or somebody is connected to it."""
+        if self.busy or self.held or self.keep is None or self.idle is None:
+            return None
+        return max(0.0, self.keep - self.idle)
+
+
+# --- asking
+
+
+def sessions(address: Address, timeout: float = TIMEOUT, cancel: threading.Event | None = None) -> list[SessionEntry]:
+    """The sessions of this user on that machine, the oldest first. Raises a RpycKernelError."""
+    with open_broker(address, timeout=timeout, cancel=cancel) as broker:
+        broker.connection.cancel = cancel
+        return listed(broker, timeout)
+
+
+def listed(broker: Broker, timeout: float = TIMEOUT) -> list[SessionEntry]:
+    """The same, over a connection that is there already."""
+    answer, _buffers = broker.call("list", {}, timeout=timeout)
+    found = answer.get("sessions")
+    if not isinstance(found, list):
+        raise ProtocolError(broker.address, "the list of sessions is no list")
+    entries = [entry for entry in map(read, found[:MAX_ENTRIES]) if entry is not None]
+    return sorted(entries, key=lambda entry: -(entry.age or 0.0))
+
+
+def end(address: Address, entry: SessionEntry, timeout: float = TIMEOUT, cancel: threading.Event | None = None) -> None:
+    """End a session, whoever holds it, and wait until it is gone. Raises a RpycKernelError.
+
+    One that is gone already is no error.
+    """
+    if not entry.answers:
+        raise AgentError(
+            f"The session {entry.name} on {address} does not answer: its process there, {entry.pid}, is stopped or "
+            f"stuck. kill -9 {entry.pid} on that machine ends it."
+        )
+    with open_broker(address, timeout=timeout, cancel=cancel) as broker:
+        broker.connection.cancel = cancel
+        request = {"session": entry.session}
+        try:
+            broker.call("terminate", request, timeout=timeout)
+            deadline = time.monotonic() + FAREWELL
+            while time.monotonic() < deadline:
+                broker.call("status", request, timeout=timeout)
+                time.sleep(LOOK)
+        except SessionGoneError:
+            return
+    raise AgentError(f"The session {entry.name} on {address} was told to end and has not done so in {FAREWELL:g} s.")
+
+
+# --- checking what came
+
+
+def read(found: object) -> SessionEntry | None:
+    """One item of the list, or None if it can't be a session. Fields that can't be right are left out."""
+    if not isinstance(found, dict):
+        return None
+    session = found.get("session")
+    if not (isinstance(session, str) and session.isascii() and session.isalnum() and len(session) <= MAX_TEXT):
+        return None
+    return SessionEntry(
+        session=session,
+        name=_text(found.get("name")) or session[:SHORT_ID],
+        version=_count(found.get("version")) or 1,
+        agent=_text(found.get("agent"), 20),
+        python=_text(found.get("python"), 20),
+        pid=_count(found.get("pid")),
+        answers=found.get("answers") is not False,
+        age=_seconds(found.get("age")),
+        busy=found.get("busy") is True,
+        held=found.get("held") is True,
+        holder=_text(found.get("holder")),
+        since=_seconds(found.get("since")),
+        unread=_count(found.get("unread")),
+        unread_bytes=_count(found.get("unread_bytes")),
+        idle=_seconds(found.get("idle")),
+        keep=_seconds(found.get("keep")),
+        execution_count=_count(found.get("execution_count")),
+        load=_load(found.get("load")),
+    )
+
+
+def _text(value: object, longest: int = MAX_TEXT) -> str:
+    return plain(value, longest) if isinstance(value, str) else ""
+
+
+def _seconds(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_NUMBER:
+        return None
+    return float(value)
+
+
+def _count(value: object) -> int:
+    return int(_seconds(value) or 0)
+
+
+def _load(value: object) -> tuple[float, float, float] | None:
+    if not isinstance(value, list) or len(value) != 3:
+        return None
+    one, five, fifteen = map(_seconds, value)
+    return None if one is None or five is None or fifteen is None else (one, five, fifteen)
+
+
+# --- choosing
+
+
+def choose(entries: Sequence[SessionEntry], text: str) -> SessionEntry:
+    """The session that *text* means: its name or id, or the beginning of one if that fits only one session.
+
+    Raises UsageError with a sentence that names the candidates.
+    """
+    text = text.strip()
+    for fits in (
+        lambda entry: text in (entry.session, entry.name),
+        lambda entry: bool(text) and (entry.name.startswith(text) or entry.session.startswith(text)),
+    ):
+        found = [entry for entry in entries if fits(entry)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise UsageError(f"{plain(text)!r} may mean {_candidates(found, entries)}. Write more of the name or id.")
+    if not entries:
+        raise UsageError(f"There is no session {plain(text)!r}: none runs there.")
+    raise UsageError(f"There is no session {plain(text)!r}. There is {_candidates(entries, entries)}.")
+
+
+def _candidates(found: Sequence[SessionEntry], entries: Sequence[SessionEntry]) -> str:
+    length = _id_length(entries)
+    names = [f"{entry.name} ({entry.session[:length]})" for entry in found[:NAMED]]
+    if len(found) > NAMED:
+        names.append(f"{len(found) - NAMED} more")
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def _id_length(entries: Collection[SessionEntry]) -> int:
+    """How many characters of an id tell all of these apart."""
+    for length in range(SHORT_ID, MAX_TEXT):
+        if len({entry.session[:length] for entry in entries}) == len(entries):
+            return length
+    return MAX_TEXT
+
+
+# --- showing
+
+
+def table(entries: Sequence[SessionEntry], mine: Collection[str] = ()) -> str:
+    """Aligned columns, one line for each session; ids in *mine* are marked: the notebook is connected to those."""
+    if not entries:
+        return "No session runs there."
+    length = _id_length(entries)
+    rows = [("name", "id", "started", "state", "held by", "unread", "keep")]
+    for entry in entries:
+        mark = "* " if entry.session in mine else ""
+        rows.append((mark + entry.name, entry.session[:length], *_described(entry)))
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = [cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def _described(entry: SessionEntry) -> tuple[str, str, str, str, str]:
+    started = "" if entry.age is None else duration(entry.age) + " ago"
+    if not entry.answers:
+        return started, "does not answer", "", "", ""
+    state = "busy" if entry.busy else "idle"
+    if entry.newer:
+        state += f", needs rpyc-kernel {entry.agent or 'of a newer version'}"
+    unread = (
+        f"{entry.unread:,} message{'s' * (entry.unread != 1)}, {size(entry.unread_bytes)}"
+        if entry.unread
+        else "nothing"
+    )
+    keep = "" if entry.keep is None else duration(entry.keep)
+    if entry.ends_in is not None:
+        keep += f", {duration(entry.ends_in)} left"
+    return started, state, (entry.holder or "somebody") if entry.held else "nobody", unread, keep
+
+
+def duration(seconds: float) -> str:
+    """A length of time for people, in one unit: ``45 s``, ``12 min``, ``3.5 h``, ``24 h``, ``9 d``."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 100 * 60:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 49 * 3600:
+        return f"{_rounded(seconds / 3600)} h"
+    return f"{_rounded(seconds / 86400)} d"
+
+
+def size(count: float) -> str:
+    """A number of bytes for people: ``812 B``, ``1.4 MB``."""
+    for unit in ("B", "kB", "MB"):
+        if count < 999.5:
+            return f"{_rounded(count) if unit != 'B' else int(count)} {unit}"
+        count /= 1000
+    return f"{_rounded(count)} GB"
+
+
+def _rounded(number: float) -> str:
+    return f"{number:,.0f}" if number >= 9.95 or math.isclose(number, round(number), abs_tol=0.05) else f"{number:.1f}"
+
+
+def _width(text: str) -> int:
+    """How many columns a text takes: East Asian characters are two wide, and those that combine none."""
+    wide = sum(unicodedata.east_asian_width(char) in "WF" for char in text)
+    return len(text) + wide - sum(bool(unicodedata.combining(char)) for char in text)

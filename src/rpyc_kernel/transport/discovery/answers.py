@@ -1,0 +1,97 @@
+"""What an RPyC registry is asked, and what of its answer is believed.
+
+A registry is asked in brine, ``("RPYC", command, arguments)``, and answers with one value in brine (rpyc.utils.registry
+of RPyC 4.1 to 6). Whoever is on the network can answer a broadcast, so that every item is checked here: what can be no
+server is dropped, and what can be no answer at all is a BadAnswerError.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+
+from rpyc_kernel.errors import AddressError
+from rpyc_kernel.transport.address import Address
+from rpyc_kernel.transport.rpyc_wire import brine
+
+MAX_ANSWER = 64 * 2**10  # bytes, which no datagram exceeds
+MAX_SERVERS = 1000  # of one service
+MAX_NAMES = 200  # of services in a list; each costs a question of its own
+MAX_NAME = 100  # characters
+
+Server = tuple[str, int]  # host and port, as rpyc.discover gives them
+
+
+class BadAnswerError(ValueError):
+    """Raised for what no registry would answer. Its text completes "it answered with …"."""
+
+
+def query(name: str) -> bytes:
+    """The question where the servers of a service are."""
+    return _request("QUERY", (name.upper(),))
+
+
+def listing() -> bytes:
+    """The question for the names of all services, which RPyC 5.3 and newer answer if they are allowed to."""
+    return _request("LIST", ((None,),))
+
+
+def _request(command: str, arguments: tuple[brine.Value, ...]) -> bytes:
+    return b"".join(brine.dump(("RPYC", command, arguments)))
+
+
+def servers(data: bytes) -> list[Server]:
+    """The servers in the answer to :func:`query`, in its order, each once. Raises BadAnswerError."""
+    value = _load(data)
+    if not isinstance(value, tuple):
+        raise BadAnswerError("something that is no list of servers")
+    return [*dict.fromkeys(filter(None, map(_server, value[:MAX_SERVERS])))]
+
+
+def names(data: bytes) -> list[str] | None:
+    """The names in the answer to :func:`listing`; None if the registry isn't allowed to tell. Raises BadAnswerError."""
+    value = _load(data)
+    if value is None:
+        return None
+    if not isinstance(value, tuple):
+        raise BadAnswerError("something that is no list of names")
+    texts = [_text(item) for item in value[:MAX_NAMES]]
+    return [*dict.fromkeys(text for text in texts if text and len(text) <= MAX_NAME and text.isprintable())]
+
+
+def _load(data: bytes) -> brine.Value:
+    if len(data) > MAX_ANSWER:
+        raise BadAnswerError(f"more than {MAX_ANSWER // 1024} KiB")
+    try:
+        return brine.load(data)
+    except brine.BrineError as error:
+        raise BadAnswerError(f"something that is not RPyC's ({error})") from None
+
+
+def _server(item: object) -> Server | None:
+    """One item of an answer, or None if nothing can be connected to by it."""
+    if not (isinstance(item, tuple) and len(item) == 2):
+        return None
+    host, port = _text(item[0]), item[1]
+    if type(port) is not int or not 1 <= port <= 65535:
+        return None  # a server on a Unix socket registers its path in place of a port
+    if host.startswith("["):
+        return None
+    try:
+        host = Address.parse(f"[{host}]:{port}" if ":" in host else f"{host}:{port}").host
+        address = ipaddress.ip_address(host)
+    except AddressError:
+        return None
+    except ValueError:
+        return host, port  # a name; RPyC's own registry only knows addresses
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:  # a registry with one socket for both
+        address = address.ipv4_mapped
+    # To connect to 0.0.0.0 is to connect to oneself.
+    odd = address.is_unspecified or address.is_multicast or str(address) == "255.255.255.255"
+    return None if odd else (str(address), port)
+
+
+def _text(value: object) -> str:
+    """A text; a registry on Python 2 has it as bytes."""
+    if isinstance(value, bytes):
+        return value.decode("ascii", "replace")
+    return value if isinstance(value, str) else ""

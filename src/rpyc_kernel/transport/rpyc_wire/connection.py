@@ -1,0 +1,290 @@
+"""One RPyC connection that asks and serves nothing.
+
+RPyC's own ``Connection`` is built for two equals: it serves whoever it is connected to, makes proxies with round trips
+of their own, loads exceptions by the name the other side gives, and unpickles. This one sends requests and reads
+replies. What the other side sends is data: it can name nothing of this process, and its own requests are refused.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from rpyc_kernel.errors import LinkLost, ProtocolError, RemoteError
+from rpyc_kernel.transport.deadline import Deadline, Silence
+from rpyc_kernel.transport.rpyc_wire import brine
+from rpyc_kernel.transport.rpyc_wire.dialect import (
+    EXC_STOP_ITERATION,
+    HANDLE_CALL,
+    HANDLE_CALLATTR,
+    HANDLE_CLOSE,
+    HANDLE_GETROOT,
+    HANDLE_PING,
+    LABEL_LOCAL_REF,
+    LABEL_REMOTE_REF,
+    LABEL_TUPLE,
+    LABEL_VALUE,
+    MSG_EXCEPTION,
+    MSG_REPLY,
+    MSG_REQUEST,
+    RPYC_6,
+    Dialect,
+)
+
+if TYPE_CHECKING:
+    import threading
+
+    from rpyc_kernel.transport.address import Address
+    from rpyc_kernel.transport.rpyc_wire.stream import FrameStream
+
+SEND_TIMEOUT = 60.0  # seconds in which the network takes nothing of a request
+MAX_REQUESTS = 16  # that the other side may send before we hang up; a well-behaved server sends none but a goodbye
+MAX_PING = 1024  # bytes of a ping that are echoed
+_MAX_TEXT = 100_000  # characters of a message or traceback of theirs
+_HEAD = 1024  # bytes of a wrong message that are kept, for a guess at what sent it
+_REFUSAL = (("builtins", "PermissionError"), ("this client serves nothing",), (), "")
+
+
+@dataclass(frozen=True)
+class RemoteRef:
+    """An object that lives in the server. *name* is its class or module as the server says, for messages only."""
+
+    name: str
+    type_id: int
+    object_id: int
+
+
+Reply: TypeAlias = object  # a brine.Value, a RemoteRef, or a tuple of such
+
+
+class Connection:
+    """Requests to one RPyC server. Used by one thread; only :meth:`abort` is for any.
+
+    Several requests may be under way (:meth:`send_call`), but only small ones: while a server writes a long reply it
+    reads nothing, and while we send we read nothing.
+
+    Every method that talks raises LinkLost when the connection breaks, ProtocolError when what comes is wrong
+    (it is closed then), NoAnswerError at a timeout (it may still be used), and RemoteError for an exception over there.
+    """
+
+    def __init__(self, stream: FrameStream, dialect: Dialect = RPYC_6, *, send_timeout: float = SEND_TIMEOUT) -> None:
+        self.dialect = dialect
+        self.send_timeout = send_timeout
+        self.cancel: threading.Event | None = None  # while set to an event, that one ends any waiting for a reply
+        self.requests_sent = 0  # how many round trips this connection has cost
+        self._stream = stream
+        self._tickets = itertools.count(1)
+        self._pending: set[int] = set()
+        self._replies: dict[int, Reply | RemoteError] = {}  # those that came before they were asked for
+        self._their_requests = 0
+        self._root: RemoteRef | None = None
+        self._root_ticket: int | None = None
+
+    @property
+    def address(self) -> Address:
+        """Where it leads."""
+        return self._stream.address
+
+    def fileno(self) -> int:
+        """Return the socket's number, for selectors; -1 once closed."""
+        return self._stream.fileno()
+
+    @property
+    def moved(self) -> int:
+        """How many bytes have come or gone so far."""
+        return self._stream.moved
+
+    @property
+    def max_frame(self) -> int:
+        """The largest message that is taken, in bytes, packed or not."""
+        return self._stream.limit
+
+    @max_frame.setter
+    def max_frame(self, size: int) -> None:
+        self._stream.limit = size
+
+    # --- asking
+
+    def root(self, timeout: float | None = None) -> RemoteRef:
+        """Return the service. Costs a round trip the first time."""
+        return self.root_until(Deadline(timeout, self.cancel))
+
+    def root_until(self, deadline: Deadline) -> RemoteRef:
+        """Return the service, as :meth:`root`. After NoAnswerError a second call goes on waiting for the same reply."""
+        if self._root is None:
+            if self._root_ticket is None:
+                self.ask_root()
+            assert self._root_ticket is not None
+            root = self.receive_until(self._root_ticket, deadline)
+            if not isinstance(root, RemoteRef):
+                raise self._wrong("a root that is no object")
+            self._root = root
+        return self._root
+
+    def ask_root(self) -> None:
+        """Send the request for the service, without waiting."""
+        self._root_ticket = self.send_request(HANDLE_GETROOT)
+
+    def call(self, ref: RemoteRef, *args: Reply, timeout: float | None = None) -> Reply:
+        """Call the remote *ref* with plain values or other references. One round trip."""
+        return self.receive(self.send_call(ref, *args), timeout)
+
+    def call_method(self, ref: RemoteRef, name: str, *args: Reply, timeout: float | None = None) -> Reply:
+        """Call the method *name* of the remote *ref*. One round trip."""
+        return self.receive(self.send_request(HANDLE_CALLATTR, ref, name, args, ()), timeout)
+
+    def send_call(self, ref: RemoteRef, *args: Reply) -> int:
+        """Ask to call *ref* without waiting. Returns the ticket for :meth:`receive`."""
+        return self.send_request(HANDLE_CALL, ref, args, ())
+
+    def send_request(self, handler: int, *args: Reply) -> int:
+        """Send the request with the id *handler* (``HANDLE_…``). Returns the ticket for :meth:`receive`."""
+        ticket = next(self._tickets)
+        self._pending.add(ticket)
+        self._send(MSG_REQUEST, ticket, (handler, _box(args)))
+        self.requests_sent += 1
+        return ticket
+
+    def receive(self, ticket: int, timeout: float | None = None) -> Reply:
+        """Wait up to *timeout* seconds (None: for as long as it takes) for the reply to *ticket*, and return it.
+
+        Each ticket has one reply. After NoAnswerError the ticket is still good.
+        """
+        return self.receive_until(ticket, Deadline(timeout, self.cancel))
+
+    def receive_until(self, ticket: int, deadline: Deadline) -> Reply:
+        """Wait as :meth:`receive`, until *deadline*; raises DialCancelledError where that one is cancelled."""
+        if ticket not in self._pending and ticket not in self._replies:
+            raise ValueError(f"ticket {ticket} was not given, or its reply has been received")
+        while ticket not in self._replies:
+            try:
+                body = self._stream.read(deadline)
+            except ProtocolError:
+                self.close()
+                raise
+            self._handle(body, deadline)
+        reply = self._replies.pop(ticket)
+        if isinstance(reply, RemoteError):
+            raise reply
+        return reply
+
+    def hand_over(self) -> tuple[FrameStream, int]:
+        """The stream, for somebody else to speak on, and the first number for a request of theirs.
+
+        The root must be known; nothing else may be under way, and this is of no use any more.
+        """
+        if self._pending or self._root is None:
+            raise ValueError("something is under way on this connection")
+        return self._stream, next(self._tickets)
+
+    # --- the end
+
+    def abort(self, reason: str = "it was given up here") -> None:
+        """Make what the owning thread is waiting for end at once with LinkLost. From any thread."""
+        self._stream.abort(reason)
+
+    def close(self) -> None:
+        """Close the socket. Never asks the server: RPyC's own ``close`` waits behind whatever it is doing."""
+        self._stream.close()
+
+    # --- what comes
+
+    def _handle(self, body: bytes | bytearray, deadline: Deadline) -> None:
+        try:
+            kind, seq, args = self.dialect.load(body)
+            if kind == MSG_REQUEST:
+                self._refuse(seq, args, deadline)
+                return
+            if seq not in self._pending:
+                raise brine.BrineError("a reply to something that was not asked")
+            self._replies[seq] = _unbox(args) if kind == MSG_REPLY else _unbox_exception(args)
+            self._pending.discard(seq)
+        except brine.BrineError as error:
+            raise self._wrong(str(error), body) from None
+
+    def _refuse(self, seq: int, args: brine.Value, deadline: Deadline) -> None:
+        """Answer a request of theirs: with a goodbye or an echo where that is what they want, else with a refusal."""
+        self._their_requests += 1
+        if self._their_requests > MAX_REQUESTS:
+            raise brine.BrineError(f"more than {MAX_REQUESTS} requests to us, who serve nothing")
+        handler, boxed = args if isinstance(args, tuple) and len(args) == 2 else (None, None)
+        if handler == HANDLE_CLOSE:
+            self.close()
+            raise LinkLost(self.address, "the server said goodbye")
+        if handler == HANDLE_PING and isinstance(data := _ping_data(boxed), (bytes, str)) and len(data) <= MAX_PING:
+            self._send(MSG_REPLY, seq, (LABEL_VALUE, data), deadline)
+        else:
+            self._send(MSG_EXCEPTION, seq, _REFUSAL, deadline)
+
+    def _send(self, kind: int, seq: int, args: brine.Value, deadline: Deadline | None = None) -> None:
+        deadline = Silence(self.send_timeout) if deadline is None else deadline.part(self.send_timeout)
+        self._stream.send(self.dialect.dump(kind, seq, args), deadline)
+
+    def _wrong(self, reason: str, body: bytes | bytearray = b"") -> ProtocolError:
+        self.close()
+        return ProtocolError(self.address, reason, bytes(body[:_HEAD]))
+
+
+# --- boxes: how RPyC labels what is a value and what is a reference ------------------------------------------------
+
+
+def _box(value: Reply) -> tuple[brine.Value, ...]:
+    if isinstance(value, RemoteRef):  # "local" and "remote" are meant from where it arrives
+        return LABEL_LOCAL_REF, (value.name, value.type_id, value.object_id)
+    if isinstance(value, tuple) and any(isinstance(item, (tuple, RemoteRef)) for item in value):
+        return LABEL_TUPLE, tuple(map(_box, value))
+    return LABEL_VALUE, value
+
+
+def _unbox(boxed: brine.Value) -> Reply:
+    if not isinstance(boxed, tuple) or len(boxed) != 2:
+        raise brine.BrineError("a reply that is not boxed")
+    label, value = boxed
+    if type(label) is not int:
+        raise brine.BrineError("a box without a label")
+    if label == LABEL_VALUE:
+        return value
+    if label == LABEL_TUPLE and isinstance(value, tuple):
+        return tuple(map(_unbox, value))
+    if label == LABEL_REMOTE_REF and isinstance(value, tuple) and len(value) == 3:
+        name, type_id, object_id = value
+        if isinstance(name, bytes):  # Python 2
+            name = name.decode(errors="replace")
+        if isinstance(name, str) and type(type_id) is int and type(object_id) is int:
+            return RemoteRef(name, type_id, object_id)
+    raise brine.BrineError(f"a box of the label {label} that holds something else")
+
+
+def _unbox_exception(dumped: brine.Value) -> RemoteError:
+    """Read what RPyC's vinegar made of an exception, as texts: no class is looked up, imported or made."""
+    if dumped == EXC_STOP_ITERATION and type(dumped) is int:
+        return RemoteError("StopIteration", "")
+    if isinstance(dumped, str):
+        return RemoteError("Exception", dumped[:_MAX_TEXT])
+    if not isinstance(dumped, tuple) or len(dumped) != 4:
+        raise brine.BrineError("an exception that is not dumped as one")
+    names, args, _attributes, trace = dumped
+    if not isinstance(names, tuple) or len(names) != 2 or not isinstance(args, tuple):
+        raise brine.BrineError("an exception without a name")
+    module, name = map(_text, names)
+    message = _text(args[0]) if len(args) == 1 else ", ".join(map(_text, args[:10]))
+    return RemoteError(name or "Exception", message, _text(trace), module)
+
+
+def _text(value: brine.Value) -> str:
+    if isinstance(value, bytes):
+        value = value.decode(errors="replace")
+    return (value if isinstance(value, str) else repr(value))[:_MAX_TEXT]
+
+
+def _ping_data(boxed: brine.Value) -> Reply:
+    """Return the argument of a ping, if that is what was boxed."""
+    try:
+        args = _unbox(boxed)
+    except brine.BrineError:
+        return None
+    if not isinstance(args, tuple) or len(args) != 1:
+        return None
+    data: Reply = args[0]
+    return data

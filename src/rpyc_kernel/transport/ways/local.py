@@ -1,0 +1,83 @@
+"""The way to the kernel's own server on this machine, where the system has no Unix sockets: a port on loopback.
+
+Whoever uses this machine can reach such a port. So both ends prove that they know what is in a file that only this user
+can read, before a byte of RPyC crosses it: HMAC-SHA-256 (RFC 2104) of who speaks and of what the other has thought up.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import os
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rpyc_kernel.errors import NobodyListeningError, UnsupportedSchemeError
+from rpyc_kernel.transport.rpyc_wire.stream import connect, opening
+
+if TYPE_CHECKING:
+    from rpyc_kernel.transport.address import Address
+    from rpyc_kernel.transport.deadline import Deadline
+
+NONCE = 16  # bytes
+PROOF = 32
+_LONGEST_FILE = 1000  # bytes
+
+
+def open_socket(address: Address, deadline: Deadline) -> socket.socket:
+    """Connect to the server whose port and secret are in the file *address.path*. Raises a DialError."""
+    if not address.path:
+        raise UnsupportedSchemeError(address, "this machine's own server has to be started first.")
+    try:
+        port, secret = _read(address.path)
+    except (OSError, ValueError, TypeError):
+        raise NobodyListeningError(address) from None
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    with opening(sock, address, deadline):
+        try:
+            connect(sock, ("127.0.0.1", port), deadline)
+            _greet(sock, secret, deadline)
+        except (ConnectionError, EOFError):
+            raise NobodyListeningError(address) from None
+    return sock
+
+
+def _read(path: str) -> tuple[int, bytes]:
+    with Path(path).open("rb") as file:
+        found = json.loads(file.read(_LONGEST_FILE))
+    if not isinstance(found, dict) or type(found.get("port")) is not int:
+        raise TypeError("not what our server writes")
+    port, secret = found["port"], bytes.fromhex(str(found.get("secret", "")))
+    if not 0 < port < 1 << 16 or len(secret) < PROOF:
+        raise ValueError("no port, or no secret")
+    return port, secret
+
+
+def _greet(sock: socket.socket, secret: bytes, deadline: Deadline) -> None:
+    """Prove who we are, and have the server do so. Raises EOFError if it is another one."""
+    mine = os.urandom(NONCE)
+    theirs = _receive(sock, NONCE, deadline)
+    sock.settimeout(deadline.left())
+    sock.sendall(hmac.digest(secret, b"kernel" + theirs, "sha256") + mine)
+    proof = _receive(sock, PROOF, deadline)
+    if not hmac.compare_digest(proof, hmac.digest(secret, b"server" + mine, "sha256")):
+        raise EOFError
+
+
+def _receive(sock: socket.socket, count: int, deadline: Deadline) -> bytes:
+    data = b""
+    while len(data) < count:
+        if deadline.cancelled:
+            raise InterruptedError
+        sock.settimeout(deadline.slice())
+        try:
+            piece = sock.recv(count - len(data))
+        except TimeoutError:
+            if deadline.expired:
+                raise
+            continue
+        if not piece:
+            raise EOFError
+        data += piece
+    return data
