@@ -10,7 +10,7 @@ import pytest
 
 from tests.kernel.client import Client
 from tests.kernel.conftest import ALSO_SPAWNED
-from tests.kernel.remotes import wait_until
+from tests.kernel.remotes import Remote, wait_until
 from tests.kernel.results import Request
 
 pytestmark = [ALSO_SPAWNED, pytest.mark.mainly("plain")]
@@ -72,6 +72,15 @@ def test_an_unfinished_line_is_not_lost(nb: Client) -> None:
 def test_output_of_c_code_before_the_crash_is_not_lost(nb: Client) -> None:
     cell = nb.run("import ctypes, os\nos.write(1, b'raw ')\nctypes.CDLL(None).printf(b'from C')\nctypes.string_at(0)")
     assert cell.stdout == "raw from C"
+
+
+@pytest.mark.parametrize("first", [0, 3])
+def test_a_python_that_closes_all_its_files_is_replaced(nb: Client, remote: Remote, first: int) -> None:
+    """As a program does that becomes a daemon: nothing that it says would ever arrive."""
+    if remote.name != remote.kind:
+        return  # a spawned one has no pipe of its own for what it says
+    assert "closed the files" in told(nb.run(f"import os; os.closerange({first}, 256)", timeout=10))
+    assert nb.good("6 * 7").text == "42"
 
 
 def test_a_kill_hints_at_memory(nb: Client) -> None:

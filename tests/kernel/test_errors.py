@@ -177,6 +177,28 @@ def test_an_exception_that_cannot_be_shown(nb: Client, broken: str) -> None:
     assert nb.good("'still here'").text == "'still here'"
 
 
+UNSHOWABLE = {
+    "its text ends Python": "class E(Exception):\n    def __str__(self): raise SystemExit\nraise E",
+    "its text is interrupted": "class E(Exception):\n    def __str__(self): raise KeyboardInterrupt\nraise E",
+    "all of it is interrupted": (
+        "class E(Exception):\n    def __getattribute__(self, name): raise KeyboardInterrupt\nraise E"
+    ),
+    "its traceback": "class E(Exception):\n    __traceback__ = property(lambda self: 1 / 0)\nraise E",
+    "the name of its class": (
+        "class M(type):\n    @property\n    def __name__(cls): raise RuntimeError\n"
+        "class E(Exception, metaclass=M): pass\nraise E"
+    ),
+}
+
+
+@pytest.mark.parametrize("broken", UNSHOWABLE)
+def test_an_exception_of_which_nothing_can_be_shown_shows_something(nb: Client, broken: str) -> None:
+    cell = nb.run(UNSHOWABLE[broken], timeout=15)
+    assert cell.status == "error"
+    assert "".join(cell.error["traceback"]).strip() if cell.error else cell.stderr, cell
+    assert nb.good("1").text == "1"
+
+
 def test_a_last_value_that_cannot_be_shown_is_an_error_of_its_own(nb: Client) -> None:
     result = nb.run("class Broken:\n    def __repr__(self): raise RuntimeError('no repr')\nBroken()")
     everything = result.traceback if result.error else plain(result.stderr)

@@ -72,6 +72,22 @@ def test_a_question_that_is_asked_again_and_again(nb: Client, kind: str, remote_
     works_as_before(nb)
 
 
+@pytest.mark.parametrize("code", ["1 / 0", "raise KeyboardInterrupt", "def f(): g()\ndef g(): int('x')\nf()"])
+def test_a_debugger_that_opens_by_itself(nb: Client, code: str, remote_kind: str) -> None:
+    if remote_kind != "ipython":
+        pytest.skip("there is no %pdb")
+    nb.good("shell_before = get_ipython()\n%pdb on")
+    cell = nb.start(code, answers=[])
+    nb.wait_for(lambda: cell.inputs or cell.done, what="the question")
+    assert cell.inputs, cell
+    assert nb.interrupted(cell) < SOON
+    assert len(cell.inputs) == 1
+    assert cell.error is not None
+    assert cell.error["ename"] in ("ZeroDivisionError", "KeyboardInterrupt", "ValueError")
+    nb.good("%pdb off")
+    works_as_before(nb)
+
+
 @pytest.mark.parametrize("kind", ["pdb", "%debug", "loop"])
 def test_the_same_cell_run_again_while_it_asks_does_not_lock_the_notebook(nb: Client, kind: str) -> None:
     cell = open_question(nb, kind)

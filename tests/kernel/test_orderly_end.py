@@ -79,6 +79,39 @@ def test_tasks_are_ended_too(nb: Client, tmp_path: Path) -> None:
     assert "pending" not in cell.stderr
 
 
+HELD = {
+    "a cycle": "h = Holder('kept'); h.itself = h",
+    "a local variable of a failed cell": "def fails():\n    h = Holder('kept')\n    1 / 0\nfails()",
+    "a local variable in a chain of errors": (
+        "def fails():\n    h = Holder('kept')\n    try: 1 / 0\n    finally: raise KeyError\nfails()"
+    ),
+    "a finalizer": "import weakref\nh = Holder(None); none = weakref.finalize(h, leave_by_name, 'kept'); 1",
+    "a local variable of a cell that runs": (
+        "def goes_on():\n    h = Holder('kept')\n    print('on'); time.sleep(60)\ngoes_on()"
+    ),
+    "an await of a cell that runs": (
+        "import asyncio\ntry: print('on'); await asyncio.sleep(60)\nfinally: h = Holder('kept')"
+    ),
+}
+
+
+@pytest.mark.parametrize("held", HELD)
+def test_what_is_held_in_a_hidden_place_is_closed(nb: Client, tmp_path: Path, held: str) -> None:
+    prepare(nb, tmp_path)
+    nb.good(
+        "class Holder:\n    def __init__(self, name):\n        self.file = name and open(folder / name, 'w')\n"
+        "        if name: self.file.write('held')\n"
+        "    def __del__(self, leave=leave): leave('deleted')\n"
+        "def leave_by_name(name): (folder / name).write_text('held')"
+    )
+    cell = nb.start(HELD[held])
+    nb.wait_for(lambda: cell.done or "on" in cell.stdout)
+    nb.good("%restart")
+    nb.finish(cell)
+    assert done(tmp_path)["kept"] == "held"
+    assert done(tmp_path)["deleted"] == "ok"
+
+
 def test_one_that_goes_on_is_ended_by_force_and_its_exit_functions_run(nb: Client, tmp_path: Path) -> None:
     """A cell that swallows KeyboardInterrupt, beside a thread without end."""
     prepare(nb, tmp_path)

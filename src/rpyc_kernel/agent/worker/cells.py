@@ -10,6 +10,7 @@ import os
 import queue
 import sys
 import threading
+import time
 from collections import deque
 
 from .. import frames, wire
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from .interrupts import Interrupts
 
 RECEIVED = 0.02  #: seconds in which whoever awaits a task has received its exception
+QUIET = 0.1  #: seconds between two exceptions of signal handlers that are told
 
 
 class Job:
@@ -135,6 +137,7 @@ class Cells:
         self._running: Any = None  # its job
         self._awaiting: Dict[int, Interruptible] = {}
         self._ended = False
+        self._quiet_until = 0.0
         self._at_once = False  # a job runs outside of the loop
         when_imported("asyncio", self.have_loop)
 
@@ -328,6 +331,18 @@ class Cells:
         except (AttributeError, RuntimeError):
             show()
 
+    def caught_beside(self, error: BaseException) -> None:
+        """A signal handler of the user's has raised this, in the midst of our code or of the loop's.
+
+        To tell it takes longer than a timer may take to raise the next: of those that follow at once, nothing is told.
+        """
+        now = time.monotonic()
+        if now < self._quiet_until and not isinstance(error, KeyboardInterrupt):
+            return
+        self._quiet_until = now + QUIET
+        if not self.main_loop.call(self._caught, error):
+            self._caught(error)
+
     def _deliver(self, error: BaseException, wakeup: Any) -> None:
         """Python 3.7: the cell, which has awaited a task, has not been told with what that has ended."""
         assert self.main_loop.loop is not None
@@ -396,14 +411,16 @@ class Cells:
         finally:
             self.interrupts.depth += 1  # what comes now must not tear the end of the request
             self.interrupts.end(number)
-            self.interrupts.depth -= 1
             current.set(outer)
-        if self.port.outlet.forked:
-            _end_child(content)
-        if self._coroutines.pop(number, None) is not None:
-            self.port.reply(number, msg_type, content)
-        if message.type == "execute_request" and not message.content.get("allow_stdin"):
-            self.port.outlet.leave(number)
+        try:
+            if self.port.outlet.forked:
+                _end_child(content)
+            if self._coroutines.pop(number, None) is not None:
+                self.port.reply(number, msg_type, content)
+            if message.type == "execute_request" and not message.content.get("allow_stdin"):
+                self.port.outlet.leave(number)
+        finally:
+            self.interrupts.leave()
 
     async def _execute(self, number: int, content: Json) -> Json:
         self.port.allow_stdin = bool(content.get("allow_stdin"))

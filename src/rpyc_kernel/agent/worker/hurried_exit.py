@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import signal
 import sys
@@ -21,11 +22,34 @@ def release(namespace: Dict[str, Any]) -> None:
     """
 
     def clear() -> None:
+        finalizers = getattr(sys.modules.get("weakref"), "finalize", None)
+        if finalizers is not None:
+            finalizers._exitfunc()  # now, while there is what they use; it may have been registered before this
+        _flush_files()  # of a cycle, Python may close the file before it writes what is held back
         for name in list(namespace):
             if name != "__builtins__":
                 namespace.pop(name, None)
+        _forget_errors()
+        gc.collect()
 
     atexit.register(clear)
+
+
+def _forget_errors() -> None:
+    """Let go the local variables of code that has failed: the shell holds its last error."""
+    error = getattr(sys, "last_value", None)
+    seen = set()
+    while isinstance(error, BaseException) and id(error) not in seen:
+        seen.add(id(error))
+        trace = error.__traceback__
+        while trace is not None:
+            try:
+                trace.tb_frame.clear()
+                _ = trace.tb_frame.f_locals  # who has looked at them has left a copy in the frame; now it is made anew
+            except RuntimeError:  # it still runs
+                pass
+            trace = trace.tb_next
+        error = error.__cause__ or error.__context__
 
 
 def prepare() -> None:
@@ -55,7 +79,6 @@ def hurry() -> None:
 
 
 def _flush_files() -> None:
-    import gc
     import io
 
     gc.unfreeze()

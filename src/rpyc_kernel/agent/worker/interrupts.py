@@ -61,6 +61,8 @@ class Interrupts:
         self._late, self._late_until = 0, 0.0  # how many signals of interrupts that are known may still come
         self.depth = 0
         self._pending: Optional[int] = None
+        #: handlers of the user's whose signals have come meanwhile; each takes a frame
+        self.postponed: List[Callable[[Optional[FrameType]], None]] = []
         #: the globals of the code that drives cells, in which KeyboardInterrupt is not raised, and its functions
         self.machinery: Optional[Dict[str, Any]] = None
         self.driving: FrozenSet[CodeType] = frozenset()
@@ -227,13 +229,17 @@ class Interrupts:
     def leave(self) -> None:
         """The main thread may be interrupted again.
 
-        :raises KeyboardInterrupt: it was, meanwhile
+        :raises BaseException: it was, meanwhile; or what a handler of the user's raises, whose signal has come
         """
         self.depth -= 1
-        if self._pending is not None and not self.depth:
-            meant, self._pending = self._pending, None
-            if meant in self._running:
-                self._deliver(meant, sys._getframe(1))
+        if not self.depth and (self._pending is not None or self.postponed):
+            try:
+                while self.postponed:
+                    self.postponed.pop(0)(sys._getframe(1))
+            finally:
+                meant, self._pending = self._pending, None
+                if meant in self._running:
+                    self._deliver(meant, sys._getframe(1))
 
     def _deliver(self, meant: int, frame: Optional[FrameType]) -> None:
         now = time.monotonic()

@@ -13,7 +13,7 @@ import threading
 import time
 
 from .. import frames, own_imports, wire
-from . import hurried_exit, recursion, request_context, show
+from . import handlers, hurried_exit, recursion, request_context, show
 from .cells import Cells, Job
 from .claims import Claims
 from .comms import Comms
@@ -81,6 +81,7 @@ def _run(way: Way, config: Json, outlets: List[Outlet]) -> None:
     threading.Thread(target=sorter.run, name="rpyc-kernel-sorter", daemon=True).start()
     request_context.follow_threads()
     recursion.follow_limit()
+    handlers.guard(interrupts, cells.caught_beside)
     sys.argv = [""]
     named = config.get("env") or {}
     for name in PAGERS:  # by `update`, which looks at all abstract base classes, it takes 0.2 MiB

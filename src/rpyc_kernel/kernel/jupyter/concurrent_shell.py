@@ -188,6 +188,8 @@ class WhileBusyKernel(IPythonKernel):
         super().start()
         self._shared = copy_context()
 
+        for msg_type, each in self.control_handlers.items():  # whoever asks on the shell channel waits for a reply, too
+            self.shell_handlers.setdefault(msg_type, each)
         for handlers in (self.shell_handlers, self.control_handlers):
             handlers.update({msg_type: partial(self._handle, each) for msg_type, each in handlers.items()})
         self.shell_stream.on_recv(self._receive, copy=False)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from ..requests import Requests
 
 RECEIVE = 1 << 18  #: bytes of frames read at once
+CLOSED = "a cell has closed the files by which its output leaves it"
+PF_EXITING = 4  #: among a process's flags, of Linux
 _F_SETPIPE_SZ = 1031  # of Linux; the name is in fcntl from Python 3.10 on
 
 
@@ -130,8 +132,11 @@ class ForkedChild(Child):
                 data = os.read(self.sources[0], RECEIVE)
             except BlockingIOError:
                 return True
-            if not data:
-                self.gone = True  # its end of the pipe is closed: there is nothing more to watch for
+            if not data:  # its end of the pipe is closed: there is nothing more to watch for
+                self.gone = True
+                if not _ends(self.pid):
+                    self.cause = CLOSED
+                    self.kill()
                 return True
             self._received += data
             if len(self._received) >= self._needed:
@@ -205,6 +210,8 @@ class ForkedChild(Child):
         kind, number, text = self.page.partial
         if kind in frames.STREAMS:
             self.journal.add_text(frames.STREAMS[kind], self.requests.parent_of(number), text)
+        if self.cause == CLOSED:
+            return frames.FAILED_CODE
         return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 
     def close(self) -> None:
@@ -212,6 +219,15 @@ class ForkedChild(Child):
         self.socket.close()
         for fd in self.sources:
             os.close(fd)
+
+
+def _ends(pid: int) -> bool:
+    """Whether a process is about to end, or has: it closes its files somewhat before it can be waited for."""
+    try:
+        with open("/proc/%d/stat" % pid, "rb") as file:
+            return bool(int(file.read().rpartition(b")")[2].split()[6]) & PF_EXITING)
+    except (OSError, ValueError, IndexError):
+        return True
 
 
 def _enlarge(fd: int) -> None:

@@ -17,6 +17,7 @@ from traitlets.config import Config
 
 from ...claims import Claims
 from ...error_hints import hints
+from ...interrupts import Unmasked
 from ..plain.display import tracebacks
 from . import processes
 from .compiler import CellCompiler
@@ -223,8 +224,11 @@ class ZMQInteractiveShell(Claims, InteractiveShell):  # type: ignore[misc]
     ) -> None:
         """Show an error, also one that IPython can't format."""
         self.port.failed()
-        if not self._show_too_much(exc_tuple, exception_only):
-            super().showtraceback(exc_tuple, filename, tb_offset, exception_only, **more)
+        try:
+            if not self._show_too_much(exc_tuple, exception_only):
+                super().showtraceback(exc_tuple, filename, tb_offset, exception_only, **more)
+        except Unmasked:  # the debugger that %pdb has opened was stopped; the error was shown before
+            self.port.failed()
 
     def showsyntaxerror(self, filename: Any = None, *args: Any, **options: Any) -> None:
         """Show a SyntaxError, also one that IPython can't format."""

@@ -105,6 +105,7 @@ class PlainShell:
     ) -> Content:
         """Run a cell; gives the content of its ``execute_reply``. Never raises."""
         count = self.execution_count
+        error: Optional[BaseException] = None
         try:
             try:
                 error = await self._run_cell(code, silent, store_history and not silent, count)
@@ -123,8 +124,9 @@ class PlainShell:
         except GeneratorExit:
             raise
         except BaseException as raised:
-            # the second interrupt, while the first was being reported
-            return self._reply({"ename": type(raised).__name__, "evalue": "", "traceback": []}, count)
+            content = _not_shown(error or raised, raised)
+            self.publish("error", content)
+            return self._reply(content, count)
 
     def needs_loop(self, code: str) -> bool:
         """True if the cell awaits something outside functions, so that it has to run inside an event loop."""
@@ -328,6 +330,15 @@ def _exit(error: SystemExit) -> Content:
     finally:
         error.__traceback__, error.__context__, error.__cause__ = tb, context, cause
     return content
+
+
+def _not_shown(error: BaseException, raised: BaseException) -> Content:
+    """An error of which nothing can be shown, since that has raised another; or somebody has pressed stop meanwhile."""
+    name, why = (type.__dict__["__name__"].__get__(type(each)) for each in (error, raised))
+    if not isinstance(raised, (Exception, SystemExit)):
+        return {"ename": why, "evalue": "", "traceback": ["%s, while the cell's %s was to be shown" % (why, name)]}
+    text = "it can't be shown: that raises %s" % why
+    return {"ename": name, "evalue": text, "traceback": ["%s: %s" % (name, text)]}
 
 
 def _error_content(error: BaseException) -> Content:
