@@ -38,6 +38,7 @@ LOADED_BY = {
     "worker/shell_ipython/processes.py": ("IPython",),
     "worker/shell_ipython/compiler.py": ("IPython",),
     "worker/shell_ipython/database.py": ("IPython",),
+    "worker/shell_ipython/events.py": ("IPython",),
     "worker/shell_ipython/profile.py": ("IPython", "traitlets"),
 }
 

@@ -14,7 +14,7 @@ from .figures import Figures
 from .formats import mime_bundle
 from .history import History
 from .transform import dedent, is_quiet, transform
-from .usage import Outcome, UsageError
+from .usage import CellInfo, Outcome, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -179,11 +179,12 @@ class PlainShell:
         self._count = count
         filename = self.compiler.name("Cell In[%d]" % count, code)
         self.cell = (code, filename)
-        events = self.facade.events
+        events, info = self.facade.events, CellInfo(code, store, silent)
         events.trigger("pre_execute")
         if not silent:
-            events.trigger("pre_run_cell", None)
+            events.trigger("pre_run_cell", info)
         outcome = await self.run_source(code, filename)
+        outcome.info, outcome.execution_count = info, count if store else None
         self.figures.flush()
         events.trigger("post_execute")
         if not silent:
