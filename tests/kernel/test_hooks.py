@@ -1,5 +1,7 @@
 """What runs around a cell (hooks), and what a cell shows without failing: its reply says how the cell itself ended."""
 
+import ast
+
 import pytest
 
 from tests.kernel.client import Client
@@ -13,7 +15,10 @@ def told(cell: Request) -> str:
     return plain(cell.stderr) + (cell.traceback if cell.error else "")
 
 
-@pytest.mark.parametrize("raised", ["ValueError('of the hook')", "KeyboardInterrupt('of the hook')"])
+RAISED = [f"{kind}('of the hook')" for kind in ("ValueError", "KeyboardInterrupt", "SystemExit", "GeneratorExit")]
+
+
+@pytest.mark.parametrize("raised", RAISED)
 def test_a_failing_hook_is_shown_and_the_cell_is_good(nb: Client, raised: str) -> None:
     for hook in HOOKS:
         nb.good(
@@ -46,6 +51,34 @@ def test_the_error_of_a_cell_is_its_own_also_when_a_hook_fails(nb: Client) -> No
 def test_what_is_called_around_cells_can_be_looked_at(nb: Client) -> None:
     nb.good("events = get_ipython().events\ndef hook(): pass\nevents.register('pre_execute', hook)")
     assert nb.good("hook in events.callbacks['pre_execute']").text == "True"
+
+
+def test_hooks_are_told_what_the_cell_is_and_how_it_ended(nb: Client) -> None:
+    nb.good(
+        "told = []\n"
+        "def before(info): told.append((info.raw_cell, info.store_history, info.silent))\n"
+        "def after(result):\n"
+        "    errors = [type(each).__name__ for each in (result.error_before_exec, result.error_in_exec)]\n"
+        "    told.append((result.info.raw_cell, result.execution_count, result.success, *errors))\n"
+        "get_ipython().events.register('pre_run_cell', before)\n"
+    )
+    nb.good("get_ipython().events.register('post_run_cell', after)")
+    nb.run("1/0")
+    nb.run("1 1")
+    count = nb.good(
+        "get_ipython().events.unregister('pre_run_cell', before)\n"
+        "get_ipython().events.unregister('post_run_cell', after)\ntold"
+    )
+    assert count.reply is not None
+    third = count.reply["execution_count"]
+    assert count.text is not None
+    told = ast.literal_eval(count.text)
+    assert told[-5:-1] == [
+        ("1/0", True, False),
+        ("1/0", third - 2, False, "NoneType", "ZeroDivisionError"),
+        ("1 1", True, False),
+        ("1 1", third - 1, False, "SyntaxError", "NoneType"),
+    ]
 
 
 SHOWN = {

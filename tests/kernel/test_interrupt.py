@@ -245,3 +245,21 @@ while True: pass
     assert nb.interrupted(cell) < SOON
     assert cell.error is not None
     assert cell.error["ename"] == "KeyboardInterrupt"
+
+
+def test_a_stop_that_a_finalizer_swallows_is_not_the_next_cell_s(nb: Client) -> None:
+    nb.good("""
+import time
+class Slow:
+    def __del__(self):
+        print('letting go', flush=True)
+        time.sleep(60)
+slow = Slow()""")
+    cell = nb.start("del slow")
+    nb.wait_output(cell, "letting go")
+    assert nb.interrupted(cell) < 5
+    assert nb.good("time.sleep(0.3)\n'slept'").text == "'slept'"
+    cell = nb.start("print('began', flush=True)\ntime.sleep(60)")
+    nb.wait_output(cell, "began")
+    assert nb.interrupted(cell) < 5
+    assert cell.status == "error"

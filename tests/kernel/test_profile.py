@@ -134,6 +134,25 @@ def test_what_is_stored_outlives_restart_and_session(new_kernel: Callable[..., K
     assert not [path for path in terminal.rglob("*") if path.name.endswith(".tmp")]
 
 
+def test_what_is_stored_is_on_the_disk_before_it_replaces_what_was(kernel: Kernel, with_ipython: Remote) -> None:
+    nb = kernel.first
+    connect(nb, with_ipython)
+    nb.good("""
+import os
+done = []
+def noted(name):
+    function = getattr(os, name)
+    def call(*args):
+        if name == "replace" or os.readlink(f"/proc/self/fd/{args[0]}").find("/db/") > 0:
+            done.append(name)
+        return function(*args)
+    setattr(os, name, call)
+noted("fsync"); noted("replace")
+x = 5""")
+    nb.good("%store x")
+    assert nb.good("done").text == "['fsync', 'replace']"
+
+
 @pytest.mark.parametrize("broken", ["missing", "a file"])
 def test_a_home_that_cannot_be_written_does_no_harm(kernel: Kernel, broken: str, tmp_path: Path) -> None:
     home = tmp_path / "nowhere"

@@ -149,3 +149,45 @@ def test_a_property_s_attribute_error_has_its_words(nb: Client) -> None:
     assert cell.error["ename"] == "AttributeError"
     assert "message of the property" in cell.error["evalue"]
     assert "def v(self)" in cell.traceback
+
+
+def test_what_generators_and_coroutines_return_arrives(nb: Client) -> None:
+    nb.good("""
+import asyncio
+def counts():
+    got = yield 1
+    return [got]
+async def measure():
+    await asyncio.sleep(0)
+    return {'t': 21}
+def delegate(generator):
+    got = yield from generator
+    yield 'returned', got
+def run(coroutine):
+    async def wait(): return await coroutine
+    return asyncio.run(wait())
+class Block:
+    def __enter__(self): return self
+    def __exit__(self, kind, error, trace):
+        self.value = error.value
+        return True
+block = Block()
+""")
+    code = """
+def delegate(generator):
+    got = yield from generator
+    print('returned', got)
+print(list(delegate(remote.namespace['counts']())))
+print(await remote.namespace['measure']())
+def own():
+    yield 2
+    return 'own value'
+async def own_coroutine(): return ('own', [3])
+print(list(remote.namespace['delegate'](own())))
+print(remote.namespace['run'](own_coroutine()))
+with remote.namespace['block']: raise StopIteration(5)
+print(remote.namespace['block'].value)
+"""
+    assert here(nb, code).stdout == (
+        "returned [None]\n[1]\n{'t': 21}\n[2, ('returned', 'own value')]\n('own', [3])\n5\n"
+    )

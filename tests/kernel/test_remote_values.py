@@ -124,3 +124,12 @@ def test_isinstance_of_anything_never_fails(fresh: Client) -> None:
     code = "import gc\nprint([isinstance(each, int) for each in kept], len(remote.namespace) > 0)\n"
     code += "print(sum(isinstance(each, (int, dict)) for each in gc.get_objects()) > 0)"
     assert here(fresh, code).stdout == "[False, False, False, False] True\nTrue\n"
+
+
+def test_an_object_that_a_callback_has_given_comes_back(nb: Client) -> None:
+    nb.good("class Thing: pass\ndef same(make): return make()\ndef kind(make): return type(make()).__name__\n")
+    there = "remote.namespace['same']"
+    assert text(nb, f"{there}(lambda: [3]), {there}(lambda: ([4], 5))") == "([3], ([4], 5))"
+    assert text(nb, "remote.modules.functools.reduce(lambda a, b: a + b, [[1], [2], [3]])") == "[1, 2, 3]"
+    made = "remote.namespace['kind'](lambda: remote.namespace['Thing']())"
+    assert text(nb, f"{made}, remote.eval('1')") == "('Thing', 1)"

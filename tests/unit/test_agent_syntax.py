@@ -38,6 +38,7 @@ LOADED_BY = {
     "worker/shells/ipython/processes.py": ("IPython",),
     "worker/shells/ipython/compiler.py": ("IPython",),
     "worker/shells/ipython/database.py": ("IPython",),
+    "worker/shells/ipython/events.py": ("IPython",),
     "worker/shells/ipython/profile.py": ("IPython", "traitlets"),
 }
 

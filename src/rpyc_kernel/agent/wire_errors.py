@@ -1,7 +1,7 @@
 """Exceptions in a live connection into a session, at both ends: how they are told, and their classes once told.
 
 An exception is dumped as RPyC's vinegar does it, ``((module, name), args, attributes, traceback)``, with more under
-names that no attribute has (CLASS, TEXT, CAUSE, MEMBERS, DATA).
+names that no attribute has (CLASS, TEXT, CAUSE, MEMBERS, DATA, RETURNED).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .worker.plain_data import pack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional, Sequence, Tuple, Type
+    from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Type
 
     Bases = Tuple[Type[BaseException], ...]
 
@@ -23,6 +23,7 @@ TEXT = "____text__"  #: what ``str`` says of it
 CAUSE = "____cause__"  #: dumped
 MEMBERS = "____members__"  #: of an exception group, each dumped
 DATA = "____data__"  #: packed: those of its args and attributes that are lists, dictionaries, …
+RETURNED = "____returned__"  #: boxed: what a generator or coroutine returns, of its StopIteration
 STOP_ITERATION = 1  #: in place of a dumped one, as RPyC has it
 
 MAX_TEXT = 100_000  #: characters of a text that an exception carries
@@ -89,6 +90,31 @@ def dump(
         if more and not is_built_in(kind):
             told = told[0], args, ((CLASS, describe(kind)),), told[3]
     return told
+
+
+def returned(error: BaseException, box: Callable[[Any], Any]) -> Any:
+    """What the other end is told of a StopIteration with a value, None of all others. RPyC tells no values.
+
+    :param box: the connection's
+    """
+    if type(error) is not StopIteration or error.value is None:
+        return None
+    try:
+        told = ("builtins", "StopIteration"), (), ((RETURNED, box(error.value)),), "StopIteration\n"
+        check(told)
+    except Exception:  # it can't be sent
+        return None
+    return told
+
+
+def find_returned(told: Any) -> Any:
+    """The box that `returned` has put into what was told, or None."""
+    if not (isinstance(told, tuple) and len(told) == 4 and told[0] == ("builtins", "StopIteration")):
+        return None
+    attributes = told[2]
+    if not (isinstance(attributes, tuple) and len(attributes) == 1 and isinstance(attributes[0], tuple)):
+        return None
+    return attributes[0][1] if attributes[0][:1] == (RETURNED,) and len(attributes[0]) == 2 else None
 
 
 def _dump(

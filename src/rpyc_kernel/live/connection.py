@@ -16,7 +16,7 @@ from rpyc.core import brine, consts
 from rpyc.core.async_ import AsyncResult, AsyncResultTimeout
 from rpyc.lib import Timeout
 
-from rpyc_kernel.agent import wire_live
+from rpyc_kernel.agent import wire_errors, wire_live
 from rpyc_kernel.errors import ProtocolError, RpycKernelError
 from rpyc_kernel.live import exceptions, exposed, netrefs
 from rpyc_kernel.live.guard import GuardedConnection
@@ -123,11 +123,11 @@ class LiveConnection(GuardedConnection):
             if not self._sendlock.acquire(blocking=False):
                 return
             try:
-                while self._dropped:
+                while self._send_queue:  # which may name what is dropped by now
+                    self._channel.send(self._send_queue.pop(0))
+                if self._dropped:
                     request = exposed.dropped(*self._dropped.popleft())
                     self._channel.send(self._pack(consts.MSG_REQUEST, next(self._no_answer), request))
-                if self._send_queue:
-                    self._channel.send(self._send_queue.pop(0))
             finally:
                 self._sendlock.release()
 
@@ -214,7 +214,12 @@ class LiveConnection(GuardedConnection):
         self._seq_request_callback(kind, seq, failed, found)
 
     def _unbox_exc(self, raw: Any) -> Any:
-        error = exceptions.load(raw, self.where, self.exception_classes)
+        box = wire_errors.find_returned(raw)
+        error: BaseException | type[BaseException]
+        if box is None:
+            error = exceptions.load(raw, self.where, self.exception_classes)
+        else:
+            error = StopIteration(self._unbox(box))
         raised, self._raised = self._raised, None
         if raised is not None and exceptions.is_same(raw, raised[1]):  # it began in a callback, here
             if not isinstance(raised[0], Exception):
@@ -224,6 +229,11 @@ class LiveConnection(GuardedConnection):
                 error = exceptions.as_raised(error, raised[0])
                 error.__cause__ = raised[0]
         return error
+
+    def _told(self, error: BaseException) -> Any:
+        """What the other side is told of an exception of ours."""
+        returned = wire_errors.returned(error, self._box) if self.by_value else None
+        return returned or exceptions.dump(error, more=self.by_value)
 
     def _wrong(self, error: Exception) -> ProtocolError:
         wrong = ProtocolError(self.where, str(error) or type(error).__name__)
@@ -238,13 +248,14 @@ class LiveConnection(GuardedConnection):
         try:
             if self._depth > MAX_DEPTH:  # before the stack ends at a place where an answer would be lost
                 raise RecursionError(f"more than {MAX_DEPTH} calls within calls")
-            reply = self._pack(consts.MSG_REPLY, seq, self._box(self._do(request)))
+            result = self._do(request)  # it lives until it is sent: what is theirs would be dropped before
+            reply = self._pack(consts.MSG_REPLY, seq, self._box(result))
         except BrineError as error:
             raise self._wrong(error) from None
         except BaseException as error:
             if self._closed:
                 raise
-            told = exceptions.dump(error, more=self.by_value)
+            told = self._told(error)
             if not isinstance(error, exposed.RefusedError):
                 self._raised = error, told
             if isinstance(error, KeyboardInterrupt):  # the stop button: it ends the waiting, whoever keeps us busy

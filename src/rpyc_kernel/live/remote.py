@@ -141,7 +141,7 @@ class Remote(LiveConnection):
         if netref is not None and netref.____conn__ is self:
             return super()._box(netref)
         if issubclass(kind, BaseException):
-            return wire_live.ERROR, exceptions.dump(obj, more=True)
+            return wire_live.ERROR, self._told(obj)
         if issubclass(kind, BaseNetref):
             return super()._box(obj)
         return (by_value.of_class(obj) if issubclass(kind, type) else by_value.of_numpy(obj)) or super()._box(obj)

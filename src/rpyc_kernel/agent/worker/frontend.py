@@ -126,7 +126,7 @@ class Port:
         """Let the running thread or task belong to another request from now on, if that is known.
 
         :param parent: the request as a message, or its header
-        :returns: what `attribution.current` is reset by
+        :returns: what `request_context.current` is reset by
         """
         wanted = header_of(parent).get("msg_id")
         number = self.request

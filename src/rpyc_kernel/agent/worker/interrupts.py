@@ -76,6 +76,7 @@ class Interrupts:
         self.mute = False
         self._again = 0  # the request that is to be looked at with the next signal, which is our own
         self._uncancelled = 0  # the request whose `cancel` has not had its turn yet
+        self._swallowed = 0  # the request that is interrupted again, since Python has swallowed its interrupt
         self._insistence: Optional[Insistence] = None
         self._insists_on, self._insists_since = 0, 0.0
         self._stopped_question: Optional[Tuple[int, List[Tuple[CodeType, int]]]] = None
@@ -93,12 +94,21 @@ class Interrupts:
 
         def press_again(unraisable: Any) -> None:
             if unraisable.exc_type is KeyboardInterrupt:
-                self._running.update(dict.fromkeys(self._running, 0.0))
-                _thread.start_new_thread(_signal_later, (AGAIN,))
+                meant = current.get() if current.get() in self._running else next(iter(self._running), 0)
+                if meant:
+                    self._running[meant] = 0.0
+                    _thread.start_new_thread(self._press_later, (meant,))
             elif not self.mute:
                 hook(unraisable)
 
         sys.unraisablehook = press_again
+
+    def _press_later(self, meant: int) -> None:
+        """Interrupt that request once more in a moment, and none that comes behind it."""
+        time.sleep(AGAIN)
+        if meant in self._running:
+            self._swallowed = meant
+            signal_main()
 
     def begin(self, number: int) -> bool:
         """The request begins; False if it was interrupted already and must not run."""
@@ -115,6 +125,9 @@ class Interrupts:
         self._running.pop(number, None)
         self._pending = None
         self.cancelled(number)
+        if number == self._swallowed:
+            self._swallowed = 0
+            self._late, self._late_until = self._late + 1, time.monotonic() + REPEAT  # its signal may still come
         if number == self._insists_on:
             self.stop_insisting()
         if self._stopped_question is not None and number == self._stopped_question[0]:
@@ -202,6 +215,8 @@ class Interrupts:
         elif self._late > 0 and time.monotonic() < self._late_until:
             self._late -= 1
             return
+        elif self._swallowed:
+            meant, self._swallowed = self._swallowed, 0
         else:
             meant = current.get()  # not ours: the user's code has sent it
         if meant not in self._running:
@@ -355,11 +370,6 @@ def _holds_debugger(frame: Optional[FrameType]) -> bool:
             return True
         frame = frame.f_back
     return False
-
-
-def _signal_later(seconds: float) -> None:
-    time.sleep(seconds)
-    signal_main()
 
 
 def _nothing(*_arguments: object) -> None:

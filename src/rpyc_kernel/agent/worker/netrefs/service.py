@@ -138,7 +138,7 @@ class SessionConnection(Connection):
     def _unbox(self, package: Any) -> Any:
         label, value = package
         if label == wire_live.ERROR:
-            return self.errors.load(value)
+            return self._unbox_exc(value)
         if label == wire_live.ERROR_CLASS:
             return self.errors.find(value)
         if label >= wire_live.NAMED:
@@ -146,7 +146,8 @@ class SessionConnection(Connection):
         return super()._unbox(package)
 
     def _unbox_exc(self, raw: Any) -> Any:
-        return self.errors.load(raw)
+        box = wire_errors.find_returned(raw)
+        return self.errors.load(raw) if box is None else StopIteration(self._unbox(box))
 
     def _netref_factory(self, id_pack: Any) -> Any:
         made = self._netref_classes_cache.get(id_pack) if id_pack[2] == 0 else None
@@ -166,17 +167,24 @@ class SessionConnection(Connection):
             self._channel.serving = outer
 
     def _answer(self, seq: int, request: Any) -> None:
-        """Do what a request says, and answer it: with an exception if anything fails before the answer is packed."""
+        """Do what a request says, and answer it: with an exception if anything fails before the answer is packed.
+
+        What is answered lives until it is sent: the other end would hear first that a reference to what is its own was
+        dropped, and could let go of it.
+        """
+        result: Any = None
         try:
             handler, boxed = request
             if handler == consts.HANDLE_DEL:  # by its id: what it is known by may have changed since
                 (_label, pack), (_value, count) = boxed[1]
                 self._local_objects.decref(pack, count)
                 return
-            kind, answer = consts.MSG_REPLY, self._box(self._HANDLERS[handler](self, *self._unbox(boxed)))
+            result = self._HANDLERS[handler](self, *self._unbox(boxed))
+            kind, answer = consts.MSG_REPLY, self._box(result)
             wire_live.check(answer)
         except BaseException as error:
             self._last_traceback = error.__traceback__
+            result = error.value if type(error) is StopIteration else None
             kind, answer = consts.MSG_EXCEPTION, self._told(error)
         if seq < 0:  # a dropped reference needs no answer
             return
@@ -187,7 +195,8 @@ class SessionConnection(Connection):
 
     def _told(self, error: BaseException) -> Any:
         try:
-            return self.errors.dump(error, _of_user(error.__traceback__))
+            returned = wire_errors.returned(error, self._box)
+            return returned or self.errors.dump(error, _of_user(error.__traceback__))
         except RecursionError:  # at the end of the stack even that is too much
             return ("builtins", "RecursionError"), ("maximum recursion depth exceeded",), (), ""
 

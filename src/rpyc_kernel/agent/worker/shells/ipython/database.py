@@ -57,6 +57,8 @@ class Database(MutableMapping):  # type: ignore[type-arg]
             os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
             with open(unfinished, "wb") as file:
                 file.write(data)
+                file.flush()
+                os.fsync(file.fileno())  # a board that loses its power then has what was stored, or what was before
             os.replace(unfinished, path)
         except OSError as error:
             try:

@@ -23,6 +23,7 @@ from . import processes
 from .compiler import CellCompiler
 from .database import Database
 from .errors import describe, is_too_much
+from .events import Events
 from .ipykernel_names import take_names
 from .magics import KernelMagics, saying_where
 from .profile import IPKernelApp
@@ -132,6 +133,7 @@ class ZMQInteractiveShell(Claims, InteractiveShell):  # type: ignore[misc]
     """
 
     kernel = AnyTrait()
+    events: Any
     enable_html_pager = False
     _database: Any = None
     begins = False  #: while the user's startup files run
@@ -157,6 +159,13 @@ class ZMQInteractiveShell(Claims, InteractiveShell):  # type: ignore[misc]
     @db.setter
     def db(self, value: Any) -> None:
         """Keep ours: older versions of IPython set theirs, and make its folder."""
+
+    def init_events(self) -> None:
+        """IPython's events, with functions that can't end a cell."""
+        super().init_events()
+        own = self.events.callbacks
+        self.events = Events(self, own)
+        self.events.callbacks.update(own)
 
     def init_magics(self) -> None:
         """IPython's magics, and those of a kernel."""

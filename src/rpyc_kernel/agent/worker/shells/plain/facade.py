@@ -58,7 +58,7 @@ class Events:
                     if not args:
                         raise
                     function()
-            except (Exception, KeyboardInterrupt) as error:
+            except BaseException as error:  # sys.exit() too: each cell would fail, also the one that takes it away
                 from .display.tracebacks import format_error
 
                 sys.stderr.write("Error in callback %r (for %s):\n" % (function, event))

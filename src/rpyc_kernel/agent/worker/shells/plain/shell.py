@@ -14,7 +14,7 @@ from .facade import Facade, Farewell
 from .history import History
 from .language.compiling import Compiler
 from .language.transform import dedent, is_quiet, transform
-from .magics.usage import Outcome, UsageError
+from .magics.usage import CellInfo, Outcome, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -181,11 +181,12 @@ class PlainShell:
         self._count = count
         filename = self.compiler.name("Cell In[%d]" % count, code)
         self.cell = (code, filename)
-        events = self.facade.events
+        events, info = self.facade.events, CellInfo(code, store, silent)
         events.trigger("pre_execute")
         if not silent:
-            events.trigger("pre_run_cell", None)
+            events.trigger("pre_run_cell", info)
         outcome = await self.run_source(code, filename)
+        outcome.info, outcome.execution_count = info, count if store else None
         self.figures.flush()
         events.trigger("post_execute")
         if not silent:

@@ -11,17 +11,32 @@ class UsageError(Exception):
     """A magic that doesn't exist or was used wrongly. Its text is all that the user sees: it has no traceback."""
 
 
+class CellInfo:
+    """What functions around cells are told of one, by the names that IPython has for it."""
+
+    __slots__ = ("cell_id", "raw_cell", "shell_futures", "silent", "store_history")
+
+    def __init__(self, raw_cell: str, store_history: bool, silent: bool) -> None:
+        self.raw_cell, self.store_history, self.silent = raw_cell, store_history, silent
+        self.shell_futures, self.cell_id = True, None
+
+    def __repr__(self) -> str:
+        return "<CellInfo raw_cell=%r>" % self.raw_cell
+
+
 class Outcome:
     """A value or an error, returned instead of raised.
 
     A coroutine cannot raise what code raises: StopIteration would become RuntimeError on the way (PEP 479).
     """
 
-    __slots__ = ("error", "value")
+    __slots__ = ("error", "execution_count", "info", "value")
 
     def __init__(self, value: Any = None, error: Optional[BaseException] = None) -> None:
         self.value = value
         self.error = error
+        self.execution_count: Optional[int] = None
+        self.info: Optional[CellInfo] = None
 
     def __repr__(self) -> str:
         return "<Outcome error=%r>" % self.error if self.error is not None else "<Outcome value=%r>" % (self.value,)
@@ -37,8 +52,12 @@ class Outcome:
         return self.value
 
     @property
+    def error_before_exec(self) -> Optional[BaseException]:
+        return self.error if isinstance(self.error, SyntaxError) else None
+
+    @property
     def error_in_exec(self) -> Optional[BaseException]:
-        return self.error
+        return None if isinstance(self.error, SyntaxError) else self.error
 
     def raise_error(self) -> None:
         """Raise what the code raised."""
