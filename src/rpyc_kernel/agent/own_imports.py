@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, List, Optional
 
+PACKAGE = __name__.rpartition(".")[0]  #: the agent's, under whatever name it is mounted
 OURS = (__name__.partition(".")[0], "IPython")  #: whose late imports are as good as early ones
 STDLIB = os.path.dirname(getattr(os, "__file__", "") or "")
 

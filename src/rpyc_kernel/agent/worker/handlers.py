@@ -10,6 +10,7 @@ import functools
 import os
 import signal
 
+from ..own_imports import PACKAGE
 from .failures import STDLIB
 from .main_loop import MACHINERY
 
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
     Handler = Callable[[int, Optional[FrameType]], Any]
 
-OURS = __name__.rsplit(".", 2)[0] + "."  #: the package of the agent
-DRIVER = __name__.rsplit(".", 1)[0] + ".main"  #: below it no code is the user's
+OURS = PACKAGE + "."
+DRIVER = PACKAGE + ".worker.main"  #: below it no code is the user's
 
 
 class Guarded:

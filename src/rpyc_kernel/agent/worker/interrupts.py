@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 
+from ..own_imports import PACKAGE
 from .request_context import current
 
 TYPE_CHECKING = False
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from .forced_interrupt import Insistence
     from .io.spawned import Told
 
-OURS = __name__.rsplit(".", 2)[0] + "."  #: the package of the agent, under whatever name it is mounted
+OURS = PACKAGE + "."
 AGAIN = 0.02  #: seconds after which an interrupt that was swallowed is repeated
 REPEAT = 0.5  #: seconds in which a second interrupt of one request is the same press
 TWICE = 5.0  #: seconds between two presses of somebody who wants the cell to end, whatever it does

@@ -12,6 +12,7 @@ import sys
 from contextvars import copy_context
 from time import monotonic
 
+from ..own_imports import PACKAGE
 from .request_context import current
 
 TYPE_CHECKING = False
@@ -199,10 +200,9 @@ def task_of(handle: Any) -> Any:
 def user_traceback(error: BaseException) -> Optional[TracebackType]:
     """The traceback from the first line of the user's code on; None if no such code was running."""
     trace = error.__traceback__
-    ours = __name__.rsplit(".", 2)[0]
     while trace is not None:
         name = trace.tb_frame.f_globals.get("__name__") or ""
-        if name.split(".")[0] not in MACHINERY and not name.startswith(ours):
+        if name.split(".")[0] not in MACHINERY and not name.startswith(PACKAGE):
             return trace
         trace = trace.tb_next
     return None

@@ -16,6 +16,7 @@ from rpyc.core.protocol import Connection
 from rpyc.core.service import SlaveService
 
 from ... import wire_errors, wire_live
+from ...own_imports import PACKAGE
 from ...wire import MessageTooLong
 from .. import plain_data
 from . import errors, proxies
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 VERSION = ".".join(map(str, rpyc.version.version))  # a tuple in all of them; rpyc.__version__ is not
 IS_OLD = int(rpyc.version.version[0]) < 6  # numbers up to 5.x, texts since
 INTERNALS = (os.path.dirname(os.path.abspath(rpyc.__file__)) + os.sep,)
-OURS = __name__.rpartition(".")[0] + "."
+OURS = PACKAGE + "."
 _LINES = 100  #: texts whose lines tracebacks can show
 
 

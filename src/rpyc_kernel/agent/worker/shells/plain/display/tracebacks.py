@@ -7,6 +7,7 @@ import linecache
 import os
 import sys
 
+from .....own_imports import PACKAGE
 from ....error_hints import hints
 from ..language.compiling import cell_of
 
@@ -33,7 +34,6 @@ _RULE = RED + "-" * 75 + RESET
 name_cell: Optional[Callable[[str], Optional[Tuple[str, str]]]] = None
 
 #: the package of the agent, under whatever name it is mounted: its frames are nobody's business
-OUR_PACKAGE = __name__.rsplit(".", 3)[0]
 
 
 class Entry:
@@ -111,7 +111,7 @@ def hide_ours(error: Optional[BaseException]) -> None:
 def is_ours(frame: FrameType) -> bool:
     """True for a frame of the agent."""
     name = frame.f_globals.get("__name__")
-    return isinstance(name, str) and (name == OUR_PACKAGE or name.startswith(OUR_PACKAGE + "."))
+    return isinstance(name, str) and (name == PACKAGE or name.startswith(PACKAGE + "."))
 
 
 def _format_chain(error: BaseException, shown: Optional[Dict[int, BaseException]] = None, depth: int = 0) -> List[str]:
