@@ -45,7 +45,7 @@ def test_lines_of_files_and_of_earlier_cells(session):
     assert "Cell In[2], line 1\n----> 1 f('{')" in text
     assert "Cell In[1], line 3, in f" in text
     assert "decoder.py" in text
-    assert "shell_plain" not in text
+    assert "agent" not in text
 
 
 def test_causes(session):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import contextlib
 import sys
 import types
 
@@ -125,7 +126,8 @@ class PlainShell:
             raise
         except BaseException as raised:
             content = _not_shown(error or raised, raised)
-            self.publish("error", content)
+            with contextlib.suppress(BaseException):  # pressed again; the reply tells it
+                self.publish("error", content)
             return self._reply(content, count)
 
     def needs_loop(self, code: str) -> bool:
