@@ -148,7 +148,7 @@ def test_after_a_crash_it_finds_its_session(kernel: InstalledKernel) -> None:
 COMMANDS = """
 import time
 from rpyc_kernel.errors import CommandError
-from rpyc_kernel.kernel import magics
+from rpyc_kernel.kernel.commands import registry
 from rpyc_kernel.kernel.app import main
 from rpyc_kernel.kernel.commands.spec import CommandSpec, Kind, Option, Positional
 from rpyc_kernel.kernel.kernel import RpycKernel
@@ -171,9 +171,9 @@ async def broken(kernel, arguments, cell):
 
 options = (Option("loud", Kind.FLAG, "louder"), Option("after", Kind.DURATION, "later", "TIME"))
 words = Positional("words", "what to tell", many=True)
-magics.add(CommandSpec("tell", ("%", "$"), "Tells.", (words,), options), tell)
-magics.add(CommandSpec("wait", ("%",), "Waits."), wait)
-magics.add(CommandSpec("broken", ("%",), "Breaks."), broken)
+registry.add(CommandSpec("tell", ("%", "$"), "Tells.", (words,), options), tell)
+registry.add(CommandSpec("wait", ("%",), "Waits."), wait)
+registry.add(CommandSpec("broken", ("%",), "Breaks."), broken)
 main(OwnKernel)
 """
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import contextlib
 import sys
 import types
 
@@ -126,8 +125,10 @@ class PlainShell:
             raise
         except BaseException as raised:
             content = _not_shown(error or raised, raised)
-            with contextlib.suppress(BaseException):  # pressed again; the reply tells it
+            try:
                 self.publish("error", content)
+            except BaseException:
+                pass  # pressed again: the reply tells it
             return self._reply(content, count)
 
     def needs_loop(self, code: str) -> bool:
