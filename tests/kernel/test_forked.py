@@ -36,6 +36,6 @@ def test_a_kernel_on_unix_sockets_listens_on_no_port(new_kernel: Callable[..., K
         each.laddr for each in sockets if each.status == psutil.CONN_LISTEN and not isinstance(each.laddr, str)
     ] == []
     folder = Path(kernel.manager.connection_file).parent
-    assert len([path for path in folder.iterdir() if path.is_socket()]) == 6
+    assert len([path for path in folder.iterdir() if path.is_socket()]) == 5
     kernel.shutdown()
     assert [path for path in folder.iterdir() if path.is_socket()] == []

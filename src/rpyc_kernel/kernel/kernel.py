@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import socket
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from traitlets import Bool, Dict, Enum, Float, Type, Unicode
+from traitlets import Bool, Dict, Enum, Float, Unicode
 
 from rpyc_kernel import __version__
 from rpyc_kernel.agent.wire import Message
@@ -24,12 +23,9 @@ from rpyc_kernel.errors import (
 )
 from rpyc_kernel.kernel.cell import NOTHING, Cell
 from rpyc_kernel.kernel.commands import registry, route
-from rpyc_kernel.kernel.jupyter import debugger, logs, usage
-from rpyc_kernel.kernel.jupyter.interrupt import StoppableKernel
-from rpyc_kernel.kernel.jupyter.iopub_backpressure import PatientIOPub
-from rpyc_kernel.kernel.jupyter.local_shell import LocalShell
+from rpyc_kernel.kernel.jupyter import logs
+from rpyc_kernel.kernel.jupyter.base_kernel import BaseKernel
 from rpyc_kernel.kernel.jupyter.origin import origin
-from rpyc_kernel.kernel.jupyter.publisher import Publisher
 from rpyc_kernel.kernel.sessions import deferred_end, identity
 from rpyc_kernel.kernel.sessions.interrupt_policy import Presses
 from rpyc_kernel.kernel.sessions.registry import Machines
@@ -50,15 +46,13 @@ log = logging.getLogger(__name__)
 DEFAULT_KEEP = 24 * 3600.0  # seconds
 LOOKUP_TIMEOUT = 10.0  # seconds for completion and inspection
 USAGE_TIMEOUT = 5.0  # seconds; front ends give up after 10
-EXECUTE_SLEEP = 0.0005  # seconds, ipykernel's default
 
 
-class RpycKernel(StoppableKernel):
+class RpycKernel(BaseKernel):
     """An IPython kernel whose cells run on another machine, unless they are marked as local."""
 
     implementation = "rpyc-kernel"
     implementation_version = __version__
-    shell_class = Type(LocalShell)
 
     address = Unicode("", help="The machine to connect to with the first cell: host, host:port …").tag(config=True)
     keep = Float(DEFAULT_KEEP, help="Seconds that an idle session stays without a kernel.").tag(config=True)
@@ -76,11 +70,9 @@ class RpycKernel(StoppableKernel):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         logs.set_up(self.log_level, self.log_file, self.log.handlers)
-        self.count = 1
         self._lines = 0  # of the history; a session that is taken over may count its cells from anywhere
         self.memory = Memory(getattr(self.parent, "abs_connection_file", None))
-        patience = PatientIOPub(self.iopub_socket.io_thread)
-        self.publisher = Publisher(self.session, self.iopub_socket, self._topic, patience=patience, paced=self.paced)
+        self.publisher = self.make_publisher(paced=self.paced)
         self.exchange = Exchange(self.publisher, self.session, self.stdin_socket)
         self.exchange.told = lambda machine, text: machine.exits.told(text, self.arrived_until_now())
         options = {"heartbeat": self.heartbeat, "holder": identity.holder(), "on_refused": self.exchange.on_refused}
@@ -89,8 +81,6 @@ class RpycKernel(StoppableKernel):
         self.whereabouts = Whereabouts(self)
         self.remote_name = RemoteName(self, self.exchange.lines)
         self._presses = Presses(self.exchange)
-        for msg_type in ("comm_open", "comm_msg", "comm_close"):
-            self.shell_handlers[msg_type] = self._comm_request
 
     def start(self) -> None:
         """Start to take requests."""
@@ -106,69 +96,25 @@ class RpycKernel(StoppableKernel):
         """What a console shows first."""
         return f'rpyc-kernel {__version__}: cells run on another machine\'s Python. $connect("host:port") names it.\n'
 
-    @property
-    def execution_count(self) -> int:
-        """The number of the next cell, one count for whatever machine it runs on."""
-        return getattr(self, "count", 1)
-
-    @execution_count.setter
-    def execution_count(self, value: int) -> None:
-        """Ignore ipykernel's counting; `do_execute` counts."""
-
-    @property
-    def kernel_info(self) -> dict[str, Any]:
-        """The content of a ``kernel_info_reply``: the other machine's Python once it is known."""
-        info: dict[str, Any] = dict(super().kernel_info, supported_features=[])
+    def python_version(self) -> str:
+        """The version of the other machine's Python, "" as long as it isn't known."""
         machine = self.machines.current
-        if machine and machine.info.get("python"):
-            version = str(machine.info["python"])[:40]
-            info["language_info"] = dict(info["language_info"], version=version)
-            info["help_links"] = _links_for(version, info["help_links"])
-        return info
+        return str(machine.info.get("python") or "")[:40] if machine else ""
 
-    async def comm_info_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
-        """The comms of both sides."""
-        target = parent["content"].get("target_name") or None
-        known = {comm_id: comm.target_name for comm_id, comm in self.comm_manager.comms.items()}
-        known.update(self.publisher.comms)
-        comms = {comm_id: {"target_name": name} for comm_id, name in known.items() if target in (None, name)}
-        self.session.send(stream, "comm_info_reply", {"status": "ok", "comms": comms}, parent, ident)
-
-    async def usage_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
-        """What the session and its machine use; on the control channel's thread, also while a cell runs."""
+    async def do_usage(self) -> tuple[dict[str, Any], str]:
+        """What the session and its machine use, and the reason where that isn't known."""
         machine = self.machines.current
-        answer: dict[str, Any] = {}
-        reason = "" if machine else "not connected to a machine yet"
-        if machine is not None:
-            answer = {"hostname": machine.info.get("host"), "pid": machine.info.get("pid")}
-            try:
-                answer, _buffers = await asyncio.to_thread(machine.link.ask, "usage", {}, USAGE_TIMEOUT)
-            except RpycKernelError as error:
-                reason = str(error)
-        self.session.send(stream, "usage_reply", usage.content(answer, reason), parent, ident)
+        if machine is None:
+            return {}, "not connected to a machine yet"
+        try:
+            answer, _buffers = await asyncio.to_thread(machine.link.ask, "usage", {}, USAGE_TIMEOUT)
+        except RpycKernelError as error:
+            return {"hostname": machine.info.get("host"), "pid": machine.info.get("pid")}, str(error)
+        return answer, ""
 
-    async def do_debug_request(self, msg: dict[str, Any]) -> dict[str, Any]:
-        """Say that there is no debugger."""
-        return debugger.response(msg)
-
-    async def poll_stopped_queue(self) -> None:
-        """Wait for nothing: there is no debugger that stops."""
-
-    async def create_subshell_request(self, socket: Any, ident: Any, parent: dict[str, Any]) -> None:
-        """Refuse: the other machine runs cells one after the other."""
-        self._no_subshell("create_subshell_reply", socket, ident, parent)
-
-    async def delete_subshell_request(self, socket: Any, ident: Any, parent: dict[str, Any]) -> None:
-        """Refuse: there is none."""
-        self._no_subshell("delete_subshell_reply", socket, ident, parent)
-
-    async def list_subshell_request(self, socket: Any, ident: Any, parent: dict[str, Any]) -> None:
-        """Tell that there is none."""
-        self.session.send(socket, "list_subshell_reply", {"status": "ok", "subshell_id": []}, parent, ident)
-
-    def _no_subshell(self, msg_type: str, socket: Any, ident: Any, parent: dict[str, Any]) -> None:
-        content = {"status": "error", "ename": "NotSupported", "evalue": "no subshells here", "traceback": []}
-        self.session.send(socket, msg_type, content, parent, ident)
+    def do_comm_info(self) -> dict[str, str]:
+        """The target's name by the id of each comm that is open there."""
+        return self.publisher.comms
 
     # --- cells
 
@@ -184,18 +130,17 @@ class RpycKernel(StoppableKernel):
         cell_id: Any = None,
     ) -> dict[str, Any]:
         """Run a cell step by step, each where it belongs; the first step that fails ends it."""
-        msg_id = self.exchange.begin(self.get_parent("shell"), self._get_shell_context_var(self._shell_parent_ident))
+        msg_id = self.exchange.begin(*self.requester())
         cell = Cell(msg_id, self.count, self.count, silent, store_history and not silent, allow_stdin)
         if cell.store_history:
             self.count += 1
             self._lines += 1
             self.shell.history_manager.store_inputs(self._lines, code)
-        self._execute_sleep = 0.0  # ipykernel's pause before a reply: what comes from elsewhere is in order without it
         reply: dict[str, Any] = dict(NOTHING)
         try:
             steps = route.route(code)
             for index, step in enumerate(steps):
-                if self._pressed:
+                if self.interrupted:
                     raise KeyboardInterrupt
                 cell.user_expressions = (user_expressions or {}) if index == len(steps) - 1 else {}
                 reply = await self._run_step(step, cell)
@@ -269,20 +214,16 @@ class RpycKernel(StoppableKernel):
         return await self._ask_machine(machine, Message("execute_request", content, cell.msg_id, metadata))
 
     async def _run_locally(self, code: str, cell: Cell) -> dict[str, Any]:
-        shell = self.shell  # its displayhook counts from execution_count or from one less, by IPython's version
-        shell.execution_count = cell.count + shell.execution_count - shell.displayhook.prompt_count
-        self._execute_sleep = EXECUTE_SLEEP
         if not cell.silent:
             await self.remote_name.give(code, cell)
         try:
-            with self._local_cell():
-                reply: dict[str, Any] = await super().do_execute(
-                    code,
-                    cell.silent,
-                    store_history=False,
-                    user_expressions=cell.user_expressions,
-                    allow_stdin=cell.allow_stdin,
-                )
+            reply = await self.execute_locally(
+                code,
+                cell.count,
+                silent=cell.silent,
+                user_expressions=cell.user_expressions,
+                allow_stdin=cell.allow_stdin,
+            )
         finally:
             self.remote_name.take_back()
         if reply.get("ename") == RemoteClosedError.__name__ and self.machines.current is not None:
@@ -363,29 +304,26 @@ class RpycKernel(StoppableKernel):
 
     # --- comms
 
-    async def _comm_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
-        """A comm message of the front end: to the local comm of that id, else to the other machine."""
-        content = parent["content"]
-        comm_id = content.get("comm_id")
-        msg_type = parent["header"]["msg_type"]
-        local = comm_id in self.comm_manager.comms or content.get("target_name") in self.comm_manager.targets
+    async def do_comm(self, message: dict[str, Any]) -> bool:
+        """Carry a comm message of the front end to the other machine; False where none can be asked now."""
         machine = self.machines.current
-        if local or machine is None or machine.link.status is not LinkStatus.UP:
-            getattr(self.comm_manager, msg_type)(stream, ident, parent)
-            return
+        if machine is None or machine.link.status is not LinkStatus.UP:
+            return False
+        content, msg_type = message["content"], message["header"]["msg_type"]
+        comm_id = content.get("comm_id")
         if msg_type == "comm_open":
             self.publisher.comms[str(comm_id)] = str(content.get("target_name", ""))
         elif msg_type == "comm_close":
             self.publisher.comms.pop(str(comm_id), None)
-        msg_id = self.publisher.remember(parent)
-        buffers = [bytes(buffer) for buffer in parent.get("buffers", ())]
-        message = Message(msg_type, content, msg_id, parent.get("metadata"), buffers)
+        msg_id = self.publisher.remember(message)
+        buffers = [bytes(buffer) for buffer in message.get("buffers", ())]
         try:
-            await self._ask_machine(machine, message)
+            await self._ask_machine(machine, Message(msg_type, content, msg_id, message.get("metadata"), buffers))
         except (TooLongError, NotTakenError) as error:
             self.publisher.send("stream", {"name": "stderr", "text": f"{error}\n"}, msg_id)
         except RpycKernelError as error:
             log.info("a %s was not delivered: %s", msg_type, error)
+        return True
 
     # --- links, interrupt and shutdown
 
@@ -420,10 +358,3 @@ class RpycKernel(StoppableKernel):
 
 
 NO_MATCHES = {"status": "ok", "matches": [], "metadata": {}}
-
-
-def _links_for(version: str, links: list[dict[str, str]]) -> list[dict[str, str]]:
-    """The links of the help menu, with Python's to the reference of that version."""
-    found = re.match(r"\d+\.\d+", version)
-    url = f"https://docs.python.org/{found[0] if found else 3}"
-    return [dict(link, url=url) if "docs.python.org" in link["url"] else link for link in links]

@@ -26,11 +26,11 @@ class StoppableKernel(WhileBusyKernel):
         self._stops: list[Callable[[], None]] = []  # of the cell, or of what runs beside it
         self._beside: list[Callable[[], None]] = []  # of comm messages, in their order
         self._running_locally = False
-        self._pressed = False  # since the running cell was taken
+        self.interrupted = False  # since the running cell was taken
 
     async def execute_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """A cell, which may be stopped from here on, before its code runs anywhere."""
-        self._pressed = False
+        self.interrupted = False
         with self.stoppable(lambda: None):
             await super().execute_request(stream, ident, parent)
 
@@ -44,14 +44,14 @@ class StoppableKernel(WhileBusyKernel):
         stops = self._beside if beside else self._stops
         stops.append(stop)
         try:
-            if self._pressed and not beside:
+            if self.interrupted and not beside:
                 stop()
             yield
         finally:
             stops.remove(stop)
 
     def _press(self) -> None:
-        self._pressed = bool(self._stops)  # before it is looked at what can be stopped: what begins now looks at this
+        self.interrupted = bool(self._stops)  # first of all: what begins now looks at this
         for stop in [*self._stops] or self._beside[:1]:
             stop()
 

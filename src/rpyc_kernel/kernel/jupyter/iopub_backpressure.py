@@ -84,7 +84,8 @@ class PatientIOPub:
     def _patiently(self, send: Callable[..., None]) -> Callable[..., None]:
         def send_patiently(*args: Any, **kwargs: Any) -> None:
             if not self._thread._is_master_process():  # forked: the socket is its parent's, which gets this by a pipe
-                send(*args, **kwargs)
+                if self._thread._pipe_flag:
+                    send(*args, **kwargs)
                 return
             patience = PATIENCE
             if self._dropping_until is not None and time.monotonic() > self._dropping_until:

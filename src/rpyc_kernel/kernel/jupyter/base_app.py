@@ -1,0 +1,81 @@
+"""What this kernel does otherwise than ipykernel's application, before the kernel is there and after its end."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, ClassVar
+
+import zmq
+from ipykernel.iostream import IOPubThread
+from ipykernel.kernelapp import IPKernelApp
+from traitlets.utils import filefind
+
+from rpyc_kernel.kernel.jupyter import debugger
+
+
+class BaseApp(IPKernelApp):
+    """ipykernel's application without subshells, debugger, and a TCP port where the transport is ipc."""
+
+    connection_file: Any
+    iopub_port: Any
+    subcommands: ClassVar[dict[str, Any]] = {}
+
+    def init_connection_file(self) -> None:
+        """Read or write the connection file as ipykernel does; what is no such file ends in a line, not a traceback."""
+        try:
+            found = filefind(str(self.connection_file), [".", self.connection_dir])
+        except OSError:
+            pass  # it is to be made
+        else:
+            self.connection_file = found
+            try:
+                self.load_connection_file()
+            except Exception as error:  # noqa: BLE001 - whatever it makes of that text
+                reason = " ".join(str(error).split())
+                sys.exit(f"rpyc-kernel cannot start: {found} is no connection file ({reason}).")
+        super().init_connection_file()
+
+    def init_control(self, context: Any) -> None:
+        """Open the control channel, without ipykernel's thread for subshells, which would only hand each message on."""
+        super().init_control(context)
+        self.shell_channel_thread = None
+
+    def init_iopub(self, context: Any) -> None:
+        """Open the iopub channel; over ipc without the TCP port on which ipykernel listens for forked processes.
+
+        There, what a forked process prints goes to its file descriptors, which ipykernel watches.
+        """
+        if self.transport != "ipc":
+            super().init_iopub(context)
+            return
+        socket = context.socket(zmq.XPUB)
+        socket.linger = 1000  # milliseconds
+        self._apply_curve_server_options(socket)
+        self.iopub_port = self._bind_socket(socket, self.iopub_port)
+        self.configure_tornado_logger()
+        self.iopub_thread = IOPubThread(socket, session=self.session)
+        self.iopub_thread.start()
+        self.iopub_socket = self.iopub_thread.background_socket
+        os.register_at_fork(after_in_child=_print_to_descriptors)
+
+    def init_kernel(self) -> None:
+        """Make the kernel, without ipykernel's debugger."""
+        with debugger.left_out():
+            super().init_kernel()
+
+    def start(self) -> None:
+        """Run the kernel. What the control thread has begun, a shutdown, goes to its end before the iopub thread ends.
+
+        That thread's `atexit` comes first of all. What is published just then would wait for it, for 10 s or for ever.
+        """
+        super().start()
+        if self.control_thread and self.control_thread.is_alive():
+            self.control_thread.stop()
+            self.control_thread.join()
+
+
+def _print_to_descriptors() -> None:
+    sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+    for stream in (sys.__stdout__, sys.__stderr__):
+        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # nobody has replaced these
