@@ -1,6 +1,6 @@
 """What a press of the stop button does, by how the link is."""
 
-import inspect
+from unittest.mock import call, create_autospec
 
 import pytest
 
@@ -12,29 +12,9 @@ from rpyc_kernel.link.link import Link
 from rpyc_kernel.link.protocol import LinkStatus
 
 
-class Noted:
-    """Stands for a link or an exchange, and notes what is asked of it; *kind*'s own methods, called as they can be."""
-
-    def __init__(self, kind, **answers):
-        self.kind = kind
-        self.calls = []
-        self.answers = answers
-        self.status = LinkStatus.UP
-        self.address, self.error, self.failure = "pi", None, ""
-
-    def __getattr__(self, name):
-        signature = inspect.signature(getattr(self.kind, name))
-
-        def note(*arguments):
-            signature.bind(self, *arguments)
-            self.calls.append((name, *arguments))
-            return self.answers.get(name)
-
-        return note
-
-    @property
-    def did(self):
-        return [call[0] for call in self.calls]
+def asked(double):
+    """The names of the methods that were called of a link's or an exchange's double, in their order."""
+    return [name for name, _arguments, _options in double.method_calls]
 
 
 class Loop:
@@ -63,17 +43,19 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def press(clock, monkeypatch):
-    link, exchange, later = Noted(Link, was_tried=True), Noted(Exchange, waits=True, queue=[]), []
+    link, exchange, later = create_autospec(Link, instance=True), create_autospec(Exchange, instance=True), []
+    link.address, link.error, link.failure = "pi", None, ""
+    link.was_tried.return_value, exchange.waits.return_value, exchange.queue.return_value = True, True, []
     monkeypatch.setattr(interrupt_policy.asyncio, "get_running_loop", lambda: Loop(later))
     button, machine = Presses(exchange), Pi(link)
 
     def press(after=1.0, msg_id="a", status=LinkStatus.UP):
         clock[0] += after
         link.status = status
-        link.calls.clear()
-        exchange.calls.clear()
+        link.reset_mock()
+        exchange.reset_mock()
         button.pressed(machine, msg_id)
-        return link.did, exchange.did
+        return asked(link), asked(exchange)
 
     press.link, press.exchange, press.later = link, exchange, later
     return press
@@ -84,15 +66,15 @@ def test_a_press_is_an_interrupt(press):
 
 
 def test_it_is_for_what_runs(press):
-    press.exchange.answers["queue"] = ["click", "a"]
+    press.exchange.queue.return_value = ["click", "a"]
     press()
-    assert press.link.calls == [("interrupt", "click")]
+    assert press.link.method_calls == [call.interrupt("click")]
 
 
 def test_where_the_first_of_two_at_once_has_ended_something_the_second_leaves_what_waited_alone(press):
-    press.exchange.answers["queue"] = ["a", "b"]
+    press.exchange.queue.return_value = ["a", "b"]
     press()
-    press.exchange.answers["queue"] = ["b", "c"]
+    press.exchange.queue.return_value = ["b", "c"]
     assert press(after=0.05, msg_id="b") == ([], ["queue"])
     assert press(after=0.2, msg_id="b")[0] == ["interrupt"]
 
@@ -109,11 +91,11 @@ def test_if_the_second_has_no_effect_the_cell_names_the_way_out_once(press):
     [(seconds, hint, *arguments)] = press.later
     assert seconds == interrupt_policy.PATIENCE
     hint(*arguments)
-    assert press.exchange.did[-2:] == ["waits", "warn"]
-    press.exchange.answers["waits"] = False
-    press.exchange.calls.clear()
+    assert asked(press.exchange)[-2:] == ["waits", "warn"]
+    press.exchange.waits.return_value = False
+    press.exchange.reset_mock()
     hint(*arguments)
-    assert press.exchange.did == ["waits"]
+    assert asked(press.exchange) == ["waits"]
 
 
 @pytest.mark.parametrize(("after", "msg_id"), [(3.5, "a"), (1.0, "b")])
@@ -126,36 +108,36 @@ def test_a_late_one_and_one_of_another_cell_are_no_second(press, after, msg_id):
 def test_during_an_outage_it_is_kept_and_the_second_ends_the_waiting(press):
     assert press(status=LinkStatus.LOST) == (["was_tried", "interrupt"], ["show_link"])
     assert press(after=20, status=LinkStatus.LOST) == (["was_tried", "withdraw"], ["waits", "fail_one"])
-    assert isinstance(press.exchange.calls[-1][2], WaitingStoppedError)
+    assert isinstance(press.exchange.fail_one.call_args.args[1], WaitingStoppedError)
 
 
 def test_a_cell_that_was_stopped_waits_for_the_link_only_a_moment(press):
     press(status=LinkStatus.LOST)
     seconds, callback, *arguments = press.later[0]
     assert seconds == interrupt_policy.GRACE
-    press.link.calls.clear()
+    press.link.reset_mock()
     callback(*arguments)
-    assert press.link.did == ["withdraw"]
-    assert isinstance(press.exchange.calls[-1][2], WaitingStoppedError)
+    assert asked(press.link) == ["withdraw"]
+    assert isinstance(press.exchange.fail_one.call_args.args[1], WaitingStoppedError)
 
 
 @pytest.mark.parametrize("change", ["the link is back", "the cell has ended"])
 def test_after_that_moment_nothing_happens_if_all_is_well(press, change):
     press(status=LinkStatus.LOST)
     _seconds, callback, *arguments = press.later[0]
-    press.link.calls.clear()
+    press.link.reset_mock()
     if change == "the link is back":
         press.link.status = LinkStatus.UP
     else:
-        press.exchange.answers["waits"] = False
+        press.exchange.waits.return_value = False
     callback(*arguments)
-    assert press.link.did == []
+    assert asked(press.link) == []
 
 
 def test_what_was_never_sent_ends_at_once(press):
-    press.link.answers["was_tried"] = False
+    press.link.was_tried.return_value = False
     assert press(status=LinkStatus.LOST) == (["was_tried", "withdraw"], ["fail_one"])
-    assert isinstance(press.exchange.calls[0][2], WithdrawnError)
+    assert isinstance(press.exchange.fail_one.call_args.args[1], WithdrawnError)
 
 
 def test_where_the_session_is_gone_whoever_waits_is_told(press):
