@@ -9,7 +9,7 @@ ARGS ?=
 # Or each kernel that a test or a measurement starts would compile what it imports, which takes longer than all else.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo lab test venvs check format bench reliability conformance soak fuzz clean
+.PHONY: help demo lab test venvs check docs way format bench reliability conformance soak fuzz clean
 .DELETE_ON_ERROR:
 
 help:
@@ -17,6 +17,8 @@ help:
 	@echo "make lab     JupyterLab with the examples, and a stock RPyC server to connect to"
 	@echo "make test    the tests; ARGS='-k word' chooses among them"
 	@echo "make check   lint, format and types"
+	@echo "make docs    the API reference in build/docs, and whether what the documents name is there"
+	@echo "make way     the modules that the cell 1+1 runs through, and those that import each other in a circle"
 	@echo "make format  let ruff format the code"
 	@echo "make bench   measure against a local kernel, side by side;  make reliability  under faults"
 	@echo "make conformance  suites that others have made for kernels, ipykernel's own among them"
@@ -50,8 +52,17 @@ venvs: $(VENV)/test.installed
 
 check: $(VENV)/check.installed
 	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff check --preview --select DOC102 --quiet .  # no docstring describes an argument that isn't there
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m mypy
+
+docs: $(VENV)/docs.installed
+	@$(RUN) scripts/check_docs.py
+	@$(RUN) scripts/api_reference.py
+
+way: $(VENV)/check.installed
+	@$(RUN) scripts/cell_way.py
+	@$(RUN) scripts/import_circles.py
 
 format: $(VENV)/check.installed
 	@$(RUN) -m ruff check --fix-only --quiet .
