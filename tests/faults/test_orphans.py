@@ -158,5 +158,5 @@ def test_where_there_is_no_shell_it_works_too(sessions, monkeypatch):
     from rpyc_kernel.agent.keeper.worker import reaper
 
     monkeypatch.setattr(reaper, "SHELL", "/no/such/shell")
-    made = reaper.Watcher()
+    made = reaper.Reaper()
     made.close()

@@ -45,7 +45,7 @@ class Client:
             content.update(silent=False, store_history=True, user_expressions={}, allow_stdin=True)
         packet = self.wire.Message(msg_type, content, parent).encode()
         n = self.number + 1 if number is None else number
-        answer = self.ask("submit", [packet], epoch=self.epoch, n=n, type=msg_type, parent=parent)
+        answer = self.ask("submit", [packet], epoch=self.epoch, n=n, type=msg_type, parent=parent, cell=content)
         self.number = answer.get("accepted", self.number)
         return answer
 

@@ -13,7 +13,7 @@ import pytest
 
 from rpyc_kernel.agent import frames, local_socket
 from rpyc_kernel.agent.keeper import peer as visitor_module
-from rpyc_kernel.agent.keeper.peer import Refused, Visitor
+from rpyc_kernel.agent.keeper.peer import PeerConnection, Refused
 
 KEY = b"k" * 32
 
@@ -50,7 +50,7 @@ class Keeper(threading.Thread):
     def run(self):
         sock, _address = self.listener.accept()
         with sock:
-            visitor = Visitor(sock, self.key)
+            visitor = PeerConnection(sock, self.key)
             sock.settimeout(10.0)
             try:
                 while True:
@@ -190,7 +190,7 @@ def pair():
     ours, other = socket.socketpair()
     other.settimeout(10.0)
     with ours, other:
-        yield Visitor(ours, KEY), other
+        yield PeerConnection(ours, KEY), other
 
 
 def greet(visitor, other):

@@ -5,7 +5,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from rpyc_kernel.agent.keeper.lease import MAX_HOLDER, REMEMBERED, Hold, Stale
+from rpyc_kernel.agent.keeper.lease import MAX_HOLDER, REMEMBERED, Lease, Stale
 
 CLIENTS = ["ada", "bob", "eve"]
 
@@ -16,7 +16,7 @@ class Holding(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.now = 100.0
-        self.hold = Hold(self.now)
+        self.hold = Lease(self.now)
         self.links = [("", 0)]  # the client of each epoch, and the attempt
         self.taken_at = 0.0
 
@@ -71,7 +71,7 @@ TestHolding = Holding.TestCase
 
 
 def test_a_link_of_the_same_client_that_comes_late_replaces_nothing_even_after_somebody_else():
-    hold = Hold(0.0)
+    hold = Lease(0.0)
     hold.attach("ada", 1, "Ada", False, 0.0)
     hold.attach("ada", 2, "Ada", False, 0.0)
     hold.attach("bob", 1, "Bob", True, 1.0)
@@ -84,7 +84,7 @@ def test_a_link_of_the_same_client_that_comes_late_replaces_nothing_even_after_s
 
 
 def test_who_does_not_say_who_it_is_is_always_let_in():
-    hold = Hold(0.0)
+    hold = Lease(0.0)
     assert hold.attach("", 0, "", False, 0.0) is False
     assert hold.attach("", 0, "", False, 0.0) is False
     assert hold.epoch == 2
@@ -95,11 +95,11 @@ def test_who_does_not_say_who_it_is_is_always_let_in():
 
 def test_before_the_first_link_nobody_is_served():
     with pytest.raises(Stale):
-        Hold(0.0).check(0, 0.0)
+        Lease(0.0).check(0, 0.0)
 
 
 def test_memory_is_bounded():
-    hold = Hold(0.0)
+    hold = Lease(0.0)
     for number in range(10 * REMEMBERED):
         hold.attach(f"client {number}", 1, "x" * 10_000, True, 0.0)
     assert len(hold.holder) == MAX_HOLDER

@@ -302,11 +302,11 @@ def test_sessions_share_nothing(sessions):
     [
         ("unknown", {}),
         ("submit", {}),
-        ("submit", {"n": "x", "type": "execute_request", "parent": "a"}),
+        ("submit", {"n": "x", "type": "execute_request", "parent": "a", "cell": {}}),
         ("submit", {"n": 1, "type": [], "parent": "a"}),
         ("interrupt", {}),
         ("pull", {"acked": 0, "max_bytes": [], "rtt": 0, "wait": 0}),
-        ("submit", {"n": float("inf"), "type": "execute_request", "parent": "a"}),
+        ("submit", {"n": float("inf"), "type": "execute_request", "parent": "a", "cell": {}}),
         ("attach", {"acked": float("inf")}),
         ("pull", {"acked": 0, "max_bytes": 1, "rtt": float("nan"), "wait": 1}),
         ("pull", {"acked": 0, "max_bytes": 1, "rtt": 0, "wait": float("nan")}),

@@ -117,12 +117,11 @@ def test_only_cells_that_count_are_counted(client, sessions):
     client.submit("b", "1", execution_count=7)
     client.until("b")
     assert last() == 7
-    packet = wire.Message("execute_request", {"code": "1", "silent": True, "execution_count": 8}, "c").encode()
-    client.ask("submit", [packet], epoch=client.epoch, n=3, type="execute_request", parent="c")
-    client.until("c")
-    packet = wire.Message("execute_request", {"code": "1", "store_history": False, "execution_count": 8}, "d").encode()
-    client.ask("submit", [packet], epoch=client.epoch, n=4, type="execute_request", parent="d")
-    client.until("d")
+    for number, parent, more in ((3, "c", {"silent": True}), (4, "d", {"store_history": False})):
+        cell = {"code": "1", "execution_count": 8, **more}
+        packet = wire.Message("execute_request", cell, parent).encode()
+        client.ask("submit", [packet], epoch=client.epoch, n=number, type="execute_request", parent=parent, cell=cell)
+        client.until(parent)
     assert last() == 7
 
 
@@ -346,8 +345,9 @@ def test_a_request_of_another_form_changes_nothing(client, op, header):
     assert client.run("z", "print('here')")[0] == "here\n"
 
 
-def test_a_cell_that_is_no_message_is_refused_and_the_number_is_free(client):
-    header = {"epoch": client.epoch, "n": 1, "type": "execute_request", "parent": "a"}
+@pytest.mark.parametrize("cell", [{}, {"cell": 1}, {"cell": "text"}])
+def test_a_cell_whose_counts_are_not_told_is_refused_and_the_number_is_free(client, cell):
+    header = {"epoch": client.epoch, "n": 1, "type": "execute_request", "parent": "a", **cell}
     assert client.ask("submit", [b"?"], **header)["error"] == "protocol"
     assert client.run("a", "print('here')")[0] == "here\n"
 

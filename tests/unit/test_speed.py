@@ -2,7 +2,7 @@
 
 import pytest
 
-from rpyc_kernel.agent.keeper.link_speed import LEAST, Speed
+from rpyc_kernel.agent.keeper.link_speed import LEAST, LinkSpeed
 
 
 def measured(speed, size, seconds, rtt=0.05, number=1):
@@ -13,17 +13,17 @@ def measured(speed, size, seconds, rtt=0.05, number=1):
 
 
 def test_nothing_is_known_at_first():
-    speed = Speed()
+    speed = LinkSpeed()
     speed.arrived(5, 1.0)
     assert speed.bytes_per_second == 0
 
 
 def test_the_round_trip_does_not_count():
-    assert measured(Speed(), 50_000, 0.25) == pytest.approx(250_000, rel=0.001)
+    assert measured(LinkSpeed(), 50_000, 0.25) == pytest.approx(250_000, rel=0.001)
 
 
 def test_it_is_measured_now_and_then():
-    speed = Speed()
+    speed = LinkSpeed()
     measured(speed, 50_000, 0.25)
     speed.left(2, 50_000, 0.0, 100.3)
     assert not speed.measuring
@@ -34,18 +34,18 @@ def test_it_is_measured_now_and_then():
 
 
 def test_so_much_may_be_ahead_of_another_picture():
-    speed = Speed()
+    speed = LinkSpeed()
     assert speed.ahead == 0
     measured(speed, 50_000, 0.25)
     assert speed.ahead == pytest.approx(25_000, rel=0.001)
 
 
 def test_what_is_small_says_nothing():
-    assert measured(Speed(), LEAST - 1, 1.0) == 0
+    assert measured(LinkSpeed(), LEAST - 1, 1.0) == 0
 
 
 def test_an_acknowledgement_of_what_was_before_is_not_the_one():
-    speed = Speed()
+    speed = LinkSpeed()
     speed.left(5, 50_000, 0.0, 100.0)
     speed.arrived(4, 100.1)
     assert speed.bytes_per_second == 0
@@ -55,11 +55,11 @@ def test_an_acknowledgement_of_what_was_before_is_not_the_one():
 
 
 def test_slower_is_believed_half_and_faster_at_once():
-    speed = Speed()
+    speed = LinkSpeed()
     measured(speed, 100_000, 0.15)
     assert measured(speed, 100_000, 10.05, number=2) == pytest.approx(505_000, rel=0.001)
     assert measured(speed, 100_000, 0.06, number=3) == pytest.approx(10_000_000, rel=0.001)
 
 
 def test_faster_than_light_is_fast():
-    assert measured(Speed(), 100_000, 0.01) > 1_000_000
+    assert measured(LinkSpeed(), 100_000, 0.01) > 1_000_000

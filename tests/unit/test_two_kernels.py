@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from rpyc_kernel.agent.keeper.lease import Hold, Stale
+from rpyc_kernel.agent.keeper.lease import Lease, Stale
 from rpyc_kernel.agent.keeper.outbox.journal import Journal
 from rpyc_kernel.agent.keeper.requests import Requests
 from rpyc_kernel.agent.wire import Message
@@ -20,7 +20,7 @@ class Keeper:
     """What the keeper's operations do with its plain objects."""
 
     def __init__(self):
-        self.journal, self.requests, self.hold = Journal(MUCH), Requests(), Hold(0.0)
+        self.journal, self.requests, self.hold = Journal(MUCH), Requests(), Lease(0.0)
         self.ran = []
 
     def attach(self, client, attempt, acked, take):

@@ -1,10 +1,9 @@
-"""What the kernel may ask of a keeper, a method for each operation. None of them waits."""
+"""The operations that a kernel may ask for, a method for each. None of them waits."""
 
 from __future__ import annotations
 
 import math
 import os
-import time
 
 from .. import wire
 from .lease import Stale
@@ -16,26 +15,27 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
-    from .loop import Keeper
-    from .peer import Visitor
+    from .session import Peer, Session
+    from .usage import Usage
 
     Json = Dict[str, Any]
     Answer = Union[None, Json, Tuple[Json, Sequence[wire.Bytes]]]
-    Operation = Callable[[Visitor, Json, List[memoryview]], Answer]
+    Handler = Callable[[Peer, Json, List[memoryview], float], Answer]
 
+#: the types of requests that the worker ends with a reply
 ANSWERED = frozenset(
     [EXECUTE, "complete_request", "inspect_request", "is_complete_request", "comm_open", "comm_msg", "comm_close"]
 )
-MAX_WAIT = 30.0  #: seconds of a pull
+MAX_WAIT_S = 30.0  #: of a pull
 
 
-class Operations:
-    """Does what brokers ask for."""
+class Handlers:
+    """Does what brokers ask of a session."""
 
-    def __init__(self, keeper: Keeper) -> None:
-        self.keeper = keeper
-        self._usage: Any = None
-        self._operations: Dict[str, Operation] = {
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._usage: Optional[Usage] = None
+        self._handlers: Dict[str, Handler] = {
             "attach": self._attach,
             "submit": self._submit,
             "pull": self._pull,
@@ -48,155 +48,132 @@ class Operations:
             "usage": self._tell_usage,
         }
 
-    def answer(self, visitor: Visitor, packet: bytes) -> None:
+    def answer(self, peer: Peer, packet: bytes, now: float) -> None:
         """Do what a packet asks for and answer it, at once or, a pull, later."""
         try:
             header, buffers = wire.unpack(packet)
             request, payload = wire.unpack(buffers[0])
-            answer = self._operations[header["op"]](visitor, request, payload)
+            answer = self._handlers[header["op"]](peer, request, payload, now)
         except Stale as stale:
             answer = stale.answer
         except (LookupError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
             answer = {"error": "protocol", "text": "%s: %s" % (type(error).__name__, error)}
         if isinstance(answer, tuple):
-            visitor.answer(wire.pack(*answer))
+            peer.answer(wire.pack(*answer))
         elif answer is not None:
-            visitor.answer(wire.pack(answer))
+            peer.answer(wire.pack(answer))
 
-    def _check_epoch(self, request: Json) -> None:
-        """Serve the present link alone; it is one that lives."""
-        self.keeper.hold.check(int(request["epoch"]), time.monotonic())
-        self.keeper.hear()
+    def _check_epoch(self, request: Json, now: float) -> None:
+        self._session.check(int(request["epoch"]), now)
 
     # a link
 
-    def _attach(self, visitor: Visitor, request: Json, _payload: List[memoryview]) -> Json:
-        """A link begins: from here on it alone is served, and what it hasn't got is given out again."""
-        keeper, hold, now = self.keeper, self.keeper.hold, time.monotonic()
-        if keeper.ending:
+    def _attach(self, peer: Peer, request: Json, _payload: List[memoryview], now: float) -> Json:
+        """Begin a link: from here on it alone is served, and what it hasn't got is given out again."""
+        session = self._session
+        if session.closing:
             return {"error": "gone", "text": "the session is just ending"}
         if int(request.get("version", 1)) < wire.VERSION:
-            return self._refuse_version()
+            text = "the session speaks version %d, of rpyc-kernel %s" % (wire.VERSION, session.agent_version)
+            return {"error": "version", "version": wire.VERSION, "agent": session.agent_version, "text": text}
         acked, attempt = int(request.get("acked", 0)), int(request.get("attempt", 0))
         client, holder = str(request.get("client", "")), str(request.get("holder", ""))
-        keep = _keep_of(request) if request.get("keep") is not None else None
-        earlier = hold.holder
-        if hold.attach(client, attempt, holder, bool(request.get("take")), now):
-            keeper.log.write("taken over by %s (%s), epoch %d, from %s" % (holder, client, hold.epoch, earlier))
-            keeper.requests.parts.clear()
-        else:
-            keeper.log.write("attached by %s (%s), epoch %d" % (holder, client, hold.epoch))
-        if keep is not None:
-            keeper.keep = keep
-        keeper.welcome_link(visitor, acked)
+        keep = _keep_of(request) if request.get("keep") is not None else session.keep
+        session.attach(peer, client, attempt, holder, bool(request.get("take")), acked, now)
+        session.keep = keep
+        requests, cell = session.requests, session.requests.cell
         return {
             "parts": True,  # requests may come in parts
-            "epoch": hold.epoch,
-            "accepted": keeper.requests.accepted,
-            "acknowledged": keeper.journal.acknowledged,
-            "last": keeper.journal.last,
-            "running": keeper.requests.cell.parent if keeper.requests.cell else "",
-            "open": [[each.type, each.parent] for each in keeper.requests.open.values()],
-            "execution_count": keeper.requests.execution_count,
-            "age": now - keeper.born,
-            "deaths": keeper.requests.deaths,
+            "epoch": session.lease.epoch,
+            "accepted": requests.accepted,
+            "acknowledged": session.journal.acknowledged,
+            "last": session.journal.last,
+            "running": cell.parent if cell else "",
+            "open": [[each.type, each.parent] for each in requests.open.values()],
+            "execution_count": requests.execution_count,
+            "age": now - session.born,
+            "deaths": requests.deaths,
         }
 
-    def _refuse_version(self) -> Json:
-        agent = str(self.keeper.config.get("agent", ""))
-        text = "the session speaks version %d, of rpyc-kernel %s" % (wire.VERSION, agent)
-        return {"error": "version", "version": wire.VERSION, "agent": agent, "text": text}
-
-    def _submit(self, visitor: Visitor, request: Json, payload: List[memoryview]) -> Json:
-        self._check_epoch(request)
-        requests, kind = self.keeper.requests, request["type"]
-        packet, part = bytes(payload[0]), request.get("part")
-        cell = request.get("cell")
-        if kind == EXECUTE and cell is None and part is None:
-            cell = wire.Message.decode(packet).content
-        taken = requests.accept(int(request["n"]), kind, request["parent"], packet, kind in ANSWERED, part)
+    def _submit(self, _peer: Peer, request: Json, payload: List[memoryview], now: float) -> Json:
+        """Take a request, or a part of one; what counts of a cell stands beside its packet, which stays unread."""
+        self._check_epoch(request, now)
+        requests, kind = self._session.requests, request["type"]
+        cell = dict(request["cell"]) if kind == EXECUTE else None
+        part, parent = request.get("part"), request["parent"]
+        taken = requests.accept(int(request["n"]), kind, parent, bytes(payload[0]), kind in ANSWERED, part)
         if taken is not None:
-            if kind == EXECUTE:
-                requests.count(taken, cell or {})
-            self.keeper.take(taken, cell.get("deaths") if cell is not None else None)
+            self._session.submit(taken, cell)
         return {"accepted": requests.accepted}
 
-    def _pull(self, visitor: Visitor, request: Json, _payload: List[memoryview]) -> None:
-        self._check_epoch(request)
+    def _pull(self, peer: Peer, request: Json, _payload: List[memoryview], now: float) -> None:
+        self._check_epoch(request, now)
         wait, rtt, max_bytes = float(request["wait"]), float(request["rtt"]), int(request["max_bytes"])
         if not (wait >= 0.0 and rtt >= 0.0):  # NaN would end in select()
             raise ValueError("a time that is no number")
-        keeper, now = self.keeper, time.monotonic()
-        keeper.journal.acknowledge(int(request["acked"]))
-        keeper.speed.arrived(int(request["acked"]), now)
-        keeper.note_speed()
-        keeper.listen_to(visitor)
-        visitor.pull = Pull(now + min(wait, MAX_WAIT), max_bytes, rtt)
+        self._session.pull(peer, int(request["acked"]), Pull(now + min(wait, MAX_WAIT_S), max_bytes, rtt), now)
 
-    def _interrupt(self, visitor: Visitor, request: Json, _payload: List[memoryview]) -> Json:
-        self._check_epoch(request)
-        meant = self.keeper.requests.named(request["parent"])
-        if meant is not None:
-            self.keeper.interrupt(meant)
-        return {"delivered": meant is not None}
+    def _interrupt(self, _peer: Peer, request: Json, _payload: List[memoryview], now: float) -> Json:
+        self._check_epoch(request, now)
+        return {"delivered": self._session.interrupt(request["parent"])}
 
     # the session
 
-    def _restart(self, visitor: Visitor, request: Json, _payload: List[memoryview]) -> Json:
-        self._check_epoch(request)
-        self.keeper.restart()
+    def _restart(self, _peer: Peer, request: Json, _payload: List[memoryview], now: float) -> Json:
+        self._check_epoch(request, now)
+        self._session.restart(now)
         return {"restarted": True}
 
-    def _keep(self, visitor: Visitor, request: Json, _payload: List[memoryview]) -> Json:
-        self._check_epoch(request)
-        self.keeper.keep = _keep_of(request)
-        return {"keep": self.keeper.keep}
+    def _keep(self, _peer: Peer, request: Json, _payload: List[memoryview], now: float) -> Json:
+        self._check_epoch(request, now)
+        self._session.keep = _keep_of(request)
+        return {"keep": self._session.keep}
 
-    def _replay(self, visitor: Visitor, request: Json, _payload: List[memoryview]) -> Answer:
-        self._check_epoch(request)
-        return replay(self.keeper.journal, request)
+    def _replay(self, _peer: Peer, request: Json, _payload: List[memoryview], now: float) -> Answer:
+        self._check_epoch(request, now)
+        return replay(self._session.journal, request)
 
-    def _terminate(self, visitor: Visitor, request: Json, _payload: List[memoryview]) -> Json:
+    def _terminate(self, _peer: Peer, request: Json, _payload: List[memoryview], now: float) -> Json:
         if "epoch" in request:
-            self._check_epoch(request)
-        self.keeper.say_farewell("it was ended by " + ("its kernel" if "epoch" in request else "hand"))
+            self._check_epoch(request, now)
+        self._session.close("it was ended by " + ("its kernel" if "epoch" in request else "hand"), now)
         return {"ended": True}
 
-    def _status(self, visitor: Visitor, request: Json, _payload: List[memoryview]) -> Json:
+    def _status(self, _peer: Peer, _request: Json, _payload: List[memoryview], now: float) -> Json:
         """What there is to know of the session; asking for it doesn't keep it alive."""
-        keeper, now = self.keeper, time.monotonic()
+        session = self._session
         return {
-            "ending": keeper.ending,
-            "busy": keeper.requests.cell is not None,
-            "held": keeper.held,
-            "holder": keeper.hold.holder,
-            "since": now - keeper.hold.since,
-            "unread": keeper.journal.unread,
-            "unread_bytes": keeper.journal.unread_bytes,
-            "age": now - keeper.born,
-            "idle": 0.0 if keeper.wanted else now - keeper.last_heard,
-            "keep": keeper.keep,
-            "execution_count": keeper.requests.execution_count,
+            "ending": session.closing,
+            "busy": session.requests.cell is not None,
+            "held": session.held,
+            "holder": session.lease.holder,
+            "since": now - session.lease.since,
+            "unread": session.journal.unread,
+            "unread_bytes": session.journal.unread_bytes,
+            "age": now - session.born,
+            "idle": 0.0 if session.wanted else now - session.last_heard,
+            "keep": session.keep,
+            "execution_count": session.requests.execution_count,
             "load": _load(),
-            "epoch": keeper.hold.epoch,
-            "queued": len(keeper.requests.open),
+            "epoch": session.lease.epoch,
+            "queued": len(session.requests.open),
         }
 
-    def _tell_usage(self, visitor: Visitor, request: Json, _payload: List[memoryview]) -> Json:
+    def _tell_usage(self, _peer: Peer, _request: Json, _payload: List[memoryview], _now: float) -> Json:
         """What the session and its machine use of processor and memory."""
         if self._usage is None:
             from .usage import Usage  # late: few front ends ask
 
             self._usage = Usage()
-        child = self.keeper.child
-        answer: Json = self._usage.content(None if child.gone else child.pid)
-        return answer
+        worker = self._session.worker
+        return self._usage.content(worker.pid if worker else None)
 
 
 def _keep_of(request: Json) -> float:
     """The time that a session shall stay without a kernel, in seconds.
 
-    :raises ValueError: that is none
+    Raises:
+        ValueError: The request has no such time.
     """
     keep = float(request["keep"])
     if not (math.isfinite(keep) and keep >= 0.0):

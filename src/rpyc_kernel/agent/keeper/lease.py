@@ -27,7 +27,7 @@ class Stale(Exception):
         self.answer: Json = dict(error="stale", text=text, **more)
 
 
-class Hold:
+class Lease:
     """Whose session it is.
 
     :ivar epoch: of the link that is served; 0 until the first

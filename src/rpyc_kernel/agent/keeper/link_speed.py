@@ -11,7 +11,7 @@ AGAIN = 0.5  #: seconds until it is measured again
 AHEAD = 0.1  #: seconds that what is under way may take when another picture follows it
 
 
-class Speed:
+class LinkSpeed:
     """Looks how long a picture takes until it is acknowledged.
 
     :ivar bytes_per_second: 0 until something was measured

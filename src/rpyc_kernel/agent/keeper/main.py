@@ -58,18 +58,18 @@ def main(config: Json, agent: Agent) -> None:
     _close_standard_streams()
     log = Log(record["path"] + ".log" if record.get("path") else None)
     log.write("keeper %d of session %s, Python %s" % (record["pid"], record["session"], record["python"]))
-    watcher = None
+    reaper = None
     if forks:
-        from .worker.reaper import Watcher
+        from .worker.reaper import Reaper
 
-        watcher = Watcher()
+        reaper = Reaper()
     try:
         if forks:
             _import_worker(config)
-        keeper = Keeper(listener, key, config, agent, log, watcher)
+        keeper = Keeper(listener, key, config, agent, log, reaper)
         gc.enable()
         keeper.run()
-        log.write("the session ends: %s" % keeper.why)
+        log.write("the session ends: %s" % keeper.session.why)
         log.remove()
     except BaseException:
         if os.getpid() == record["pid"]:

@@ -20,7 +20,7 @@ class Refused(Exception):
     """Who knocked doesn't know the key."""
 
 
-class Visitor:
+class PeerConnection:
     """A connection from a broker.
 
     :ivar epoch: of the link that came by it last

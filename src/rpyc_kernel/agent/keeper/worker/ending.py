@@ -8,14 +8,14 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .process import Child
+    from ..session import Worker
 
-SECONDS = 5.0  #: for an orderly end
-HURRY_SECONDS = 1.0  #: for the exit functions alone
-TERM_SECONDS = 2.0  #: for a SIGTERM handler
+ORDERLY_END_S = 5.0  #: for an orderly end
+HURRY_S = 1.0  #: for the exit functions alone
+TERMINATE_S = 2.0  #: for a SIGTERM handler
 
 
-class Farewell:
+class WorkerEnding:
     """The end of one worker.
 
     :param last: the number of the last request that is this worker's
@@ -23,14 +23,12 @@ class Farewell:
     :ivar late: whether it needed more time than it had
     """
 
-    def __init__(self, child: Child, last: int, now: float, seconds: float) -> None:
-        self._child = child
+    def __init__(self, worker: Worker, last: int, now: float, seconds: float) -> None:
         self.last = last
-        self.seconds = seconds
         self.late = False
-        self._steps = [(child.hurry, HURRY_SECONDS), (child.terminate, TERM_SECONDS), (child.kill, TERM_SECONDS)]
+        self._steps = [(worker.hurry, HURRY_S), (worker.terminate, TERMINATE_S), (worker.kill, TERMINATE_S)]
         self.due = now + seconds
-        child.leave()
+        worker.leave()
 
     def step(self, now: float) -> None:
         """The time of a step is used up: take the next one."""

@@ -13,7 +13,7 @@ from selectors import EVENT_WRITE
 from ... import frames
 from ...shared_page import Page, bytes_in_pipe
 from .interrupts import CellProcesses, of_session
-from .process import MAX_FRAME, Child, kill
+from .process import MAX_FRAME, WorkerProcess, kill
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ PF_EXITING = 4  #: among a process's flags, of Linux
 _F_SETPIPE_SZ = 1031  # of Linux; the name is in fcntl from Python 3.10 on
 
 
-class ForkedChild(Child):
+class ForkedWorker(WorkerProcess):
     """One worker process and the three ways on which it speaks.
 
     :ivar socket: requests go there; closed at once when the worker dies

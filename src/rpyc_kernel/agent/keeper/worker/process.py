@@ -26,7 +26,7 @@ MAX_WORDS = 2000  #: bytes
 MAX_FRAME = 1 << 27  #: bytes; a longer frame means that the worker's memory is corrupt
 
 
-class Child(ABC):
+class WorkerProcess(ABC):
     """One worker process.
 
     :ivar outgoing: what it has not taken yet of the requests for it

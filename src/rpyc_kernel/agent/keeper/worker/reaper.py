@@ -30,7 +30,7 @@ done
 """
 
 
-class Watcher:
+class Reaper:
     """Watches over this process (Linux; elsewhere there is none, and the worker looks after itself)."""
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class Watcher:
         reader, self._fd = os.pipe()
         if os.fork() == 0:
             try:
-                _become_watcher(reader, session)
+                _become_reaper(reader, session)
             finally:
                 os._exit(127)
         os.close(reader)
@@ -52,7 +52,7 @@ class Watcher:
             os.close(self._fd)
 
 
-def _become_watcher(reader: int, session: str) -> None:
+def _become_reaper(reader: int, session: str) -> None:
     os.setsid()  # or it would be ended together with the session
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # for all processes of a service, say; it ends with the keeper

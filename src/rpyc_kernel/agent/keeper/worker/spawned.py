@@ -19,7 +19,7 @@ from collections import deque
 
 from ... import frames, marked_frames, starter
 from .interrupts import CellProcesses, of_session
-from .process import MAX_FRAME, Child, kill
+from .process import MAX_FRAME, WorkerProcess, kill
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ PARTIAL_SECONDS = 0.05  #: that an unfinished line waits for its end
 AGAIN = 1 << 30  #: a flood after which we look again soon
 
 
-class SpawnedChild(Child):
+class SpawnedWorker(WorkerProcess):
     """One worker process, and the threads that wait for it.
 
     :param wake: called on a thread when the worker has died

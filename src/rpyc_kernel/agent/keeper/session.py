@@ -1,0 +1,339 @@
+"""One session: its requests, its journal, its lease, its links, and the life of its worker.
+
+Without I/O: times are arguments, in seconds of a clock that only goes forward. Peers and the worker are objects behind
+two small interfaces; the journal alone may write to the disk. The loop reports events (`lose`, `worker_exited` …), the
+handlers pass on what kernels ask for; `due` says when something has to be done, `advance` does it.
+"""
+
+from __future__ import annotations
+
+from .. import wire
+from . import long_poll
+from .lease import Lease, Stale
+from .link_speed import LinkSpeed
+from .requests import Requests
+from .worker import exits
+from .worker.ending import ORDERLY_END_S, WorkerEnding
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Dict, List, Optional, Protocol
+
+    from ..wire import Bytes
+    from .outbox.journal import Journal
+    from .requests import Request
+
+    Json = Dict[str, Any]
+
+    class Peer(Protocol):
+        """A connection from a broker."""
+
+        epoch: int  #: of the link that came by it last
+        pull: Optional[long_poll.Pull]  #: the pull that waits for an answer
+
+        def answer(self, packet: bytes) -> None:
+            """Answer the oldest question, and so the pull."""
+
+    class Worker(Protocol):
+        """The process that runs the cells."""
+
+        @property
+        def pid(self) -> int: ...
+
+        @property
+        def ready(self) -> bool:
+            """Whether it has said that it can run cells."""
+
+        @property
+        def restarts(self) -> bool:
+            """Whether the code of a cell has asked for a fresh one."""
+
+        @property
+        def why(self) -> str:
+            """Why it has ended, by its own words."""
+
+        def send(self, number: int, packet: Bytes) -> None: ...
+        def interrupt(self, number: int) -> None: ...
+        def tell_speed(self, carries: int) -> None: ...
+        def leave(self) -> None: ...
+        def hurry(self) -> None: ...
+        def terminate(self) -> None: ...
+        def kill(self) -> None: ...
+
+
+DEFAULT_KEEP_S = 24 * 3600.0  #: an idle session stays so long without a kernel
+MIN_KEEP_S = 2.0  #: any session stays so long, also with keep=0: its link may just have been replaced
+FIRST_KEEP_S = 60.0  #: the kernel that has started the session must have attached by then
+MAX_LOOK_S = 60.0  #: the loop looks at the clock at least so often
+#: before the next worker, by how many in a row have died before they could run a cell
+BIRTH_PAUSES_S = (0.0, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0)
+
+
+class Session:
+    """One session.
+
+    Args:
+        journal: The journal for the output of its workers.
+        config: See `keeper.main.main`.
+        note: Writes a line to the session's log.
+        now: The time.
+
+    Attributes:
+        worker: The worker, or None while there is none.
+        birth_due: When the loop has to start the next worker; None while there is one.
+        keep: Seconds that the session stays, idle and without a kernel.
+        closing: Whether the session ends with its worker.
+        closed: Whether the session has ended.
+        why: The reason of its end.
+    """
+
+    def __init__(self, journal: Journal, config: Json, note: Callable[[str], None], now: float) -> None:
+        self.journal = journal
+        self.note = note
+        self.requests = Requests()
+        self.lease = Lease(now)
+        self.speed = LinkSpeed()
+        self.keep = float(config.get("keep", DEFAULT_KEEP_S))
+        self.agent_version = str(config.get("agent", ""))
+        self.born = self.last_heard = now
+        self.peers: List[Peer] = []
+        self.worker: Optional[Worker] = None
+        self.birth_due: Optional[float] = now
+        self.closing = self.closed = False
+        self.why = ""
+        self._orderly_end_s = float(config.get("farewell", ORDERLY_END_S))
+        self._ending: Optional[WorkerEnding] = None
+        self._stillbirths = 0  # in a row
+        self._last_end: Json = exits.RESTARTED  # of the last worker that has died unasked
+        self._last_plain = 0.0  # when the last answer to a pull was given for which nobody waited
+
+    # peers
+
+    @property
+    def held(self) -> bool:
+        """Whether the link that is served is open."""
+        return self.lease.epoch > 0 and any(peer.epoch == self.lease.epoch for peer in self.peers)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the session goes on however long it takes: a request is open, or a kernel holds it."""
+        return bool(self.requests.open) or self.held
+
+    def wake(self, now: float) -> None:
+        """The loop goes on: a session that is wanted wasn't idle until now."""
+        if self.wanted:
+            self.last_heard = now
+
+    def check(self, epoch: int, now: float) -> None:
+        """Let the present link pass; the time until an idle session ends begins anew.
+
+        Raises:
+            Stale: Another link is served.
+        """
+        self.lease.check(epoch, now)
+        self.last_heard = now
+
+    def attach(self, peer: Peer, client: str, attempt: int, holder: str, take: bool, acked: int, now: float) -> None:
+        """Begin a link, which has the messages up to ``acked``; pulls of the links before it end.
+
+        Raises:
+            Stale: See `Lease.attach`.
+        """
+        earlier = self.lease.holder
+        if self.lease.attach(client, attempt, holder, take, now):
+            self.note("taken over by %s (%s), epoch %d, from %s" % (holder, client, self.lease.epoch, earlier))
+            self.requests.parts.clear()
+        else:
+            self.note("attached by %s (%s), epoch %d" % (holder, client, self.lease.epoch))
+        for other in self.peers:
+            if other.pull:
+                try:
+                    self.lease.check(other.epoch, now)
+                except Stale as stale:
+                    other.answer(wire.pack(stale.answer))
+        self.journal.acknowledge(acked)
+        self.journal.rewind()
+        self.speed = LinkSpeed()
+        self._last_plain = 0.0
+        self._tell_speed()
+        self.follow(peer)
+        self.last_heard = now
+
+    def follow(self, peer: Peer) -> None:
+        """The present link comes by this peer: as long as the peer stays, somebody listens."""
+        peer.epoch = self.lease.epoch
+        if peer not in self.peers:
+            self.peers.append(peer)
+        self.journal.listening = True
+
+    def lose(self, peer: Peer) -> None:
+        """A peer has gone."""
+        if peer in self.peers:
+            self.peers.remove(peer)
+        self.journal.listening = self.held
+
+    def pull(self, peer: Peer, acked: int, pull: long_poll.Pull, now: float) -> None:
+        """A pull waits for messages; the kernel has those up to ``acked``."""
+        self.journal.acknowledge(acked)
+        self.speed.arrived(acked, now)
+        self._tell_speed()
+        self.follow(peer)
+        peer.pull = pull
+
+    def _tell_speed(self) -> None:
+        """The worker sizes its pictures by the speed of the link, and the journal how many may be under way."""
+        if self.worker is not None:
+            self.worker.tell_speed(self.speed.bytes_per_second)
+        self.journal.ahead = self.speed.ahead
+
+    def _pull_due(self, pull: long_poll.Pull, now: float) -> float:
+        return long_poll.due(pull, self.journal, self._last_plain, now, self.speed.measuring)
+
+    def _answer_pulls(self, now: float) -> None:
+        for peer in self.peers:
+            pull = peer.pull
+            if pull is None or self._pull_due(pull, now) > now:
+                continue
+            if self.journal.unsent and not self.journal.urgent:
+                self._last_plain = now
+            first, packets = self.journal.take(pull.max_bytes)
+            if self.journal.picture_sent:
+                self.speed.left(first + len(packets) - 1, self.journal.sent_bytes, pull.rtt, now)
+            peer.answer(wire.pack({"first": first, "epoch": self.lease.epoch}, packets))
+
+    # requests
+
+    def submit(self, request: Request, cell: Optional[Json]) -> None:
+        """Hand a request that was accepted to the worker, or to the next one.
+
+        Args:
+            request: The request.
+            cell: Of a cell the fields of its content that count here: ``silent``, ``store_history``,
+                ``execution_count``, and ``deaths``, how many deaths of workers the kernel knew of. A cell that was
+                sent before anybody could know that its variables are gone is answered with an error that says so.
+        """
+        if cell is not None:
+            self.requests.count(request, cell)
+            deaths_known = cell.get("deaths")
+            if isinstance(deaths_known, int) and deaths_known < self.requests.deaths:
+                exits.answer(self.journal, self.requests, request, self._last_end)
+                return
+        if self.worker is not None and self._ending is None:
+            self.worker.send(request.number, request.packet)
+
+    def interrupt(self, parent: str) -> bool:
+        """Interrupt the request with that ``msg_id``; returns whether it was open."""
+        request = self.requests.named(parent)
+        if request is None:
+            return False
+        if self.worker is not None and (self._ending is None or request.number <= self._ending.last):
+            self.worker.interrupt(request.number)
+        else:  # its worker may not have begun
+            exits.answer_stopped(self.journal, self.requests, request)
+        return True
+
+    # ends
+
+    def restart(self, now: float) -> None:
+        """End the worker in order, and begin another; asked again meanwhile, end it at once."""
+        if self._ending is not None:
+            self._ending.at_once(now)
+        elif self.worker is not None:
+            self._end_worker(now)
+        elif not self.closing:
+            exits.report(self.journal, self.requests, exits.RESTARTED, self.requests.open.values())
+            self._stillbirths, self.birth_due = 0, now
+
+    def close(self, why: str, now: float) -> None:
+        """End the session, in order; asked again meanwhile, at once."""
+        self.why = self.why or why
+        if self.worker is None:
+            self.closed = True
+        elif self._ending is None:
+            self._end_worker(now)
+        elif self.closing:
+            self._ending.at_once(now)
+        self.closing = True
+
+    def _end_worker(self, now: float) -> None:
+        assert self.worker is not None
+        self._ending = WorkerEnding(self.worker, self.requests.accepted, now, self._orderly_end_s)
+
+    def _say_late(self) -> None:
+        text = "This Python did not end within %g s, and is ended by force.\n" % self._orderly_end_s
+        self.note(text.rstrip())
+        self.journal.add_text("stderr", self.requests.foreign_parent, text.encode("ascii"))
+
+    # the worker's life
+
+    def worker_started(self, worker: Worker) -> None:
+        """A worker has begun: it gets all that is open."""
+        self.worker, self.birth_due = worker, None
+        for request in list(self.requests.open.values()):
+            worker.send(request.number, request.packet)
+
+    def worker_failed(self, error: OSError, now: float) -> None:
+        """No worker could be started: there is no memory, or there are too many processes or files."""
+        text = "could not be started: %s" % (error.strerror or error)
+        self.note("a worker " + text)
+        self._mourn({"code": error.errno, "text": text, "stillborn": True}, now)
+
+    def worker_exited(self, code: int, now: float) -> None:
+        """The worker has ended with that exit code, negative for a signal; the journal has all that it had written."""
+        worker, self.worker = self.worker, None
+        ending, self._ending = self._ending, None
+        assert worker is not None
+        if self.closing:
+            self.closed = True
+        elif ending is None and not worker.restarts:
+            end = exits.describe_end(code, worker.why, not worker.ready)
+            self.note("the worker %d %s" % (worker.pid, end["text"]))
+            self._mourn(end, now)
+        else:
+            self.note("the worker %d was restarted" % worker.pid)
+            lost = self.requests.lost() if ending is None or worker.restarts else self.requests.until(ending.last)
+            exits.report(self.journal, self.requests, exits.RESTARTED, lost)
+            self._stillbirths, self.birth_due = 0, now
+
+    def _mourn(self, end: Json, now: float) -> None:
+        """A worker has died unasked: its requests are answered, and another begins.
+
+        One that dies before it can run a cell, again and again, must not burn the board.
+        """
+        self.requests.deaths += 1
+        self._last_end = end
+        self._stillbirths = self._stillbirths + 1 if end.get("stillborn") else 0
+        exits.report(self.journal, self.requests, end, self.requests.open.values(), tell=self._stillbirths <= 1)
+        index = min(self._stillbirths, len(BIRTH_PAUSES_S) - 1)
+        self.birth_due = now + BIRTH_PAUSES_S[index]
+
+    # time
+
+    def due(self, now: float) -> float:
+        """When something has to be done, if nothing happens until then."""
+        times = [now + MAX_LOOK_S]
+        times += [self._pull_due(peer.pull, now) for peer in self.peers if peer.pull]
+        if self._ending is not None:
+            times.append(self._ending.due)
+        if self.birth_due is not None:
+            times.append(self.birth_due)
+        if not (self.closing or self.wanted):
+            times.append(self._idle_until)
+        return min(times)
+
+    def advance(self, now: float) -> None:
+        """Do everything whose time has come, but for starting a worker."""
+        self._answer_pulls(now)
+        if self.worker is not None and self.worker.restarts and self._ending is None and self.requests.cell is None:
+            self._end_worker(now)
+        if self._ending is not None and now >= self._ending.due:
+            if not self._ending.late:
+                self._say_late()
+            self._ending.step(now)
+        if not (self.closing or self.wanted) and now >= self._idle_until:
+            self.close("nobody came for %.0f s while it was idle" % (now - self.last_heard), now)
+
+    @property
+    def _idle_until(self) -> float:
+        """When the session ends if it stays idle and nobody comes."""
+        return self.last_heard + (max(self.keep, MIN_KEEP_S) if self.lease.epoch else FIRST_KEEP_S)
