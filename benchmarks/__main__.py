@@ -1,4 +1,4 @@
-"""``python -m benchmarks [--write]``: measure, print the tables, and with ``--write`` put them into the docs."""
+"""``python -m benchmarks [--write]``: measure, print the tables, and put them into the documents with ``--write``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from statistics import median
 
 from benchmarks import machine, raw, venvs
 from benchmarks.kernels import Contender, local, ours, predecessor
-from benchmarks.loopback import PIECE_OF_TEXT, Loopback
+from benchmarks.loopback import TEXT_CHARACTERS, Loopback
 from benchmarks.memory import memory
 from benchmarks.processes import Processes
 from benchmarks.report import report, write
@@ -65,7 +65,7 @@ def _loopback(processes: Processes, parts: list[str], rounds: int, notes: list[s
             contenders.append(old)
         _say("cells")
         rows += contest.cells()
-        bare = median(raw.carry(PIECE_OF_TEXT) for _ in range(rounds))
+        bare = median(raw.carry(TEXT_CHARACTERS) for _ in range(rounds))
         notes.append(f"20 MB over a bare socket of this machine: {seconds(bare)}.")
     if "start" in parts:
         _say("start")
@@ -78,7 +78,7 @@ def _loopback(processes: Processes, parts: list[str], rounds: int, notes: list[s
 
 
 def _predecessor(processes: Processes, notes: list[str]) -> Contender | None:
-    """rpyc_ikernel, where it can be had and its port is free."""
+    """The rpyc_ikernel, where it can be installed and its port is free."""
     try:
         python = venvs.rpyc_ikernel()
         with socket.socket() as probe:

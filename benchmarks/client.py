@@ -12,28 +12,42 @@ from jupyter_client.blocking.client import BlockingKernelClient
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-TIMEOUT = 300.0  # seconds
+TIMEOUT_S = 300.0
 
 
 @dataclass
 class Answer:
-    """What came for one request, all times in seconds since it was sent."""
+    """What came for one request. All times are seconds since the request was sent.
+
+    Attributes:
+        msg_id: The request's.
+        reply: When the reply came; 0.0 until then, as with the other times.
+        idle: When the kernel said that it is idle.
+        shown: When the first output came.
+        printed: Characters of text so far.
+        content: The reply's content.
+    """
 
     msg_id: str
     reply: float = 0.0
     idle: float = 0.0
-    shown: float = 0.0  # the first output
-    printed: int = 0  # characters
+    shown: float = 0.0
+    printed: int = 0
     content: dict[str, Any] = field(default_factory=dict)
 
     @property
     def end(self) -> float:
-        """When the front end knew that it was over."""
+        """The time at which the front end knew that the request was over."""
         return max(self.reply, self.idle)
 
 
 class Client:
-    """Speaks to one kernel. It may be made before that listens."""
+    """The front end of one kernel, which need not listen yet.
+
+    Args:
+        connection_file: The kernel's connection file.
+        alive: Whether the kernel's process still runs.
+    """
 
     def __init__(self, connection_file: str, alive: Callable[[], bool]) -> None:
         self._context = zmq.Context()
@@ -50,17 +64,31 @@ class Client:
         self._started = 0.0
 
     def close(self) -> None:
-        """Leave; the kernel is not asked."""
+        """Close the connection; the kernel goes on."""
         self._client.stop_channels()
         self._context.destroy(linger=0)
 
     def run(self, code: str, *, reply_only: bool = False) -> Answer:
-        """Run a cell until reply and idle have come. *reply_only*: of a kernel that may not publish yet."""
+        """Run a cell until its reply and idle have come.
+
+        Args:
+            code: The cell.
+            reply_only: Don't wait for idle: a kernel that has just started may not have published it.
+        """
         content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False}
         return self.ask("execute_request", {**content, "stop_on_error": True}, reply_only=reply_only)
 
     def interrupted(self, code: str, marker: str, pause: float) -> float:
-        """Interrupt a cell, *pause* seconds after it has printed *marker*; returns seconds until its reply."""
+        """Interrupt a cell that runs.
+
+        Args:
+            code: The cell.
+            marker: What the cell prints when it has begun.
+            pause: Seconds from the marker to the interrupt.
+
+        Returns:
+            Seconds from the interrupt to the cell's reply.
+        """
         answer = self.send("execute_request", {"code": code, "silent": False, "allow_stdin": False})
         self.wait(answer, lambda: answer.printed >= len(marker))
         time.sleep(pause)
@@ -72,11 +100,11 @@ class Client:
         return answer.reply - began
 
     def complete(self, code: str) -> Answer:
-        """Complete at the end of *code*."""
+        """Complete at the end of the code."""
         return self._look_up("complete_request", {"code": code, "cursor_pos": len(code)}, "matches")
 
     def inspect(self, code: str) -> Answer:
-        """Inspect at the end of *code*."""
+        """Inspect at the end of the code."""
         content = {"code": code, "cursor_pos": len(code), "detail_level": 0}
         return self._look_up("inspect_request", content, "data")
 
@@ -90,7 +118,7 @@ class Client:
         return answer
 
     def send(self, msg_type: str, content: dict[str, Any], channel: str = "shell") -> Answer:
-        """Send a request and don't wait."""
+        """Send a request without waiting for its answer."""
         session = self._client.session
         message = session.msg(msg_type, content)
         answer = Answer(message["header"]["msg_id"])
@@ -100,19 +128,28 @@ class Client:
         return answer
 
     def ask(self, msg_type: str, content: dict[str, Any], *, reply_only: bool = False) -> Answer:
-        """Send a request and wait until it is over."""
+        """Send a request, and wait for its reply and idle."""
         answer = self.send(msg_type, content)
         self.wait(answer, lambda: bool(answer.reply and (answer.idle or reply_only)))
         return answer
 
     def wait(self, answer: Answer, done: Callable[[], bool]) -> None:
-        """Read what comes until *done*."""
+        """Read messages until a condition holds.
+
+        Args:
+            answer: Where the messages that belong to it are noted.
+            done: The condition.
+
+        Raises:
+            ChildProcessError: The kernel has ended.
+            TimeoutError: The condition didn't hold within `TIMEOUT_S` seconds.
+        """
         while not done():
             if not self._poller.poll(200):
                 if not self._alive():
                     raise ChildProcessError("the kernel has ended")
-                if time.perf_counter() - self._started > TIMEOUT:
-                    raise TimeoutError(f"no end of the cell within {TIMEOUT:g} s; so far {answer}")
+                if time.perf_counter() - self._started > TIMEOUT_S:
+                    raise TimeoutError(f"no end of the cell within {TIMEOUT_S:g} s; so far {answer}")
             for socket in self._sockets:
                 while self._take(socket, answer):
                     pass

@@ -1,4 +1,4 @@
-"""Measures contenders in turns, so that whatever else the machine does hits all of them."""
+"""Measure contenders in turns, so that whatever else the machine does hits all of them."""
 
 from __future__ import annotations
 
@@ -12,22 +12,32 @@ T = TypeVar("T")
 
 
 class Result(Generic[T]):
-    """Figures of each contender, a list for each round."""
+    """The figures of all contenders.
+
+    Attributes:
+        rounds: Each contender's figures, one for each round.
+    """
 
     def __init__(self, names: list[T]) -> None:
         self.rounds: dict[T, list[float]] = {name: [] for name in names}
 
     def middle(self, name: T) -> float:
-        """The median over all rounds."""
+        """Compute a contender's median over all rounds."""
         return median(self.rounds[name])
 
     def ratio(self, name: T, to: T) -> float:
-        """The median of the ratios of each round."""
+        """Compute the ratio of two contenders in each round, and return the median of these."""
         return median(one / other for one, other in zip(self.rounds[name], self.rounds[to], strict=True))
 
 
 def contest(measures: Mapping[T, Callable[[], float]], rounds: int, repeat: int = 1) -> Result[T]:
-    """Let each measure in turn, *rounds* times, the order reversed each time; of *repeat* figures the median counts."""
+    """Measure all contenders in turn, in an order that is reversed in each round.
+
+    Args:
+        measures: For each contender, the function that measures once.
+        rounds: How often each contender gets its turn.
+        repeat: How often a contender is measured in one turn; the median counts.
+    """
     result = Result(list(measures))
     for number in range(rounds):
         order = list(measures.items())

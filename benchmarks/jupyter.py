@@ -1,4 +1,4 @@
-"""A Jupyter server with its default limits, and a page: what a browser gets over its websocket, and when."""
+"""A Jupyter server with its default limits, and an open notebook that notes when messages come."""
 
 from __future__ import annotations
 
@@ -18,11 +18,19 @@ if TYPE_CHECKING:
 
     from benchmarks.processes import Processes
 
-TIMEOUT = 60.0  # seconds
+TIMEOUT_S = 60.0
 
 
 class JupyterServer:
-    """A server of the run's own, with no extension; *kernels*: a folder that has a folder ``kernels``."""
+    """A Jupyter server without extensions.
+
+    Args:
+        processes: The run that it belongs to.
+        kernels: A folder of data for Jupyter, with a folder ``kernels`` in it.
+
+    Raises:
+        TimeoutError: The server didn't start.
+    """
 
     def __init__(self, processes: Processes, kernels: Path) -> None:
         self._token = secrets.token_hex(16)
@@ -37,7 +45,7 @@ class JupyterServer:
             "--ServerApp.ip=127.0.0.1", f"--IdentityProvider.token={self._token}", "--ServerApp.jpserver_extensions={}",
             f"--ServerApp.root_dir={root}", "--ServerApp.allow_root=True", "--no-browser",
         )  # fmt: skip
-        end = time.monotonic() + TIMEOUT
+        end = time.monotonic() + TIMEOUT_S
         while not self._answers():
             if time.monotonic() > end or self.process.poll() is not None:
                 raise TimeoutError("the Jupyter server did not start")
@@ -51,29 +59,29 @@ class JupyterServer:
         return True
 
     def ask(self, method: str, path: str, content: object = None) -> Any:
-        """One request to its REST API."""
+        """Make a request to the server's REST API, and return the answer's JSON."""
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}/{path}",
             None if content is None else json.dumps(content).encode(),
             {"Authorization": f"token {self._token}", "Content-Type": "application/json"},
             method=method,
         )
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
             text = answer.read()
         return json.loads(text) if text else None
 
     def page(self, kernel: str) -> Page:
-        """A notebook with a fresh kernel of that name, opened in a page."""
+        """Open a notebook with a fresh kernel of that name."""
         kernel_id = self.ask("POST", "api/kernels", {"name": kernel})["id"]
         session = uuid.uuid4().hex
         url = f"ws://127.0.0.1:{self.port}/api/kernels/{kernel_id}/channels?session_id={session}"
         return Page(self, kernel_id, websocket.create_connection(
-            url, timeout=TIMEOUT, header=[f"Authorization: token {self._token}"], enable_multithread=False
+            url, timeout=TIMEOUT_S, header=[f"Authorization: token {self._token}"], enable_multithread=False
         ), session)  # fmt: skip
 
 
 class Page:
-    """An open notebook. Leaving the ``with`` block shuts its kernel down."""
+    """An open notebook. Leaving the ``with`` block shuts the kernel down."""
 
     def __init__(self, server: JupyterServer, kernel_id: str, sock: websocket.WebSocket, session: str) -> None:
         self._server = server
@@ -89,11 +97,11 @@ class Page:
         self._server.ask("DELETE", f"api/kernels/{self._kernel_id}")
 
     def close(self) -> None:
-        """Close the page; its kernel goes on."""
+        """Close the page; the kernel goes on."""
         self._socket.close()
 
     def start(self, code: str) -> str:
-        """Run a cell without waiting; returns its ``msg_id``."""
+        """Begin a cell without waiting for its end, and return its ``msg_id``."""
         msg_id = uuid.uuid4().hex
         header = {"msg_id": msg_id, "msg_type": "execute_request", "version": "5.3"}
         header |= {"session": self._session, "username": "", "date": "2000-01-01T00:00:00Z"}
@@ -102,8 +110,16 @@ class Page:
         self._socket.send(json.dumps(message))
         return msg_id
 
-    def messages(self, msg_id: str, timeout: float = TIMEOUT) -> list[tuple[float, dict[str, Any]]]:
-        """What comes for that request until its reply and *idle*: each message, and the moment it came."""
+    def messages(self, msg_id: str, timeout: float = TIMEOUT_S) -> list[tuple[float, dict[str, Any]]]:
+        """Wait for the end of a request.
+
+        Args:
+            msg_id: The request's.
+            timeout: Seconds that it may take.
+
+        Returns:
+            All messages that came for it, each behind the moment at which it came (`time.perf_counter`).
+        """
         found: list[tuple[float, dict[str, Any]]] = []
         replied = idle = False
         end = time.monotonic() + timeout

@@ -1,9 +1,8 @@
-"""What a keeper costs: its memory, and the time that its journal takes from a cell that prints.
+"""Measure what a keeper costs: its memory, and the time that its journal takes from a cell that prints.
 
-For the second, sessions of two agents are compared in turns on one server: ours, and the same one with a journal that
-does nothing but pass on. It joins text as ours does, since otherwise it would be slower, but keeps nothing: what was
-given out is forgotten, so that there are no numbers to look after, no acknowledgements, nothing for a new link, for
-``%replay``, for the disk or to be dropped.
+The time is compared between sessions of two agents, in turns on one server. One agent is ours. The other one's journal
+passes messages on and keeps none, so that it has no numbers and acknowledgements to look after, and nothing for a new
+link, for ``%replay`` and for the disk. It joins text as ours does, since it would be slower otherwise.
 """
 
 from __future__ import annotations
@@ -92,15 +91,23 @@ MIXED = (
     "    if i % 100 == 0: display({'text/plain': 'shown %d' % i, 'text/html': '<b>' + 'x' * 2000}, raw=True)"
 )
 WORK = {"200,000 lines": LINES, "100 MB of text": TEXT, "20,000 lines, noise and displays": MIXED}
-REST = 1.0  # seconds after the cell, before its memory is measured
+REST_S = 1.0  # after the cell, before the memory is measured
 
 
 def memory(processes: Processes, version: str) -> float:
-    """MiB that are the keeper's alone (USS: no other process shares them), after ``1+1``, its journal empty."""
+    """Measure a keeper's own memory after ``1+1``, with an empty journal.
+
+    Args:
+        processes: The run that it belongs to.
+        version: The Python of the other machine, as ``"3.8"``.
+
+    Returns:
+        MiB that no other process shares (USS).
+    """
     server = Server(processes, venvs.plain(version))
     with Session(f"127.0.0.1:{server.port}") as session:
         session.run("1+1")
-        time.sleep(REST)
+        time.sleep(REST_S)
         rollup = Path(f"/proc/{_keeper_of(session)}/smaps_rollup").read_text()
     kilobytes = [
         int(line.split()[1]) for line in rollup.splitlines() if line.startswith(("Private_Clean", "Private_Dirty"))
@@ -110,16 +117,22 @@ def memory(processes: Processes, version: str) -> float:
 
 
 class Cost:
-    """What the journal costs one kind of output: ratios with it to without, over time, and the keeper's CPU time."""
+    """What the journal costs with one kind of output.
+
+    Attributes:
+        seconds: The time with the journal.
+        ratio: The time with the journal, divided by the time without.
+        cpu_ratio: The same of the keeper's CPU time.
+    """
 
     def __init__(self, seconds: float, ratio: float, cpu_ratio: float) -> None:
-        self.seconds = seconds  # with it
+        self.seconds = seconds
         self.ratio = ratio
         self.cpu_ratio = cpu_ratio
 
 
 def journalling(processes: Processes, rounds: int) -> dict[str, Cost]:
-    """Print in turns with and without a journal, over a link that reads as fast as it can."""
+    """Let cells print with and without a journal in turns, over a link that reads as fast as it can."""
     server = Server(processes, venvs.plain())
     address = f"127.0.0.1:{server.port}"
     costs = {}
@@ -151,7 +164,7 @@ def _run(session: Session, code: str, cpu: list[float]) -> float:
 
 @contextmanager
 def ablated() -> Iterator[None]:
-    """Let sessions that begin now have a keeper without a journal."""
+    """Give the sessions that begin meanwhile a keeper without a journal."""
     before = broker_client.agent_text
     sources = json.loads(before()[1])
     sources[JOURNAL] += FORWARDER
@@ -165,11 +178,11 @@ def ablated() -> Iterator[None]:
 
 
 def _keeper_of(session: Session) -> int:
-    """The process that has forked the worker."""
+    """Find the process that has forked the worker."""
     stat = Path(f"/proc/{session.info['pid']}/stat").read_text()
     return int(stat.rpartition(")")[2].split()[1])
 
 
 def _cpu(pid: int) -> float:
-    """Seconds that a process has run."""
+    """Tell for how many seconds a process has run."""
     return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9

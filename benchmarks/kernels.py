@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 
 
 class Contender:
-    """A kind of kernel: its name in the table, how it is started, and the line with which its first cell begins."""
+    """A kind of kernel.
+
+    Attributes:
+        name: Its column in the table.
+        command: The command that starts it; ``-f`` and the connection file follow.
+        connect: The line with which its first cell begins.
+        server: The server that its cells run on.
+    """
 
     def __init__(self, name: str, command: list[str | Path], connect: str = "", server: Server | None = None) -> None:
         self.name = name
@@ -34,18 +41,28 @@ def local() -> Contender:
 
 
 def ours(name: str, server: Server, port: int = 0) -> Contender:
-    """The kernel under test with its cells on *server*, by way of another *port* if there is one."""
+    """This kernel.
+
+    Args:
+        name: Its column in the table.
+        server: Where its cells run.
+        port: Where a proxy in front of the server listens; 0 without one.
+    """
     line = f"%connect 127.0.0.1:{port or server.port}\n"
     return Contender(name, [sys.executable, "-m", "rpyc_kernel"], line, server)
 
 
 def predecessor(python: Path, server: Server, host: str) -> Contender:
-    """rpyc_ikernel, which knows one port only."""
+    """The rpyc_ikernel of another Python, which knows one port only."""
     return Contender("rpyc_ikernel", [python, "-m", "rpyc_ikernel"], f'$connect("{host}")\n', server)
 
 
 class Kernel:
-    """A running kernel with its front end; `started` is when its process was started."""
+    """A running kernel with its front end.
+
+    Attributes:
+        started: When its process was started (`time.perf_counter`).
+    """
 
     def __init__(self, processes: Processes, contender: Contender) -> None:
         self.contender = contender
@@ -56,13 +73,13 @@ class Kernel:
         self.client = Client(file, lambda: self.process.poll() is None)
 
     def first(self, code: str) -> float:
-        """Run the first cell; returns the seconds since the kernel was started."""
+        """Run the first cell, and return the seconds since the kernel was started."""
         answer = self.client.run(self.contender.connect + code, reply_only=True)
         assert answer.content["status"] == "ok", answer.content
         return time.perf_counter() - self.started
 
     def close(self) -> None:
-        """End the kernel, and with it its session."""
+        """End the kernel, which ends its session."""
         if self.process.poll() is None:
             self.client.shutdown()
         try:

@@ -1,4 +1,4 @@
-"""Kernels side by side, on loopback: cells, printing, completion, inspection, interrupts, starting."""
+"""Measure kernels side by side on loopback: cells, printing, completion, inspection, interrupts, starting."""
 
 from __future__ import annotations
 
@@ -17,47 +17,54 @@ if TYPE_CHECKING:
     from benchmarks.processes import Processes
 
 LINES = 20_000
-LINES_OF_SLOW = 200  # for the predecessor, whose figure is then multiplied
-PIECE_OF_TEXT = 20_000_000  # characters
+LINES_OF_SLOW = 200  # of the predecessor, whose figure is multiplied
+TEXT_CHARACTERS = 20_000_000
 LOOP = "import time\nprint('here', flush=True)\nwhile True: pass"
 
 
 def one_plus_one(client: Client) -> float:
-    """The shortest cell."""
+    """Run the shortest cell."""
     return client.run("1+1").end
 
 
 def lines(client: Client, count: int = LINES) -> float:
-    """A cell that prints many lines, all of which must come."""
+    """Run a cell that prints many lines, all of which must come."""
     answer = client.run(f"for i in range({count}): print(i)")
     assert answer.printed >= sum(len(str(i)) + 1 for i in range(count)), answer
     return answer.end
 
 
 def text(client: Client) -> float:
-    """A cell that prints much at once, all of which must come."""
-    answer = client.run(f"print('x' * {PIECE_OF_TEXT})")
-    assert answer.printed == PIECE_OF_TEXT + 1, answer
+    """Run a cell that prints much at once, all of which must come."""
+    answer = client.run(f"print('x' * {TEXT_CHARACTERS})")
+    assert answer.printed == TEXT_CHARACTERS + 1, answer
     return answer.end
 
 
 def completion(client: Client) -> float:
-    """What comes after a Tab."""
+    """Complete, as after a Tab."""
     return client.complete("import os; os.path.j").end
 
 
 def inspection(client: Client) -> float:
-    """What comes after a Shift-Tab."""
+    """Inspect, as after a Shift-Tab."""
     return client.inspect("print").end
 
 
 def interrupt(client: Client) -> float:
-    """The stop button, while Python is busy."""
+    """Press the stop button while Python is busy."""
     return client.interrupted(LOOP, "here", random.uniform(0.05, 0.1))
 
 
 class Loopback:
-    """The contenders, each with a kernel that runs. *base*: the one to compare with."""
+    """The contenders on loopback.
+
+    Args:
+        processes: The run that they belong to.
+        contenders: All of them.
+        base: The one that the others are compared with.
+        rounds: How often each of them is measured.
+    """
 
     def __init__(self, processes: Processes, contenders: list[Contender], base: Contender, rounds: int) -> None:
         self._processes = processes
@@ -66,7 +73,7 @@ class Loopback:
         self._rounds = rounds
 
     def cells(self) -> list[Row]:
-        """All that is measured of a kernel which runs."""
+        """Measure kernels that run already."""
         self._kernels = {contender.name: Kernel(self._processes, contender) for contender in self._contenders}
         try:
             for name, kernel in self._kernels.items():
@@ -128,7 +135,7 @@ class Loopback:
         return row
 
     def start(self) -> Row:
-        """From the start of the kernel's process to the first result, which for ours comes from the server."""
+        """Measure from the start of a kernel's process to the first result, which comes from the server with ours."""
         contenders = [contender for contender in self._contenders if contender.name != "rpyc_ikernel"]
 
         def of(contender: Contender) -> Callable[[], float]:

@@ -1,4 +1,4 @@
-"""The machine that the figures come from, without names and paths."""
+"""Describe the machine that the figures come from, without names and paths."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.table import TIMES
 
 
 def describe() -> str:
-    """One paragraph."""
+    """Describe processor, memory, system, versions and load in one paragraph."""
     versions = ", ".join(f"{name} {version(name)}" for name in ("ipykernel", "ipython", "rpyc", "jupyter_client"))
     release = platform.release().partition("-")[0]  # without what its builder added
     return (

@@ -1,4 +1,4 @@
-"""What a session costs on the other machine."""
+"""Measure the memory of a session on the other machine."""
 
 from __future__ import annotations
 
@@ -14,14 +14,23 @@ from benchmarks.table import Row
 if TYPE_CHECKING:
     from benchmarks.processes import Processes
 
-LIMITS = {"3.11": 13.0, "3.8": 9.0}  # MiB, by the Python of the other machine
-REST = 1.0  # seconds after the cell
+LIMITS_MIB = {"3.11": 13.0, "3.8": 9.0}  # by the Python of the other machine
+REST_S = 1.0  # after the cell
 
 
 def memory(processes: Processes, column: str, base: str) -> list[Row]:
-    """Keeper and worker after ``1+1``, on a machine without IPython and with no asyncio in use."""
+    """Measure keeper and worker after ``1+1``, on a machine without IPython, with no asyncio in use.
+
+    Args:
+        processes: The run that they belong to.
+        column: The column for them.
+        base: The column for the local ipykernel.
+
+    Returns:
+        A row for each Python of the other machine.
+    """
     rows = []
-    for version, limit in LIMITS.items():
+    for version, limit in LIMITS_MIB.items():
         row = Row(f"memory of a session, Python {version} there", f"≤ {limit:g} MiB")
         rows.append(row)
         try:
@@ -41,7 +50,7 @@ def _session(processes: Processes, server: Server) -> float:
     kernel = Kernel(processes, ours("", server))
     try:
         kernel.first("1+1")
-        time.sleep(REST)
+        time.sleep(REST_S)
         pids = [pid for pid in marked(server.mark) if pid != server.process.pid]
         assert len(pids) == 3, pids  # the third is the shell that watches over the keeper
         return private_memory(pids)
@@ -53,7 +62,7 @@ def _ipykernel(processes: Processes) -> float:
     kernel = Kernel(processes, local())
     try:
         kernel.first("1+1")
-        time.sleep(REST)
+        time.sleep(REST_S)
         return private_memory([kernel.process.pid])
     finally:
         kernel.close()

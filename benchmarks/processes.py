@@ -1,6 +1,6 @@
-"""What a run starts, and its end: nothing that was started here is left running, whoever its parent is by then.
+"""The processes of a run: all of them end with it, whoever their parents are by then.
 
-The keeper of a session belongs to nobody. It is found by a mark in the environment that it has inherited.
+A keeper has left its parent. It is found by a mark in the environment that it has inherited.
 """
 
 from __future__ import annotations
@@ -18,7 +18,12 @@ MARK = "RPYC_KERNEL_BENCHMARK"
 
 
 class Processes:
-    """The processes of a run. Leaving the ``with`` block ends them, and removes their folder."""
+    """The processes of a run. Leaving the ``with`` block ends them, and removes their folder.
+
+    Attributes:
+        mark: What the marks of all processes of the run begin with.
+        folder: A folder of the run's own.
+    """
 
     def __init__(self) -> None:
         self.mark = secrets.token_hex(8)
@@ -28,7 +33,7 @@ class Processes:
         self._started: list[subprocess.Popen[bytes]] = []
 
     def start(self, *command: str | Path) -> tuple[subprocess.Popen[bytes], str]:
-        """Start a process in an environment and a folder of the run; returns it and the mark that its children have."""
+        """Start a process in an environment and a folder of the run; return both it and its mark."""
         self._count += 1
         mark = f"{self.mark}-{self._count}"
         env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "JUPYTER", "IPY"))}
@@ -59,7 +64,7 @@ class Processes:
 
 
 def marked(mark: str) -> list[int]:
-    """The processes whose mark begins like this."""
+    """Find the processes whose mark begins like this, but for zombies."""
     wanted = f"\0{MARK}={mark}".encode()
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
@@ -74,7 +79,7 @@ def marked(mark: str) -> list[int]:
 
 
 def private_memory(pids: list[int]) -> float:
-    """MiB of memory that is theirs, what several share divided among them (Pss_Anon)."""
+    """Add up the MiB of memory of some processes; a page that several share is divided among them (Pss_Anon)."""
     total = 0
     for pid in pids:
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():

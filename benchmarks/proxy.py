@@ -1,7 +1,8 @@
-"""A slow link: a TCP proxy on loopback that hands on every byte after a delay, at any rate.
+"""A slow link: a TCP proxy on loopback that passes each byte on after a delay.
 
-``python proxy.py PORT DELAY REPORT`` listens on a free port, writes that to the file REPORT and leads to PORT.
-A connection takes a round trip to begin, as it would on such a link. PORT 0 gives back what comes.
+``python proxy.py PORT DELAY REPORT`` listens on a free port, writes the number of that port into the file REPORT, and
+connects to PORT. DELAY is in seconds. A connection takes a round trip to begin, as on a real link. With PORT 0 the
+proxy sends back what comes.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import cast
 
-_PIECE = 1 << 18  # bytes
+_PIECE_BYTES = 1 << 18
 
 
 async def main(port: int, delay: float, report: Path) -> None:
@@ -21,7 +22,7 @@ async def main(port: int, delay: float, report: Path) -> None:
 
     async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float = delay) -> None:
         try:
-            while data := await reader.read(_PIECE):
+            while data := await reader.read(_PIECE_BYTES):
                 loop.call_later(delay, writer.write, data)
         except OSError:
             pass
@@ -32,9 +33,7 @@ async def main(port: int, delay: float, report: Path) -> None:
         if not port:
             await carry(reader, writer, 2 * delay)
             return
-        await asyncio.sleep(
-            2 * delay
-        )  # the first of the two was the client's handshake, which loopback has done at once
+        await asyncio.sleep(2 * delay)  # the handshake of the client, which loopback has done at once, and ours
         try:
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
         except OSError:
@@ -43,7 +42,7 @@ async def main(port: int, delay: float, report: Path) -> None:
         _no_delay(far_writer)
         await asyncio.gather(carry(reader, far_writer), carry(far_reader, writer))
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0, limit=4 * _PIECE)
+    server = await asyncio.start_server(accept, "127.0.0.1", 0, limit=4 * _PIECE_BYTES)
     part = report.with_suffix(".part")
     part.write_text(str(server.sockets[0].getsockname()[1]))
     part.rename(report)

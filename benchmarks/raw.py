@@ -1,4 +1,4 @@
-"""What a bare socket of this machine carries, to compare with."""
+"""Measure what a bare socket of this machine carries, to compare with."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ import time
 
 
 def carry(size: int) -> float:
-    """Seconds for *size* bytes over loopback and an answer of one byte."""
+    """Send bytes over loopback, and wait for an answer of one byte.
+
+    Args:
+        size: How many bytes.
+
+    Returns:
+        Seconds.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def take() -> None:

@@ -30,8 +30,8 @@ RUN = "python -m benchmarks.reliability"
 
 CUTS = 10_000
 SESSIONS = 4
-RETURNS = 200  # cuts after which the time is taken
-REFUSALS = 20  # and outages in which nobody answers
+RETURNS = 200  # cuts after which the time to be back is measured
+REFUSALS = 20  # outages in which nobody answers
 REPLAYS = 3
 MEMORY_OF = ("3.11", "3.8")
 ROUNDS = 9

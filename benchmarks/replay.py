@@ -1,4 +1,4 @@
-"""A hundred thousand lines that nobody has read yet, taken over in a notebook on a real Jupyter server."""
+"""Take over a session with a hundred thousand unread lines, in a notebook on a real Jupyter server."""
 
 from __future__ import annotations
 
@@ -25,27 +25,41 @@ if TYPE_CHECKING:
 
 LINES = 100_000
 LINE = "{:<39}\n"  # 40 bytes
-PRINTING = 60.0  # seconds that it may take
+PRINT_TIMEOUT_S = 60.0
 EXCEEDED = "rate exceeded"
 
 
 @dataclass
 class Replay:
-    """What the page got: *seconds* from the press on %attach to the last line, and what was wrong with the lines."""
+    """What the page got.
+
+    Attributes:
+        seconds: From the cell with ``%attach`` to the last line.
+        lost: Lines that didn't come.
+        doubled: Lines that came again.
+        reordered: Lines that came before an earlier one.
+        complaints: Messages of Jupyter about its rate limits.
+        errors: The texts of errors that the cell has shown.
+        unread_bytes: What the session had kept before.
+    """
 
     seconds: float
     lost: int
     doubled: int
     reordered: int
-    complaints: int  # of Jupyter's rate limits
-    errors: list[str]  # that the cell has shown
+    complaints: int
+    errors: list[str]
     unread_bytes: int
 
 
 def replays(processes: Processes, python: Path, rounds: int, lines: int = LINES) -> Iterator[Replay]:
-    """Print in a session whose notebook is gone, attach to it from another one, and count what comes.
+    """Print in a session whose notebook is gone, attach to it from another notebook, and count what comes.
 
-    *python*: that of the other machine.
+    Args:
+        processes: The run that they belong to.
+        python: The Python of the other machine.
+        rounds: How often.
+        lines: How many lines.
     """
     server = Server(processes, python)
     address = f"127.0.0.1:{server.port}"
@@ -73,14 +87,14 @@ def replays(processes: Processes, python: Path, rounds: int, lines: int = LINES)
 
 
 def _printed(address: str, name: str) -> listing.SessionEntry:
-    """Wait until the cell has ended there."""
-    end = time.monotonic() + PRINTING
+    """Wait until the cell has ended on the other machine."""
+    end = time.monotonic() + PRINT_TIMEOUT_S
     while time.monotonic() < end:
         entry = listing.choose(listing.sessions(Address.parse(address)), name)
         if not entry.busy:
             return entry
         time.sleep(0.2)
-    raise TimeoutError(f"the cell did not end within {PRINTING:g} s: {entry}")
+    raise TimeoutError(f"the cell did not end within {PRINT_TIMEOUT_S:g} s: {entry}")
 
 
 def _attach(page: Page, name: str, address: str, lines: int, unread: int) -> Replay:

@@ -1,4 +1,4 @@
-"""The tables as a page: docs/benchmarks.md."""
+"""Make a page of the tables: docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -33,7 +33,14 @@ not judged by a number: what goes beyond the round trip is the time that printin
 
 
 def report(tables: dict[str, str], about: str, notes: list[str], rounds: int) -> str:
-    """The page."""
+    """Make the page.
+
+    Args:
+        tables: Markdown by part: ``loopback`` and ``link``.
+        about: The paragraph about the machine.
+        notes: What to say below the first table.
+        rounds: How often each contender was measured.
+    """
     parts = [_HEAD.format(rounds=rounds)]
     for name, head in (("loopback", _LOOPBACK), ("link", _LINK)):
         if name in tables:
@@ -44,5 +51,5 @@ def report(tables: dict[str, str], about: str, notes: list[str], rounds: int) ->
 
 
 def write(text: str) -> None:
-    """Keep it."""
+    """Write the page into the documents."""
     PAGE.write_text(text, encoding="utf-8")

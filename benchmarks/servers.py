@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from benchmarks.processes import Processes
 
-# It listens before it tells its port.
+# The server listens before it tells its port.
 _SCRIPT = """\
 import os
 from rpyc.core.service import SlaveService
@@ -25,7 +25,13 @@ server.start()
 
 
 class Server:
-    """A stock server. *mark*: of the sessions that it starts, see `processes.marked`."""
+    """A stock server.
+
+    Attributes:
+        process: The server's process.
+        mark: The mark of the sessions that it starts, see `processes.marked`.
+        port: Where it listens.
+    """
 
     def __init__(self, processes: Processes, python: Path, host: str = "127.0.0.1", port: int = 0) -> None:
         report = processes.folder / f"port-{time.monotonic_ns()}"
@@ -35,7 +41,13 @@ class Server:
 
 
 class SlowLink:
-    """A TCP proxy that delays every byte by *delay* seconds in each direction, to *port*."""
+    """A TCP proxy that delays each byte in both directions.
+
+    Args:
+        processes: The run that it belongs to.
+        port: Where the server behind it listens.
+        delay: Seconds, in each direction.
+    """
 
     def __init__(self, processes: Processes, port: int, delay: float) -> None:
         report = processes.folder / f"port-{time.monotonic_ns()}"

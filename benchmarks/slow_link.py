@@ -1,4 +1,4 @@
-"""A link of 50 ms each way: how often a cell has to cross it."""
+"""Measure how often a cell has to cross a link of 50 ms each way."""
 
 from __future__ import annotations
 
@@ -19,15 +19,21 @@ if TYPE_CHECKING:
     from benchmarks.client import Client
     from benchmarks.processes import Processes
 
-DELAY = 0.05  # seconds each way
+DELAY_S = 0.05  # in each direction
 TRIP = "trip"
 
 
 def slow_link(processes: Processes, pythons: dict[str, Path], rounds: int) -> list[Row]:
-    """The rows; *pythons*: those of the other machine, by column."""
-    echo = SlowLink(processes, 0, DELAY)
+    """Measure cells over the link.
+
+    Args:
+        processes: The run that they belong to.
+        pythons: The Python of the other machine, by column.
+        rounds: How often each of them is measured.
+    """
+    echo = SlowLink(processes, 0, DELAY_S)
     servers = {name: Server(processes, python) for name, python in pythons.items()}
-    links = {name: SlowLink(processes, server.port, DELAY) for name, server in servers.items()}
+    links = {name: SlowLink(processes, server.port, DELAY_S) for name, server in servers.items()}
     kernels: dict[str, Kernel] = {}
     try:
         for name, server in servers.items():

@@ -1,4 +1,4 @@
-"""Rows of figures as a Markdown table."""
+"""Make a Markdown table of figures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ TIMES = "\N{MULTIPLICATION SIGN}"
 
 @dataclass
 class Row:
-    """One line: what was measured, what is to be reached, and a cell for each contender that took part."""
+    """A line of the table.
+
+    Attributes:
+        what: What was measured.
+        target: What is to be reached; "" where nothing is.
+        cells: The text for each contender that took part, by column.
+        missed: Whether the target was missed.
+    """
 
     what: str
     target: str
@@ -23,7 +30,7 @@ class Row:
 
 
 def markdown(columns: list[str], rows: Iterable[Row]) -> str:
-    """The table. A target that was missed is set in bold."""
+    """Make the table. A target that was missed is set in bold."""
     lines = [["", *columns, "to reach"], ["---"] + ["---:"] * len(columns) + ["---"]]
     for row in rows:
         target = f"**{row.target}: missed**" if row.missed else row.target
@@ -32,7 +39,7 @@ def markdown(columns: list[str], rows: Iterable[Row]) -> str:
 
 
 def seconds(value: float) -> str:
-    """A time, in ms below a second."""
+    """Write a time in seconds, or in ms where it is below a second."""
     if value >= 1:
         return f"{value:.2f} s"
     return f"{value * 1000:.{0 if value >= 0.1 else 1}f} ms"

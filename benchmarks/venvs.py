@@ -1,4 +1,4 @@
-"""The Pythons on which servers and other kernels run: venvs, made once and kept in ``.venvs``."""
+"""Make the Pythons on which servers and other kernels run: venvs, which are kept in ``.venvs``."""
 
 from __future__ import annotations
 
@@ -14,11 +14,18 @@ RPYC = f"rpyc=={version('rpyc')}"
 
 
 class MissingError(Exception):
-    """Something that a measurement needs isn't on this machine; the text says what."""
+    """This machine lacks something that a measurement needs; the text names it."""
 
 
 def python(version: str) -> str:
-    """The command of that Python, from PATH or pyenv."""
+    """Find a Python in PATH or among those of pyenv.
+
+    Args:
+        version: As ``"3.8"``.
+
+    Raises:
+        MissingError: There is none.
+    """
     if version == HERE:
         return sys.executable
     pyenv = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python{version}"))
@@ -29,7 +36,20 @@ def python(version: str) -> str:
 
 
 def venv(name: str, packages: list[str], *, of: str = HERE, alone: list[str] | None = None) -> Path:
-    """The Python of a venv with *packages*; *alone*: those to be installed without what they depend on."""
+    """Make a venv, unless it is there.
+
+    Args:
+        name: The venv's.
+        packages: What to install.
+        of: The version of the venv's Python.
+        alone: What to install without its dependencies.
+
+    Returns:
+        The venv's Python.
+
+    Raises:
+        MissingError: There is no such Python, or the packages can't be installed.
+    """
     folder = FOLDER / f"bench-{name}-{of}"
     interpreter = folder / "bin" / "python"
     wanted = "\n".join([*packages, *(alone or [])])
@@ -46,17 +66,17 @@ def venv(name: str, packages: list[str], *, of: str = HERE, alone: list[str] | N
 
 
 def plain(of: str = HERE) -> Path:
-    """A Python with RPyC and nothing else."""
+    """Make a Python with RPyC and nothing else."""
     return venv("plain", [RPYC], of=of)
 
 
 def with_ipython() -> Path:
-    """A Python with RPyC and the IPython that the local kernel has."""
+    """Make a Python with RPyC and the IPython that the local kernel has."""
     return venv("ipython", [RPYC, f"ipython=={version('ipython')}"])
 
 
 def rpyc_ikernel() -> Path:
-    """The kernel that came before this one. It asks for all of Jupyter, and uses these."""
+    """Make a Python with the kernel that came before this one, and with those of its dependencies that it uses."""
     return venv("rpyc_ikernel", ["ipykernel", "rpyc", "pexpect", "pillow"], alone=["rpyc_ikernel"])
 
 

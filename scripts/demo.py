@@ -1,4 +1,4 @@
-"""`make demo`: run a notebook on a stock RPyC server, show it as it runs, and keep it with its HTML.
+"""`make demo`: run a notebook on a stock RPyC server, print it as it runs, and keep it with its HTML.
 
     python scripts/demo.py [--kernel NAME] [NOTEBOOK]
 
@@ -24,11 +24,11 @@ from traitlets.config import Config
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "build" / "demo"
-CELL_SECONDS = 120
+CELL_TIMEOUT_S = 120
 
 
 class Shown(NotebookClient):
-    """A notebook client that prints what comes, when it comes."""
+    """A notebook client that prints each output when it comes."""
 
     def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
         content = msg["content"]
@@ -47,7 +47,7 @@ class Shown(NotebookClient):
 
 
 def show(text: str) -> None:
-    """Print without waiting for the end of the line; colours are for terminals."""
+    """Print at once, also a line without its end; without colours where the output is no terminal."""
     print(text if sys.stdout.isatty() else strip_ansi(text), end="", flush=True)
 
 
@@ -60,7 +60,7 @@ def show_source(cell: Any, **_: Any) -> None:
 
 
 def private_folders(folder: str) -> None:
-    """Let nothing of the user's own Jupyter or IPython settings into the demo."""
+    """Keep the user's own settings of Jupyter and IPython out of the demo, by folders in an empty one."""
     for variable in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
         os.environ[variable] = str(Path(folder) / variable.lower())
     os.environ.pop("JUPYTER_PATH", None)
@@ -68,7 +68,7 @@ def private_folders(folder: str) -> None:
 
 
 def use_port(notebook: Any, port: int) -> None:
-    """Where RPyC's own port was taken, name the one that the server has got instead."""
+    """Let the notebook connect to the server's port, where that isn't RPyC's own."""
     if port != DEFAULT_PORT:
         for cell in notebook.cells:
             cell.source = cell.source.replace('connect("localhost")', f'connect("localhost:{port}")')
@@ -95,7 +95,7 @@ def main() -> int:
         show(f"A stock RPyC server listens on 127.0.0.1:{port}; {options.notebook.name} runs on it.\n")
         client = Shown(
             notebook,
-            timeout=CELL_SECONDS,
+            timeout=CELL_TIMEOUT_S,
             kernel_name=options.kernel or notebook.metadata.kernelspec.name,
             resources={"metadata": {"path": str(ROOT)}},
             on_cell_start=show_source,

@@ -1,4 +1,4 @@
-"""A stock RPyC classic server in a process of its own, for the demo and the examples."""
+"""A stock RPyC server in a process of its own, for the demo, the examples and measurements."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DEFAULT_PORT = 18812
-START_SECONDS = 30.0
+START_TIMEOUT_S = 30.0
 
 # What the README tells a user to type on the other machine, but for loopback only.
 SERVER = """\
@@ -26,7 +26,11 @@ server.start()
 
 
 def choose_port() -> int:
-    """RPyC's own port if nobody listens on it, else a free one."""
+    """Choose RPyC's own port if nobody listens on it, and else a free one.
+
+    Raises:
+        OSError: No port is free.
+    """
     for port in (DEFAULT_PORT, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -41,7 +45,17 @@ def choose_port() -> int:
 
 @contextmanager
 def stock_server(log: Path) -> Iterator[int]:
-    """Start the server with its output in `log`, wait until it listens, yield its port, and end it."""
+    """Run the server.
+
+    Args:
+        log: The file for the server's output.
+
+    Yields:
+        The port on which the server listens.
+
+    Raises:
+        SystemExit: The server doesn't listen; the text says where its output is.
+    """
     port = choose_port()
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -53,12 +67,12 @@ def stock_server(log: Path) -> Iterator[int]:
             start_new_session=True,  # Ctrl-C in this terminal is for the notebook
         )
     try:
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + START_TIMEOUT_S
         while not _listens(port):
             if process.poll() is not None:
                 sys.exit(f"The RPyC server ended at once; {log} says why.")
             if time.monotonic() > deadline:
-                sys.exit(f"The RPyC server does not listen after {START_SECONDS:.0f} s; see {log}.")
+                sys.exit(f"The RPyC server does not listen after {START_TIMEOUT_S:.0f} s; see {log}.")
             time.sleep(0.05)
         yield port
     finally:
