@@ -12,7 +12,7 @@ from typing import Any
 from traitlets import Type
 
 from rpyc_kernel.kernel.jupyter import debugger, usage
-from rpyc_kernel.kernel.jupyter.interrupt import StoppableKernel
+from rpyc_kernel.kernel.jupyter.interrupt import InterruptibleKernel
 from rpyc_kernel.kernel.jupyter.iopub_backpressure import PatientIOPub
 from rpyc_kernel.kernel.jupyter.local_shell import LocalShell
 from rpyc_kernel.kernel.jupyter.publisher import Publisher
@@ -21,7 +21,7 @@ EXECUTE_SLEEP_S = 0.0005  # ipykernel's default
 COMM_TYPES = ("comm_open", "comm_msg", "comm_close")
 
 
-class BaseKernel(StoppableKernel):
+class BaseKernel(InterruptibleKernel):
     """Answers what front ends ask about a kernel whose cells run elsewhere, and runs those that run here.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""The stop button: Jupyter's ``interrupt_request``, or Ctrl-C where the kernel runs in a terminal."""
+"""Interrupts: Jupyter's ``interrupt_request``, or Ctrl-C where the kernel runs in a terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rpyc_kernel.errors import DialCancelledError
-from rpyc_kernel.kernel.jupyter.concurrent_shell import WhileBusyKernel
+from rpyc_kernel.kernel.jupyter.concurrent_shell import ConcurrentShellKernel
 from rpyc_kernel.kernel.jupyter.local_shell import LocalShell
 
 if TYPE_CHECKING:
@@ -18,28 +18,32 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class StoppableKernel(WhileBusyKernel):
-    """Knows how whatever runs just now is stopped: the local cell, the remote one, a widget's callback, connecting."""
+class InterruptibleKernel(ConcurrentShellKernel):
+    """Knows how to stop whatever runs: the local cell, the remote one, a widget's callback, connecting.
+
+    Attributes:
+        interrupted: Whether the cell that runs was interrupted, since it was taken.
+    """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._stops: list[Callable[[], None]] = []  # of the cell, or of what runs beside it
         self._beside: list[Callable[[], None]] = []  # of comm messages, in their order
         self._running_locally = False
-        self.interrupted = False  # since the running cell was taken
+        self.interrupted = False
 
     async def execute_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
-        """A cell, which may be stopped from here on, before its code runs anywhere."""
+        """Handle a cell as ipykernel does; it may be interrupted from here on, before its code runs anywhere."""
         self.interrupted = False
         with self.stoppable(lambda: None):
             await super().execute_request(stream, ident, parent)
 
     @contextmanager
     def stoppable(self, stop: Callable[[], None], *, beside: bool = False) -> Iterator[None]:
-        """Within it the stop button calls *stop*, on the control thread.
+        """Within it an interrupt calls *stop*, on the control thread.
 
-        A press that came before, in the same cell, calls it at once: the cell was stopped, whatever it did just then.
-        Of what is *beside* the cells, a press stops the oldest alone, and nothing while a cell runs.
+        An interrupt that came before, in the same cell, calls it at once: the cell was stopped, whatever it did then.
+        Of what runs *beside* the cells, an interrupt stops the oldest alone, and nothing while a cell runs.
         """
         stops = self._beside if beside else self._stops
         stops.append(stop)
@@ -50,14 +54,14 @@ class StoppableKernel(WhileBusyKernel):
         finally:
             stops.remove(stop)
 
-    def _press(self) -> None:
+    def _interrupt(self) -> None:
         self.interrupted = bool(self._stops)  # first of all: what begins now looks at this
         for stop in [*self._stops] or self._beside[:1]:
             stop()
 
     @contextmanager
     def _local_cell(self) -> Iterator[None]:
-        """Within it the local IPython runs code, which KeyboardInterrupt stops."""
+        """Within it the local IPython runs code, which a KeyboardInterrupt stops."""
         self._running_locally = True
         try:
             with self.stoppable(self._interrupt_main):
@@ -66,40 +70,51 @@ class StoppableKernel(WhileBusyKernel):
             self._running_locally = False
 
     def _interrupt_main(self) -> None:
-        """KeyboardInterrupt in local code. An event loop that waits sees a signal only when it has something to do."""
+        """Raise KeyboardInterrupt in local code. An event loop that waits sees a signal only when it has work."""
         _signal_main()
         self.io_loop.add_callback(lambda: None)
 
     async def blocking(self, work: Callable[[threading.Event], T]) -> T:
-        """Do something that blocks on a thread of its own; the stop button sets its *cancel*."""
+        """Do something that blocks on a thread of its own.
+
+        Args:
+            work: The function to call. It gets an event that an interrupt sets, and then is to end soon.
+
+        Returns:
+            What *work* returns.
+        """
         cancel = threading.Event()
         with self.stoppable(cancel.set):
             return await asyncio.to_thread(work, cancel)
 
     async def pause(self, seconds: float, address: str) -> None:
-        """Wait before that address is dialled again. Raises DialCancelledError if stop is pressed."""
+        """Wait some seconds before that address is dialled again.
+
+        Raises:
+            DialCancelledError: The user has interrupted the wait.
+        """
         if await self.blocking(lambda cancel: cancel.wait(seconds)):
             raise DialCancelledError(address)
 
     def pre_handler_hook(self) -> None:
-        """As ipykernel, which makes SIGINT a KeyboardInterrupt while a request is handled."""
+        """Set our handler of SIGINT while a request is handled. ipykernel's makes every SIGINT a KeyboardInterrupt."""
         self.saved_sigint_handler = signal.signal(signal.SIGINT, self._on_sigint)
 
     def _on_sigint(self, signum: int, frame: Any) -> None:
         if self._running_locally or not (self._stops or self._beside):
-            LocalShell.presses += 1
+            LocalShell.interrupts += 1
             signal.default_int_handler(signum, frame)
-        self._press()
+        self._interrupt()
 
     @contextmanager
     def _cancel_on_sigint(self, future: asyncio.Future[Any]) -> Iterator[None]:
-        """As ipykernel, which cancels a local cell that awaits; one that blocks gets KeyboardInterrupt at once."""
+        """Within it SIGINT cancels a local cell that awaits, as ipykernel's does; in one that blocks it is raised."""
 
         def stop(signum: int, frame: Any) -> None:
             if asyncio.current_task(self.io_loop.asyncio_loop) is future and self.shell.runs_code(frame):
-                LocalShell.presses += 1
+                LocalShell.interrupts += 1
                 signal.default_int_handler(signum, frame)
-            self.shell.stopped = True
+            self.shell.cancelled = True
             self.io_loop.asyncio_loop.call_soon_threadsafe(future.cancel)
 
         before = signal.signal(signal.SIGINT, stop)
@@ -110,12 +125,12 @@ class StoppableKernel(WhileBusyKernel):
 
     async def interrupt_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Stop whatever runs; where nothing does, it does no harm."""
-        self._press()
+        self._interrupt()
         self.session.send(stream, "interrupt_reply", {"status": "ok"}, parent, ident=ident)
 
 
 def _signal_main() -> None:
-    """SIGINT for the main thread, from the control thread.
+    """Send SIGINT to the main thread, from the control thread.
 
     A thread of POSIX has to be told itself, or it sleeps on. On Windows, where a signal sent to a process ends it,
     whoever raises SIGINT wakes what sleeps.

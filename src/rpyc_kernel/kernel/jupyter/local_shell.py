@@ -1,4 +1,4 @@
-"""The IPython of local cells: errors with the cell's own lines alone, and how a cell that awaits is stopped."""
+"""The IPython of local cells: how it shows errors, and how it is interrupted."""
 
 from __future__ import annotations
 
@@ -21,33 +21,37 @@ if TYPE_CHECKING:
 class LocalShell(ZMQInteractiveShell):
     """The IPython of local cells.
 
-    :ivar stopped: whether the stop button has cancelled the cell that awaits
-    :cvar presses: how often the stop button has raised KeyboardInterrupt
+    Attributes:
+        cancelled: Whether an interrupt has cancelled the cell, which awaits something.
+        interrupts: How often an interrupt has raised KeyboardInterrupt; an attribute of the class.
     """
 
-    stopped = False
-    presses = 0
+    cancelled = False
+    interrupts = 0
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        for module, name in _PROGRAMS:
+        for module, name in _PROGRAM_RUNNERS:
             if hasattr(module, name):
-                setattr(module, name, _stoppable(getattr(module, name)))
+                setattr(module, name, _interruptible(getattr(module, name)))
 
     async def run_cell_async(self, *args: Any, **options: Any) -> Any:
-        """Run a cell; where it was stopped while it awaits something, that raises KeyboardInterrupt."""
-        self.stopped = False
-        return await _Stoppable(self, super().run_cell_async(*args, **options))
+        """Run a cell; what it awaits when it is interrupted raises KeyboardInterrupt."""
+        self.cancelled = False
+        return await _InterruptibleCell(self, super().run_cell_async(*args, **options))
 
     def runs_code(self, frame: FrameType | None) -> bool:
-        """Whether that frame belongs to a cell's code, or to what that has called; IPython reports what it raises."""
+        """Return whether that frame belongs to a cell's code, or to what the cell has called.
+
+        What is raised there is caught and shown by IPython.
+        """
         run: CodeType = ZMQInteractiveShell.run_code.__code__
         while frame is not None and frame.f_code is not run:
             frame = frame.f_back
         return frame is not None
 
     def showtraceback(self, exc_tuple: Any = None, *args: Any, **options: Any) -> None:
-        """Show an exception, wherever it was raised: in a cell's code, or where its value was to be displayed."""
+        """Show an exception, whether a cell's code has raised it or the display of its value."""
         error = (exc_tuple or sys.exc_info())[1]
         if isinstance(error, KeyboardInterrupt):
             _drop_own(error.__traceback__)
@@ -59,8 +63,8 @@ class LocalShell(ZMQInteractiveShell):
             self._showtraceback(kind, error, lines)
 
 
-class _Stoppable:
-    """Awaits a cell's coroutine, and throws KeyboardInterrupt into it where the stop button has cancelled its task."""
+class _InterruptibleCell:
+    """Awaits a cell's coroutine, and throws KeyboardInterrupt into it where an interrupt has cancelled its task."""
 
     def __init__(self, shell: LocalShell, coroutine: Any) -> None:
         self._shell = shell
@@ -78,8 +82,8 @@ class _Stoppable:
                 yield waited
             except asyncio.CancelledError as cancelled:
                 error = cancelled
-                if self._shell.stopped:
-                    self._shell.stopped = False
+                if self._shell.cancelled:
+                    self._shell.cancelled = False
                     error = KeyboardInterrupt()
                     task = asyncio.current_task()
                     if task is not None:
@@ -88,35 +92,37 @@ class _Stoppable:
                 error = thrown
 
 
-#: IPython's functions that run programs, the last one from IPython 9 on
-_PROGRAMS = (
+_PROGRAM_RUNNERS = (  # of IPython; the last one from version 9 on
     (zmqshell, "system"),
     (interactiveshell, "getoutput"),
     (interactiveshell, "get_output_error_code"),
 )
 
 
-def _stoppable(run: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that runs a program, and raises the interrupt that has ended it; IPython keeps it from the cell."""
+def _interruptible(run: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that runs a program as *run* does, and raises the interrupt that has ended the program.
+
+    IPython's own functions keep it from the cell.
+    """
 
     @functools.wraps(run)
-    def stoppable(*args: Any, **options: Any) -> Any:
-        before = LocalShell.presses
+    def interruptible(*args: Any, **options: Any) -> Any:
+        before = LocalShell.interrupts
         try:
             result = run(*args, **options)
         except Exception:
-            if LocalShell.presses == before:
+            if LocalShell.interrupts == before:
                 raise
             result = None  # an interrupt that comes as the program starts is an UnboundLocalError of IPython's
-        if LocalShell.presses != before:
+        if LocalShell.interrupts != before:
             raise KeyboardInterrupt
         return result
 
-    return stoppable
+    return interruptible
 
 
 def _drop_own(tb: TracebackType | None) -> None:
-    """Leave out of a traceback what this module and the handler of SIGINT have in it."""
+    """Leave the frames of this module and of the handler of SIGINT out of a traceback."""
     while tb is not None:
         while tb.tb_next is not None and _is_own(tb.tb_next.tb_frame):
             tb.tb_next = tb.tb_next.tb_next
@@ -128,10 +134,10 @@ def _is_own(frame: FrameType) -> bool:
 
 
 def _render(exc_info: Any) -> list[str] | None:
-    """The lines of an exception that came through RPyC or through this package; None of any other."""
+    """Return the lines that show an exception which came through RPyC or this package; None for any other."""
     _kind, error, tb = exc_info
-    own = getattr(error, "_render_traceback_", None)  # of one that came from another machine
-    if own is not None and isinstance(error, SyntaxError):  # of which IPython doesn't ask for it
+    own = getattr(error, "_render_traceback_", None)  # an exception of another machine has it
+    if own is not None and isinstance(error, SyntaxError):  # IPython doesn't ask a SyntaxError for it
         return own()  # type: ignore[no-any-return]
     if own is None and (isinstance(error, RpycKernelError) or "rpyc" in sys.modules):
         from rpyc_kernel.live import tracebacks  # noqa: PLC0415 - it imports rpyc
