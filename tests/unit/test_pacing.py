@@ -10,7 +10,15 @@ from jupyter_client.session import Session
 from jupyter_server.services.kernels.connection import channels
 
 from rpyc_kernel.kernel.jupyter import iopub_rate_limit
-from rpyc_kernel.kernel.jupyter.iopub_rate_limit import BUSY, BYTES, MESSAGES, WINDOW, Pacing, roughly, stream_bytes
+from rpyc_kernel.kernel.jupyter.iopub_rate_limit import (
+    MAX_BYTES,
+    MAX_MESSAGES,
+    SERVER_BUSY_S,
+    WINDOW_S,
+    IOPubRateLimit,
+    estimate_stream_bytes,
+    stream_bytes,
+)
 
 LINES = "%-39d\n"
 PARENT = Session(username="somebody").msg("execute_request", {})
@@ -53,7 +61,7 @@ def stream(text):
 
 def replay(messages, busy=lambda now: 0.0, start=0.0):
     """Publish a backlog; returns each message with the time at which the server handles it, and when all was out."""
-    paced, now, handled, published = Pacing(), start, start, []
+    paced, now, handled, published = IOPubRateLimit(), start, start, []
     for message in messages:
         while (delay := paced.delay(now, *message)) > 0:
             now += delay
@@ -89,7 +97,7 @@ def test_what_a_short_outage_held_up_is_there_at_once():
 @pytest.mark.parametrize("offset", [0.0, 0.3, 1.49])
 def test_a_server_that_was_busy_and_then_handles_all_at_once(server, offset):
     """The first of it late, the rest when it comes."""
-    published, _seconds = replay(thousands(100_000), lambda now: BUSY if now < offset + 0.1 else 0.0)
+    published, _seconds = replay(thousands(100_000), lambda now: SERVER_BUSY_S if now < offset + 0.1 else 0.0)
     assert not any(server.drops(at, *message) for at, message in published)
 
 
@@ -98,7 +106,7 @@ def test_many_small_messages(server):
     assert not any(server.drops(at, *message) for at, message in published)
     assert seconds < 9.5
     burst = [at for at, _message in published if at < 0.4]
-    assert len(burst) <= iopub_rate_limit.BURST
+    assert len(burst) <= iopub_rate_limit.MAX_BURST_MESSAGES
 
 
 def test_a_large_picture_waits_for_nothing(server):
@@ -109,29 +117,29 @@ def test_a_large_picture_waits_for_nothing(server):
 
 
 def test_what_is_not_counted_waits_for_nothing():
-    paced = Pacing()
-    for _ in range(10 * MESSAGES):
+    paced = IOPubRateLimit()
+    for _ in range(10 * MAX_MESSAGES):
         paced.published(0.0, "stream", {"text": ""})
-    assert paced.delay(0.0, "display_data", {}) > WINDOW
+    assert paced.delay(0.0, "display_data", {}) > WINDOW_S
     assert paced.delay(0.0, "status", {}) == paced.delay(0.0, "comm_open", {}) == 0.0
 
 
 def test_live_output_leaves_less_room():
-    paced = Pacing()
-    paced.published(0.0, *stream("x" * (BYTES - 100_000)), live=True)
-    assert paced.delay(0.1, *stream("x" * 65536)) == pytest.approx(WINDOW + BUSY - 0.1, abs=0.1)
+    paced = IOPubRateLimit()
+    paced.published(0.0, *stream("x" * (MAX_BYTES - 100_000)), live=True)
+    assert paced.delay(0.1, *stream("x" * 65536)) == pytest.approx(WINDOW_S + SERVER_BUSY_S - 0.1, abs=0.1)
 
 
 def test_text_of_more_than_a_window_waits_for_an_empty_one():
-    paced = Pacing()
-    assert paced.delay(0.0, *stream("x" * 2 * BYTES)) == 0.0
+    paced = IOPubRateLimit()
+    assert paced.delay(0.0, *stream("x" * 2 * MAX_BYTES)) == 0.0
     paced.published(0.0, *stream("x"))
-    assert 0 < paced.delay(0.0, *stream("x" * 2 * BYTES)) < WINDOW + BUSY + 0.1
-    assert paced.delay(WINDOW + BUSY + 0.1, *stream("x" * 2 * BYTES)) == 0.0
+    assert 0 < paced.delay(0.0, *stream("x" * 2 * MAX_BYTES)) < WINDOW_S + SERVER_BUSY_S + 0.1
+    assert paced.delay(WINDOW_S + SERVER_BUSY_S + 0.1, *stream("x" * 2 * MAX_BYTES)) == 0.0
 
 
 def test_nothing_is_remembered_for_long():
-    paced = Pacing()
+    paced = IOPubRateLimit()
     for number in range(100_000):
         paced.published(number * 0.001, "stream", {"text": ""}, live=True)
     assert len(paced._lately) < 250
@@ -143,8 +151,8 @@ def test_the_size_of_a_text_is_what_jupyter_makes_of_it(text):
     content = {"name": "stderr", "text": text.encode("utf-8", "replace").decode()}
     message = session.msg("stream", content, parent=PARENT)
     parts = [session.pack(message[part]) for part in ("header", "parent_header", "metadata", "content")]
-    assert sum(map(len, parts)) <= stream_bytes(text) <= sum(map(len, parts)) + iopub_rate_limit.OVERHEAD
-    assert roughly(text) >= len(text)
+    assert sum(map(len, parts)) <= stream_bytes(text) <= sum(map(len, parts)) + iopub_rate_limit.OVERHEAD_BYTES
+    assert estimate_stream_bytes(text) >= len(text)
     json.loads(parts[-1])
 
 
@@ -155,7 +163,7 @@ SOME = st.one_of(TEXTS.map(stream), st.just(("display_data", {})), st.just(("sta
 @settings(max_examples=30, deadline=None)
 @given(
     runs=st.lists(st.tuples(SOME, st.integers(1, 700)), max_size=6),
-    busy=st.lists(st.floats(0.0, BUSY), min_size=1, max_size=20),
+    busy=st.lists(st.floats(0.0, SERVER_BUSY_S), min_size=1, max_size=20),
 )
 def test_whatever_is_replayed_nothing_is_dropped(runs, busy):
     with pytest.MonkeyPatch.context() as patch:
@@ -164,5 +172,5 @@ def test_whatever_is_replayed_nothing_is_dropped(runs, busy):
         published, seconds = replay(messages, lambda now: busy[int(now * 10) % len(busy)])
         assert not any(server.drops(at, *message) for at, message in published)
         size = sum(stream_bytes(content["text"]) for kind, content in messages if kind == "stream")
-        windows = max(size / (BYTES - 400_000), len(messages) / (MESSAGES - 10))
-        assert seconds <= (windows + 1) * (WINDOW + BUSY + 0.1)
+        windows = max(size / (MAX_BYTES - 400_000), len(messages) / (MAX_MESSAGES - 10))
+        assert seconds <= (windows + 1) * (WINDOW_S + SERVER_BUSY_S + 0.1)

@@ -9,7 +9,7 @@ import zmq
 from jupyter_client.session import Session
 
 from rpyc_kernel.agent.wire import Message
-from rpyc_kernel.kernel.jupyter.publisher import OUTPUTS, REMEMBERED, Publisher
+from rpyc_kernel.kernel.jupyter.publisher import MAX_REQUESTS, OUTPUTS, Publisher
 
 
 class Front:
@@ -115,14 +115,14 @@ def test_an_error_of_ours_is_a_sentence_without_a_traceback(front):
 
 def test_the_requests_of_lately_are_remembered_and_no_more(front):
     front.publisher.remember(front.request("first"))
-    for number in range(REMEMBERED - 1):
+    for number in range(MAX_REQUESTS - 1):
         front.publisher.remember({"header": {"msg_id": str(number)}})
     front.publisher.remember(front.request("first"))  # one that is used again is not the oldest
     front.publisher.remember({"header": {"msg_id": "last"}})
     stream = {"name": "stdout", "text": "x"}
     assert front.publish("stream", stream, "first")[1]["parent_header"]["msg_id"] == "first"
     assert front.publish("stream", stream, "0")[1]["parent_header"] == {}
-    assert len(front.publisher._parents) == REMEMBERED
+    assert len(front.publisher._parents) == MAX_REQUESTS
 
 
 def test_of_a_request_only_its_header_is_kept(front):

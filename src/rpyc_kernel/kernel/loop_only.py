@@ -1,4 +1,4 @@
-"""Marks what may only be called in the event loop, and checks it where the environment asks for it."""
+"""Marks methods that may only be called in the event loop, and checks it where the environment asks for it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-CHECK = "RPYC_KERNEL_CHECK_THREADS"  # set by the tests
+CHECK_VARIABLE = "RPYC_KERNEL_CHECK_THREADS"  # set by the tests
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -22,9 +22,9 @@ log = logging.getLogger(__name__)
 def loop_only(method: Callable[P, R]) -> Callable[P, R]:
     """Mark a method of an object whose ``loop`` is the event loop in which alone it may be called.
 
-    With CHECK in the environment another thread that calls it gets an AssertionError, and the log an error.
+    With `CHECK_VARIABLE` in the environment, a call on another thread is an error in the log and an AssertionError.
     """
-    if not os.environ.get(CHECK):
+    if not os.environ.get(CHECK_VARIABLE):
         return method
 
     @functools.wraps(method)

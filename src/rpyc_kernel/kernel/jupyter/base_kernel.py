@@ -13,7 +13,7 @@ from traitlets import Type
 
 from rpyc_kernel.kernel.jupyter import debugger, usage
 from rpyc_kernel.kernel.jupyter.interrupt import InterruptibleKernel
-from rpyc_kernel.kernel.jupyter.iopub_backpressure import PatientIOPub
+from rpyc_kernel.kernel.jupyter.iopub_backpressure import IOPubBackpressure
 from rpyc_kernel.kernel.jupyter.local_shell import LocalShell
 from rpyc_kernel.kernel.jupyter.publisher import Publisher
 
@@ -57,8 +57,8 @@ class BaseKernel(InterruptibleKernel):
 
     def make_publisher(self, *, paced: bool) -> Publisher:
         """Return what publishes for this kernel. *paced*: no faster than a Jupyter server passes on."""
-        patience = PatientIOPub(self.iopub_socket.io_thread)
-        return Publisher(self.session, self.iopub_socket, self._topic, patience=patience, paced=paced)
+        backpressure = IOPubBackpressure(self.iopub_socket.io_thread)
+        return Publisher(self.session, self.iopub_socket, self._topic, backpressure=backpressure, paced=paced)
 
     def requester(self) -> tuple[dict[str, Any], Any]:
         """Return the shell request that is handled, and the ZeroMQ identity of its client."""

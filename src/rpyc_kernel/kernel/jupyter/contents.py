@@ -1,6 +1,6 @@
-"""What the content of a request must be, by https://jupyter-client.readthedocs.io/en/stable/messaging.html.
+"""Checks the content of a request, by https://jupyter-client.readthedocs.io/en/stable/messaging.html.
 
-A front end that leaves out what has a default gets it; one that sends another type is told so in the reply.
+A field that is left out gets its default. A front end that sends a field of another type is told so in the reply.
 """
 
 from __future__ import annotations
@@ -39,14 +39,18 @@ FIELDS: dict[str, dict[str, tuple[type | tuple[type, ...], Any]]] = {
     "shutdown_request": {"restart": (int, False)},
     "debug_request": {"command": (str, NO_DEFAULT), "seq": (int, 0)},
 }
-"""By the type of a request, its fields: of which type each is, and its default. ``bool`` is an ``int``."""
+"""The fields of each request that are checked: their types and their defaults. ``bool`` is an ``int``."""
 
-ONLY_THESE = frozenset({"history_request"})
-"""Requests whose handler takes each field as an argument, so that others are left out."""
+WITHOUT_OTHERS = frozenset({"history_request"})
+"""Requests whose handlers take each field as an argument, so that fields of other names are left out."""
 
 
 def check(msg_type: str, message: dict[str, Any]) -> None:
-    """Put defaults into the content of a request. Raises MalformedRequestError if a field is missing or is wrong."""
+    """Put defaults into the content of a request.
+
+    Raises:
+        MalformedRequestError: A field is missing, or has another type.
+    """
     content = message["content"]
     if not isinstance(message.get("metadata"), dict):
         message["metadata"] = {}
@@ -59,12 +63,12 @@ def check(msg_type: str, message: dict[str, Any]) -> None:
         if name in content and not isinstance(content[name], kind):
             raise MalformedRequestError(msg_type, f"its {name!r} is {type(content[name]).__name__}")
         content.setdefault(name, default)
-    if msg_type in ONLY_THESE:
+    if msg_type in WITHOUT_OTHERS:
         message["content"] = {name: content[name] for name in fields}
 
 
 def failure(msg_type: str, error: BaseException | None) -> dict[str, Any]:
-    """The content of the reply to a request that was not done."""
+    """Return the content of the reply to a request that was not done, because of *error* if there is one."""
     if msg_type == "debug_request":
         return {"type": "response", "success": False, "message": f"{error}", "request_seq": 0, "command": ""}
     name = type(error).__name__ if error is not None else "NotDone"

@@ -1,4 +1,4 @@
-"""What a front end is told that asks for the debugger: there is none, since cells run in another machine's Python.
+"""Tells a front end that there is no debugger, since cells run in another machine's Python.
 
 Requests and responses are those of the Debug Adapter Protocol, and Jupyter's own ``debugInfo``:
 https://jupyter-client.readthedocs.io/en/stable/messaging.html#debug-request
@@ -33,7 +33,7 @@ NOT_STARTED = {
 
 
 def response(request: dict[str, Any]) -> dict[str, Any]:
-    """The content of the ``debug_reply``: where things are for ``debugInfo``, a failure for all else."""
+    """Return the content of the ``debug_reply``: a description for ``debugInfo``, a failure for all else."""
     command = request["command"]
     reply = {"type": "response", "seq": 0, "request_seq": request["seq"], "command": command}
     if command == "debugInfo":
@@ -44,7 +44,7 @@ def response(request: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def left_out() -> Iterator[None]:
-    """Within it ipykernel's kernel is made as where debugpy isn't installed: importing that takes 50 ms and 8 MiB."""
+    """Within it ipykernel makes a kernel as if debugpy weren't installed: the import takes 50 ms and 8 MiB."""
     if "debugpy" in sys.modules:  # somebody debugs this process
         yield
         return

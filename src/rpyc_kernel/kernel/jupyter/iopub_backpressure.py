@@ -1,15 +1,14 @@
 """Lets a front end that reads slowly hold back what is published, where ZeroMQ would drop what it has no room for.
 
-A front end takes messages from a queue of its own, of 1,000 messages on either side. ipykernel's socket drops what
-comes when it is full, without a word: a page that is slow, or a Jupyter server that is stopped for a while, would lose
-lines. Ours waits, and so the other machine's Python is held back at last. A front end that takes nothing for `PATIENCE`
-is let go, as ZeroMQ always does, so that one that hangs doesn't stop the others.
+ZeroMQ has a queue for each front end, of 1,000 messages on either side. ipykernel's socket drops messages without a
+word when a queue is full: a page that is slow, or a Jupyter server that is stopped for a while, would lose lines. This
+one waits, and so the other machine's Python is held back at last. A front end that takes nothing for `HUNG_AFTER_S`
+loses messages again, so that one that hangs doesn't stop the others.
 
-Where there is no front end any more, nothing is taken from the other machine for a moment: when Jupyter was killed, its
-kernels live for a second or two, and what came then would have been shown to nobody.
+When the last front end has gone, nothing is taken from the other machine for a moment: a kernel whose Jupyter was
+killed lives for a second or two, and messages that came then would be shown to nobody.
 
-This reaches into ipykernel's ``IOPubThread`` (``_events``, ``_really_send``, ``_send_welcome_message``,
-``_handle_subscription``, ``_xpub_stream``, ``_is_master_process`` of 7.4).
+It reaches into ipykernel's ``IOPubThread``; ``tests/unit/ipykernel_places.py`` names each place.
 """
 
 from __future__ import annotations
@@ -23,47 +22,50 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-PATIENCE = 120.0  # seconds
-AGAIN = 10.0  # seconds until one that was let go is looked at again
-SLICE = 200  # milliseconds in which the thread looks whether it has to end
-QUEUED = 4 << 20  # bytes that may wait for the thread, of messages of one size
-MOST = 64  # of them
-LOOK = 0.002  # seconds between two looks at the queue
-ALONE = 5.0  # seconds that the last front end may be gone; an orphan ends in that time
+HUNG_AFTER_S = 120.0  # without taking a message: then a front end counts as one that hangs
+RETRY_AFTER_S = 10.0  # since messages are dropped: then the thread tries to wait again
+SEND_TIMEOUT_MS = 200  # of one attempt; between two the thread looks whether it has to end
+MAX_QUEUED_BYTES = 4 << 20  # that may wait for the thread, if all messages have the size of the one that comes
+MAX_QUEUED_MESSAGES = 64
+POLL_INTERVAL_S = 0.002  # between two looks at the queue
+ALONE_S = 5.0  # since the last front end has gone: so long nothing is published; an orphan ends in that time
 
 
-class PatientIOPub:
-    """Stands between ipykernel's IOPub thread and its socket.
+class IOPubBackpressure:
+    """Stands between ipykernel's IOPub thread and its socket, and waits where the socket would drop a message.
 
-    :param thread: ipykernel's ``IOPubThread``, of an XPUB socket
+    Args:
+        thread: ipykernel's ``IOPubThread``, with an XPUB socket.
     """
 
     def __init__(self, thread: Any) -> None:
         self._thread = thread
         self._dropping_until: float | None = None
-        self._topics: set[bytes] = set()  # what any front end has subscribed to
-        self._alone_since: float | None = None  # when the last one went
+        self._topics: set[bytes] = set()  # of all front ends' subscriptions
+        self._alone_since: float | None = None  # the time when the last front end went
         for name in ("_really_send", "_send_welcome_message"):
             setattr(thread, name, self._patiently(getattr(thread, name)))
         thread.schedule(self._set_up)
 
     def wait_for_room(self, size: int, until: threading.Event) -> None:
-        """Wait while too much is queued for a message of that many bytes, or nobody would get it, or until the event.
+        """Wait while too much is queued, or nobody would get a message. On any thread but ipykernel's.
 
-        On any other thread.
+        Args:
+            size: The size of the message that is to be published, in bytes.
+            until: Ends the wait when it is set.
         """
-        most = min(MOST, QUEUED // max(size, 1))
-        while (len(self._thread._events) > most or self._is_alone()) and not until.wait(LOOK):
+        most = min(MAX_QUEUED_MESSAGES, MAX_QUEUED_BYTES // max(size, 1))
+        while (len(self._thread._events) > most or self._is_alone()) and not until.wait(POLL_INTERVAL_S):
             pass
 
     def _is_alone(self) -> bool:
         since = self._alone_since
-        return since is not None and time.monotonic() - since < ALONE
+        return since is not None and time.monotonic() - since < ALONE_S
 
     # --- on the IOPub thread
 
     def _set_up(self) -> None:
-        self._thread.socket.setsockopt(zmq.SNDTIMEO, SLICE)
+        self._thread.socket.setsockopt(zmq.SNDTIMEO, SEND_TIMEOUT_MS)
         self._drop(False)
         self._thread._xpub_stream.on_recv(self._on_subscription)
 
@@ -79,18 +81,18 @@ class PatientIOPub:
 
     def _drop(self, dropping: bool) -> None:
         self._thread.socket.setsockopt(zmq.XPUB_NODROP, int(not dropping))
-        self._dropping_until = time.monotonic() + AGAIN if dropping else None
+        self._dropping_until = time.monotonic() + RETRY_AFTER_S if dropping else None
 
     def _patiently(self, send: Callable[..., None]) -> Callable[..., None]:
         def send_patiently(*args: Any, **kwargs: Any) -> None:
-            if not self._thread._is_master_process():  # forked: the socket is its parent's, which gets this by a pipe
+            if not self._thread._is_master_process():  # forked: it must not use the socket; ipykernel has a pipe
                 if self._thread._pipe_flag:
                     send(*args, **kwargs)
                 return
-            patience = PATIENCE
+            patience = HUNG_AFTER_S
             if self._dropping_until is not None and time.monotonic() > self._dropping_until:
                 self._drop(False)
-                patience = 0.0  # one look is enough
+                patience = 0.0  # one attempt is enough
             give_up = time.monotonic() + patience
             while True:
                 try:

@@ -1,4 +1,4 @@
-"""Our own log: through Jupyter's handlers to the server's terminal, or to a file. Quiet unless told otherwise."""
+"""Sets up the log of this package: through Jupyter's handlers to the server's terminal, or to a file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def set_up(level: str, file: str, handlers: Iterable[logging.Handler]) -> None:
-    """Log what is at *level* or above to *file*, or without one to Jupyter's *handlers*. Raises OSError."""
+    """Log records of *level* or above to *file*, or without one to Jupyter's *handlers*.
+
+    Raises:
+        OSError: The file can't be opened.
+    """
     logger = logging.getLogger(LOGGER)
     logger.setLevel(level)
     logger.propagate = False
@@ -27,11 +31,11 @@ def set_up(level: str, file: str, handlers: Iterable[logging.Handler]) -> None:
         logger.addHandler(to_file)
         return
     for handler in handlers:
-        logger.addHandler(_Through(handler))
+        logger.addHandler(_PassOn(handler))
 
 
-class _Through(logging.Handler):
-    """Hands records to one of Jupyter's handlers, whatever level that application logs at."""
+class _PassOn(logging.Handler):
+    """Passes records on to one of Jupyter's handlers, whatever the level of that application is."""
 
     def __init__(self, handler: logging.Handler) -> None:
         super().__init__()

@@ -1,6 +1,7 @@
-"""Who asked for a cell: what ``kernel.get_parent`` and ``_parent_ident`` are to give to its code.
+"""Describes who asked for a cell, so that ``kernel.get_parent`` and ``_parent_ident`` can tell it on the other machine.
 
-It goes along with each ``execute_request``, as that of the last request on the control channel, which never goes there.
+The description goes along with each ``execute_request``. It names the last request of the control channel too, since
+requests of that channel stay here.
 """
 
 from __future__ import annotations
@@ -13,16 +14,16 @@ if TYPE_CHECKING:
     from ipykernel.kernelbase import Kernel
 
 FIELDS = ("msg_id", "msg_type", "session", "username", "date", "version")
-LONGEST = 200  # characters of a field
+MAX_FIELD_LENGTH = 200  # characters
 
 
 def origin(kernel: Kernel) -> dict[str, Any]:
-    """For each channel the header of its request, with texts only, and the ZeroMQ identities of who sent it."""
+    """Return for each channel the header of its request, with texts only, and the ZeroMQ identities of its client."""
     return {channel: _of(kernel.get_parent(channel), kernel._parent_ident[channel]) for channel in ("shell", "control")}
 
 
 def _of(message: Mapping[str, Any], identities: Any) -> dict[str, Any]:
     header = message.get("header") or {}
-    fields = {name: str(header[name])[:LONGEST] for name in FIELDS if name in header}
+    fields = {name: str(header[name])[:MAX_FIELD_LENGTH] for name in FIELDS if name in header}
     parts = identities if isinstance(identities, list) else []
-    return {"header": fields, "identities": [bytes(part).decode("latin-1")[:LONGEST] for part in parts]}
+    return {"header": fields, "identities": [bytes(part).decode("latin-1")[:MAX_FIELD_LENGTH] for part in parts]}

@@ -1,4 +1,4 @@
-"""``input()`` of another machine: asks the front end that runs the cell, without blocking the kernel meanwhile."""
+"""Asks the front end for a line, for ``input()`` of another machine, without blocking the kernel meanwhile."""
 
 from __future__ import annotations
 
@@ -10,31 +10,42 @@ import zmq
 if TYPE_CHECKING:
     from jupyter_client.session import Session
 
-POLL = 0.02  # seconds; somebody is typing
+POLL_INTERVAL_S = 0.02  # somebody is typing
 
 
 async def ask(session: Session, socket: Any, prompt: str, *, password: bool, parent: dict[str, Any], ident: Any) -> str:
-    """The line that the client *ident*, whose request *parent* is, gives to the prompt. Cancel it to stop asking.
+    """Ask a client for a line. Cancel it to stop asking.
 
-    A ROUTER drops what is for a client whose stdin channel isn't connected yet, or not again; such a client is asked
+    A ROUTER drops a message to a client whose stdin channel isn't connected yet, or not again; this asks such a client
     once it is.
+
+    Args:
+        session: The kernel's, which signs messages.
+        socket: The kernel's stdin socket, a ROUTER.
+        prompt: The text before the line.
+        password: Whether the line is not to be seen.
+        parent: The request of the cell that asks.
+        ident: The ZeroMQ identity of the client that has sent the request.
+
+    Returns:
+        The line, without its end.
     """
-    while True:  # replies to a question that was given up
+    while True:  # drop the replies to a question that was given up
         try:
             socket.recv_multipart(zmq.NOBLOCK)
         except zmq.Again:
             break
     while not _send(session, socket, {"prompt": prompt, "password": password}, parent, ident):  # noqa: ASYNC110
-        await asyncio.sleep(POLL)
+        await asyncio.sleep(POLL_INTERVAL_S)
     while True:
         _ident, reply = session.recv(socket, zmq.NOBLOCK)
         if reply is not None:
             return str(reply["content"].get("value", ""))
-        await asyncio.sleep(POLL)
+        await asyncio.sleep(POLL_INTERVAL_S)
 
 
 def _send(session: Session, socket: Any, content: dict[str, Any], parent: dict[str, Any], ident: Any) -> bool:
-    """Send the question; False if that client isn't connected to the socket just now."""
+    """Send the question. Return False if that client isn't connected to the socket just now."""
     socket.setsockopt(zmq.ROUTER_MANDATORY, 1)  # not for all of ipykernel's own questions, which don't expect its error
     try:
         session.send(socket, "input_request", content, parent, ident=ident)

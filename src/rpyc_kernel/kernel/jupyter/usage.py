@@ -1,4 +1,4 @@
-"""The content of a ``usage_reply``: what the session and its machine use of processor and memory."""
+"""Makes the content of a ``usage_reply``: how much processor and memory the session and its machine use."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ NUMBERS = ("pid", "kernel_cpu", "kernel_memory", "host_cpu_percent", "cpu_count"
 
 
 def content(answer: dict[str, Any], reason: str = "") -> dict[str, Any]:
-    """Every field that front ends read, None where the other machine's *answer* has no number there.
+    """Return every field that front ends read, None where the other machine's *answer* has no number.
 
-    *reason*: why nothing is known, which jupyter-resource-usage shows.
+    Args:
+        answer: The other machine's, checked here; {} if there is none.
+        reason: Why nothing is known, a sentence that jupyter-resource-usage shows.
     """
     memory = answer.get("host_virtual_memory")
     memory = memory if isinstance(memory, dict) else {}
