@@ -5,18 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
-import zmq
-from ipykernel.kernelapp import IPKernelApp, kernel_aliases, kernel_flags
 from traitlets import Type
 
-from rpyc_kernel.kernel.jupyter.base_app import BaseApp
+from rpyc_kernel.kernel.jupyter.base_app import ALIASES, STARTUP_ERRORS, BaseApp
 from rpyc_kernel.kernel.kernel import RpycKernel
-
-ALIASES = {
-    **kernel_aliases,
-    "address": "RpycKernel.address",
-    "keep": "RpycKernel.keep",
-}
 
 
 class RpycKernelApp(BaseApp):
@@ -24,9 +16,8 @@ class RpycKernelApp(BaseApp):
 
     name = "rpyc-kernel"
     description = __doc__
-    aliases = ALIASES
-    flags = kernel_flags
-    classes = [RpycKernel, *IPKernelApp.classes]  # noqa: RUF012 - traitlets reads it from the class
+    aliases = {**ALIASES, "address": "RpycKernel.address", "keep": "RpycKernel.keep"}  # noqa: RUF012
+    classes = [RpycKernel, *BaseApp.classes]  # noqa: RUF012 - traitlets reads it from the class
     kernel_class = Type(RpycKernel, klass="ipykernel.kernelbase.Kernel", help="The kernel to run.").tag(config=True)
 
 
@@ -35,7 +26,7 @@ def main(kernel_class: type[RpycKernel] = RpycKernel) -> None:
     try:
         app = RpycKernelApp.instance(kernel_class=kernel_class)
         app.initialize()
-    except (OSError, ValueError, KeyError, zmq.ZMQError) as error:
+    except STARTUP_ERRORS as error:
         print(f"rpyc-kernel cannot start: {type(error).__name__}: {error}", file=sys.__stderr__, flush=True)
         os._exit(1)  # some of its threads and sockets may have begun, and would wait for each other
     app.start()

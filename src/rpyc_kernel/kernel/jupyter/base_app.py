@@ -8,10 +8,14 @@ from typing import Any, ClassVar
 
 import zmq
 from ipykernel.iostream import IOPubThread
-from ipykernel.kernelapp import IPKernelApp
+from ipykernel.kernelapp import IPKernelApp, kernel_aliases
 from traitlets.utils import filefind
 
 from rpyc_kernel.kernel.jupyter import debugger
+
+ALIASES: dict[str, str] = dict(kernel_aliases)
+STARTUP_ERRORS = (OSError, ValueError, KeyError, zmq.ZMQError)
+"""The errors that tell why the kernel can't start: files, ports, and the text of options."""
 
 
 class BaseApp(IPKernelApp):
