@@ -60,6 +60,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+TUNNEL = "ssh -N -L 18812:127.0.0.1:18812 user@host"  # leads to a server that listens on its own machine only
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 

@@ -26,7 +26,7 @@ from jupyter_core.paths import jupyter_data_dir, jupyter_path
 
 from rpyc_kernel.agent.boot import write_file
 from rpyc_kernel.errors import AddressError
-from rpyc_kernel.transport.address import NOT_YET, Address
+from rpyc_kernel.transport.address import Address
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -157,8 +157,8 @@ def _spec(options: argparse.Namespace) -> dict[str, Any]:
             address = Address.parse(options.connect)
         except AddressError as error:
             raise _RefusalError(str(error)) from None
-        if address.scheme in NOT_YET:
-            raise _RefusalError(f"{address}: {NOT_YET[address.scheme]}")
+        if refusal := address.transport.refusal:
+            raise _RefusalError(f"{address}: {refusal}")
         spec["argv"].append(f"--RpycKernel.address={address}")
         if display_name is None:
             display_name = f"{DISPLAY_NAME}: {address.display}"

@@ -8,12 +8,12 @@ import pytest
 
 from rpyc_kernel.errors import LinkLost, NoAnswerError, NobodyListeningError, RemoteError, ServerClosedError
 from rpyc_kernel.transport import dial as dial_module
+from rpyc_kernel.transport import sockets
 from rpyc_kernel.transport.address import Address
 from rpyc_kernel.transport.dial import dial
 from rpyc_kernel.transport.rpyc_wire import dialect
 from rpyc_kernel.transport.rpyc_wire.connection import RemoteRef
 from rpyc_kernel.transport.rpyc_wire.dialect import RPYC_5, RPYC_5_BOUND, RPYC_6, RPYC_6_BOUND
-from rpyc_kernel.transport.ways import tcp
 from tests.servers.rpyc_servers import KINDS, start_server
 from tests.servers.venvs import VERSIONS
 
@@ -63,8 +63,8 @@ def evaluate(connection, text, timeout=20):
 
 def test_the_dialect_is_found_and_remembered(server, connected, monkeypatch):
     opened = []
-    ways = {"rpyc": lambda *args: opened.append(args) or tcp.open_socket(*args)}
-    monkeypatch.setattr(dial_module, "_WAYS", ways)
+    open_tcp = sockets.open_tcp
+    monkeypatch.setattr(sockets, "open_tcp", lambda *args: opened.append(args) or open_tcp(*args))
     expected = RPYC_6 if server.rpyc.startswith("6") else RPYC_5
     first = connected(server)
     assert first.dialect == expected

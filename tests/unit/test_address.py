@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from rpyc_kernel.errors import AddressError
-from rpyc_kernel.transport.address import NOT_YET, Address
+from rpyc_kernel.transport import ways
+from rpyc_kernel.transport.address import Address
 
 GOOD = {
     # written: (canonical, short name)
@@ -33,6 +34,10 @@ GOOD = {
     "local:": ("local:", "this machine"),
     "LOCAL:": ("local:", "this machine"),
     "local": ("local:18812", "local"),
+    "unix": ("unix:18812", "unix"),
+    "http:80": ("http:80", "http:80"),
+    "service:slave": ("service:SLAVE", "service:SLAVE"),
+    " Service: my own ": ("service:MY OWN", "service:MY OWN"),
 }
 
 BAD = {
@@ -81,6 +86,11 @@ BAD = {
     "unix:///\ud800": "",
     "\ud800": "",
     "local:x": "1 to 65535",
+    "local://": "no way to local://",
+    "wss://host": "web page",
+    "service:": "names no service",
+    "service://SLAVE": "names no service",
+    "service:SLAVE:1": "names no service",
 }
 
 
@@ -108,9 +118,9 @@ def test_bad_addresses_get_one_sentence(written, part):
 def test_what_a_sentence_recommends_can_be_dialled(written):
     with pytest.raises(AddressError) as caught:
         Address.parse(written)
-    _wrong, _write, recommended = str(caught.value).rpartition("Write ")
+    _wrong, _write, recommended = str(caught.value).partition("Write ")
     for address in re.findall('"([^"]*)"', recommended):
-        assert Address.parse(address.replace("host:port", "host:1")).scheme not in NOT_YET
+        assert Address.parse(address.replace("host:port", "host:1")).transport.refusal == ""
 
 
 def test_no_sentence_of_the_package_or_its_pages_recommends_what_cannot_be_dialled():
@@ -118,10 +128,16 @@ def test_no_sentence_of_the_package_or_its_pages_recommends_what_cannot_be_diall
     root = Path(__file__).parents[2]
     told = [path for path in [*root.glob("src/**/*.py"), *root.glob("*.md"), *root.glob("docs/*.md")] if path.is_file()]
     assert len(told) > 100
+    refused = [
+        scheme
+        for scheme in (path.stem for path in Path(ways.__file__).parent.glob("[a-z]*.py"))
+        if Address(scheme).transport.refusal
+    ]
+    assert sorted(refused) == ["rpycs", "ssh"]
     found = {
-        path.name for path in told if any(f"{scheme}://" in path.read_text(encoding="utf-8") for scheme in NOT_YET)
+        path.name for path in told if any(f"{scheme}://" in path.read_text(encoding="utf-8") for scheme in refused)
     }
-    assert found == {"address.py"}
+    assert found == {f"{scheme}.py" for scheme in refused}
 
 
 @pytest.mark.parametrize("written", [None, 18812, b"host", ["host"], object()])

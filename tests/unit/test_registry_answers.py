@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rpyc_kernel import errors
 from rpyc_kernel.transport.address import Address
-from rpyc_kernel.transport.discovery import answers, registry
+from rpyc_kernel.transport.discovery import answers, names, registry
 from rpyc_kernel.transport.rpyc_wire import brine
 
 
@@ -162,4 +162,4 @@ def test_what_is_no_name_is_a_sentence(name):
 
 @pytest.mark.parametrize(("written", "name"), [("slave", "SLAVE"), (" My Service ", "MY SERVICE"), ("größe", "GRÖSSE")])
 def test_names_are_without_case(written, name):
-    assert registry.check_name(written) == registry.service_name(f"Service:{written}") == name
+    assert names.check_name(written) == registry.service_name(f"Service:{written}") == name

@@ -8,26 +8,22 @@ from typing import TYPE_CHECKING, Any
 from rpyc.core import consts
 
 from rpyc_kernel.errors import (
-    DialError,
     NoAnswerError,
     ProtocolError,
     RemoteClosedError,
     RpycKernelError,
-    ServiceDownError,
     again,
 )
 from rpyc_kernel.live.connection import LiveConnection
-from rpyc_kernel.transport.address import Address
 from rpyc_kernel.transport.deadline import Deadline, Silence
 from rpyc_kernel.transport.dial import dial
-from rpyc_kernel.transport.discovery.registry import SCHEME, find, meant
+from rpyc_kernel.transport.discovery.names import meant
+from rpyc_kernel.transport.servers import first_server
 
 if TYPE_CHECKING:
-    from rpyc_kernel.transport.rpyc_wire.connection import Connection
     from rpyc_kernel.transport.rpyc_wire.stream import FrameStream
 
 SEND_TIMEOUT = 60.0  # seconds until a request must have been taken by the network
-SHARE = 1.0  # seconds for one of many servers, at least
 GLANCE = 0.2  # seconds between two looks at whether somebody has pressed stop, where signals don't end a wait
 BEGUN = 30.0  # seconds until more must have come of a frame that has begun
 _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # select() itself ends at descriptor 1023
@@ -36,37 +32,21 @@ _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # sele
 def service(where: str, *, registry: str | None = None, timeout: float = 10.0, **config: Any) -> Any:
     """Connect to an RPyC service and return its root: ``service("host:18861").name()`` calls what it exposes.
 
-    *where*: its address, or its name, as ``transport.registry.find`` reads it; of several servers it is the first that
-    can be connected to. *registry*: who is asked for the name. *timeout*: seconds for connecting. *config*: RPyC's
+    *where*: its address or its name (``transport.discovery.names.meant``); of several servers it is the first that can
+    be connected to. *registry*: who is asked for the name. *timeout*: seconds for connecting. *config*: RPyC's
     options of the connection, such as ``sync_request_timeout`` (seconds). The connection is ``root.____conn__``, which
     has ``close()``; it closes by itself when nothing that came from it is used any more.
     Raises AddressError, DialError, DiscoveryError.
     """
-    place = meant(where)
-    if isinstance(place, Address):
-        connection = dial(place, timeout=timeout)
-    else:
-        connection = _dial_first(place, find(f"{SCHEME}{place}", registry), Deadline(timeout))
+    connection = first_server(
+        meant(where), lambda server, seconds: dial(server, timeout=seconds), timeout=timeout, registry=registry
+    )
     stream, first = connection.hand_over()
     root = connection.root()
     channel = SocketChannel(stream)
     live = LiveConnection(channel, str(stream.address), dialect=connection.dialect, first=first, **config)
     live._remote_root = live._unbox((consts.LABEL_REMOTE_REF, (root.name, root.type_id, root.object_id)))
     return live.root
-
-
-def _dial_first(name: str, addresses: list[Address], deadline: Deadline) -> Connection:
-    """Connect to the first of a service's servers that answers. Raises ServiceDownError."""
-    errors: list[DialError] = []
-    for number, address in enumerate(addresses):
-        left = deadline.left() or 0.0
-        if errors and not left:
-            break
-        try:
-            return dial(address, timeout=max(left / (len(addresses) - number), min(left, SHARE)))
-        except DialError as error:
-            errors.append(error)
-    raise ServiceDownError(name, errors)
 
 
 class SocketChannel:

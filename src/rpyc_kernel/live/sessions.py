@@ -11,13 +11,13 @@ import weakref
 from typing import TYPE_CHECKING
 
 from rpyc_kernel import __version__
-from rpyc_kernel.errors import DialError, RemoteClosedError, RpycKernelError, ServiceDownError, UsageError
+from rpyc_kernel.errors import RemoteClosedError, RpycKernelError, UsageError
 from rpyc_kernel.link.link import HEARTBEAT, Link
 from rpyc_kernel.link.protocol import LinkStatus
 from rpyc_kernel.live.channels import Channels
 from rpyc_kernel.live.remote import Remote
 from rpyc_kernel.transport.address import Address
-from rpyc_kernel.transport.discovery.registry import SCHEME, find
+from rpyc_kernel.transport.servers import first_server
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,15 +56,9 @@ def connect(
     config: dict[str, object] = {"keep": float(keep), "agent": __version__, "env": dict(env or {})}
     config["name"] = name or (sys.argv[0].rpartition("/")[2] if sys.argv and sys.argv[0] else "python")
     config.update({key: value for key, value in (("cwd", cwd), ("python", python)) if value})
-    if not address.lower().startswith(SCHEME):
-        return ScriptSession(Address.parse(address), config, heartbeat).remote
-    errors: list[DialError] = []
-    for found in find(address):
-        try:
-            return ScriptSession(found, config, heartbeat).remote
-        except DialError as error:
-            errors.append(error)
-    raise ServiceDownError(address[len(SCHEME) :], errors)
+    return first_server(
+        Address.parse(address), lambda server, _seconds: ScriptSession(server, config, heartbeat).remote
+    )
 
 
 class ScriptSession:

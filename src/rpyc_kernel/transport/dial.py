@@ -6,6 +6,7 @@ import selectors
 from typing import TYPE_CHECKING
 
 from rpyc_kernel.errors import (
+    TUNNEL,
     DialCancelledError,
     DialError,
     LinkLost,
@@ -20,26 +21,17 @@ from rpyc_kernel.errors import (
     UnsupportedSchemeError,
     WrongServiceError,
 )
-from rpyc_kernel.transport import plugins
-from rpyc_kernel.transport.address import NOT_YET, TUNNEL
 from rpyc_kernel.transport.deadline import Deadline
 from rpyc_kernel.transport.rpyc_wire.connection import Connection
 from rpyc_kernel.transport.rpyc_wire.dialect import RPYC_5, RPYC_6, Dialect, recognise
-from rpyc_kernel.transport.rpyc_wire.stream import MAX_FRAME, FrameStream, prepare
-from rpyc_kernel.transport.ways import local, tcp, unix
+from rpyc_kernel.transport.rpyc_wire.stream import MAX_FRAME, FrameStream
+from rpyc_kernel.transport.sockets import prepare
 
 if TYPE_CHECKING:
-    import socket
     import threading
-    from collections.abc import Callable
 
     from rpyc_kernel.transport.address import Address
 
-_WAYS: dict[str, Callable[[Address, Deadline], socket.socket]] = {
-    "rpyc": tcp.open_socket,
-    "unix": unix.open_socket,
-    "local": local.open_socket,
-}
 _FIRST_FRAME = 64 * 2**10  # bytes that are taken from somebody who has not shown yet to be an RPyC server
 # Seconds of silence after which the other dialect is tried beside the first: a ThreadPoolServer of RPyC 5
 # neither answers nor hangs up when it does not understand.
@@ -50,14 +42,14 @@ _TURN = 0.1  # seconds for one of several connections on which something has com
 _known: dict[Address, Dialect] = {}  # what was spoken there last; only a guess at what to try first
 
 
-def dial(address: Address, *, timeout: float = 10.0, cancel: threading.Event | None = None) -> Connection:
+def dial(address: Address, *, timeout: float | None = 10.0, cancel: threading.Event | None = None) -> Connection:
     """Connect to *address* and ask for its service: ``connection.root()`` is known then, and the dialect right.
 
     Takes *timeout* seconds at most, and ends within 0.1 s when *cancel* is set. Raises a DialError. Whether the service
     runs code only shows when it is asked to: see :func:`explain_refusal`.
     """
-    if address.scheme in NOT_YET:
-        raise UnsupportedSchemeError(address, NOT_YET[address.scheme])
+    if refusal := address.transport.refusal:
+        raise UnsupportedSchemeError(address, refusal)
     caller = _Caller(address, Deadline(timeout, cancel))
     try:
         return caller.call()
@@ -118,7 +110,7 @@ class _Caller:
     def attempt(self, dialect: Dialect, *, patience: float) -> Connection | None:
         """Try one dialect. Returns None if the server hung up, or hasn't answered after *patience* seconds."""
         try:
-            sock = _WAYS.get(self.address.scheme, plugins.open_socket)(self.address, self.deadline)
+            sock = self.address.transport.open_socket(self.address, self.deadline)
         except ServerClosedError:
             return None
         prepare(sock)

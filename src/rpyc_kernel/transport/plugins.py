@@ -1,7 +1,8 @@
-"""The ways that other packages bring: entry points of the group ``rpyc_kernel.transports``.
+"""The transports of other packages: entry points of the group ``rpyc_kernel.transports``.
 
-The name of such an entry point is the scheme of its addresses; what it points to is a function like `tcp.open_socket`:
-it is given the address and a deadline, and returns a connected stream socket or raises an OSError or a DialError.
+The name of such an entry point is the scheme of its addresses; what it points to is a function like
+`Transport.open_socket`: it is given the address and a deadline, and returns a connected stream socket or raises an
+OSError or a DialError.
 
 Nothing is looked up before an address names a scheme that isn't one of ours, and nothing of the package is imported
 before that address is dialled. Its code is not ours, so that it runs on a thread that can be left to itself: whatever
@@ -11,61 +12,83 @@ it does, dialling ends at its deadline, and when it is cancelled.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import queue
+import re
 import socket
 import threading
 from typing import TYPE_CHECKING
 
-from rpyc_kernel.errors import DialCancelledError, DialError, DialTimeoutError, TransportError
+from rpyc_kernel.errors import AddressError, DialCancelledError, DialError, DialTimeoutError, TransportError
+from rpyc_kernel.transport import syntax
+from rpyc_kernel.transport.address import Address, Transport
+from rpyc_kernel.transport.plain import plain
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-    from rpyc_kernel.transport.address import Address
     from rpyc_kernel.transport.deadline import Deadline
 
 GROUP = "rpyc_kernel.transports"
-_LONGEST_REASON = 300  # characters of what a plugin's exception says
+MAX_REASON_CHARS = 300  # characters of what a plugin's exception says
 
 log = logging.getLogger(__name__)
 
 
-def is_known(scheme: str) -> bool:
-    """Whether an installed package says that it has a way to ``scheme://`` addresses; *scheme* is in lower case."""
-    return bool(_find(scheme))
+class Plugin(Transport):
+    """What another package's scheme means: ``scheme://user@host:port/path``, or ``scheme:///path``."""
 
+    def parse(self, text: str, rest: str) -> Address:
+        """Read the address as far as its form goes, and see whether an installed package has a way there."""
+        if not _find(self.scheme):
+            raise syntax.unknown_scheme(text, self.scheme)
+        if end := re.search(r"[?#]", text):  # where others put tokens
+            raise AddressError(f'{syntax.shown(text[: end.start()])}: an address ends before a "?" or "#".')
+        place, slash, path = rest.partition("/")
+        path = syntax.path_behind_host(text, path)
+        if slash and path and not place:  # a device, a container …
+            return Address(self.scheme, path=path)
+        return dataclasses.replace(super().parse(text, place), path=path)
 
-def open_socket(address: Address, deadline: Deadline) -> socket.socket:
-    """Connect in the way of the package that has the scheme of *address*. Raises a DialError, within *deadline*."""
-    entry = _the_one(address)
-    answers: queue.SimpleQueue[socket.socket | BaseException] = queue.SimpleQueue()
-    left = threading.Event()
+    def display(self, address: Address) -> str:
+        """Return all of it."""
+        return self.text(address)
 
-    def work() -> None:
-        try:
-            answer: socket.socket | BaseException = _call(entry, address, deadline)
-        except BaseException as error:  # noqa: BLE001 - SystemExit too: it is told as what it is
-            answer = error
-        answers.put(answer)
-        if left.is_set():
-            _drop(answers)
+    def is_loopback(self, address: Address) -> bool:
+        """Return False: the host may be a place on the way."""
+        return False
 
-    threading.Thread(target=work, name=f"dial {address}", daemon=True).start()
-    while True:
-        try:
-            answer = answers.get(timeout=deadline.slice())
-        except queue.Empty:
-            if not (deadline.cancelled or deadline.expired):
-                continue
-            left.set()
-            _drop(answers)
-            if deadline.cancelled:
-                raise DialCancelledError(address) from None
-            raise DialTimeoutError(address, deadline.timeout or 0.0) from None
-        if isinstance(answer, socket.socket):
-            return answer
-        raise _explained(answer, entry, address, deadline)
+    def open_socket(self, address: Address, deadline: Deadline) -> socket.socket:
+        """Connect in the way of the package that has the scheme of *address*. Raises a DialError, within *deadline*."""
+        entry = _the_one(address)
+        answers: queue.SimpleQueue[socket.socket | BaseException] = queue.SimpleQueue()
+        left = threading.Event()
+
+        def work() -> None:
+            try:
+                answer: socket.socket | BaseException = _call(entry, address, deadline)
+            except BaseException as error:  # noqa: BLE001 - SystemExit too: it is told as what it is
+                answer = error
+            answers.put(answer)
+            if left.is_set():
+                _drop(answers)
+
+        threading.Thread(target=work, name=f"dial {address}", daemon=True).start()
+        while True:
+            try:
+                answer = answers.get(timeout=deadline.slice())
+            except queue.Empty:
+                if not (deadline.cancelled or deadline.expired):
+                    continue
+                left.set()
+                _drop(answers)
+                if deadline.cancelled:
+                    raise DialCancelledError(address) from None
+                raise DialTimeoutError(address, deadline.timeout or 0.0) from None
+            if isinstance(answer, socket.socket):
+                return answer
+            raise _explained(answer, entry, address, deadline)
 
 
 def _find(scheme: str) -> list[EntryPoint]:
@@ -103,7 +126,7 @@ def _explained(error: BaseException, entry: EntryPoint, address: Address, deadli
     if isinstance(error, TimeoutError):
         return DialTimeoutError(address, deadline.timeout or 0.0)
     if isinstance(error, OSError):
-        reason = _line(error.strerror or str(error) or type(error).__name__)
+        reason = plain(error.strerror or str(error) or type(error).__name__, MAX_REASON_CHARS)
         return TransportError(address, f"{reason} (said by the transport of {_package(entry)}).")
     log.info("the transport %s of %s failed", entry.name, _package(entry), exc_info=error)
     return TransportError(address, f"the transport of {_package(entry)} failed, which is a bug in it ({_told(error)}).")
@@ -123,9 +146,4 @@ def _package(entry: EntryPoint) -> str:
 
 def _told(error: BaseException) -> str:
     said = str(error)
-    return _line(f"{type(error).__name__}: {said}" if said else type(error).__name__)
-
-
-def _line(text: str) -> str:
-    text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    return text if len(text) <= _LONGEST_REASON else f"{text[: _LONGEST_REASON - 1]}…"
+    return plain(f"{type(error).__name__}: {said}" if said else type(error).__name__, MAX_REASON_CHARS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.transport.address import Address
-from rpyc_kernel.transport.discovery.registry import check_name
+from rpyc_kernel.transport.discovery.names import check_name
 from rpyc_kernel.transport.discovery.registry import discover as ask_registry
 
 if TYPE_CHECKING:

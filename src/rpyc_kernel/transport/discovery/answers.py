@@ -10,13 +10,13 @@ from __future__ import annotations
 import ipaddress
 
 from rpyc_kernel.errors import AddressError
-from rpyc_kernel.transport.address import Address
+from rpyc_kernel.transport import syntax
+from rpyc_kernel.transport.discovery.names import MAX_NAME_CHARS
 from rpyc_kernel.transport.rpyc_wire import brine
 
 MAX_ANSWER = 64 * 2**10  # bytes, which no datagram exceeds
 MAX_SERVERS = 1000  # of one service
 MAX_NAMES = 200  # of services in a list; each costs a question of its own
-MAX_NAME = 100  # characters
 
 Server = tuple[str, int]  # host and port, as rpyc.discover gives them
 
@@ -55,7 +55,7 @@ def names(data: bytes) -> list[str] | None:
     if not isinstance(value, tuple):
         raise BadAnswerError("something that is no list of names")
     texts = [_text(item) for item in value[:MAX_NAMES]]
-    return [*dict.fromkeys(text for text in texts if text and len(text) <= MAX_NAME and text.isprintable())]
+    return [*dict.fromkeys(text for text in texts if text and len(text) <= MAX_NAME_CHARS and text.isprintable())]
 
 
 def _load(data: bytes) -> brine.Value:
@@ -77,7 +77,7 @@ def _server(item: object) -> Server | None:
     if host.startswith("["):
         return None
     try:
-        host = Address.parse(f"[{host}]:{port}" if ":" in host else f"{host}:{port}").host
+        host, _port = syntax.place(syntax.joined(host, port))
         address = ipaddress.ip_address(host)
     except AddressError:
         return None

@@ -12,11 +12,13 @@ import socket
 from typing import TYPE_CHECKING, overload
 
 from rpyc_kernel.errors import AddressError, ListingRefusedError, NoRegistryError, NotRegisteredError
-from rpyc_kernel.transport.address import Address, parse_place
+from rpyc_kernel.transport import syntax
+from rpyc_kernel.transport.address import Address
 from rpyc_kernel.transport.deadline import Deadline
-from rpyc_kernel.transport.discovery import answers
+from rpyc_kernel.transport.discovery import answers, names
+from rpyc_kernel.transport.discovery.names import check_name, meant
 from rpyc_kernel.transport.discovery.query import Kind, Place, Question, ask
-from rpyc_kernel.transport.ways import tcp
+from rpyc_kernel.transport.sockets import resolve
 
 if TYPE_CHECKING:
     import threading
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 PORT = 18811  # rpyc.utils.registry.REGISTRY_PORT
 TIMEOUT = 2.0  # seconds, as RPyC's own clients have it
-SCHEME = "service:"
+SCHEME = f"{names.SCHEME}:"
 MAX_PLACES = 8  # addresses of one host name
 AT_ONCE = 50  # questions for names of a list
 
@@ -37,7 +39,6 @@ _EVERYBODY = "255.255.255.255"
 _HERE = "127.0.0.1"
 _REGISTRY = re.compile(r"(?:(tcp|udp)://)?(.*)", re.DOTALL | re.IGNORECASE)
 _REGISTRY_FORMS = 'write "host", "host:port", "tcp://host:port" or "udp://host:port"'
-_NAME_FORMS = f'write "{SCHEME}" and a name that the server registers, like {SCHEME}SLAVE'
 
 
 @overload
@@ -75,68 +76,15 @@ def discover(
     return _list(places, deadline) if checked is None else _find(checked, places, deadline)
 
 
-def find(
-    where: str, registry: str | None = None, timeout: float = TIMEOUT, cancel: threading.Event | None = None
-) -> list[Address]:
-    """Return where a service may be reached, the first to be tried first.
-
-    *where*: an address or a name, see :func:`meant`; a name is asked for as in :func:`discover`, with its errors.
-    """
-    place = meant(where)
-    if isinstance(place, Address):
-        return [place]
-    pairs = discover(place, registry=registry, timeout=timeout, cancel=cancel)
-    return [Address("rpyc", host, port) for host, port in pairs]
-
-
-def meant(where: str) -> Address | str:
-    """What a text means that names a service: its address, or its name as registries have it.
-
-    ``"host:port"``, ``"rpyc://…"`` and ``"unix:///path"`` are addresses; ``"service:NAME"`` is a name, and a bare
-    ``"NAME"`` too if it has no dot, colon or slash. Raises AddressError for anything else.
-    """
-    if not isinstance(where, str):
-        raise AddressError(f"Where a service is, is a text in quotes, not {type(where).__name__}.")
-    where = where.strip()
-    if (name := service_name(where)) is not None:
-        return name
-    if where and not re.search(r"[.:/\[\]]", where):
-        if where.lower() == "localhost" or where.isdigit():
-            raise _needs_port(where)
-        return check_name(where)
-    if "://" not in where and not where.lower().startswith(("unix:", "local:")):
-        host, port = parse_place(where)
-        if port is None:
-            raise _needs_port(host)
-    return Address.parse(where)
+def find(where: str, registry: str | None = None, *, cancel: threading.Event | None = None) -> list[Address]:
+    """Return where a service may be reached, the first to be tried first. *where*: see `names.meant`."""
+    return meant(where).locate(registry, cancel)
 
 
 def service_name(where: str) -> str | None:
-    """The name in ``service:NAME``, None for a text that is no such thing. Raises AddressError for what names none."""
+    """Return the name in ``service:NAME``, None for a text that is no such thing. Raises AddressError."""
     where = where.strip()
-    if not where.lower().startswith(SCHEME):
-        return None
-    return check_name(where[len(SCHEME) :], where)
-
-
-def check_name(name: str, shown: str | None = None) -> str:
-    """Return *name* as registries have it. Raises AddressError if it can't be the name of a service."""
-    if not isinstance(name, str):
-        raise AddressError(f"The name of a service is a text in quotes, not {type(name).__name__}.")
-    stripped = name.strip()
-    if not re.fullmatch(r"\w(?:[\w .+-]*\w)?", stripped) or len(stripped) > answers.MAX_NAME:
-        text = name if shown is None else shown
-        text = text if len(text) <= 80 else f"{text[:77]}..."
-        raise AddressError(f"{text!r} names no service: {_NAME_FORMS}.")
-    return stripped.upper()
-
-
-def _needs_port(host: str) -> AddressError:
-    hint = f', or "{SCHEME}{host}" for the service of that name' if re.fullmatch(r"[\w.]+", host) else ""
-    place = f"[{host}]" if ":" in host else host
-    if host.isdigit():
-        return AddressError(f'{host!r} is only a number: write "localhost:{host}" for the service at that port{hint}.')
-    return AddressError(f'{host!r} is a host: write the port of its service too, like "{place}:18861"{hint}.')
+    return Address.parse(where).host if where.lower().startswith(SCHEME) else None
 
 
 # --- where to ask
@@ -151,11 +99,10 @@ def _places(registry: str | None, deadline: Deadline) -> list[Place]:
     match = _REGISTRY.fullmatch(registry.strip())
     assert match is not None
     try:
-        host, port = parse_place(match[2])
+        host, port = syntax.place(match[2])
     except AddressError:
-        shown = registry if len(registry) <= 80 else f"{registry[:77]}..."
-        raise AddressError(f"{shown!r} is no registry's place: {_REGISTRY_FORMS}.") from None
-    found = tcp.resolve(Address("rpyc", host, port or PORT), deadline)[:MAX_PLACES]
+        raise AddressError(f"{syntax.cut(registry)!r} is no registry's place: {_REGISTRY_FORMS}.") from None
+    found = resolve(Address("rpyc", host, port or PORT), deadline)[:MAX_PLACES]
     kinds: tuple[Kind, ...] = ("udp", "tcp")
     if match[1]:
         kinds = ("tcp",) if match[1].lower() == "tcp" else ("udp",)

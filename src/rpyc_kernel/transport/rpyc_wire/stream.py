@@ -8,30 +8,23 @@ bytes costs n²) and swallow timeouts; and neither side sets ``TCP_NODELAY``.
 from __future__ import annotations
 
 import contextlib
-import errno
-import os
-import selectors
 import socket
 import struct
 import threading
-import time
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rpyc_kernel.agent import wire
 from rpyc_kernel.errors import (
     DialCancelledError,
-    DialTimeoutError,
     FrameTooLargeError,
     LinkLost,
     NoAnswerError,
     ProtocolError,
-    UnreachableError,
 )
-from rpyc_kernel.transport.deadline import GLANCE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from rpyc_kernel.transport.address import Address
     from rpyc_kernel.transport.deadline import Deadline
@@ -42,66 +35,6 @@ _END = b"\n"
 _READ = 64 * 2**10  # what one recv takes at most while the size of the frame is not known
 _SHORTEST = 0.001  # seconds: with none at all TLS fails in ways of its own, instead of a TimeoutError
 _GROW = 2**20  # a frame's memory starts with this much and at most doubles with what has really come
-_TCP = (socket.AF_INET, socket.AF_INET6)
-_UNDER_WAY = (errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN, errno.EINTR)  # what connect_ex says meanwhile
-# seconds (for macOS by its other name too), seconds, times
-_KEEPALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPALIVE": 20, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4}
-
-
-def prepare(sock: socket.socket) -> None:
-    """Set a socket up for many small requests, and so that a peer that vanished is noticed while it is idle."""
-    if sock.family not in _TCP:
-        return
-    with contextlib.suppress(OSError):  # some systems refuse where the peer has hung up already
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in _KEEPALIVE.items():
-            if hasattr(socket, name):
-                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-
-
-@contextlib.contextmanager
-def opening(sock: socket.socket, address: Address, deadline: Deadline) -> Iterator[None]:
-    """Within it *sock* is connected to the server at *address*; where that fails it is closed: raises a DialError.
-
-    Whether the failure means that nobody is there, each way tells by itself.
-    """
-    try:
-        yield
-    except BaseException as error:
-        sock.close()
-        if isinstance(error, InterruptedError):
-            raise DialCancelledError(address) from None
-        if isinstance(error, TimeoutError):
-            raise DialTimeoutError(address, deadline.timeout or 0.0) from None
-        if isinstance(error, OSError):
-            raise UnreachableError(address, error.strerror or str(error)) from None
-        raise
-
-
-def connect(sock: socket.socket, place: Any, deadline: Deadline) -> None:
-    """Connect *sock* to *place*, looking at the deadline and its cancel event meanwhile.
-
-    Raises InterruptedError if cancelled, TimeoutError, or the OSError that the system gives.
-    """
-    sock.setblocking(False)
-    with selectors.DefaultSelector() as selector:
-        code = sock.connect_ex(place)
-        while code in _UNDER_WAY:
-            if deadline.cancelled:
-                raise InterruptedError
-            if deadline.expired:
-                raise TimeoutError
-            if code == errno.EAGAIN and sock.family not in _TCP:  # a Unix socket whose queue is full: nothing to poll
-                time.sleep(min(GLANCE, deadline.left() or GLANCE))
-                code = sock.connect_ex(place)
-                continue
-            if not selector.get_map():
-                selector.register(sock, selectors.EVENT_WRITE)
-            if selector.select(deadline.slice()):
-                code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    if code:
-        raise OSError(code, os.strerror(code))
 
 
 def _is_timeout(error: OSError) -> bool:

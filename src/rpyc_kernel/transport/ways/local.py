@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rpyc_kernel.errors import NobodyListeningError, UnsupportedSchemeError
-from rpyc_kernel.transport.rpyc_wire.stream import connect, opening
+from rpyc_kernel.transport import syntax
+from rpyc_kernel.transport.address import Address, Transport
+from rpyc_kernel.transport.sockets import connect, opening
 
 if TYPE_CHECKING:
-    from rpyc_kernel.transport.address import Address
     from rpyc_kernel.transport.deadline import Deadline
 
 NONCE = 16  # bytes
@@ -25,22 +26,47 @@ PROOF = 32
 _LONGEST_FILE = 1000  # bytes
 
 
-def open_socket(address: Address, deadline: Deadline) -> socket.socket:
-    """Connect to the server whose port and secret are in the file *address.path*. Raises a DialError."""
-    if not address.path:
-        raise UnsupportedSchemeError(address, "this machine's own server has to be started first.")
-    try:
-        port, secret = _read(address.path)
-    except (OSError, ValueError, TypeError):
-        raise NobodyListeningError(address) from None
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    with opening(sock, address, deadline):
+class Local(Transport):
+    """This machine's own server. ``path`` is the file that leads to it, once it was started."""
+
+    def follows_colon(self, rest: str) -> bool:
+        """``local:`` alone is; what follows it would be the port of a host named ``local``."""
+        return not rest
+
+    def parse(self, text: str, rest: str) -> Address:
+        """Take nothing behind the scheme. Raises AddressError."""
+        if text.lower() != "local:":
+            raise syntax.unknown_scheme(text, self.scheme)
+        return Address(self.scheme)
+
+    def text(self, address: Address) -> str:
+        """Return ``local:``; the file is nobody's affair."""
+        return "local:"
+
+    def display(self, address: Address) -> str:
+        """Return what people call it."""
+        return "this machine"
+
+    def is_loopback(self, address: Address) -> bool:
+        """Return True."""
+        return True
+
+    def open_socket(self, address: Address, deadline: Deadline) -> socket.socket:
+        """Connect to the server whose port and secret are in the file ``address.path``. Raises a DialError."""
+        if not address.path:
+            raise UnsupportedSchemeError(address, "this machine's own server has to be started first.")
         try:
-            connect(sock, ("127.0.0.1", port), deadline)
-            _greet(sock, secret, deadline)
-        except (ConnectionError, EOFError):
+            port, secret = _read(address.path)
+        except (OSError, ValueError, TypeError):
             raise NobodyListeningError(address) from None
-    return sock
+        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        with opening(sock, address, deadline):
+            try:
+                connect(sock, ("127.0.0.1", port), deadline)
+                _greet(sock, secret, deadline)
+            except (ConnectionError, EOFError):
+                raise NobodyListeningError(address) from None
+        return sock
 
 
 def _read(path: str) -> tuple[int, bytes]:
@@ -81,3 +107,6 @@ def _receive(sock: socket.socket, count: int, deadline: Deadline) -> bytes:
             raise EOFError
         data += piece
     return data
+
+
+TRANSPORT = Local("local")

@@ -1,4 +1,4 @@
-"""The way to ``unix:///path``: a socket in the file system of this machine."""
+"""``unix:///path``: a socket in the file system of this machine."""
 
 from __future__ import annotations
 
@@ -6,21 +6,44 @@ import socket
 from typing import TYPE_CHECKING
 
 from rpyc_kernel.errors import NobodyListeningError, UnsupportedSchemeError
-from rpyc_kernel.transport.rpyc_wire.stream import connect, opening
+from rpyc_kernel.transport import syntax
+from rpyc_kernel.transport.address import Address, Transport
+from rpyc_kernel.transport.sockets import connect, opening
 
 if TYPE_CHECKING:
-    from rpyc_kernel.transport.address import Address
     from rpyc_kernel.transport.deadline import Deadline
 
 
-def open_socket(address: Address, deadline: Deadline) -> socket.socket:
-    """Connect to the socket at ``address.path``. Raises a DialError, within *deadline*."""
-    if not hasattr(socket, "AF_UNIX"):
-        raise UnsupportedSchemeError(address, "this system has no Unix sockets.")
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    with opening(sock, address, deadline):
-        try:
-            connect(sock, address.path, deadline)
-        except (ConnectionRefusedError, FileNotFoundError):
-            raise NobodyListeningError(address) from None
-    return sock
+class Unix(Transport):
+    """A whole path."""
+
+    def follows_colon(self, rest: str) -> bool:
+        """Return whether *rest* is a path, and not the port of a host named ``unix``."""
+        return not rest.isdecimal()
+
+    def parse(self, text: str, rest: str) -> Address:
+        """Take *rest* for the path."""
+        return Address(self.scheme, path=syntax.socket_path(text, rest))
+
+    def display(self, address: Address) -> str:
+        """Return all of it."""
+        return self.text(address)
+
+    def is_loopback(self, address: Address) -> bool:
+        """Return True."""
+        return True
+
+    def open_socket(self, address: Address, deadline: Deadline) -> socket.socket:
+        """Connect to the socket at ``address.path``. Raises a DialError, within *deadline*."""
+        if not hasattr(socket, "AF_UNIX"):
+            raise UnsupportedSchemeError(address, "this system has no Unix sockets.")
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        with opening(sock, address, deadline):
+            try:
+                connect(sock, address.path, deadline)
+            except (ConnectionRefusedError, FileNotFoundError):
+                raise NobodyListeningError(address) from None
+        return sock
+
+
+TRANSPORT = Unix("unix")

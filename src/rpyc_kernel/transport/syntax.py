@@ -1,0 +1,156 @@
+"""The pieces that addresses are made of: hosts, ports, users, paths. Each is checked, and put into its one form.
+
+Whatever is wrong becomes an AddressError, whose sentence says what to write instead and never repeats a secret. No name
+is looked up here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+
+from rpyc_kernel.errors import AddressError
+
+FORMS = 'Write "host", "host:port" or "unix:///path".'
+MAX_SHOWN_CHARS = 80
+MAX_HOST_BYTES = 253  # of a name (RFC 1035)
+MAX_SOCKET_PATH_BYTES = 107  # of a Unix socket on Linux (unix(7)); the ending NUL makes it 108
+_EXAMPLE_PORT = 18812
+
+
+def shown(text: str) -> str:
+    """Return *text* in quotes for a message: without a secret, and not longer than a line."""
+    if "@" in text:
+        text = re.sub(r"(^|//)[^@]*:.*@", r"\1...@", text)
+    return repr(cut(text))
+
+
+def cut(text: str) -> str:
+    """Return *text*, or its beginning where it is longer than a line."""
+    return text if len(text) <= MAX_SHOWN_CHARS else f"{text[: MAX_SHOWN_CHARS - 3]}..."
+
+
+def has_blanks(text: str) -> bool:
+    """Return whether a space or control character is in *text*."""
+    return bool(re.search(r"[\s\x00-\x1f\x7f]", text))
+
+
+def split_user(text: str, rest: str) -> tuple[str | None, str]:
+    """Split *rest* of the address *text* into a user (None where none is written) and the rest. Refuses passwords."""
+    user, at, place = rest.rpartition("@")
+    if not at:
+        return None, rest
+    if ":" in user:
+        raise _no_secrets(text)
+    return user, place
+
+
+def check_user(text: str, user: str) -> None:
+    """Raise AddressError unless *user* can be a user's name."""
+    if not re.fullmatch(r"[\w.][\w.+-]*\$?", user):  # a leading "-" would be an option of the ssh command
+        raise AddressError(f"{shown(text)}: {user!r} is no user name.")
+
+
+def host_and_port(text: str, rest: str) -> tuple[str, int | None]:
+    """Read *rest* of the address *text* as ``host`` or ``host:port``. The port is None where none is written."""
+    rest = rest.removesuffix("/")
+    if match := re.fullmatch(r"\[([^\[\]]*)\](?::(.*))?", rest):
+        host, port = match[1], match[2]
+        if ":" not in host:
+            raise AddressError(f"{shown(text)}: brackets are for IPv6 addresses, like [::1]:{_EXAMPLE_PORT}.")
+    elif rest.count(":") > 1:  # an IPv6 address without brackets has no port
+        host, port = rest, None
+    else:
+        host, colon, after = rest.partition(":")
+        port = after if colon else None
+    if not host:
+        hint = f' Did you mean "localhost:{port}"?' if port else ""
+        raise AddressError(f"{shown(text)} names no host.{hint} {FORMS}")
+    if port is not None and not (re.fullmatch(r"[0-9]{1,5}", port) and 1 <= int(port) <= 65535):
+        raise AddressError(f"{shown(text)}: the port must be a number from 1 to 65535, not {shown(port)}.")
+    return _host(text, host), None if port is None else int(port)
+
+
+def place(text: str) -> tuple[str, int | None]:
+    """Read *text* as ``host`` or ``host:port``, for what has a default port of its own. Raises AddressError."""
+    if has_blanks(text):
+        raise AddressError(f"{shown(text)} has a space or control character in it.")
+    return host_and_port(text, text)
+
+
+def _host(text: str, host: str) -> str:
+    if ":" in host:
+        try:
+            return str(ipaddress.IPv6Address(host))
+        except ValueError:
+            raise AddressError(
+                f"{shown(text)}: {shown(host)} is no IPv6 address, and a host has only one port. {FORMS}"
+            ) from None
+    if re.fullmatch(r"[0-9]+", host):  # a resolver would take 18812 for 0.0.73.124
+        raise AddressError(f'{shown(text)} is only a number. Did you mean "localhost:{host}"? {FORMS}')
+    if re.fullmatch(r"[0-9.]+", host):
+        try:
+            return str(ipaddress.IPv4Address(host))
+        except ValueError:
+            raise AddressError(f"{shown(text)}: {host!r} is no IPv4 address, like 192.168.43.44.") from None
+    if not re.fullmatch(r"[^\W_]([\w-]*\w)?(\.[^\W_]([\w-]*\w)?)*\.?", host):
+        raise AddressError(f"{shown(text)}: {shown(host)} is no host name. {FORMS}")
+    try:
+        if len(host.encode("idna")) > MAX_HOST_BYTES:
+            raise AddressError(f"{shown(text)}: the host name is too long.")
+    except UnicodeError:  # also what the codec says to a label of more than 63 letters
+        raise AddressError(f"{shown(text)}: {shown(host)} is no host name. {FORMS}") from None
+    return host.lower()
+
+
+def path_behind_host(text: str, path: str) -> str:
+    """Check what follows a host and its slash. Returns it with that slash; "" where nothing follows."""
+    if re.search(r":[^/]*@", path):
+        raise _no_secrets(text)
+    if not path.isprintable():
+        raise AddressError(f"{shown(text)}: the path has a character in it that can't be shown.")
+    return f"/{path}" if path else ""
+
+
+def socket_path(text: str, path: str) -> str:
+    """Check the path of a Unix socket, and return it."""
+    if not path.startswith("/"):
+        raise AddressError(f"{shown(text)}: a Unix socket is named by its whole path, like unix:///run/user/1000/s.")
+    try:
+        length = len(os.fsencode(path))
+    except UnicodeError:
+        raise AddressError(f"{shown(text)} is no path on this machine.") from None
+    if length > MAX_SOCKET_PATH_BYTES:
+        raise AddressError(f"{shown(text)}: the path of a Unix socket has at most {MAX_SOCKET_PATH_BYTES} bytes.")
+    return path
+
+
+def joined(host: str, port: int | None) -> str:
+    """Return both as they stand in an address: an IPv6 address in brackets."""
+    host = f"[{host}]" if ":" in host else host
+    return host if port is None else f"{host}:{port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether *host* can only mean this machine, as far as its text tells."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def unknown_scheme(text: str, scheme: str) -> AddressError:
+    """Return the error for the address *text*, whose *scheme* nobody knows."""
+    return AddressError(
+        f"{shown(text)}: there is no way to {scheme}:// addresses, nor an installed package that adds it. {FORMS}"
+    )
+
+
+def _no_secrets(text: str) -> AddressError:
+    return AddressError(
+        f"{shown(text)}: a password does not belong into an address, where notebooks and logs keep it. "
+        "Leave it out; you are asked for it where one is needed."
+    )

@@ -1,0 +1,66 @@
+"""``service:NAME``: whichever server RPyC's registry knows by that name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from rpyc_kernel.transport import ways
+from rpyc_kernel.transport.address import Address, Transport
+from rpyc_kernel.transport.discovery.names import check_name
+from rpyc_kernel.transport.servers import first_server
+
+if TYPE_CHECKING:
+    import socket
+    import threading
+    from collections.abc import Mapping
+
+    from rpyc_kernel.transport.deadline import Deadline
+
+
+class Service(Transport):
+    """``host`` is the name, in upper case."""
+
+    takes_blanks = True
+    inapplicable: ClassVar[Mapping[str, str]] = {}
+
+    def follows_colon(self, rest: str) -> bool:
+        """No slashes stand before a name."""
+        return True
+
+    def parse(self, text: str, rest: str) -> Address:
+        """Take what follows the colon for a name. Raises AddressError."""
+        return Address(self.scheme, check_name(text.partition(":")[2], text))
+
+    def text(self, address: Address) -> str:
+        """Return ``service:NAME``."""
+        return f"{self.scheme}:{address.host}"
+
+    def display(self, address: Address) -> str:
+        """Return the same."""
+        return self.text(address)
+
+    def is_loopback(self, address: Address) -> bool:
+        """Return False: the registry may name any machine."""
+        return False
+
+    def locate(
+        self, address: Address, registry: str | None = None, cancel: threading.Event | None = None
+    ) -> list[Address]:
+        """Ask the registry. Raises DiscoveryError."""
+        from rpyc_kernel.transport.discovery.registry import discover  # noqa: PLC0415 - a name may also only be read
+
+        return [Address(ways.DEFAULT, *server) for server in discover(address.host, registry=registry, cancel=cancel)]
+
+    def open_socket(self, address: Address, deadline: Deadline) -> socket.socket:
+        """Connect to the first of its servers that answers. Raises a DialError or DiscoveryError."""
+        return first_server(
+            address,
+            lambda server, seconds: server.transport.open_socket(
+                server, deadline if seconds is None else deadline.part(seconds)
+            ),
+            timeout=deadline.left(),
+            cancel=deadline.cancel,
+        )
+
+
+TRANSPORT = Service("service")
