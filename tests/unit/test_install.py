@@ -161,6 +161,11 @@ def test_a_linked_kernelspec_is_replaced_and_its_target_left_alone(tmp_path):
     assert spec_in(target)["argv"][-1].endswith("first:18812")
 
 
+def test_the_name_of_a_service_is_as_good_as_an_address():
+    assert install.main(["--connect", "Service:Slave"]) == 0
+    assert spec_in(user_kernels() / "rpyc")["argv"][-1] == "--RpycKernel.address=service:SLAVE"
+
+
 # --- what it refuses ---
 
 
