@@ -14,7 +14,7 @@ import pytest
 from rpyc_kernel.agent.keeper.worker.interrupts import CellProcesses
 from rpyc_kernel.agent.shared_page import Page
 from rpyc_kernel.agent.worker import interrupts as module
-from rpyc_kernel.agent.worker.interrupts import REPEAT, Interrupts
+from rpyc_kernel.agent.worker.interrupts import SAME_PRESS_S, Interrupts
 from rpyc_kernel.agent.worker.request_context import current
 
 pytestmark = pytest.mark.needs("posix")
@@ -53,7 +53,7 @@ def interrupts(page, clock):
     interrupts = Interrupts(page)
     interrupts.install()
     yield interrupts
-    interrupts.stop_insisting()  # or each call of each test after this one would be traced
+    interrupts.end_forced()  # or each call of each test after this one would be traced
     current.reset(token)
     signal.signal(signal.SIGINT, handler)
 
@@ -138,7 +138,7 @@ def test_a_signal_that_never_came_is_not_waited_for(interrupts, keeper, clock):
     keeper.name(1)
     assert not begin(interrupts, 1)
     interrupts.end(1)
-    clock.now += REPEAT * 1.1
+    clock.now += SAME_PRESS_S * 1.1
     assert begin(interrupts, 2)
     assert interrupted(signal_myself)
 
@@ -163,7 +163,7 @@ def test_a_signal_in_the_middle_of_the_beginning_is_not_lost(interrupts, keeper,
 
     interrupts.__class__ = Watched
     interrupts._running = Running()
-    interrupts.machinery = globals()
+    interrupts.frames.machinery.append(globals())
     interrupts.armed = True
     assert not begin(interrupts, 1) or interrupts.take(1)
 
@@ -215,9 +215,9 @@ def test_what_a_worker_before_this_one_was_told_does_not_count(page):
 def test_a_second_signal_within_a_moment_is_the_same_press(interrupts, keeper, clock):
     assert begin(interrupts, 1)
     assert interrupted(keeper.interrupt, 1)
-    clock.now += REPEAT * 0.9
+    clock.now += SAME_PRESS_S * 0.9
     assert not interrupted(keeper.interrupt, 1)
-    clock.now += REPEAT * 0.2
+    clock.now += SAME_PRESS_S * 0.2
     assert interrupted(keeper.interrupt, 1)
 
 

@@ -14,7 +14,7 @@ from rpyc_kernel.agent.worker import introspect
 SECONDS = 10
 
 
-class Port:
+class Frontend:
     """Takes the answers."""
 
     def __init__(self) -> None:
@@ -42,13 +42,13 @@ class Shell:
 
 @pytest.fixture
 def introspection(monkeypatch: pytest.MonkeyPatch) -> introspect.Introspection:
-    monkeypatch.setattr(introspect, "LIMIT", 0.05)
-    return introspect.Introspection(Port(), Shell())  # type: ignore[arg-type]
+    monkeypatch.setattr(introspect, "LIMIT_S", 0.05)
+    return introspect.Introspection(Frontend(), Shell())  # type: ignore[arg-type]
 
 
-def question(number: int, code: str) -> introspect.Question:
+def question(number: int, code: str) -> introspect.IntrospectionQuestion:
     message = Message("complete_request", {"code": code, "cursor_pos": len(code)}, f"cell-{number}")
-    return introspect.Question(number, message, 0.05)
+    return introspect.IntrospectionQuestion(number, message, 0.05)
 
 
 def ask(introspection: introspect.Introspection, number: int, code: str) -> None:
@@ -56,7 +56,7 @@ def ask(introspection: introspect.Introspection, number: int, code: str) -> None
 
 
 def answer(introspection: introspect.Introspection) -> tuple[int, list[str]]:
-    return introspection.port.replies.get(timeout=SECONDS)  # type: ignore[attr-defined, no-any-return]
+    return introspection.frontend.replies.get(timeout=SECONDS)  # type: ignore[attr-defined, no-any-return]
 
 
 def test_one_thread_answers_all_that_is_quick(introspection: introspect.Introspection) -> None:
@@ -64,7 +64,7 @@ def test_one_thread_answers_all_that_is_quick(introspection: introspect.Introspe
         ask(introspection, number, "quick")
         assert answer(introspection) == (number, ["quick"])
     assert introspection._left == []
-    assert introspection.port.parents == {}
+    assert introspection.frontend.parents == {}
 
 
 def test_a_slow_one_is_tried_again_in_a_hurry_until_it_has_ended(introspection: introspect.Introspection) -> None:

@@ -8,7 +8,7 @@ import pytest
 from rpyc_kernel.agent.frames import FRAME, MESSAGE, STDERR, STDOUT
 from rpyc_kernel.agent.shared_page import Page, bytes_in_pipe
 from rpyc_kernel.agent.worker.interrupts import Interrupts
-from rpyc_kernel.agent.worker.io.forked import ForkedOutlet
+from rpyc_kernel.agent.worker.io.forked import ForkedFrameWriter
 from rpyc_kernel.agent.worker.io.frame_writer import PIECE
 from rpyc_kernel.agent.worker.request_context import current
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.needs("posix")
 
 
 class Pipes:
-    """An outlet with the keeper's ends of its pipes."""
+    """A frame writer with the keeper's ends of its pipes."""
 
     def __init__(self, monkeypatch):
         self.page = Page()
@@ -26,7 +26,7 @@ class Pipes:
         self.page.watch(tuple(self.reads[1:]))
         self.at_fork = {}
         monkeypatch.setattr(os, "register_at_fork", lambda **functions: self.at_fork.update(functions))
-        self.outlet = ForkedOutlet(self.writes[0], tuple(self.writes[1:]), self.page, self.interrupts)
+        self.writer = ForkedFrameWriter(self.writes[0], tuple(self.writes[1:]), self.page, self.interrupts)
         os.set_blocking(self.reads[0], False)
 
     def frames(self):
@@ -51,7 +51,7 @@ class Pipes:
 
     def close(self):
         self.page.watch_no_more()
-        for fd in (*self.reads, *self.writes, *self.outlet._alarm):
+        for fd in (*self.reads, *self.writes, *self.writer._alarm):
             try:
                 os.close(fd)
             except OSError:
@@ -62,87 +62,87 @@ class Pipes:
 def pipes(monkeypatch):
     pipes = Pipes(monkeypatch)
     token = current.set(0)
-    pipes.outlet.cell = 7
+    pipes.writer.cell = 7
     yield pipes
     current.reset(token)
     pipes.close()
 
 
 @pytest.fixture
-def outlet(pipes):
-    return pipes.outlet
+def writer(pipes):
+    return pipes.writer
 
 
-def test_a_line_goes_at_once(pipes, outlet):
-    outlet.write(STDOUT, "wörld\n")
-    outlet.write(STDERR, "two\nlines\n")
+def test_a_line_goes_at_once(pipes, writer):
+    writer.write(STDOUT, "wörld\n")
+    writer.write(STDERR, "two\nlines\n")
     assert pipes.frames() == [(STDOUT, 7, "wörld\n".encode()), (STDERR, 7, b"two\nlines\n")]
 
 
-def test_an_unfinished_line_waits_where_a_crash_cannot_take_it(pipes, outlet):
-    outlet.write(STDOUT, "half ")
-    outlet.write(STDOUT, "a line")
+def test_an_unfinished_line_waits_where_a_crash_cannot_take_it(pipes, writer):
+    writer.write(STDOUT, "half ")
+    writer.write(STDOUT, "a line")
     assert pipes.frames() == []
     assert pipes.page.partial == (STDOUT, 7, b"half a line")
 
 
-def test_the_end_of_the_line_takes_its_beginning_along(pipes, outlet):
-    outlet.write(STDOUT, "half")
-    outlet.write(STDOUT, "\n")
+def test_the_end_of_the_line_takes_its_beginning_along(pipes, writer):
+    writer.write(STDOUT, "half")
+    writer.write(STDOUT, "\n")
     assert pipes.frames() == [(STDOUT, 7, b"half\n")]
     assert pipes.page.partial[0] == 0
-    outlet.flush()
+    writer.flush()
     assert pipes.frames() == []
 
 
 @pytest.mark.parametrize(
     ("then", "sent"),
     [
-        (lambda outlet: outlet.write(STDERR, "other\n"), [(STDERR, 7, b"other\n")]),
-        (lambda outlet: outlet.send(MESSAGE, 7, b"message"), [(MESSAGE, 7, b"message")]),
-        (lambda outlet: outlet.flush(), []),
+        (lambda writer: writer.write(STDERR, "other\n"), [(STDERR, 7, b"other\n")]),
+        (lambda writer: writer.send(MESSAGE, 7, b"message"), [(MESSAGE, 7, b"message")]),
+        (lambda writer: writer.flush(), []),
     ],
 )
-def test_an_unfinished_line_goes_before_whatever_follows(pipes, outlet, then, sent):
-    outlet.write(STDOUT, "half")
-    then(outlet)
+def test_an_unfinished_line_goes_before_whatever_follows(pipes, writer, then, sent):
+    writer.write(STDOUT, "half")
+    then(writer)
     assert pipes.frames() == [(STDOUT, 7, b"half"), *sent]
     assert pipes.page.partial[0] == 0
 
 
-def test_lines_of_two_requests_are_not_mixed(pipes, outlet):
-    outlet.write(STDOUT, "of seven")
+def test_lines_of_two_requests_are_not_mixed(pipes, writer):
+    writer.write(STDOUT, "of seven")
     current.set(3)
-    outlet.write(STDOUT, "of three\n")
+    writer.write(STDOUT, "of three\n")
     assert pipes.frames() == [(STDOUT, 7, b"of seven"), (STDOUT, 3, b"of three\n")]
 
 
-def test_a_long_unfinished_line_does_not_wait(pipes, outlet):
-    outlet.write(STDOUT, "x" * Page.PARTIAL_MAX)
+def test_a_long_unfinished_line_does_not_wait(pipes, writer):
+    writer.write(STDOUT, "x" * Page.PARTIAL_MAX)
     assert pipes.frames() == []
-    outlet.write(STDOUT, "y")
+    writer.write(STDOUT, "y")
     assert pipes.frames() == [(STDOUT, 7, b"x" * Page.PARTIAL_MAX + b"y")]
     assert pipes.page.partial[0] == 0
 
 
-def test_an_unfinished_line_sets_off_an_alarm_once(pipes, outlet):
-    os.set_blocking(outlet.alarm, False)
+def test_an_unfinished_line_sets_off_an_alarm_once(pipes, writer):
+    os.set_blocking(writer.alarm, False)
     for text in ("half", " a", " line"):
-        outlet.write(STDOUT, text)
-    assert bytes_in_pipe(outlet.alarm) == 1
-    outlet.disarm()
+        writer.write(STDOUT, text)
+    assert bytes_in_pipe(writer.alarm) == 1
+    writer.disarm()
     assert pipes.frames() == [(STDOUT, 7, b"half a line")]
-    assert bytes_in_pipe(outlet.alarm) == 0
-    outlet.write(STDOUT, "again")
-    assert bytes_in_pipe(outlet.alarm) == 1
+    assert bytes_in_pipe(writer.alarm) == 0
+    writer.write(STDOUT, "again")
+    assert bytes_in_pipe(writer.alarm) == 1
 
 
-def test_a_lone_surrogate_is_printed_as_an_escape(pipes, outlet):
-    outlet.write(STDOUT, "a\ud800b\n")
+def test_a_lone_surrogate_is_printed_as_an_escape(pipes, writer):
+    writer.write(STDOUT, "a\ud800b\n")
     assert pipes.frames() == [(STDOUT, 7, b"a\\ud800b\n")]
 
 
-def test_long_text_comes_in_pieces_that_tear_no_character(pipes, outlet):
+def test_long_text_comes_in_pieces_that_tear_no_character(pipes, writer):
     text = "x" + "😀" * PIECE + "\n"
     found = []
 
@@ -158,24 +158,24 @@ def test_long_text_comes_in_pieces_that_tear_no_character(pipes, outlet):
 
     reader = threading.Thread(target=read)
     reader.start()
-    outlet.write(STDOUT, text)
+    writer.write(STDOUT, text)
     reader.join(10.0)
     assert "".join(piece.decode() for piece in found) == text
     assert all(len(piece) <= PIECE for piece in found)
 
 
-def test_a_frame_is_stamped_with_what_others_had_written(pipes, outlet):
+def test_a_frame_is_stamped_with_what_others_had_written(pipes, writer):
     for index, data in enumerate((b"x" * 100, b"x" * 200)):
         os.write(pipes.writes[1 + index], data)
         pipes.page.read_pipe(index, pipes.reads[1 + index], 1000)  # as the keeper does
     os.write(pipes.writes[1], b"12345")
-    outlet.send(MESSAGE, 7, b"first")
+    writer.send(MESSAGE, 7, b"first")
     os.write(pipes.writes[2], b"123")
-    outlet.send(MESSAGE, 7, b"second")
+    writer.send(MESSAGE, 7, b"second")
     assert [frame[3:] for frame in pipes.stamped()] == [(105, 200), (105, 203)]
 
 
-def test_an_interrupt_does_not_tear_a_frame(pipes, outlet, monkeypatch):
+def test_an_interrupt_does_not_tear_a_frame(pipes, writer, monkeypatch):
     pipes.interrupts.begin(7)
     write = os.write
 
@@ -188,7 +188,7 @@ def test_an_interrupt_does_not_tear_a_frame(pipes, outlet, monkeypatch):
 
     monkeypatch.setattr(os, "write", interrupted_write)
     interrupted = 0
-    for act in (lambda: outlet.write(STDOUT, "line\n"), lambda: outlet.send(MESSAGE, 7, b"message")):
+    for act in (lambda: writer.write(STDOUT, "line\n"), lambda: writer.send(MESSAGE, 7, b"message")):
         pipes.interrupts._running[7] = 0.0
         try:
             act()
@@ -200,19 +200,19 @@ def test_an_interrupt_does_not_tear_a_frame(pipes, outlet, monkeypatch):
     assert pipes.interrupts.depth == 0
 
 
-def test_threads_write_whole_frames(pipes, outlet):
+def test_threads_write_whole_frames(pipes, writer):
     def work(number):
         current.set(number)
         for index in range(50):
-            outlet.write(STDOUT, f"{index} ")
-            outlet.write(STDOUT, f"of {number}\n")
+            writer.write(STDOUT, f"{index} ")
+            writer.write(STDOUT, f"of {number}\n")
 
     threads = [threading.Thread(target=work, args=(number,)) for number in (1, 2, 3)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    outlet.flush()
+    writer.flush()
     by_request = {}
     for _kind, request, data in pipes.frames():
         by_request[request] = by_request.get(request, b"") + data
@@ -220,8 +220,8 @@ def test_threads_write_whole_frames(pipes, outlet):
     assert by_request == expected
 
 
-def test_a_forked_child_prints_like_any_program_and_leaves_the_keeper_alone(pipes, outlet):
-    outlet.write(STDOUT, "before ")
+def test_a_forked_child_prints_like_any_program_and_leaves_the_keeper_alone(pipes, writer):
+    writer.write(STDOUT, "before ")
     said, saying = os.pipe()
     pipes.at_fork["before"]()
     pid = os.fork()
@@ -229,9 +229,9 @@ def test_a_forked_child_prints_like_any_program_and_leaves_the_keeper_alone(pipe
         try:
             pipes.at_fork["after_in_child"]()
             os.dup2(saying, STDOUT)
-            outlet.write(STDOUT, "from the child, unfinished")
-            outlet.send(MESSAGE, 7, b"lost")
-            outlet.flush()
+            writer.write(STDOUT, "from the child, unfinished")
+            writer.send(MESSAGE, 7, b"lost")
+            writer.flush()
             os.fstat(pipes.writes[0])
             os.write(saying, b"; it still has the way to the keeper")
         finally:
@@ -241,13 +241,13 @@ def test_a_forked_child_prints_like_any_program_and_leaves_the_keeper_alone(pipe
     os.close(saying)
     with os.fdopen(said, "rb") as file:
         assert file.read() == b"from the child, unfinished"
-    outlet.write(STDOUT, "after\n")
+    writer.write(STDOUT, "after\n")
     assert pipes.frames() == [(STDOUT, 7, b"before "), (STDOUT, 7, b"after\n")]
 
 
-def test_no_other_thread_is_in_the_middle_of_a_frame_at_a_fork(pipes, outlet):
+def test_no_other_thread_is_in_the_middle_of_a_frame_at_a_fork(pipes, writer):
     pipes.at_fork["before"]()
-    thread = threading.Thread(target=outlet.send, args=(MESSAGE, 7, b"message"))
+    thread = threading.Thread(target=writer.send, args=(MESSAGE, 7, b"message"))
     thread.start()
     thread.join(0.05)
     assert thread.is_alive()

@@ -290,10 +290,10 @@ def test_a_plain_cell_loads_little():
 import sys
 sys.path.insert(0, sys.argv[1])
 from rpyc_kernel.agent.worker.shells.plain.shell import PlainShell
-class Port:
+class Frontend:
     def publish(self, *message): print(message)
 try:
-    PlainShell(Port()).execute('1 + 1').send(None)
+    PlainShell(Frontend()).execute('1 + 1').send(None)
 except StopIteration as done:
     assert done.value['status'] == 'ok'
 heavy = {'asyncio', 'inspect', 'pdb', 'pydoc', 'subprocess', 'timeit', 'typing', 'difflib'}

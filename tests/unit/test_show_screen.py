@@ -13,14 +13,14 @@ from PIL import Image
 
 from rpyc_kernel.agent import frames
 from rpyc_kernel.agent.wire import Message
-from rpyc_kernel.agent.worker.frontend import Port
+from rpyc_kernel.agent.worker.frontend import Frontend
 from rpyc_kernel.agent.worker.request_context import current
 from rpyc_kernel.agent.worker.show import screen as module
 from rpyc_kernel.agent.worker.show.screen import Screen
 
 
-class Outlet:
-    """What a `Port` sends, decoded."""
+class FrameWriter:
+    """What a `Frontend` sends, decoded."""
 
     def __init__(self):
         self.forked = False
@@ -70,16 +70,16 @@ def value_of(message):
 
 
 @pytest.fixture
-def outlet():
-    return Outlet()
+def writer():
+    return FrameWriter()
 
 
 @pytest.fixture
-def port(outlet):
-    port = Port(outlet, SimpleNamespace(mute=False))
-    port.parents[7], port.parents[8] = "cell-7", "cell-8"
-    port.screen = Screen(port)
-    return port
+def frontend(writer):
+    frontend = Frontend(writer, SimpleNamespace(mute=False))
+    frontend.parents[7], frontend.parents[8] = "cell-7", "cell-8"
+    frontend.screen = Screen(frontend)
+    return frontend
 
 
 @pytest.fixture
@@ -91,12 +91,12 @@ seldom = pytest.mark.parametrize("fps", [0.01], indirect=True)  # so that a test
 
 
 @pytest.fixture
-def show(port, fps):
+def show(frontend, fps):
     token = current.set(0)
     options = {"bgr": False, "fps": fps, "quality": 100, "id": ""}
 
     def show(frame, **more):
-        port.screen.show(grey(frame) if isinstance(frame, int) else frame, **{**options, **more})
+        frontend.screen.show(grey(frame) if isinstance(frame, int) else frame, **{**options, **more})
 
     yield show
     current.reset(token)
@@ -106,59 +106,59 @@ def grey(value, shape=(40, 50)):
     return np.full(shape, value, np.uint8)
 
 
-def test_the_first_goes_at_once_and_begins_the_display(show, outlet):
+def test_the_first_goes_at_once_and_begins_the_display(show, writer):
     show(3)
-    ((kind, number, message),) = outlet.sent
+    ((kind, number, message),) = writer.sent
     assert (kind, number, message.type, message.parent) == (frames.PICTURE, 7, "display_data", "cell-7")
     assert message.content["data"]["text/plain"] == "<50 x 40 pixels>"
     assert message.content["metadata"] == {}
 
 
 @seldom
-def test_the_newest_wins_and_the_last_is_shown_at_the_end_of_the_cell(show, outlet, port):
+def test_the_newest_wins_and_the_last_is_shown_at_the_end_of_the_cell(show, writer, frontend):
     for value in range(100):
         show(value)
-    assert outlet.values == [0]
-    port.screen.flush(7)
-    assert outlet.values == [0, 99]
-    assert outlet.types == ["display_data", "update_display_data"]
-    ids = {message.content["transient"]["display_id"] for _kind, _number, message in outlet.sent}
+    assert writer.values == [0]
+    frontend.screen.flush(7)
+    assert writer.values == [0, 99]
+    assert writer.types == ["display_data", "update_display_data"]
+    ids = {message.content["transient"]["display_id"] for _kind, _number, message in writer.sent}
     assert len(ids) == 1
-    port.screen.flush(7)
-    assert len(outlet.sent) == 2
+    frontend.screen.flush(7)
+    assert len(writer.sent) == 2
 
 
-def test_the_last_is_shown_when_its_time_has_come_though_nothing_follows(show, outlet):
+def test_the_last_is_shown_when_its_time_has_come_though_nothing_follows(show, writer):
     show(1, fps=20)
     show(2, fps=20)
-    outlet.wait_for(2)
-    assert outlet.values == [1, 2]
+    writer.wait_for(2)
+    assert writer.values == [1, 2]
 
 
 @seldom
-def test_old_ones_are_dropped_before_anything_is_done_for_them(show, outlet, port, monkeypatch):
+def test_old_ones_are_dropped_before_anything_is_done_for_them(show, writer, frontend, monkeypatch):
     made = []
     encode = module.Fitting.encode
     monkeypatch.setattr(module.Fitting, "encode", lambda *args: made.append(1) or encode(*args))
     for value in range(100):
         show(value)
-    port.screen.flush(7)
+    frontend.screen.flush(7)
     assert len(made) == 2
 
 
-def test_so_many_a_second(show, outlet, port):
+def test_so_many_a_second(show, writer, frontend):
     until = time.monotonic() + 1.0
     for value in itertools.count():
         show(value % 256, fps=50)
         if time.monotonic() > until:
             break
-    port.screen.flush(7)
-    assert len(outlet.sent) <= 53
-    assert outlet.values[-1] == value % 256
+    frontend.screen.flush(7)
+    assert len(writer.sent) <= 53
+    assert writer.values[-1] == value % 256
 
 
 @pytest.mark.parametrize("rate", [10, 25, 30, 45, 60])
-def test_a_camera_of_another_rate_is_seen_as_often_as_can_be(port, rate):
+def test_a_camera_of_another_rate_is_seen_as_often_as_can_be(frontend, rate):
     """By the clock of the pictures, for a loop that takes no time."""
     place = module.Place(7)
     place.interval = 1 / 30
@@ -173,7 +173,7 @@ def test_a_camera_of_another_rate_is_seen_as_often_as_can_be(port, rate):
 
 
 @pytest.mark.parametrize("fps", [1000, 0.01], indirect=True)
-def test_a_camera_that_uses_its_memory_again_tears_nothing(show, outlet, port, fps, monkeypatch):
+def test_a_camera_that_uses_its_memory_again_tears_nothing(show, writer, frontend, fps, monkeypatch):
     monkeypatch.setattr(module, "QUICK", -1.0)  # the thread does all of it
     frame = grey(0, (480, 640))
     for value in range(200):
@@ -181,76 +181,76 @@ def test_a_camera_that_uses_its_memory_again_tears_nothing(show, outlet, port, f
         show(frame)
     frame[:] = 0
     frame[::2] = 255
-    port.screen.flush(7)
-    values = outlet.values
+    frontend.screen.flush(7)
+    values = writer.values
     assert values == sorted(values)
     assert values[-1] == 199
 
 
-def test_arrays_of_other_shapes_and_images_of_pil_follow_each_other(show, outlet, port):
+def test_arrays_of_other_shapes_and_images_of_pil_follow_each_other(show, writer, frontend):
     shapes = itertools.cycle([(40, 50), (480, 640), (40, 50, 3), (7, 9)])
     for value, shape in zip(range(60), shapes, strict=False):
         array = grey(value, shape)
         show(Image.fromarray(array) if value % 5 == 0 else array, fps=300)
         array[:] = 255
-    port.screen.flush(7)
-    assert outlet.values == sorted(outlet.values)
-    assert outlet.values[-1] == 59
+    frontend.screen.flush(7)
+    assert writer.values == sorted(writer.values)
+    assert writer.values[-1] == 59
 
 
-def test_a_loop_goes_on_while_the_thread_cannot_send(show, outlet, port, monkeypatch):
+def test_a_loop_goes_on_while_the_thread_cannot_send(show, writer, frontend, monkeypatch):
     """What it can't send isn't queued: the newest only is sent, when that can be."""
     monkeypatch.setattr(module, "QUICK", -1.0)
     show(0, fps=1000)
-    outlet.pass_on.clear()
+    writer.pass_on.clear()
     for value in range(1, 200):
         show(value, fps=1000)
         time.sleep(0.001)  # as fast as a camera that is faster than all
-    outlet.pass_on.set()
-    port.screen.flush(7)
-    assert len(outlet.sent) <= 4
-    assert outlet.values[-1] == 199
+    writer.pass_on.set()
+    frontend.screen.flush(7)
+    assert len(writer.sent) <= 4
+    assert writer.values[-1] == 199
 
 
-def test_each_id_and_each_cell_has_its_own_place(show, outlet, port):
+def test_each_id_and_each_cell_has_its_own_place(show, writer, frontend):
     show(1)
     show(2, id="left")
-    outlet.cell = 8
+    writer.cell = 8
     show(3)
-    assert outlet.types == ["display_data"] * 3
-    assert [number for _kind, number, _message in outlet.sent] == [7, 7, 8]
-    ids = {message.content["transient"]["display_id"] for _kind, _number, message in outlet.sent}
+    assert writer.types == ["display_data"] * 3
+    assert [number for _kind, number, _message in writer.sent] == [7, 7, 8]
+    ids = {message.content["transient"]["display_id"] for _kind, _number, message in writer.sent}
     assert len(ids) == 3
 
 
 @seldom
-def test_a_cell_that_was_cleared_begins_anew(show, outlet, port):
+def test_a_cell_that_was_cleared_begins_anew(show, writer, frontend):
     show(1)
     show(2)
-    port.publish("clear_output", {"wait": True})
-    port.screen.flush(7)
+    frontend.publish("clear_output", {"wait": True})
+    frontend.screen.flush(7)
     show(3)
-    port.screen.flush(7)
-    assert outlet.types == ["display_data", "clear_output", "display_data"]
-    assert value_of(outlet.sent[-1][2]) == 3
+    frontend.screen.flush(7)
+    assert writer.types == ["display_data", "clear_output", "display_data"]
+    assert value_of(writer.sent[-1][2]) == 3
 
 
 @seldom
-def test_places_are_forgotten_but_not_what_waits(show, outlet, port):
+def test_places_are_forgotten_but_not_what_waits(show, writer, frontend):
     show(1)
     show(2)
     for number in range(3 * module.PLACES):
-        outlet.cell = 100 + number
+        writer.cell = 100 + number
         show(number)
-    assert len(port.screen._places) <= module.PLACES + 1
-    port.screen.flush(7)
-    assert outlet.values[-1] == 2
+    assert len(frontend.screen._places) <= module.PLACES + 1
+    frontend.screen.flush(7)
+    assert writer.values[-1] == 2
 
 
-def test_a_process_that_was_forked_shows_nothing(show, outlet):
-    outlet.forked = True
+def test_a_process_that_was_forked_shows_nothing(show, writer):
+    writer.forked = True
     show(1)
-    assert outlet.sent == []
+    assert writer.sent == []
 
 
 @pytest.mark.parametrize("options", [{"fps": 0}, {"fps": -1}, {"fps": float("nan")}, {"quality": 0}, {"quality": 101}])
@@ -260,7 +260,7 @@ def test_options_out_of_range(show, options):
 
 
 @seldom
-def test_what_cannot_be_encoded_is_told_once(show, outlet, port, monkeypatch):
+def test_what_cannot_be_encoded_is_told_once(show, writer, frontend, monkeypatch):
     def fail(*_args):
         raise OSError("no room")
 
@@ -269,12 +269,12 @@ def test_what_cannot_be_encoded_is_told_once(show, outlet, port, monkeypatch):
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     for _ in range(3):
         show(2)
-        port.screen.flush(7)
+        frontend.screen.flush(7)
     assert sys.stderr.getvalue() == "show() could not show a picture: OSError: no room\n"
 
 
 @pytest.mark.parametrize("first", [True, False])
-def test_a_picture_whose_making_was_interrupted_is_shown_at_the_end(show, outlet, port, monkeypatch, first):
+def test_a_picture_whose_making_was_interrupted_is_shown_at_the_end(show, writer, frontend, monkeypatch, first):
     encode = module.Fitting.encode
 
     def interrupt(*_args):
@@ -289,9 +289,9 @@ def test_a_picture_whose_making_was_interrupted_is_shown_at_the_end(show, outlet
     with pytest.raises(KeyboardInterrupt):
         show(frame, fps=1e9)
     frame[:] = 6
-    port.screen.flush(7)
-    assert outlet.values[-1] == 5
-    assert outlet.types == ["display_data", "update_display_data"][: len(outlet.sent)]
+    frontend.screen.flush(7)
+    assert writer.values[-1] == 5
+    assert writer.types == ["display_data", "update_display_data"][: len(writer.sent)]
 
 
 # on a link that is slow
@@ -305,37 +305,37 @@ def size_of(message):
     return len(message.content["data"]["image/png"]) * 3 // 4
 
 
-def test_a_picture_alone_is_shown_as_it_is_in_the_end(show, outlet, port):
-    outlet.carries = 250_000
+def test_a_picture_alone_is_shown_as_it_is_in_the_end(show, writer, frontend):
+    writer.carries = 250_000
     frame = noise(1)
     show(frame)
     frame[:] = 0
-    first = outlet.sent[0][2]
+    first = writer.sent[0][2]
     assert first.content["metadata"] == {"image/png": {"width": 640, "height": 480}}
     assert size_of(first) <= 62_500
-    port.screen.flush(7)
-    whole = outlet.sent[1][2]
+    frontend.screen.flush(7)
+    whole = writer.sent[1][2]
     assert size_of(whole) > 900_000
     assert whole.content["metadata"] == {}
-    port.screen.flush(7)
-    assert len(outlet.sent) == 2
+    frontend.screen.flush(7)
+    assert len(writer.sent) == 2
 
 
-def test_what_was_less_is_not_shown_again_after_what_followed_it(show, outlet, port):
-    outlet.carries = 250_000
+def test_what_was_less_is_not_shown_again_after_what_followed_it(show, writer, frontend):
+    writer.carries = 250_000
     show(noise(1), fps=1e9)
     show(5, fps=1e9)
-    port.screen.flush(7)
-    assert value_of(outlet.sent[-1][2]) == 5
-    assert len(outlet.sent) == 2
+    frontend.screen.flush(7)
+    assert value_of(writer.sent[-1][2]) == 5
+    assert len(writer.sent) == 2
 
 
 @seldom
-def test_the_last_of_a_video_is_shown_as_it_is_if_that_takes_no_second(show, outlet, port):
+def test_the_last_of_a_video_is_shown_as_it_is_if_that_takes_no_second(show, writer, frontend):
     for carries, sizes in ((250_000, 2), (2_000_000, 3)):
-        outlet.cell, outlet.carries = outlet.cell + 1, carries
-        outlet.sent.clear()
+        writer.cell, writer.carries = writer.cell + 1, carries
+        writer.sent.clear()
         show(noise(1))
         show(noise(2))
-        port.screen.flush(outlet.cell)
-        assert len(outlet.sent) == sizes
+        frontend.screen.flush(writer.cell)
+        assert len(writer.sent) == sizes

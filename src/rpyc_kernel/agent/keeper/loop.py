@@ -201,10 +201,10 @@ class Keeper:
         self._peers.clear()
         self.session.peers.clear()
         self.session.journal.close()
-        from ..worker.io.forked import ForkedWay
+        from ..worker.io.forked import ForkedChannel
         from ..worker.main import main
 
-        main(ForkedWay(sock, outgoing, pipes, page), self._config)
+        main(ForkedChannel(sock, outgoing, pipes, page), self._config)
 
     def _reap(self, now: float) -> None:
         worker = self._worker

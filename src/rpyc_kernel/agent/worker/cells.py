@@ -14,8 +14,9 @@ import time
 from collections import deque
 
 from .. import frames, wire
-from .failures import describe
+from .failures import describe, failed_callback, failed_reply, interrupted_reply, show_stray
 from .import_hooks import when_imported
+from .interruptible import Interruptible, Undelivered
 from .interrupts import Unmasked
 from .main_loop import MainLoop, request_of, task_of, user_traceback
 from .request_context import Driven, current
@@ -23,15 +24,16 @@ from .request_context import Driven, current
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
-    from types import TracebackType
-    from typing import Any, Coroutine, Deque, Dict, Generator, Optional
+    from typing import Any, Coroutine, Deque, Dict, Optional
 
     from ..wire import Json, Message
-    from .frontend import Port
+    from .comms import Comms
+    from .frontend import Frontend
     from .interrupts import Interrupts
+    from .shells.protocol import Shell
 
-RECEIVED = 0.02  #: seconds in which whoever awaits a task has received its exception
-QUIET = 0.1  #: seconds between two exceptions of signal handlers that are told
+AWAITED_S = 0.02  #: seconds in which whoever awaits a task has received its exception
+HANDLER_ERROR_INTERVAL_S = 0.1  #: seconds between two exceptions of signal handlers that are told
 
 
 class Job:
@@ -44,97 +46,24 @@ class Job:
         self.message = message
 
 
-class Undelivered(Exception):
-    """Carries an exception that Python 3.7 doesn't give to who awaits the task which raised it: it is no Exception."""
-
-    def __init__(self, error: BaseException) -> None:
-        super().__init__()
-        self.error = error
-
-
-class Interruptible:
-    """Awaits the coroutine of a request, into which `interrupt` throws KeyboardInterrupt where it waits."""
-
-    def __init__(
-        self,
-        coroutine: Coroutine[Any, Any, Any],
-        task: Optional[asyncio.Task[Any]],
-        number: int,
-        interrupts: Interrupts,
-    ) -> None:
-        self._coroutine = coroutine
-        self._task = task
-        self._number = number
-        self._interrupts = interrupts
-        self._interrupted = False
-        self._abandoned = False
-
-    def interrupt(self) -> None:
-        """Called in the event loop: end whatever the coroutine waits for."""
-        if not self._interrupted and self._task is not None:
-            self._interrupted = True
-            self._task.cancel()
-
-    def abandon(self) -> None:
-        """As `interrupt`, but the coroutine isn't asked: it gets GeneratorExit, and never runs again."""
-        self._abandoned = True
-        self.interrupt()
-
-    def __await__(self) -> Generator[Any, Any, Any]:
-        error: Optional[BaseException] = None
-        while True:
-            if error is None and self._interrupts.take(self._number):
-                error = self._interrupts.error()
-            outer, Driven.number = Driven.number, self._number
-            try:
-                waited = self._coroutine.send(None) if error is None else self._coroutine.throw(error)
-            except StopIteration as stop:
-                return stop.value
-            finally:
-                Driven.number = outer
-            error = None
-            try:
-                yield waited
-            except BaseException as thrown:
-                error = thrown.error if isinstance(thrown, Undelivered) else thrown
-                if self._interrupted:
-                    self._interrupted = False
-                    uncancel = getattr(self._task, "uncancel", None)
-                    if uncancel:
-                        uncancel()
-                    error = self._interrupts.error()
-                    if self._abandoned:
-                        self._close()
-                        raise error from None
-
-    def _close(self) -> None:
-        self._interrupts.mute = True  # the shell in it has nothing to report
-        try:
-            self._coroutine.close()
-        except RuntimeError:  # it has swallowed that too
-            pass
-        finally:
-            self._interrupts.mute = False
-
-
 class Cells:
     """Queues jobs from the sorter and runs them on the main thread."""
 
-    def __init__(self, port: Port, interrupts: Interrupts) -> None:
-        self.port = port
+    def __init__(self, frontend: Frontend, interrupts: Interrupts) -> None:
+        self.frontend = frontend
         self.interrupts = interrupts
-        interrupts.machinery = globals()
-        interrupts.driving = frozenset((Interruptible.__await__.__code__, Cells._run.__code__))
+        interrupts.frames.machinery += [globals(), Interruptible.__init__.__globals__]
+        interrupts.frames.driving = frozenset((Interruptible.__await__.__code__, Cells._run.__code__))
         interrupts.wake = self.wake
         interrupts.abandon = self._abandon_soon
-        self.shell: Any = None
-        self.comms: Any = None
+        self.shell: Shell
+        self.comms: Comms
         self.main_loop = MainLoop(self._caught)
         self._jobs: queue.SimpleQueue[Optional[Job]] = queue.SimpleQueue()
         self._waiting: Deque[Job] = deque()  # cells that were taken out of the queue before their turn
         self._coroutines: Dict[int, Coroutine[Any, Any, None]] = {}  # of requests without an answer
         self._task: Optional[asyncio.Task[None]] = None  # the cell that runs in the loop
-        self._running: Any = None  # its job
+        self._running: Optional[Job] = None  # its job
         self._awaiting: Dict[int, Interruptible] = {}
         self._ended = False
         self._quiet_until = 0.0
@@ -233,7 +162,7 @@ class Cells:
         """Answer a request that has ended without an answer."""
         if self._coroutines.pop(job.number, None) is not None:
             self.interrupts.end(job.number)
-            self.port.reply(job.number, wire.reply_type(job.message.type), _failed_reply(self.port, error))
+            self.frontend.reply(job.number, wire.reply_type(job.message.type), failed_reply(self.frontend, error))
 
     # inside an event loop
 
@@ -289,6 +218,7 @@ class Cells:
         error = None if task.cancelled() else task.exception()
         if task is self._task:
             self._task = None
+            assert self._running is not None
             self._answer(self._running, error or RuntimeError("it was cancelled"))
             self._go_on()
 
@@ -297,9 +227,9 @@ class Cells:
         task, self._task = self._task, None
         why = "The event loop was closed: another one runs now, without the tasks and timers of the first."
         job = self._running
-        coroutine = self._coroutines.get(job.number) if task is not None else None
-        if coroutine is None:
-            self.port.stream("stderr", why + "\n")
+        coroutine = self._coroutines.get(job.number) if task is not None and job is not None else None
+        if coroutine is None or job is None:
+            self.frontend.stream("stderr", why + "\n")
         else:
             task._log_destroy_pending = False  # type: ignore[union-attr]
             self.main_loop.call_in_context(self._break_off, coroutine, job, why)
@@ -323,11 +253,11 @@ class Cells:
                 if not task._log_traceback:
                     return  # whoever awaited the task has received it
                 task._log_traceback = False
-            self._show(error, trace, number)
+            show_stray(self.frontend, error, trace, number)
 
         loop = self.main_loop.loop
         try:
-            loop.call_later(RECEIVED, show)  # type: ignore[union-attr]
+            loop.call_later(AWAITED_S, show)  # type: ignore[union-attr]
         except (AttributeError, RuntimeError):
             show()
 
@@ -339,7 +269,7 @@ class Cells:
         now = time.monotonic()
         if now < self._quiet_until and not isinstance(error, KeyboardInterrupt):
             return
-        self._quiet_until = now + QUIET
+        self._quiet_until = now + HANDLER_ERROR_INTERVAL_S
         if not self.main_loop.call(self._caught, error):
             self._caught(error)
 
@@ -349,17 +279,6 @@ class Cells:
         ended = self.main_loop.loop.create_future()
         ended.set_exception(Undelivered(error))
         self.main_loop.loop.call_soon(wakeup._callback, ended, context=wakeup._context)
-
-    def _show(self, error: BaseException, trace: Optional[TracebackType], number: int) -> None:
-        """Print an exception in the cell that it belongs to."""
-        import traceback  # late: few sessions need it
-
-        lines = traceback.format_exception(type(error), error, trace)
-        token = current.set(number)
-        try:
-            self.port.stream("stderr", "Exception in a task or callback:\n" + "".join(lines))
-        finally:
-            current.reset(token)
 
     def _cancel_soon(self, number: int) -> None:
         self.main_loop.call(self._cancel, number)
@@ -382,15 +301,15 @@ class Cells:
 
     async def _run(self, job: Job) -> None:
         number, message = job.number, job.message
-        self.port.remember(number, message.parent, message)
+        self.frontend.remember(number, message.parent, message)
         outer = current.get()
         current.set(number)
         self.interrupts.install()
-        self.port.outlet.send(frames.BEGUN, number, b"")
+        self.frontend.writer.send(frames.BEGUN, number, b"")
         msg_type = wire.reply_type(message.type)
         try:
             if not self.interrupts.begin(number):
-                content = _interrupted_reply(self.port)
+                content = interrupted_reply(self.frontend)
             elif message.type == "execute_request":
                 content = await self._execute(number, message.content)
             else:
@@ -398,34 +317,34 @@ class Cells:
                 try:
                     self.comms.handle(message)
                 finally:
-                    self.port.flush()
+                    self.frontend.flush()
                     Driven.number = outer_driven
                 content = {"status": "ok"}
         except (KeyboardInterrupt, Unmasked):
-            content = _interrupted_reply(self.port)
+            content = interrupted_reply(self.frontend)
         except BaseException as error:
             if message.type == "execute_request":
-                content = _failed_reply(self.port, error)
+                content = failed_reply(self.frontend, error)
             else:
-                content = _failed_callback(self.port, error)
+                content = failed_callback(self.frontend, error)
         finally:
             self.interrupts.depth += 1  # what comes now must not tear the end of the request
             self.interrupts.end(number)
             current.set(outer)
         try:
-            if self.port.outlet.forked:
+            if self.frontend.writer.forked:
                 _end_child(content)
             if self._coroutines.pop(number, None) is not None:
-                self.port.reply(number, msg_type, content)
+                self.frontend.reply(number, msg_type, content)
             if message.type == "execute_request" and not message.content.get("allow_stdin"):
-                self.port.outlet.leave(number)
+                self.frontend.writer.leave(number)
         finally:
             self.interrupts.leave()
 
     async def _execute(self, number: int, content: Json) -> Json:
-        self.port.allow_stdin = bool(content.get("allow_stdin"))
-        if not content.get("silent") or not self.port.outlet.cell:
-            self.port.outlet.cell = number
+        self.frontend.allow_stdin = bool(content.get("allow_stdin"))
+        if not content.get("silent") or not self.frontend.writer.cell:
+            self.frontend.writer.cell = number
         if content.get("execution_count"):
             self.shell.execution_count = content["execution_count"]
         coroutine = self.shell.execute(
@@ -433,7 +352,7 @@ class Cells:
             bool(content.get("silent")),
             bool(content.get("store_history", True)),
             content.get("user_expressions") or {},
-            self.port.allow_stdin,
+            self.frontend.allow_stdin,
         )
         task = None
         if self.main_loop.loop is not None:
@@ -446,23 +365,9 @@ class Cells:
             return dict(await awaiting)
         finally:
             del self._awaiting[number]
-            self.port.flush()
-            if self.port.screen is not None:
-                self.port.screen.flush(number)
-
-
-def _interrupted_reply(port: Port) -> Json:
-    content = {"ename": "KeyboardInterrupt", "evalue": "", "traceback": ["KeyboardInterrupt"]}
-    port.publish("error", content)
-    return dict(content, status="error")
-
-
-def _failed_reply(port: Port, error: BaseException) -> Json:
-    """The shell itself has failed: by a bug of ours, or by something that the user has patched."""
-    evalue = "the shell could not run this cell: %s" % error
-    content = {"ename": type(error).__name__, "evalue": evalue, "traceback": [evalue]}
-    port.publish("error", content)
-    return dict(content, status="error")
+            self.frontend.flush()
+            if self.frontend.screen is not None:
+                self.frontend.screen.flush(number)
 
 
 def _end_child(content: Json) -> None:
@@ -479,13 +384,3 @@ def _end_child(content: Json) -> None:
         except Exception:  # the user's own one, or it is closed
             pass
     os._exit(status)
-
-
-def _failed_callback(port: Port, error: BaseException) -> Json:
-    """A callback of a comm has raised what nobody between it and here takes, as SystemExit."""
-    import traceback  # late: few sessions need it
-
-    lines = traceback.format_exception(type(error), error, user_traceback(error))
-    content = {"ename": type(error).__name__, "evalue": str(error), "traceback": "".join(lines).splitlines()}
-    port.publish("error", content)
-    return dict(content, status="error")

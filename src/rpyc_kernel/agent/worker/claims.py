@@ -6,32 +6,35 @@ from .request_context import current
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from contextvars import Token
     from typing import Any
 
     from ..wire import Json
+    from .frontend import Frontend
 
 
 class Claims:
     """What a stream, a display publisher and a display hook have in common.
 
-    :ivar port: knows the requests; set on the class once there is one
+    Attributes:
+        frontend: knows the requests; set on the class once there is one
     """
 
-    port: Any = None
+    frontend: Frontend
 
     @property
     def parent_header(self) -> Json:
         """The header of the request that the running code belongs to."""
-        return dict(self.port.parent()["header"]) if self.port else {}
+        return dict(self.frontend.parent()["header"])
 
     def set_parent(self, parent: Any) -> None:
         """Let the running code belong to another request, given as a message or its header."""
         self.set_thread_parent(parent)
 
-    def set_thread_parent(self, parent: Any) -> Any:
+    def set_thread_parent(self, parent: Any) -> Token[int]:
         """Let the running thread or task belong to another request; returns what `reset_thread_parent` takes."""
-        return self.port.claim(parent) if self.port else current.set(current.get())
+        return self.frontend.claim(parent)
 
-    def reset_thread_parent(self, token: Any) -> None:
+    def reset_thread_parent(self, token: Token[int]) -> None:
         """Let the running thread or task belong to the request that it belonged to before."""
         current.reset(token)

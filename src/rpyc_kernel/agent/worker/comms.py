@@ -1,7 +1,7 @@
 """Comms (https://jupyter-client.readthedocs.io/en/stable/messaging.html#custom-messages) by the ``comm`` package.
 
 Widgets and other libraries make their comms through that package, or through ipykernel's own class where they are
-older; what they would have sent over ZMQ goes through the `Port`. Where the package isn't installed, `comm_shim`
+older; what they would have sent over ZMQ goes through the `Frontend`. Where the package isn't installed, `comm_shim`
 takes its place.
 """
 
@@ -13,26 +13,28 @@ from .import_hooks import when_imported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable
+    from typing import Any, Callable, Optional
 
     from ..wire import Message
-    from .frontend import Port
+    from .frontend import Frontend
+    from .kernel_shim import KernelShim
 
 
 class Comms:
     """Receives comm messages from the front end, and sends those of this process.
 
-    :ivar handlers: what is called for a message by its type, as a kernel's ``shell_handlers``
-    :ivar kernel: the `KernelStandIn`, which a comm has as ipykernel's do: anywidget sends nothing by one without
+    Attributes:
+        handlers: what is called for a message by its type, as a kernel's ``shell_handlers``
+        kernel: the `KernelShim`, which a comm has as ipykernel's do: anywidget sends nothing by one without
     """
 
-    kernel: Any = None
+    kernel: Optional[KernelShim] = None
 
-    def __init__(self, port: Port) -> None:
+    def __init__(self, frontend: Frontend) -> None:
         self.handlers = {each: self._handler(each) for each in ("comm_open", "comm_msg", "comm_close")}
         self._create: Any = None
         self._manager: Any = None  # the CommManager, once the package is imported
-        self._port = port
+        self._frontend = frontend
         sys.meta_path.append(CommFinder())
         when_imported("comm", self._set_up)
         when_imported("ipykernel.ipkernel", self._take_back)
@@ -40,10 +42,10 @@ class Comms:
     def _set_up(self, comm: Any) -> None:
         from comm.base_comm import BaseComm, CommManager
 
-        port = self._port
+        frontend = self._frontend
 
-        class PortComm(BaseComm):
-            """A comm whose messages go through the port."""
+        class FrontendComm(BaseComm):
+            """A comm whose messages the `Frontend` publishes."""
 
             kernel = self.kernel
 
@@ -51,7 +53,7 @@ class Comms:
                 self, msg_type: str, data: Any = None, metadata: Any = None, buffers: Any = None, **keys: Any
             ) -> None:
                 content = dict(data={} if data is None else data, comm_id=self.comm_id, **keys)
-                port.publish(msg_type, content, metadata or {}, [bytes(buffer) for buffer in buffers or ()])
+                frontend.publish(msg_type, content, metadata or {}, [bytes(buffer) for buffer in buffers or ()])
 
             def handle_msg(self, msg: Any) -> None:
                 """Call whoever listens. (BaseComm's own needs IPython.)"""
@@ -64,7 +66,7 @@ class Comms:
             """A comm; for what the front end opens one of ipykernel's, if a library wants these."""
             ipykernel = sys.modules.get("ipykernel.comm")
             if ipykernel is None or kwargs.get("primary", True):
-                return PortComm(*args, **kwargs)
+                return FrontendComm(*args, **kwargs)
             import warnings
 
             with warnings.catch_warnings():

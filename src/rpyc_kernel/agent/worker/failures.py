@@ -1,15 +1,62 @@
-"""Sentences for what fails in the worker outside of a cell's own code."""
+"""What the worker says and answers where something fails outside of the shell: messages, replies, and sentences."""
 
 from __future__ import annotations
 
 import os
 import sys
 
+from .main_loop import user_traceback
+from .request_context import current
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import List
+    from types import TracebackType
+    from typing import List, Optional
+
+    from ..wire import Json
+    from .frontend import Frontend
 
 STDLIB = os.path.dirname(os.__file__)
+
+
+def interrupted_reply(frontend: Frontend) -> Json:
+    """Publish the error of a request that was interrupted outside of the shell; returns the reply's content."""
+    content = {"ename": "KeyboardInterrupt", "evalue": "", "traceback": ["KeyboardInterrupt"]}
+    return _publish(frontend, content)
+
+
+def failed_reply(frontend: Frontend, error: BaseException) -> Json:
+    """The same where the shell itself has failed: by a bug of ours, or by something that the user has patched."""
+    evalue = "the shell could not run this cell: %s" % error
+    return _publish(frontend, {"ename": type(error).__name__, "evalue": evalue, "traceback": [evalue]})
+
+
+def failed_callback(frontend: Frontend, error: BaseException) -> Json:
+    """The same where the callback of a comm has raised what nobody between it and here takes, as SystemExit."""
+    import traceback  # late: few sessions need it
+
+    lines = traceback.format_exception(type(error), error, user_traceback(error))
+    content = {"ename": type(error).__name__, "evalue": str(error), "traceback": "".join(lines).splitlines()}
+    return _publish(frontend, content)
+
+
+def show_stray(frontend: Frontend, error: BaseException, trace: Optional[TracebackType], number: int) -> None:
+    """Print the exception of a task or callback in the cell that it belongs to.
+
+    Args:
+        frontend: prints it.
+        error: the exception.
+        trace: its traceback, without the frames of the event loop.
+        number: of the cell's request; 0 if none is known.
+    """
+    import traceback  # late: few sessions need it
+
+    lines = traceback.format_exception(type(error), error, trace)
+    token = current.set(number)
+    try:
+        frontend.stream("stderr", "Exception in a task or callback:\n" + "".join(lines))
+    finally:
+        current.reset(token)
 
 
 def describe(error: BaseException) -> str:
@@ -22,7 +69,7 @@ def describe(error: BaseException) -> str:
 
 
 def shadowing() -> List[str]:
-    """For each loaded module that bears a name of the standard library and isn't its: a clause that names its file."""
+    """Name the file of each loaded module that has the name of a module of Python's own and isn't that module."""
     found = []
     for name, module in sorted(sys.modules.items()):
         file = getattr(module, "__file__", None)
@@ -31,3 +78,8 @@ def shadowing() -> List[str]:
         if any(os.path.exists(os.path.join(STDLIB, name + ending)) for ending in (".py", os.sep + "__init__.py")):
             found.append("%s stands before Python's own module %s: rename it" % (file, name))
     return found
+
+
+def _publish(frontend: Frontend, content: Json) -> Json:
+    frontend.publish("error", content)
+    return dict(content, status="error")

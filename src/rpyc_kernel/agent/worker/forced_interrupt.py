@@ -1,8 +1,8 @@
-"""Ends code that swallows KeyboardInterrupt, once the user insists on it; ``finally`` and ``with`` still clean up.
+"""Ends code that catches KeyboardInterrupt and goes on, once the user presses again; ``finally`` and ``with`` clean up.
 
 A trace function (`sys.settrace`) sees each line of the functions that were running. Where a line runs while the last
-interrupt is no longer being handled, some ``except`` has swallowed it, and another one is raised right there: mostly
-outside of the ``try`` that would swallow it again.
+interrupt is no longer being handled, some ``except`` has swallowed that interrupt, and another one is raised right
+there: mostly outside of the ``try`` that would swallow it again.
 """
 
 from __future__ import annotations
@@ -14,14 +14,17 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any, Callable, List, Optional
 
-SWALLOWED_AGAIN = 5  #: as many interrupts later, one is raised wherever the code is, also in its handlers
+MAX_SWALLOWED = 5  #: interrupts; after so many one is raised wherever the code is, also in its handlers
 
 
-class Insistence:
+class ForcedInterrupt:
     """Watches the code of one request on the main thread.
 
-    :param make_error: makes the exception to be raised
-    :ivar error: the interrupt that was raised last
+    Args:
+        make_error: makes the exception that is raised.
+
+    Attributes:
+        error: the interrupt that was raised last.
     """
 
     def __init__(self, make_error: Callable[[], BaseException]) -> None:
@@ -31,7 +34,7 @@ class Insistence:
         self._raised = 0
 
     def watch(self, frames: List[FrameType]) -> None:
-        """Trace those frames, which are running now, and no others that a debugger may have traced."""
+        """Trace these frames, which are running now; frames that a debugger has traced are traced no more."""
         self._watched = frames
         frame: Optional[FrameType] = frames[0] if frames else None
         while frame is not None:
@@ -41,7 +44,7 @@ class Insistence:
         sys.setprofile(self._trace_again)
 
     def end(self) -> None:
-        """The request has ended."""
+        """The request has ended: trace nothing."""
         self._watched = []
         self.error = None
         sys.setprofile(None)
@@ -53,7 +56,7 @@ class Insistence:
         sys.settrace(_ignore)
 
     def _trace_again(self, _frame: FrameType, _event: str, _arg: Any) -> None:
-        """Python ends the tracing when a trace function raises something, ours or that of a debugger."""
+        """Python ends the tracing when a trace function raises something, ours or a debugger's."""
         if sys.gettrace() is not _ignore:
             self._trace()
 
@@ -65,7 +68,7 @@ class Insistence:
         return self._line
 
     def _is_swallowed(self) -> bool:
-        if self._raised >= SWALLOWED_AGAIN:
+        if self._raised >= MAX_SWALLOWED:
             return True
         handled = sys.exc_info()[1]
         seen = set()
@@ -78,4 +81,4 @@ class Insistence:
 
 
 def _ignore(_frame: FrameType, _event: str, _arg: Any) -> None:
-    """As the trace function of a thread: functions that begin now are not traced."""
+    """The trace function of the thread: functions that begin now are not traced."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ..wire import Bytes, Json
     from .interrupts import Interrupts
-    from .io.frame_writer import Outlet
+    from .io.frame_writer import FrameWriter
     from .io.user_streams import UserStreams
     from .page_hints import PageHints
     from .show.screen import Screen
@@ -52,18 +52,19 @@ class StdinNotImplementedError(RuntimeError):
     """``input()`` was called, and the front end that runs the cell has no way to ask."""
 
 
-class Port:
+class Frontend:
     """The way from the shell to the front end. Callable from any thread.
 
-    :ivar parents: the msg_id of each request by its number
-    :ivar origin: by channel, ``header`` and ``identities`` of the request that came last; a cell brings both
-    :ivar allow_stdin: whether the front end of the running cell can be asked
-    :ivar screen: once something was shown by ``show``
-    :ivar page_hints: what to say of displays that the page can't load
+    Attributes:
+        parents: the msg_id of each request by its number
+        origin: by channel, ``header`` and ``identities`` of the request that came last; a cell brings both
+        allow_stdin: whether the front end of the running cell can be asked
+        screen: once something was shown by ``show``
+        page_hints: what to say of displays that the page can't load
     """
 
-    def __init__(self, outlet: Outlet, interrupts: Interrupts) -> None:
-        self.outlet = outlet
+    def __init__(self, writer: FrameWriter, interrupts: Interrupts) -> None:
+        self.writer = writer
         self._interrupts = interrupts
         self.parents: Dict[int, str] = {}
         self.origin: Dict[str, Json] = {}
@@ -79,7 +80,7 @@ class Port:
     @property
     def request(self) -> int:
         """The number of the request that the running code belongs to."""
-        return self.outlet.request
+        return self.writer.request
 
     def remember(self, number: int, parent: str, request: Optional[wire.Message] = None) -> None:
         """A request begins. Its msg_id is known also after its end: what it started may print for long."""
@@ -125,8 +126,11 @@ class Port:
     def claim(self, parent: Any) -> Token[int]:
         """Let the running thread or task belong to another request from now on, if that is known.
 
-        :param parent: the request as a message, or its header
-        :returns: what `request_context.current` is reset by
+        Args:
+            parent: the request as a message, or its header
+
+        Returns:
+            what `request_context.current` is reset by
         """
         wanted = header_of(parent).get("msg_id")
         number = self.request
@@ -146,7 +150,8 @@ class Port:
 
         One that is not for a front end is dropped, whichever way the user's code has sent it.
 
-        :raises MessageTooLong: it may not travel; of an error only that is told
+        Raises:
+            MessageTooLong: it may not travel; of an error only that is told
         """
         if not (msg_type in PUBLISHED or msg_type.startswith("rpyc_")):
             return
@@ -159,12 +164,12 @@ class Port:
             self.screen.clear(number)
         message = wire.Message(msg_type, content, self.parents.get(number, ""), metadata, buffers or ())
         try:
-            self.outlet.send_message(kind, number, message)
+            self.writer.send_message(kind, number, message)
         except wire.MessageTooLong as error:
             if msg_type != "error":
                 raise
             message.content = {"ename": str(content.get("ename")), "evalue": str(error), "traceback": [str(error)]}
-            self.outlet.send_message(kind, number, message)
+            self.writer.send_message(kind, number, message)
         if self.page_hints is not None and msg_type in ("display_data", "execute_result"):
             hint = self.page_hints.look(content)
             if hint:
@@ -172,37 +177,38 @@ class Port:
 
     def flush(self) -> None:
         """Show what waits in the buffers of streams that the user's code has made."""
-        if self.user_streams is not None and not self.outlet.forked:
+        if self.user_streams is not None and not self.writer.forked:
             self.user_streams.flush()
 
     def failed(self) -> None:
         """The shell begins to report an error of the code that was running."""
-        self._interrupts.stop_insisting()
+        self._interrupts.end_forced()
 
     def reply(self, number: int, msg_type: str, content: Json) -> None:
         """Answer a request; nothing follows from it on this thread. What can't be sent is answered by an error."""
         self._running.pop(number, None)
         message = wire.Message(msg_type, content, self.parents.get(number, ""))
         try:
-            self.outlet.send_message(frames.ENDED, number, message)
+            self.writer.send_message(frames.ENDED, number, message)
         except Exception as error:
             failed = {"ename": type(error).__name__, "evalue": str(error), "traceback": [str(error)]}
             if content.get("status") == "error":  # which was told
                 failed["ename"] = str(content.get("ename"))
             elif msg_type == "execute_reply":
-                self.outlet.send_message(frames.MESSAGE, number, wire.Message("error", failed, message.parent))
+                self.writer.send_message(frames.MESSAGE, number, wire.Message("error", failed, message.parent))
             message.content = dict(failed, status="error")
-            self.outlet.send_message(frames.ENDED, number, message)
+            self.writer.send_message(frames.ENDED, number, message)
 
     def stream(self, name: str, text: str) -> None:
         """Print to ``stdout`` or ``stderr``, whatever ``sys.stdout`` is now."""
-        self.outlet.write(frames.STDOUT if name == "stdout" else frames.STDERR, text)
+        self.writer.write(frames.STDOUT if name == "stdout" else frames.STDERR, text)
 
     def input(self, prompt: object = "", password: bool = False) -> str:
         """A line from whoever runs the cell.
 
-        :raises StdinNotImplementedError: they can't be asked
-        :raises KeyboardInterrupt: they pressed stop instead
+        Raises:
+            StdinNotImplementedError: they can't be asked
+            KeyboardInterrupt: they pressed stop instead
         """
         if not self.allow_stdin or current.get() == NOBODY:
             raise StdinNotImplementedError("input() was called, but this front end can't be asked for input.")
@@ -230,7 +236,7 @@ class Port:
     def ask_again(self) -> None:
         """Put what is still asked to a kernel that has taken the session over (on the sorter's thread)."""
         for number, message in list(self._open.values()):
-            self.outlet.send_message(frames.URGENT, number, message)
+            self.writer.send_message(frames.URGENT, number, message)
 
     def answer(self, content: Json) -> None:
         """An ``input_reply`` has come (on the sorter's thread)."""

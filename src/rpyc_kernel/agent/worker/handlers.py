@@ -30,7 +30,8 @@ DRIVER = PACKAGE + ".worker.main"  #: below it no code is the user's
 class Guarded:
     """Stands for a handler of the user's. While the main thread must not be interrupted, it waits.
 
-    :param caught: called with what the handler has raised where no code of the user's runs
+    Args:
+        caught: called with what the handler has raised where no code of the user's runs
     """
 
     def __init__(self, handler: Handler, interrupts: Interrupts, caught: Callable[[BaseException], None]) -> None:
@@ -53,7 +54,8 @@ class Guarded:
 def guard(interrupts: Interrupts, caught: Callable[[BaseException], None]) -> None:
     """Guard all handlers that are set from now on; the user's code sees nothing of it.
 
-    :param caught: called with what a handler has raised where no code of the user's runs
+    Args:
+        caught: called with what a handler has raised where no code of the user's runs
     """
     set_handler, get_handler = signal.signal, signal.getsignal
 

@@ -19,22 +19,23 @@ from .request_context import NOBODY, current
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, List, Optional
+    from typing import List, Optional
 
     from ..wire import Json, Message
-    from .frontend import Port
+    from .frontend import Frontend
+    from .shells.protocol import Shell
 
-LOOK = 0.05  #: seconds between two looks whether another question waits
-LIMIT = 1.2  #: seconds for one question
-LIMIT_ALONE = 8.0  #: the same while none of the cells' code runs for it, and no other question waits
-IN_A_HURRY = 0.4  #: seconds for the same question again
-LEFT_BEHIND = 16  #: threads that may be left behind, before no more questions are looked into
+POLL_INTERVAL_S = 0.05  #: seconds between two looks whether another question waits
+LIMIT_S = 1.2  #: seconds for one question
+LONE_LIMIT_S = 8.0  #: the same while none of the cells' code runs for it, and no other question waits
+HURRIED_LIMIT_S = 0.4  #: seconds for the same question again
+MAX_LEFT_THREADS = 16  #: threads that may be left behind, before no more questions are looked into
 
 
-class Question:
+class IntrospectionQuestion:
     """A request that waits for its answer."""
 
-    def __init__(self, number: int, message: Message, limit: float = LIMIT) -> None:
+    def __init__(self, number: int, message: Message, limit: float = LIMIT_S) -> None:
         self.number = number
         self.message = message
         self.limit = limit
@@ -45,38 +46,38 @@ class Question:
 class Introspection:
     """Starts its threads with the first question."""
 
-    def __init__(self, port: Port, shell: Any) -> None:
-        self.port = port
+    def __init__(self, frontend: Frontend, shell: Shell) -> None:
+        self.frontend = frontend
         self.shell = shell
-        self._questions: queue.SimpleQueue[Question] = queue.SimpleQueue()
-        self._begun: queue.SimpleQueue[Question] = queue.SimpleQueue()
+        self._questions: queue.SimpleQueue[IntrospectionQuestion] = queue.SimpleQueue()
+        self._begun: queue.SimpleQueue[IntrospectionQuestion] = queue.SimpleQueue()
         self._answering = threading.Lock()
         self._thread: Optional[threading.Thread] = None
         self._left: List[threading.Thread] = []
 
     def ask(self, number: int, message: Message) -> None:
         """Answer a ``complete_request``, an ``inspect_request`` or an ``is_complete_request`` soon."""
-        self._questions.put(Question(number, message))
+        self._questions.put(IntrospectionQuestion(number, message))
         if self._thread is None:
             self._start(None)
             threading.Thread(target=self._watch, name="rpyc-kernel-introspection-watch", daemon=True).start()
 
-    def _start(self, first: Optional[Question]) -> None:
+    def _start(self, first: Optional[IntrospectionQuestion]) -> None:
         name = "rpyc-kernel-introspection"
         self._thread = threading.Thread(target=self._work, args=(first,), name=name, daemon=True)
         self._thread.start()
 
-    def _work(self, question: Optional[Question]) -> None:
+    def _work(self, question: Optional[IntrospectionQuestion]) -> None:
         """Answer one question after the other, until one has taken too long."""
         current.set(NOBODY)
         while True:
             question = question or self._questions.get()
-            self.port.parents[question.number] = question.message.parent
+            self.frontend.parents[question.number] = question.message.parent
             self._left = [thread for thread in self._left if thread.is_alive()]
             self.shell.in_a_hurry = bool(self._left)
             self._begun.put(question)
             content = _nothing(question.message)
-            if len(self._left) < LEFT_BEHIND:
+            if len(self._left) < MAX_LEFT_THREADS:
                 try:
                     content = self._look_up(question.message)
                 except BaseException:  # whatever the user's code raises
@@ -91,33 +92,33 @@ class Introspection:
             question = self._begun.get()
             if question.done.wait(question.limit):
                 continue
-            until = time.monotonic() + LIMIT_ALONE - question.limit
-            while not question.done.wait(LOOK):
+            until = time.monotonic() + LONE_LIMIT_S - question.limit
+            while not question.done.wait(POLL_INTERVAL_S):
                 if time.monotonic() > until or not self._questions.empty() or _runs_cells(self._thread):
                     self._give_up(question)
                     break
 
-    def _give_up(self, question: Question) -> None:
+    def _give_up(self, question: IntrospectionQuestion) -> None:
         """Leave the thread to that question. A completion is tried once more, in a hurry."""
         assert self._thread is not None
-        again: Optional[Question] = None
+        again: Optional[IntrospectionQuestion] = None
         if question.message.type == "complete_request" and not self.shell.in_a_hurry:
-            again = Question(question.number, question.message, IN_A_HURRY)
+            again = IntrospectionQuestion(question.number, question.message, HURRIED_LIMIT_S)
         if self._claim(question) if again else self._answer(question, _nothing(question.message)):
             self._left.append(self._thread)
             self._start(again)
 
-    def _answer(self, question: Question, content: Json) -> bool:
+    def _answer(self, question: IntrospectionQuestion, content: Json) -> bool:
         """Answer a question, unless that was done; whether it wasn't."""
         if not self._claim(question):
             return False
         try:
-            self.port.reply(question.number, wire.reply_type(question.message.type), content)
+            self.frontend.reply(question.number, wire.reply_type(question.message.type), content)
         finally:
-            self.port.parents.pop(question.number, None)
+            self.frontend.parents.pop(question.number, None)
         return True
 
-    def _claim(self, question: Question) -> bool:
+    def _claim(self, question: IntrospectionQuestion) -> bool:
         with self._answering:
             first, question.answered = not question.answered, True
         return first

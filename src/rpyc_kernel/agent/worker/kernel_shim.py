@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from ..wire import Json
     from .cells import Cells
     from .comms import Comms
-    from .frontend import Port
+    from .frontend import Frontend
+    from .shells.protocol import ShellFacade
 
 #: classes of ipykernel that the kernel passes for, the most special one first, once their module is imported
 CLASSES = (("ipykernel.ipkernel", "IPythonKernel"), ("ipykernel.kernelbase", "Kernel"))
@@ -46,13 +47,13 @@ class Loop:
         self.add_callback(self.asyncio_loop.call_later, delay, lambda: callback(*args, **options))
 
 
-class PortSession:
-    """Stands for jupyter_client's ``Session``: what is sent through it, on whichever socket, goes through the port."""
+class FrontendSession:
+    """Stands for jupyter_client's ``Session``: publishes what is sent through it, on whichever socket."""
 
     session = username = ""
 
-    def __init__(self, port: Port) -> None:
-        self._port = port
+    def __init__(self, frontend: Frontend) -> None:
+        self._frontend = frontend
 
     def msg(
         self, msg_type: str, content: Any = None, parent: Any = None, header: Any = None, metadata: Any = None
@@ -83,9 +84,9 @@ class PortSession:
         message = msg_or_type
         if not isinstance(message, dict):
             message = self.msg(message, content, parent, header, metadata)
-        token = self._port.claim(message.get("parent_header"))
+        token = self._frontend.claim(message.get("parent_header"))
         try:
-            self._port.publish(
+            self._frontend.publish(
                 message["msg_type"], message["content"], message["metadata"], [bytes(each) for each in buffers or ()]
             )
         finally:
@@ -93,7 +94,7 @@ class PortSession:
         return dict(message)
 
 
-class KernelStandIn:
+class KernelShim:
     """Knows the running request, and publishes. Passes for one of ipykernel's own where those are loaded."""
 
     implementation, language = "ipython", "python"
@@ -102,13 +103,13 @@ class KernelStandIn:
     int_id = -1
     _aborting = False
 
-    def __init__(self, port: Port, shell: Any, comms: Comms, cells: Cells) -> None:
-        self._port = port
+    def __init__(self, frontend: Frontend, shell: ShellFacade, comms: Comms, cells: Cells) -> None:
+        self._frontend = frontend
         self._comms = comms
         comms.kernel = self
         self._cells = cells
         self.shell = shell
-        self.session = PortSession(port)
+        self.session = FrontendSession(frontend)
         self.iopub_socket = object()
         self.ident = ""
         self.shell_handlers: Dict[str, Any] = comms.handlers
@@ -120,7 +121,7 @@ class KernelStandIn:
             found = getattr(sys.modules.get(module), name, None)
             if found is not None:
                 return found
-        return KernelStandIn
+        return KernelShim
 
     @property
     def comm_manager(self) -> Any:
@@ -179,17 +180,19 @@ class KernelStandIn:
 
         Who asks for that of the shell channel, as ipyparallel's thread does, means the cell that runs.
         """
-        return self._port.control_parent() if channel == "control" else self._port.parent(settle=channel != "shell")
+        if channel == "control":
+            return self._frontend.control_parent()
+        return self._frontend.parent(settle=channel != "shell")
 
     def set_parent(self, ident: Any, parent: Any, channel: str = "shell") -> None:
         """Let the running code belong to another request."""
         if channel == "shell":
-            self._port.claim(parent)
+            self._frontend.claim(parent)
 
     @property
     def _parent_ident(self) -> Dict[str, List[bytes]]:
         """By channel, who sent the request that came last."""
-        return {channel: self._port.identities(channel) for channel in ("shell", "control")}
+        return {channel: self._frontend.identities(channel) for channel in ("shell", "control")}
 
     @property
     def _parent_header(self) -> Json:
@@ -200,7 +203,7 @@ class KernelStandIn:
     @property
     def _allow_stdin(self) -> bool:
         """Whether the front end of the running cell can be asked."""
-        return self._port.allow_stdin
+        return self._frontend.allow_stdin
 
     def topic(self, topic: str) -> bytes:
         """What ipykernel puts before a message on its way out."""
@@ -225,11 +228,11 @@ class KernelStandIn:
 
     def raw_input(self, prompt: object = "") -> str:
         """Ask the front end for a line of text."""
-        return self._port.input(prompt)
+        return self._frontend.input(prompt)
 
     def getpass(self, prompt: object = "", stream: object = None) -> str:
         """Ask the front end for a line that it doesn't show."""
-        return self._port.input(prompt, password=True)
+        return self._frontend.input(prompt, password=True)
 
     def _publish_status(self, *_status: Any, **_more: Any) -> None:
         """The kernel on the other side tells when it is busy and idle."""
@@ -247,7 +250,7 @@ class KernelStandIn:
     def do_shutdown(self, restart: bool) -> Json:
         """End the Python of the session when this cell has ended; a fresh one takes its place."""
         text = "The Python on %s ends after this cell, and its variables with it; the next cell runs in a fresh one.\n"
-        self._port.stream("stderr", text % socket.gethostname())
-        self._port.outlet.send(frames.RESTART, 0, b"")
+        self._frontend.stream("stderr", text % socket.gethostname())
+        self._frontend.writer.send(frames.RESTART, 0, b"")
         self._cells.end()
         return {"status": "ok", "restart": restart}

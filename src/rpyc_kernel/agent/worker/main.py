@@ -18,22 +18,23 @@ from .cells import Cells, Job
 from .claims import Claims
 from .comms import Comms
 from .failures import describe
-from .frontend import Port
+from .frontend import Frontend
 from .import_hooks import when_imported
 from .interrupts import Interrupts, signal_main
 from .io import output
-from .kernel_shim import KernelStandIn
+from .kernel_shim import KernelShim
 from .page_hints import PageHints
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Union
+    from typing import Any, Dict, List, Optional
 
-    from .io.forked import ForkedWay
-    from .io.frame_writer import Outlet
-    from .io.spawned import SpawnedWay
+    from .introspect import Introspection
+    from .io.frame_writer import FrameWriter
+    from .io.protocol import KeeperChannel
+    from .netrefs.live import Live
+    from .shells.protocol import Shell
 
-    Way = Union[ForkedWay, SpawnedWay]
     Json = Dict[str, Any]
 
 MAX_REQUEST = 1 << 30  #: bytes
@@ -42,42 +43,45 @@ PAGERS = ("PAGER", "GIT_PAGER", "MANPAGER", "SYSTEMD_PAGER", "AWS_PAGER", "BAT_P
 ORPHAN_SECONDS = 1.5  #: that a worker lives whose keeper is gone
 
 
-def main(way: Way, config: Json) -> None:
+def main(channel: KeeperChannel, config: Json) -> None:
     """Run requests until the keeper wants this worker to end.
 
     Then it returns, and Python has to end as it does for any program: threads are awaited, exit functions run.
 
-    :param way: between this worker and its keeper
-    :param config: the session's, see `keeper.main.main`
-    :raises BaseException: whatever has failed outside of a cell's own code; the keeper was told
+    Args:
+        channel: between this worker and its keeper
+        config: the session's, see `keeper.main.main`
+
+    Raises:
+        BaseException: whatever has failed outside of a cell's own code; the keeper was told
     """
-    outlets: List[Outlet] = []
+    writers: List[FrameWriter] = []
     try:
-        _run(way, config, outlets)
+        _run(channel, config, writers)
     except BaseException as error:
-        for outlet in outlets:
-            outlet.send(frames.FAILED, 0, wire.encode_text(describe(error)))
+        for writer in writers:
+            writer.send(frames.FAILED, 0, wire.encode_text(describe(error)))
         raise
 
 
-def _run(way: Way, config: Json, outlets: List[Outlet]) -> None:
+def _run(channel: KeeperChannel, config: Json, writers: List[FrameWriter]) -> None:
     if hasattr(os, "setpgid"):
         os.setpgid(0, 0)
     own_imports.give_path()
     gc.disable()  # until the shell is there: importing IPython makes no garbage, and looking for it takes 6 ms of 60
-    way.take_streams()
-    interrupts = Interrupts(way.told)
+    channel.take_streams()
+    interrupts = Interrupts(channel.signals)
     interrupts.install()
-    interrupts.insist()
-    outlet = way.open_outlet(interrupts)
-    outlets.append(outlet)
-    streams = output.install(outlet)
-    output.mind_children(outlet, interrupts)
-    port = Port(outlet, interrupts)
-    port.user_streams = streams
-    Claims.port = port
-    cells = Cells(port, interrupts)
-    sorter = Sorter(way, port, cells)
+    interrupts.repeat_swallowed()
+    writer = channel.open_writer(interrupts)
+    writers.append(writer)
+    streams = output.install(writer)
+    output.mind_children(writer, interrupts)
+    frontend = Frontend(writer, interrupts)
+    frontend.user_streams = streams
+    Claims.frontend = frontend
+    cells = Cells(frontend, interrupts)
+    sorter = Sorter(channel, frontend, cells)
     threading.Thread(target=sorter.run, name="rpyc-kernel-sorter", daemon=True).start()
     request_context.follow_threads()
     recursion.follow_limit()
@@ -87,18 +91,18 @@ def _run(way: Way, config: Json, outlets: List[Outlet]) -> None:
     for name in PAGERS:  # by `update`, which looks at all abstract base classes, it takes 0.2 MiB
         if name not in named:
             os.environ[name] = "cat"
-    comms = Comms(port)
-    port.page_hints = PageHints(str(config.get("from", "")))
-    show.install(port)
-    shell = _make_shell(port, config)
-    shell.kernel = KernelStandIn(port, shell.facade, comms, cells)
-    _replace_input(port)
+    comms = Comms(frontend)
+    frontend.page_hints = PageHints(str(config.get("from", "")))
+    show.install(frontend)
+    shell = _make_shell(frontend, config)
+    shell.kernel = KernelShim(frontend, shell.facade, comms, cells)
+    _replace_input(frontend)
     _show_crashes()
     cells.shell = shell
     _follow_spawned(shell, config)
     cells.comms = comms
     hurried_exit.release(vars(sys.modules["__main__"]))
-    port.publish("session_info", _describe(shell), kind=frames.URGENT)
+    frontend.publish("session_info", _describe(shell), kind=frames.URGENT)
     own_imports.release()
     sorter.ready.set()
     gc.freeze()  # or the first cell would wait for a look at all that was made here
@@ -111,12 +115,12 @@ def _run(way: Way, config: Json, outlets: List[Outlet]) -> None:
 class Sorter:
     """Reads requests and gives each to who answers it; an ``input_reply`` must not wait behind anything."""
 
-    def __init__(self, way: Way, port: Port, cells: Cells) -> None:
-        self._way = way
-        self._port = port
+    def __init__(self, channel: KeeperChannel, frontend: Frontend, cells: Cells) -> None:
+        self._channel = channel
+        self._frontend = frontend
         self._cells = cells
-        self._introspection: Any = None
-        self._live: Any = None
+        self._introspection: Optional[Introspection] = None
+        self._live: Optional[Live] = None
         self._received = bytearray()
         self.ready = threading.Event()  # once the shell is there
 
@@ -127,7 +131,7 @@ class Sorter:
         self._end()
 
     def _read(self) -> bool:
-        data = self._way.receive()
+        data = self._channel.receive()
         if not data:
             return False
         received = self._received
@@ -157,29 +161,29 @@ class Sorter:
     def _refuse(self, number: int, packet: bytes, error: wire.WireError) -> None:
         """Answer a request that can't be read here: its JSON may be nested deeper than this Python reads."""
         kind, parent = wire.about(packet)
-        self._port.remember(number, parent)
+        self._frontend.remember(number, parent)
         text = "the Python there can't read this request (%s)" % error
         failed: Json = {"ename": "RequestError", "evalue": text, "traceback": [text]}
         if kind == "execute_request":
             message = wire.Message("error", failed, parent)
-            self._port.outlet.send_message(frames.MESSAGE, number, message)
-        self._port.reply(number, wire.reply_type(kind), dict(failed, status="error"))
+            self._frontend.writer.send_message(frames.MESSAGE, number, message)
+        self._frontend.reply(number, wire.reply_type(kind), dict(failed, status="error"))
 
     def _sort(self, number: int, message: wire.Message) -> None:
         if message.type == "input_reply":
-            self._port.answer(message.content)
+            self._frontend.answer(message.content)
         elif message.type == "session_info_request":
             self.ready.wait()
             if self._live is not None:  # another kernel has come, and those of the one before are nobody's
                 self._live.close()
-            self._port.publish("session_info", _describe(self._cells.shell), kind=frames.URGENT)
-            self._port.ask_again()
+            self._frontend.publish("session_info", _describe(self._cells.shell), kind=frames.URGENT)
+            self._frontend.ask_again()
         elif message.type in ("complete_request", "inspect_request", "is_complete_request"):
             self.ready.wait()
             if self._introspection is None:
                 from .introspect import Introspection  # late: a notebook that is only run asks nothing
 
-                self._introspection = Introspection(self._port, self._cells.shell)
+                self._introspection = Introspection(self._frontend, self._cells.shell)
             self._introspection.ask(number, message)
         elif message.type.startswith("rpyc_"):
             self.ready.wait()
@@ -191,12 +195,12 @@ class Sorter:
         if self._live is None:
             from .netrefs.live import Live  # late: few sessions need it
 
-            self._live = Live(self._port, self._cells.shell)
+            self._live = Live(self._frontend, self._cells.shell)
         self._live.take(number, message)
 
     def _take_word(self, number: int, word: int) -> None:
         """What the keeper says beside requests."""
-        told = self._way.told
+        signals = self._channel.signals
         if word == frames.LEAVE:
             self._cells.end()
             return
@@ -204,9 +208,9 @@ class Sorter:
             hurried_exit.hurry()
             return
         if word == frames.CARRIES:
-            told.carries = number
+            signals.carries = number
             return
-        if told.note_interrupt(number):
+        if signals.note_interrupt(number):
             signal_main()
         else:
             self._cells.interrupts.repeat()
@@ -222,7 +226,7 @@ class Sorter:
             os._exit(1)
 
 
-def _make_shell(port: Port, config: Json) -> Any:
+def _make_shell(frontend: Frontend, config: Json) -> Shell:
     """The shell of this session: IPython's where it is, unless another is wanted."""
     wanted = config.get("shell", "auto")
     if wanted != "plain":
@@ -240,10 +244,10 @@ def _make_shell(port: Port, config: Json) -> Any:
                 print("IPython does not start on this machine (%s): the built-in shell runs instead." % error)
     from .shells.plain.shell import PlainShell
 
-    return PlainShell(port)
+    return PlainShell(frontend)
 
 
-def _follow_spawned(shell: Any, config: Json) -> None:
+def _follow_spawned(shell: Shell, config: Json) -> None:
     """Have what the cells define in the processes that multiprocessing starts afresh."""
 
     def follow(spawn: Any) -> None:
@@ -254,16 +258,16 @@ def _follow_spawned(shell: Any, config: Json) -> None:
     when_imported("multiprocessing.spawn", follow)
 
 
-def _replace_input(port: Port) -> None:
+def _replace_input(frontend: Frontend) -> None:
     """``input`` and ``getpass`` ask the front end."""
 
     def ask(prompt: object = "") -> str:
         """Ask the front end for a line of text."""
-        return port.input(prompt)
+        return frontend.input(prompt)
 
     def ask_secretly(prompt: object = "Password: ", stream: object = None, **_more: object) -> str:  # noqa: ARG001 - as in getpass
         """Ask the front end for a line that it doesn't show."""
-        return port.input(prompt, password=True)
+        return frontend.input(prompt, password=True)
 
     def replace_getpass(getpass: Any) -> None:
         getpass.getpass = ask_secretly
@@ -280,7 +284,7 @@ def _show_crashes() -> None:
         pass
 
 
-def _describe(shell: Any) -> Json:
+def _describe(shell: Shell) -> Json:
     return {
         "shell": shell.name,
         "python": sys.version.split()[0],

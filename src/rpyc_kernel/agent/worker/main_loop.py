@@ -31,11 +31,14 @@ MACHINERY = ("asyncio", "selectors", "nest_asyncio", "nest_asyncio2", "contextva
 class MainLoop:
     """Runs callbacks and coroutines on the main thread, until it is told to end.
 
-    :param caught: called with an exception that no cell has received, and the `asyncio.Handle` that raised it, or None
-    :ivar loop: None as long as nobody needs one
-    :ivar context: the context of cells and of callbacks of comms
-    :ivar failed: why there can be no event loop on this machine
-    :ivar borrowed: whether the loop counts as the running one, though a cell runs outside of it
+    Args:
+        caught: called with an exception that no cell has received, and the `asyncio.Handle` that raised it, or None
+
+    Attributes:
+        loop: None as long as nobody needs one
+        context: the context of cells and of callbacks of comms
+        failed: why there can be no event loop on this machine
+        borrowed: whether the loop counts as the running one, though a cell runs outside of it
     """
 
     def __init__(self, caught: Caught) -> None:
@@ -105,9 +108,10 @@ class MainLoop:
     def run(self, turn: Callable[[], None], ended: Callable[[], bool], replaced: Callable[[], None]) -> None:
         """Run the loop.
 
-        :param turn: called in the loop whenever it begins to run
-        :param ended: whether to return, asked when the loop has stopped
-        :param replaced: called when tasks of an earlier loop will never go on
+        Args:
+            turn: called in the loop whenever it begins to run
+            ended: whether to return, asked when the loop has stopped
+            replaced: called when tasks of an earlier loop will never go on
         """
         failures = 0
         while not ended():

@@ -26,7 +26,8 @@ _SERVER = (
 class PageHints:
     """Finds the first of each kind in a session, and what to say of it.
 
-    :param page_host: the name of the machine that Jupyter runs on; nothing is said if it is this one
+    Args:
+        page_host: the name of the machine that Jupyter runs on; nothing is said if it is this one
     """
 
     def __init__(self, page_host: str) -> None:

@@ -38,8 +38,11 @@ _DTYPE = r"[<>|=]?[biufcSUmM][0-9]{0,9}(\[[0-9]{0,9}[a-zA-Zμ]{1,7}\])?\Z"  # as
 def pack(value: Any, name: str) -> Tuple[bytes, ...]:
     """The JSON text of a value, and the buffers beside it.
 
-    :param name: what a message calls it
-    :raises TypeError: it isn't plain data; the text says which part of it
+    Args:
+        name: what a message calls it
+
+    Raises:
+        TypeError: it isn't plain data; the text says which part of it
     """
     packer = _Packer()
     text = json.dumps(packer.write(value, name), separators=(",", ":"))

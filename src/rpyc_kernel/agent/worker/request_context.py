@@ -29,7 +29,8 @@ SERVING = ("concurrent.futures.thread", "multiprocessing.pool", "logging.handler
 class Driven:
     """What the main thread does.
 
-    :cvar number: the request whose own code runs; 0 while none does, but perhaps a task or callback
+    Attributes:
+        number: the request whose own code runs; 0 while none does, but perhaps a task or callback
     """
 
     number = 0

@@ -51,8 +51,9 @@ for _name in %r:
 def follow(spawn: Any, cells: Callable[[], Cells], folder: Optional[str]) -> None:
     """Tell the processes that the module `multiprocessing.spawn` starts what the cells define.
 
-    :param cells: gives name and text of the cells that have run, as Python without magics
-    :param folder: where the file may lie; None for one of the system's
+    Args:
+        cells: gives name and text of the cells that have run, as Python without magics
+        folder: where the file may lie; None for one of the system's
     """
     prepare = spawn.get_preparation_data
 
@@ -115,7 +116,8 @@ def _defines(node: ast.AST, namespace: Dict[str, Any]) -> bool:
 def _write(program: str, folder: Optional[str]) -> str:
     """Put the program into a file whose name tells its content: a server of forks keeps what it has read.
 
-    :raises OSError: there is no room
+    Raises:
+        OSError: there is no room
     """
     if folder is None:
         import atexit

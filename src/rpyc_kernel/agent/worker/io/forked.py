@@ -12,7 +12,7 @@ import select
 
 from ... import frames, wire
 from ...shared_page import Page
-from .frame_writer import Outlet, write_all
+from .frame_writer import FrameWriter, write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,20 +24,21 @@ if TYPE_CHECKING:
 PARTIAL_SECONDS = 0.05
 
 
-class ForkedWay:
+class ForkedChannel:
     """What the keeper has given its child.
 
-    :param sock: brings requests
-    :param outgoing: the pipe on which frames go to the keeper
-    :param pipes: what fd 1 and fd 2 are to be
-    :param page: tells which request an interrupt is meant for
+    Args:
+        sock: brings requests
+        outgoing: the pipe on which frames go to the keeper
+        pipes: what fd 1 and fd 2 are to be
+        page: tells which request an interrupt is meant for
     """
 
     def __init__(self, sock: socket.socket, outgoing: int, pipes: Tuple[int, int], page: Page) -> None:
         self._socket = sock
         self._outgoing = outgoing
         self._pipes = pipes
-        self.told = page
+        self.signals = page
         self._page = page
 
     def take_streams(self) -> None:
@@ -47,22 +48,22 @@ class ForkedWay:
             os.dup2(fd, target)
         os.close(nothing)
 
-    def open_outlet(self, interrupts: Interrupts) -> Outlet:
+    def open_writer(self, interrupts: Interrupts) -> FrameWriter:
         """The way to the keeper."""
-        self._outlet = outlet = ForkedOutlet(self._outgoing, self._pipes, self._page, interrupts)
+        self._writer = writer = ForkedFrameWriter(self._outgoing, self._pipes, self._page, interrupts)
         self._waits, self._pauses = select.poll(), select.poll()
         self._waits.register(self._socket, select.POLLIN)
-        self._waits.register(outlet.alarm, select.POLLIN)
+        self._waits.register(writer.alarm, select.POLLIN)
         self._pauses.register(self._socket, select.POLLIN)
-        return outlet
+        return writer
 
     def receive(self) -> bytes:
         """Wait for requests; ``b""`` once the keeper has closed its end. Sends unfinished lines whose time is over."""
         while True:
             ready = dict(self._waits.poll())
-            if self._outlet.alarm in ready:
+            if self._writer.alarm in ready:
                 ready = dict(self._pauses.poll(PARTIAL_SECONDS * 1000))
-                self._outlet.disarm()
+                self._writer.disarm()
             if self._socket.fileno() in ready:
                 try:
                     return self._socket.recv(1 << 18)
@@ -70,11 +71,12 @@ class ForkedWay:
                     return b""
 
 
-class ForkedOutlet(Outlet):
+class ForkedFrameWriter(FrameWriter):
     """Sends frames through a pipe.
 
-    :param fd: the pipe to the keeper
-    :param pipes: the write ends behind fd 1 and fd 2
+    Args:
+        fd: the pipe to the keeper
+        pipes: the write ends behind fd 1 and fd 2
     """
 
     def __init__(self, fd: int, pipes: Tuple[int, int], page: Page, interrupts: Interrupts) -> None:

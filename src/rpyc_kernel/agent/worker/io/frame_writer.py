@@ -12,11 +12,10 @@ from ..request_context import current
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, NoReturn, Set, Union
+    from typing import Dict, NoReturn, Set
 
-    from ...shared_page import Page
     from ..interrupts import Interrupts
-    from .spawned import Told
+    from .protocol import KeeperSignals
 
 PIECE = 1 << 16  #: bytes of text in one frame
 REMEMBERED = 4096  #: cells
@@ -44,18 +43,21 @@ class Whole:
             self._interrupts.leave()
 
 
-class Outlet:
+class FrameWriter:
     """Sends frames from any thread.
 
-    :param told: what the keeper tells its worker beside requests
-    :ivar whole: within it, several things are sent without an interrupt in between
-    :ivar cell: the number of the cell that runs, or ran last: what nobody's code prints goes there
-    :ivar forked: whether this process is a child of the worker
+    Args:
+        signals: what the keeper tells its worker beside requests
+
+    Attributes:
+        whole: within it, several things are sent without an interrupt in between
+        cell: the number of the cell that runs, or ran last: what nobody's code prints goes there
+        forked: whether this process is a child of the worker
     """
 
-    def __init__(self, interrupts: Interrupts, told: Union[Page, Told]) -> None:
+    def __init__(self, interrupts: Interrupts, signals: KeeperSignals) -> None:
         self.whole = Whole(interrupts)
-        self._told = told
+        self._signals = signals
         self._cut = itertools.count(1)  # an id for each message that is cut
         self.forked = False
         self._held: Dict[int, bytes] = {}  # of a forked process: its unfinished lines
@@ -95,7 +97,8 @@ class Outlet:
     def send_message(self, kind: int, request: int, message: wire.Message) -> None:
         """A message, after whatever was written before it. While a long one goes in parts, other threads send too.
 
-        :raises MessageTooLong: it may not travel
+        Raises:
+            MessageTooLong: it may not travel
         """
         pieces = message.pieces()
         size = sum(map(len, pieces))
@@ -116,7 +119,7 @@ class Outlet:
     @property
     def carries(self) -> int:
         """How many bytes a second the link to the kernel carries; 0 while that isn't known."""
-        return self._told.carries
+        return self._signals.carries
 
     def flush(self) -> None:
         """Send an unfinished line as it is."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any, Optional
 
     from ..interrupts import Interrupts
-    from .frame_writer import Outlet
+    from .frame_writer import FrameWriter
 
 
 class OutStream(Claims, io.TextIOBase):
@@ -30,9 +30,9 @@ class OutStream(Claims, io.TextIOBase):
     newlines = None
     line_buffering = True
 
-    def __init__(self, outlet: Outlet, kind: int) -> None:
+    def __init__(self, writer: FrameWriter, kind: int) -> None:
         super().__init__()
-        self._outlet = outlet
+        self._writer = writer
         self._kind = kind
         self.name = "<%s>" % frames.STREAMS[kind]
         self.mode = "w"
@@ -43,7 +43,7 @@ class OutStream(Claims, io.TextIOBase):
         if not isinstance(text, str):
             raise TypeError("write() argument must be str, not %s" % type(text).__name__)
         if current.get() != NOBODY:
-            self._outlet.write(self._kind, text)
+            self._writer.write(self._kind, text)
         return len(text)
 
     def writelines(self, lines: Any) -> None:
@@ -52,7 +52,7 @@ class OutStream(Claims, io.TextIOBase):
 
     def flush(self) -> None:
         """Send an unfinished line now."""
-        self._outlet.flush()
+        self._writer.flush()
 
     def fileno(self) -> int:
         """The descriptor that children of this process may write to."""
@@ -75,7 +75,7 @@ class OutStream(Claims, io.TextIOBase):
 
     def _is_master_process(self) -> bool:
         """Whether this is the session's own process, and none forked from it. Its name is ipykernel's."""
-        return not self._outlet.forked
+        return not self._writer.forked
 
     def reconfigure(self, **_options: Any) -> None:
         """Accepted and ignored: what is printed arrives as text, whatever the encoding of that machine."""
@@ -121,17 +121,17 @@ class OutBuffer(io.BufferedIOBase):
         """Does nothing: the notebook goes on printing."""
 
 
-def install(outlet: Outlet) -> UserStreams:
+def install(writer: FrameWriter) -> UserStreams:
     """Make the streams those of this process."""
-    sys.stdout = sys.__stdout__ = OutStream(outlet, frames.STDOUT)  # type: ignore[assignment,misc]
-    sys.stderr = sys.__stderr__ = OutStream(outlet, frames.STDERR)  # type: ignore[assignment,misc]
+    sys.stdout = sys.__stdout__ = OutStream(writer, frames.STDOUT)  # type: ignore[assignment,misc]
+    sys.stderr = sys.__stderr__ = OutStream(writer, frames.STDERR)  # type: ignore[assignment,misc]
     streams = UserStreams()
     sys.stdout.buffer.user_streams = sys.stderr.buffer.user_streams = streams
     when_imported("wurlitzer", mind_wurlitzer)
     return streams
 
 
-def mind_children(outlet: Outlet, interrupts: Interrupts) -> None:
+def mind_children(writer: FrameWriter, interrupts: Interrupts) -> None:
     """What a child prints must not come before what Python had printed without a newline.
 
     And ``os.system`` ignores SIGINT while its child runs, so that a loop of such calls could not be stopped.
@@ -140,7 +140,7 @@ def mind_children(outlet: Outlet, interrupts: Interrupts) -> None:
 
     @functools.wraps(system)
     def system_flushing(command: Any) -> int:
-        outlet.flush()
+        writer.flush()
         status = system(command)
         interrupts.check()
         return status
@@ -150,7 +150,7 @@ def mind_children(outlet: Outlet, interrupts: Interrupts) -> None:
 
         @functools.wraps(start)
         def start_flushing(*args: Any, **kwargs: Any) -> None:
-            outlet.flush()
+            writer.flush()
             start(*args, **kwargs)
 
         subprocess.Popen.__init__ = start_flushing

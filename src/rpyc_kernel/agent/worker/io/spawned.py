@@ -8,31 +8,34 @@ from __future__ import annotations
 import os
 
 from ... import frames, marked_frames, wire
-from .frame_writer import Outlet
+from .frame_writer import FrameWriter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, BinaryIO, Dict, Tuple
 
     from ..interrupts import Interrupts
+    from .protocol import KeeperSignals
 
 
 def main(stream: BinaryIO, config: Dict[str, Any]) -> None:
     """Become the worker of a session; never returns.
 
-    :param stream: a descriptor of its own for what the keeper sends
-    :param config: the session's, see `keeper.main.main`
+    Args:
+        stream: a descriptor of its own for what the keeper sends
+        config: the session's, see `keeper.main.main`
     """
     from ..main import main
 
-    main(SpawnedWay(stream, bytes.fromhex(config["mark"])), config)
+    main(SpawnedChannel(stream, bytes.fromhex(config["mark"])), config)
 
 
-class Told:
+class SpawnedSignals:
     """What the keeper has told beside requests.
 
-    :ivar interrupt: the serial number of the last interrupt, and the number of the request that it is meant for
-    :ivar carries: how many bytes a second the link to the kernel carries; 0 while that isn't known
+    Attributes:
+        interrupt: the serial number of the last interrupt, and the number of the request that it is meant for
+        carries: how many bytes a second the link to the kernel carries; 0 while that isn't known
     """
 
     def __init__(self) -> None:
@@ -45,14 +48,14 @@ class Told:
         return True
 
 
-class SpawnedWay:
+class SpawnedChannel:
     """What the keeper has given the program that it started."""
 
     def __init__(self, stream: BinaryIO, mark: bytes) -> None:
         self._stream = stream
         self._mark = mark
         self._fds = (-1, -1)
-        self.told = Told()
+        self.signals = SpawnedSignals()
 
     def take_streams(self) -> None:
         """Keep descriptors of our own, whatever becomes of fd 1 and 2; there is nobody behind fd 0."""
@@ -61,9 +64,9 @@ class SpawnedWay:
         os.dup2(nothing, 0)
         os.close(nothing)
 
-    def open_outlet(self, interrupts: Interrupts) -> Outlet:
+    def open_writer(self, interrupts: Interrupts) -> FrameWriter:
         """The way to the keeper."""
-        return SpawnedOutlet(self._fds, self._mark, interrupts, self.told)
+        return SpawnedFrameWriter(self._fds, self._mark, interrupts, self.signals)
 
     def receive(self) -> bytes:
         """Wait for requests; ``b""`` once the keeper has closed its end."""
@@ -73,14 +76,14 @@ class SpawnedWay:
             return b""
 
 
-class SpawnedOutlet(Outlet):
+class SpawnedFrameWriter(FrameWriter):
     """Sends frames through the pipes behind fd 1 and 2."""
 
-    def __init__(self, fds: Tuple[int, int], mark: bytes, interrupts: Interrupts, told: Told) -> None:
+    def __init__(self, fds: Tuple[int, int], mark: bytes, interrupts: Interrupts, signals: KeeperSignals) -> None:
         self._fds = fds
         self._mark = mark
         (self._sign,) = marked_frames.pieces(mark, b"")
-        super().__init__(interrupts, told)
+        super().__init__(interrupts, signals)
 
     def write(self, kind: int, text: str) -> None:
         """Text that Python wrote to a stream; ``kind`` is `frames.STDOUT` or `frames.STDERR`."""

@@ -23,7 +23,8 @@ DEVICES = ("/dev/std", "/dev/fd/", "/proc/self/fd/")  #: what names a descriptor
 class UserStreams:
     """Finds and flushes them.
 
-    :ivar opened: whether something was opened since the last look that may be one of them
+    Attributes:
+        opened: whether something was opened since the last look that may be one of them
     """
 
     def __init__(self) -> None:

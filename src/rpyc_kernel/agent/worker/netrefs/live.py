@@ -15,6 +15,8 @@ import threading
 from collections import deque
 
 from ... import frames, wire
+from ..frontend import Frontend
+from ..io.frame_writer import FrameWriter
 from ..request_context import current
 
 TYPE_CHECKING = False
@@ -22,38 +24,39 @@ if TYPE_CHECKING:
     from typing import Any, Deque, Dict, List, Optional, Set, Tuple
 
     from ...wire import Bytes, Json, Message
-    from ..frontend import Port
+    from ..shells.protocol import Shell
 
-PIECE = 1 << 18  #: bytes of a frame in one message
-MAX_FRAME = wire.MAX_MESSAGE  #: bytes of one, either way
-GLANCE = (
-    0.2  #: seconds; in RPyC before 6 a thread may overlook its reply when another has read it, until it looks again
-)
+PIECE_BYTES = 1 << 18  #: of a frame, in one message
+MAX_FRAME_BYTES = wire.MAX_MESSAGE  #: of one, either way
+#: seconds; in RPyC before 6 a thread may overlook its reply when another has read it, until it looks again
+REPLY_POLL_INTERVAL_S = 0.2
+GIVES_OUT = frozenset([Frontend.__module__, FrameWriter.__module__])  #: modules in which an interrupt tears a frame
 
 
 class Live:
     """The connections of this session, by their ids. `take` is called on the sorter's thread.
 
-    :param shell: whose namespace they see
+    Args:
+        shell: whose namespace they see
     """
 
-    def __init__(self, port: Port, shell: Any) -> None:
-        self._port = port
+    def __init__(self, frontend: Frontend, shell: Shell) -> None:
+        self._frontend = frontend
         self._shell = shell
         self._served: Dict[str, Served] = {}
 
     def take(self, number: int, message: Message) -> None:
         """Do what a message says, without waiting."""
         name = str(message.content.get("connection", ""))
-        self._port.remember(number, message.parent)
+        self._frontend.remember(number, message.parent)
         if message.type == "rpyc_open":
-            served = self._served[name] = Served(self._port, name, message.content, self._shell)
+            served = self._served[name] = Served(self._frontend, name, message.content, self._shell)
             served.start(number)
             return
         known = self._served.get(name)
         if known is None:
             if message.type == "rpyc_msg":
-                say_closed(self._port, name, "it is not known there")
+                say_closed(self._frontend, name, "it is not known there")
         elif message.type == "rpyc_msg":
             known.frames.put(number, message)
         elif message.type == "rpyc_abandon":
@@ -72,9 +75,9 @@ class Live:
 class Served:
     """One connection, and the threads that serve it: one, and those whose requests were given up by who made them."""
 
-    def __init__(self, port: Port, name: str, content: Json, shell: Any) -> None:
-        self.frames = Frames(port, name)
-        self._port = port
+    def __init__(self, frontend: Frontend, name: str, content: Json, shell: Shell) -> None:
+        self.frames = Frames(frontend, name)
+        self._frontend = frontend
         self._name = name
         self._timeout = content.get("timeout")
         self._shell = shell
@@ -108,7 +111,7 @@ class Served:
             if self._thread is threading.current_thread():
                 self.start(number)
         except BaseException as error:
-            say_closed(self._port, self._name, "%s: %s" % (type(error).__name__, error))
+            say_closed(self._frontend, self._name, "%s: %s" % (type(error).__name__, error))
         finally:
             self.frames.forget(threading.current_thread())
 
@@ -120,23 +123,24 @@ class Served:
             raise RuntimeError(text) from None
         self.frames.old = service.IS_OLD
         if self.frames.old:
-            self.frames.patience = GLANCE
+            self.frames.patience = REPLY_POLL_INTERVAL_S
         return service.connect(self.frames, self._shell.facade.user_ns, self._timeout)
 
 
 class Frames:
     """What RPyC calls a channel: frames in and out, of one connection.
 
-    :ivar old: whether the RPyC here is older than 6, whose envelopes look different
-    :ivar serving: whether a request is being served
+    Attributes:
+        old: whether the RPyC here is older than 6, whose envelopes look different
+        serving: whether a request is being served
     """
 
-    def __init__(self, port: Port, name: str) -> None:
+    def __init__(self, frontend: Frontend, name: str) -> None:
         self.closed = False
         self.old = False
         self.patience: Optional[float] = None
         self.serving = False
-        self._port = port
+        self._frontend = frontend
         self._name = name
         self._pieces: List[bytes] = []
         self._size = 0
@@ -149,8 +153,8 @@ class Frames:
         if message.content.get("more"):
             self._pieces += map(bytes, message.buffers)
             self._size += sum(map(len, message.buffers))
-            if self._size > MAX_FRAME:
-                say_closed(self._port, self._name, "a message of more than %d bytes" % MAX_FRAME)
+            if self._size > MAX_FRAME_BYTES:
+                say_closed(self._frontend, self._name, "a message of more than %d bytes" % MAX_FRAME_BYTES)
                 self.close()
             return
         for buffer in message.buffers:
@@ -188,16 +192,16 @@ class Frames:
         """Send a frame."""
         if self.closed:
             raise EOFError("the kernel has closed it")
-        if len(data) > MAX_FRAME:
-            raise wire.MessageTooLong(len(data), MAX_FRAME)
+        if len(data) > MAX_FRAME_BYTES:
+            raise wire.MessageTooLong(len(data), MAX_FRAME_BYTES)
         rest: Bytes = memoryview(to_rpyc_6(data) if self.old else data)
-        while len(rest) > PIECE:
-            self._publish({"more": True}, rest[:PIECE], frames.MESSAGE)
-            rest = rest[PIECE:]
+        while len(rest) > PIECE_BYTES:
+            self._publish({"more": True}, rest[:PIECE_BYTES], frames.MESSAGE)
+            rest = rest[PIECE_BYTES:]
         self._publish({}, rest, frames.URGENT)
 
     def _publish(self, content: Json, data: Bytes, kind: int) -> None:
-        self._port.publish("rpyc_msg", dict(content, connection=self._name), buffers=[data], kind=kind)
+        self._frontend.publish("rpyc_msg", dict(content, connection=self._name), buffers=[data], kind=kind)
 
     def close(self) -> None:
         """No more frames, either way."""
@@ -222,9 +226,9 @@ class Frames:
         raise OSError("this connection travels inside a session, and has no socket of its own")
 
 
-def say_closed(port: Port, name: str, reason: str) -> None:
+def say_closed(frontend: Frontend, name: str, reason: str) -> None:
     """Tell the kernel that a connection is no more."""
-    port.publish("rpyc_close", {"connection": name, "reason": reason}, kind=frames.URGENT)
+    frontend.publish("rpyc_close", {"connection": name, "reason": reason}, kind=frames.URGENT)
 
 
 def interrupt(thread: threading.Thread, waits_at: Frames) -> None:
@@ -241,7 +245,7 @@ def interrupt(thread: threading.Thread, waits_at: Frames) -> None:
         return
     frame = sys._current_frames().get(thread.ident)
     while frame is not None:
-        if frame.f_code is Frames.poll.__code__ or frame.f_globals.get("__name__", "").endswith((".outlet", ".port")):
+        if frame.f_code is Frames.poll.__code__ or frame.f_globals.get("__name__") in GIVES_OUT:
             waits_at.stop(thread)
             return
         frame = frame.f_back
@@ -260,7 +264,8 @@ def from_rpyc_6(frame: bytes) -> bytes:
 def to_rpyc_6(frame: bytes) -> bytes:
     """A frame of an older one as RPyC 6 writes it.
 
-    :raises ValueError: it is none
+    Raises:
+        ValueError: it is none
     """
     if frame[0] != _TRIPLE:
         raise ValueError("a frame that no RPyC writes")

@@ -257,7 +257,8 @@ def _of_user(tb: Optional[TracebackType]) -> Optional[TracebackType]:
 def connect(frames: Frames, namespace: Dict[str, Any], timeout: Optional[float]) -> SessionConnection:
     """A connection over these frames.
 
-    :param timeout: seconds that a callback to the kernel's side may take
+    Args:
+        timeout: seconds that a callback to the kernel's side may take
     """
     service = SessionService(namespace)
     config: Dict[str, Any] = {"sync_request_timeout": timeout, "bind_threads": False}

@@ -10,10 +10,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ..frontend import Port
+    from ..frontend import Frontend
 
 
-def install(port: Port) -> None:
+def install(frontend: Frontend) -> None:
     """Make ``show`` a builtin: so it is no variable of the user's, who may have one of that name."""
 
     def show(frame: Any, *, bgr: bool = False, fps: float = 30.0, quality: int = 85, id: str = "") -> None:
@@ -33,11 +33,11 @@ def install(port: Port) -> None:
         id
             each has a place of its own in the cell
         """
-        if port.screen is None:
+        if frontend.screen is None:
             from .screen import Screen
 
-            port.screen = Screen(port)
-        port.screen.show(frame, bgr=bgr, fps=fps, quality=quality, id=id)
+            frontend.screen = Screen(frontend)
+        frontend.screen.show(frame, bgr=bgr, fps=fps, quality=quality, id=id)
 
     def mind_maixpy(module: Any) -> None:
         from .maixpy import mind

@@ -22,7 +22,8 @@ SMALL = 128 * 128  #: pixels up to which everything is PNG: JPEG would blur what
 def encode(picture: Picture, quality: int, part: int = 1) -> Encoded:
     """Make it JPEG, or PNG where nothing may be lost or nothing else is there.
 
-    :param part: leave only every so many-th pixel
+    Args:
+        part: leave only every so many-th pixel
     """
     size = (picture.width, picture.height)
     lossy = quality < LOSSLESS and size[0] * size[1] > SMALL and _has_colours_only(picture)

@@ -28,7 +28,8 @@ def allowance(carries: int) -> int:
 class Fitting:
     """Encodes the pictures of one display, each as well as the link allows. What was too much is not tried each time.
 
-    :ivar reduced: whether the last one is less than was asked for
+    Attributes:
+        reduced: whether the last one is less than was asked for
     """
 
     def __init__(self) -> None:

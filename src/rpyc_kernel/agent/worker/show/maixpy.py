@@ -17,7 +17,8 @@ _SEEN = "_rpyc_kernel_shows"
 def mind(module: Any, show: Callable[..., None]) -> None:
     """See to it that what is shown is shown here too.
 
-    :param module: the package ``maix``, or its ``display``, just imported
+    Args:
+        module: the package ``maix``, or its ``display``, just imported
     """
     display = getattr(module, "display", None) if module.__name__ == "maix" else module
     if display is None or hasattr(display, _SEEN):

@@ -24,8 +24,9 @@ MOST = 1 << 27  #: pixels
 class Picture:
     """Pixels that are not encoded yet.
 
-    :ivar pixels: a numpy array of height x width (x channels), the bytes of such a one, or a PIL image
-    :ivar mode: ``L``, ``RGB``, ``RGBA``, ``BGR`` or ``BGRA``; of a PIL image its own
+    Attributes:
+        pixels: a numpy array of height x width (x channels), the bytes of such a one, or a PIL image
+        mode: ``L``, ``RGB``, ``RGBA``, ``BGR`` or ``BGRA``; of a PIL image its own
     """
 
     __slots__ = ("height", "mode", "pixels", "width")
@@ -56,8 +57,9 @@ class Picture:
 class Encoded:
     """A finished picture, ``data`` of the type ``mime``.
 
-    :ivar width: in pixels, as `height`; 0 where nobody has looked
-    :ivar shrunk: it has fewer pixels, and is to be shown as large as that
+    Attributes:
+        width: in pixels, as `height`; 0 where nobody has looked
+        shrunk: it has fewer pixels, and is to be shown as large as that
     """
 
     __slots__ = ("data", "height", "mime", "shrunk", "width")
@@ -90,8 +92,9 @@ if TYPE_CHECKING:
 def read(frame: Any, bgr: bool, quality: int) -> Union[Picture, Encoded, Drawing]:
     """What an object shows.
 
-    :raises TypeError: nothing, as far as we know
-    :raises ValueError: it is a picture of a shape or type that can't be shown
+    Raises:
+        TypeError: nothing, as far as we know
+        ValueError: it is a picture of a shape or type that can't be shown
     """
     if isinstance(frame, (bytes, bytearray)):
         return _of_bytes(bytes(frame))
@@ -116,7 +119,8 @@ def read(frame: Any, bgr: bool, quality: int) -> Union[Picture, Encoded, Drawing
 def check_range(picture: Shown) -> None:
     """Floats above 1 are mostly meant to be something else.
 
-    :raises ValueError: there are some
+    Raises:
+        ValueError: there are some
     """
     if isinstance(picture, Picture) and picture.is_array and picture.pixels.dtype.kind == "f":
         if picture.pixels.max() > 1.0:

@@ -17,8 +17,9 @@ _UP = 2  #: the filter by which each line is what differs from the one above
 def encode_png(width: int, height: int, pixels: Any, part: int = 1) -> bytes:
     """Encode 8-bit grey, RGB or RGBA.
 
-    :param pixels: an array of uint8 or bytes, line by line
-    :param part: leave only every so many-th pixel of every so many-th line
+    Args:
+        pixels: an array of uint8 or bytes, line by line
+        part: leave only every so many-th pixel of every so many-th line
     """
     size = pixels.nbytes if hasattr(pixels, "nbytes") else len(pixels)
     channels = size // (width * height)

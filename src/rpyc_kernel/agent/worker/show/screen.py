@@ -25,7 +25,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, Optional, Tuple
 
-    from ..frontend import Port
+    from ..frontend import Frontend
     from .pictures import Encoded, Shown
 
 QUICK = 0.01  #: seconds of work for a picture that the code which shows it can spare
@@ -38,15 +38,16 @@ WHOLE_SECONDS = 1.0  #: that the last picture of many may take in the quality th
 class Place:
     """Where the pictures of one id of one cell are shown.
 
-    :ivar number: of the cell's request
-    :ivar display_id: "" until something is shown
-    :ivar waiting: the newest picture, if it was not sent yet
-    :ivar spare: one of ours whose memory may be used again
-    :ivar reduced: the last one that was sent, if the link could not carry it as it is
-    :ivar due: the time at which the next is to be sent
-    :ivar rested: the time before which none may be sent
-    :ivar work: seconds that the last one took
-    :ivar sending: held by whoever makes and sends one, so that they stay in order
+    Attributes:
+        number: of the cell's request
+        display_id: "" until something is shown
+        waiting: the newest picture, if it was not sent yet
+        spare: one of ours whose memory may be used again
+        reduced: the last one that was sent, if the link could not carry it as it is
+        due: the time at which the next is to be sent
+        rested: the time before which none may be sent
+        work: seconds that the last one took
+        sending: held by whoever makes and sends one, so that they stay in order
     """
 
     def __init__(self, number: int) -> None:
@@ -81,8 +82,8 @@ class Place:
 class Screen:
     """Shows pictures. `show` may be called on any thread."""
 
-    def __init__(self, port: Port) -> None:
-        self._port = port
+    def __init__(self, frontend: Frontend) -> None:
+        self._frontend = frontend
         self._places: Dict[Tuple[int, str], Place] = {}
         # An interrupt may come within the `__enter__` of a condition, which would then be locked for ever; not so here.
         self._lock = threading.Lock()  # guards them
@@ -93,14 +94,15 @@ class Screen:
     def show(self, frame: Any, *, bgr: bool, fps: float, quality: int, id: str) -> None:
         """See ``show`` in `install`.
 
-        :raises TypeError: that is no picture
-        :raises ValueError: it is one that can't be shown, or an option is out of range
+        Raises:
+            TypeError: that is no picture
+            ValueError: it is one that can't be shown, or an option is out of range
         """
         if not fps > 0:
             raise ValueError("show() takes fps above 0, not %r." % (fps,))
         if not 1 <= quality <= 100:
             raise ValueError("show() takes a quality from 1 to 100, not %r." % (quality,))
-        if self._port.outlet.forked:
+        if self._frontend.writer.forked:
             return  # the cell is its parent's
         found = read(frame, bgr, quality)
         place = self._place(str(id))
@@ -136,7 +138,7 @@ class Screen:
     # --- what waits
 
     def _place(self, id: str) -> Place:
-        key = (started_by() or self._port.request, id)  # a camera's thread stays where it began to show
+        key = (started_by() or self._frontend.request, id)  # a camera's thread stays where it began to show
         with self._lock:
             place = self._places.get(key)
             if place is None:
@@ -190,8 +192,9 @@ class Screen:
     def _send(self, place: Place, first: Optional[Shown] = None, whole: bool = False) -> None:
         """Make and send the picture that waits, if there is one.
 
-        :param first: this one instead, whose memory is the user's
-        :param whole: the last one once more, as it is, unless that would take too long
+        Args:
+            first: this one instead, whose memory is the user's
+            whole: the last one once more, as it is, unless that would take too long
         """
         found, sent = first, False
         try:
@@ -208,7 +211,7 @@ class Screen:
                 if found is None:
                     return
                 started, worked = time.monotonic(), time.thread_time()
-                carries = self._port.outlet.carries
+                carries = self._frontend.writer.carries
                 picture = place.fitting.encode(found, place.quality, 0 if whole else allowance(carries))
                 if whole and carries and place.sent > 1 and len(picture.data) > carries * WHOLE_SECONDS:
                     return
@@ -216,8 +219,8 @@ class Screen:
                 packet = self._packet(
                     place.number, display_id, picture, "update_display_data" if known else "display_data"
                 )
-                with self._port.outlet.whole:  # an interrupt waits until both are done
-                    self._port.outlet.send(frames.PICTURE, place.number, packet)
+                with self._frontend.writer.whole:  # an interrupt waits until both are done
+                    self._frontend.writer.send(frames.PICTURE, place.number, packet)
                     with self._lock:
                         place.display_id = display_id if place.cleared == cleared else ""
                     sent = True
@@ -246,4 +249,4 @@ class Screen:
             "metadata": {picture.mime: size} if picture.shrunk else {},
             "transient": {"display_id": display_id},
         }
-        return wire.image_packet(kind, self._port.parents.get(number, ""), content, picture.mime, picture.data)
+        return wire.image_packet(kind, self._frontend.parents.get(number, ""), content, picture.mime, picture.data)

@@ -24,7 +24,8 @@ VOLATILE = "rootmodules_cache"  #: what completion of imports remembers: not wor
 class Database(MutableMapping):  # type: ignore[type-arg]
     """A mapping of names, with slashes in them, to whatever can be pickled.
 
-    :param root: the folder; made once something is stored
+    Args:
+        root: the folder; made once something is stored
     """
 
     def __init__(self, root: str) -> None:

@@ -1,4 +1,4 @@
-"""IPython's ``InteractiveShell`` as a notebook's: what it shows goes through the port. Imported where IPython is."""
+"""IPython's ``InteractiveShell`` as a notebook's, which publishes what it shows. Imported where IPython is."""
 
 from __future__ import annotations
 
@@ -35,10 +35,11 @@ if TYPE_CHECKING:
     from ....wire import Json
 
 
-class PortDisplayHook(Claims, DisplayHook):  # type: ignore[misc]
+class FrontendDisplayHook(Claims, DisplayHook):  # type: ignore[misc]
     """Publishes the last value of a cell.
 
-    :ivar shows: while a value is being shown
+    Attributes:
+        shows: while a value is being shown
     """
 
     shows = False
@@ -53,7 +54,7 @@ class PortDisplayHook(Claims, DisplayHook):  # type: ignore[misc]
     def write_format_data(self, format_dict: Any, md_dict: Any = None) -> None:
         """Publish the formats of a value."""
         content = {"execution_count": self.prompt_count, "data": format_dict, "metadata": md_dict or {}}
-        self.port.publish("execute_result", content)
+        self.frontend.publish("execute_result", content)
 
     def finish_displayhook(self) -> None:
         """Nothing is printed after a value."""
@@ -102,7 +103,7 @@ class ZMQDisplayPublisher(Claims, DisplayPublisher):  # type: ignore[misc]
             if message is None:
                 return
         if message is None:
-            self.port.publish(msg_type, content)
+            self.frontend.publish(msg_type, content)
         else:
             self.session.send(self.pub_socket, message)
 
@@ -221,7 +222,7 @@ class ZMQInteractiveShell(Claims, InteractiveShell):  # type: ignore[misc]
             return
         if self.displayhook.shows:
             self._failed_display = content
-        self.port.publish("error", content)
+        self.frontend.publish("error", content)
 
     def showtraceback(
         self,
@@ -232,12 +233,12 @@ class ZMQInteractiveShell(Claims, InteractiveShell):  # type: ignore[misc]
         **more: Any,
     ) -> None:
         """Show an error, also one that IPython can't format."""
-        self.port.failed()
+        self.frontend.failed()
         try:
             if not self._show_too_much(exc_tuple, exception_only):
                 super().showtraceback(exc_tuple, filename, tb_offset, exception_only, **more)
         except Unmasked:  # the debugger that %pdb has opened was stopped; the error was shown before
-            self.port.failed()
+            self.frontend.failed()
 
     def showsyntaxerror(self, filename: Any = None, *args: Any, **options: Any) -> None:
         """Show a SyntaxError, also one that IPython can't format."""
@@ -321,7 +322,7 @@ def _make_instance(app: IPKernelApp, wanted: Config) -> Any:
     config.HistoryManager.enabled = False  # a file that all sessions of the user write into; who wants it says so
     config.IPKernelApp.quiet = True  # tqdm and others take its presence for that of a notebook
     config.merge(wanted)
-    classes = {"displayhook_class": PortDisplayHook, "display_pub_class": ZMQDisplayPublisher}
+    classes = {"displayhook_class": FrontendDisplayHook, "display_pub_class": ZMQDisplayPublisher}
     config.InteractiveShell.update(classes)
     return ZMQInteractiveShell.instance(
         config=config, ipython_dir=app.ipython_dir, profile_dir=app.profile_dir, **classes

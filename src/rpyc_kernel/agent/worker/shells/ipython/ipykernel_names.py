@@ -27,7 +27,7 @@ def take_names(*classes: type) -> None:
     when_imported("ipykernel.connect", _have_no_connection_file)
 
 
-class AppStandIn:
+class AppShim:
     """``IPKernelApp.instance()``: passes for ipykernel's application, and has what belongs to the session."""
 
     def __init__(self, kernel: Any) -> None:
@@ -35,7 +35,7 @@ class AppStandIn:
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
-        return getattr(sys.modules.get("ipykernel.kernelapp"), "IPKernelApp", AppStandIn)
+        return getattr(sys.modules.get("ipykernel.kernelapp"), "IPKernelApp", AppShim)
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError("%s: the session on %s has no ipykernel application" % (name, socket.gethostname()))
@@ -48,7 +48,7 @@ def stand_in(kernel: Any, displayhook: type) -> None:
         kernelbase.Kernel._instance = kernel
 
     def adopt_app(kernelapp: Any) -> None:
-        kernelapp.IPKernelApp._instance = AppStandIn(kernel)
+        kernelapp.IPKernelApp._instance = AppShim(kernel)
 
     when_imported("ipykernel.kernelbase", adopt)
     when_imported("ipykernel.kernelapp", adopt_app)

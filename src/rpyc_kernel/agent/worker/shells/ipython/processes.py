@@ -61,7 +61,8 @@ def _in_users_shell(command: Any) -> Any:
 def _run_scripts_our_way(script: Any) -> None:
     """Let ``%%script`` and what is made of it (``%%bash``, ``%%sh`` …) run programs our way.
 
-    :param script: the module ``IPython.core.magics.script``, which IPython 9 imports with the first such cell only
+    Args:
+        script: the module ``IPython.core.magics.script``, which IPython 9 imports with the first such cell only
     """
     theirs = script.ScriptMagics.shebang
 

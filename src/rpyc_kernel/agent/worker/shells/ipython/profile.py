@@ -44,8 +44,11 @@ class SessionProfile(ProfileDir):  # type: ignore[misc]
 class IPKernelApp(InteractiveShellApp):  # type: ignore[misc]
     """What IPython's application is to its shell; its name is that of ipykernel's, for the sake of ``c.IPKernelApp``.
 
-    :param wanted: the name of the profile
-    :ivar said: what is to be told of it in the first cell
+    Args:
+        wanted: the name of the profile
+
+    Attributes:
+        said: what is to be told of it in the first cell
     """
 
     def __init__(self, wanted: str) -> None:
@@ -83,7 +86,8 @@ class IPKernelApp(InteractiveShellApp):  # type: ignore[misc]
     def begin(self, shell: Any) -> None:
         """Load extensions and run startup files, in the first cell, so that what they show is seen and can be stopped.
 
-        :raises KeyboardInterrupt: one was stopped
+        Raises:
+            KeyboardInterrupt: one was stopped
         """
         self.shell = shell
         sys.stderr.write("".join(line + "\n" for line in self.said))

@@ -24,8 +24,11 @@ INLINE = "module://matplotlib_inline.backend_inline"
 class IPythonShell:
     """The shell of a session on a machine with IPython; see "Shells" in ``docs/architecture.md``.
 
-    :param profile: the name of the user's profile
-    :ivar in_a_hurry: whether completion has to do without jedi
+    Args:
+        profile: the name of the user's profile
+
+    Attributes:
+        in_a_hurry: whether completion has to do without jedi
     """
 
     def __init__(self, profile: str = "default") -> None:
@@ -161,7 +164,8 @@ class IPythonShell:
 async def _run(shell: Any, code: str, silent: bool, store: bool, transformed: str, failed: Any) -> Tuple[Any, Any]:
     """Run a cell and the hooks after it, whose errors are shown and are not the cell's.
 
-    :returns: the exception that ended the cell, or None, and the ``error`` message that told of it, or None
+    Returns:
+        the exception that ended the cell, or None, and the ``error`` message that told of it, or None
     """
     result = None
     options = {"transformed_cell": transformed, "preprocessing_exc_tuple": failed}

@@ -30,7 +30,8 @@ class Farewell:
 class Events:
     """Functions to be called around cells: ``pre_execute``, ``pre_run_cell``, ``post_execute``, ``post_run_cell``.
 
-    :ivar callbacks: of each of these events, in their order, as in IPython
+    Attributes:
+        callbacks: of each of these events, in their order, as in IPython
     """
 
     _NAMES = ("pre_execute", "pre_run_cell", "post_execute", "post_run_cell")

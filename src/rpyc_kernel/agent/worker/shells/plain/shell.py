@@ -18,20 +18,13 @@ from .magics.usage import CellInfo, Outcome, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional, Protocol, Tuple
+    from typing import Any, Dict, List, Optional, Tuple
 
+    from ...kernel_shim import KernelShim
+    from ..protocol import ShellOutput
     from .language.compiling import Step
 
     Content = Dict[str, Any]
-
-    class Port(Protocol):
-        """What the shell asks of the worker (``worker/frontend.py``)."""
-
-        def publish(
-            self, msg_type: str, content: Content, metadata: Optional[Content] = None, buffers: Any = None
-        ) -> None: ...
-
-        def failed(self) -> None: ...
 
 
 class PlainShell:
@@ -44,10 +37,10 @@ class PlainShell:
     name = "plain"
     in_a_hurry = False  #: completion never takes long
 
-    def __init__(self, port: Port) -> None:
-        self.port = port
+    def __init__(self, frontend: ShellOutput) -> None:
+        self.frontend = frontend
         self.execution_count = 1
-        self.kernel: Any = None  #: set by the worker: what ``get_ipython().kernel`` gives
+        self.kernel: KernelShim  #: what ``get_ipython().kernel`` gives; set by the worker
         self.compiler = Compiler()
         self.captured: Optional[List[Tuple[str, Content]]] = None  #: where ``%%capture`` collects displays
         self.payload: List[Content] = []
@@ -249,7 +242,7 @@ class PlainShell:
         if self.captured is not None:
             self.captured.append((msg_type, content))
             return
-        self.port.publish(msg_type, content)
+        self.frontend.publish(msg_type, content)
 
     def displayhook(self, value: Any) -> None:
         """`sys.displayhook`: shows the last value of a cell and remembers it."""
@@ -265,7 +258,7 @@ class PlainShell:
     # --- replies
 
     def _failed(self, error: BaseException, count: int) -> Content:
-        self.port.failed()
+        self.frontend.failed()
         self.captured = None
         content = self.show_error(error)
         return self._reply(content, count)

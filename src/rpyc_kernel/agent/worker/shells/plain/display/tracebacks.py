@@ -117,7 +117,8 @@ def is_ours(frame: FrameType) -> bool:
 def _format_chain(error: BaseException, shown: Optional[Dict[int, BaseException]] = None, depth: int = 0) -> List[str]:
     """The lines of an exception, and before it those of what led to it.
 
-    :param shown: by id, the exceptions that have been shown: each is shown once, however they hang together
+    Args:
+        shown: by id, the exceptions that have been shown: each is shown once, however they hang together
     """
     shown = {} if shown is None else shown
     chain: List[Tuple[BaseException, str]] = []

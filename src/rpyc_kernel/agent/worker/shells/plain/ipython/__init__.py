@@ -84,7 +84,8 @@ class StandIns:
     def find_spec(self, name: str) -> Optional[ModuleSpec]:
         """The spec of a module for the code that imports it just now: None if that is a library's.
 
-        :raises ImportError: the stand-in has no such thing
+        Raises:
+            ImportError: the stand-in has no such thing
         """
         importer, wanted, listed = _import_of(name)
         if importer is None or not is_users(importer.f_globals):

@@ -21,9 +21,10 @@ _ELEMENT = (
 class Audio(DisplayObject):
     """Sound: a file, a URL, the bytes of a file, or samples.
 
-    :param data: as samples a list of numbers, or a numpy array; one of two dimensions has a row for each channel
-    :param rate: of samples, in hertz
-    :param normalize: make samples as loud as may be; else they have to lie between -1 and 1
+    Args:
+        data: as samples a list of numbers, or a numpy array; one of two dimensions has a row for each channel
+        rate: of samples, in hertz
+        normalize: make samples as loud as may be; else they have to lie between -1 and 1
     """
 
     _binary = True

@@ -58,8 +58,9 @@ _FORMATS: Dict[str, Tuple[Tuple[bytes, ...], Callable[[bytes], Tuple[int, int]]]
 class Image(DisplayObject):
     """A PNG, JPEG, GIF or WebP picture: embedded, or with ``url=`` alone fetched by the front end.
 
-    :param format: of the data; else it is told by the name of the file, or by how the data begins
-    :param retina: show it half as large, for screens with twice the pixels
+    Args:
+        format: of the data; else it is told by the name of the file, or by how the data begins
+        retina: show it half as large, for screens with twice the pixels
     """
 
     _binary = True
@@ -152,7 +153,8 @@ class Image(DisplayObject):
 class Video(DisplayObject):
     """A video: a URL that the front end plays, or a file or data that is embedded.
 
-    :param embed: None embeds files up to 64 MiB, which the front end can't reach on this machine; data needs True
+    Args:
+        embed: None embeds files up to 64 MiB, which the front end can't reach on this machine; data needs True
     """
 
     def __init__(

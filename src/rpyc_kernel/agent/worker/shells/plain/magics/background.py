@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 class Background:
     """A program, with the interface of `asyncio.subprocess.Process`, which IPython gives.
 
-    :param text: its stdin
-    :param keeps_stdout: keep what it writes to stdout, to be read from `stdout`; else nobody gets it
+    Args:
+        text: its stdin
+        keeps_stdout: keep what it writes to stdout, to be read from `stdout`; else nobody gets it
     """
 
     def __init__(self, command: List[str], text: str, keeps_stdout: bool, keeps_stderr: bool) -> None:

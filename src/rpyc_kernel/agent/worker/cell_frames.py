@@ -1,0 +1,89 @@
+"""Whose code a frame runs: a cell's, the event loop's, or our own. No I/O."""
+
+from __future__ import annotations
+
+from ..own_imports import PACKAGE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType, FrameType
+    from typing import Any, Dict, FrozenSet, List, Optional, Tuple
+
+    Place = Tuple[CodeType, int]  # a function, and a line in it
+
+OURS = PACKAGE + "."
+SHELLS = (OURS, "IPython.", "comm.")  #: modules that stand between a cell's frames and ours
+LOOPS = ("asyncio", "selectors")
+DEBUGGERS = ("pdb", "IPython.core.debugger")
+
+
+class CellFrames:
+    """Tells the frames of cells from those of the code that drives cells, the *machinery*.
+
+    Args:
+        machinery: the globals of modules whose code drives cells.
+
+    Attributes:
+        driving: the functions of the machinery that call the code of cells; set by `cells.Cells`.
+    """
+
+    def __init__(self, *machinery: Dict[str, Any]) -> None:
+        self.machinery = list(machinery)
+        self.driving: FrozenSet[CodeType] = frozenset()
+
+    def is_machinery(self, frame: Optional[FrameType]) -> bool:
+        """Whether a frame runs the code that drives cells: an exception raised there would be lost."""
+        return frame is not None and any(frame.f_globals is each for each in self.machinery)
+
+    def is_driven(self, frame: Optional[FrameType]) -> bool:
+        """Whether a frame belongs to the code of a cell or callback that is being driven.
+
+        The event loop's own code runs in the context of the cell too, right behind a step of it; an exception there
+        would lose the next step, and the cell would never end.
+        """
+        if self.is_machinery(frame):
+            return False
+        while frame is not None:
+            if frame.f_code in self.driving:
+                return True
+            frame = frame.f_back
+        return False
+
+    def of_user(self, frame: Optional[FrameType]) -> List[FrameType]:
+        """A frame and its callers, up to the outermost one of the cell, without the shell's frames and ours."""
+        found = []
+        while frame is not None and frame.f_code not in self.driving and not is_loops(frame):
+            found.append(frame)
+            frame = frame.f_back
+        if frame is None:
+            return []  # no request's code
+        while found and module_of(found[-1]).startswith(SHELLS):
+            found.pop()
+        return [each for each in found if not module_of(each).startswith(OURS)]
+
+    def places(self, frame: Optional[FrameType]) -> List[Place]:
+        """The lines at which a frame and its callers are, up to the outermost one of the cell."""
+        found = []
+        while frame is not None and frame.f_code not in self.driving:
+            found.append((frame.f_code, frame.f_lineno))
+            frame = frame.f_back
+        return found
+
+
+def is_loops(frame: Optional[FrameType]) -> bool:
+    """Whether a frame runs code of asyncio's."""
+    return frame is not None and module_of(frame).startswith(LOOPS)
+
+
+def holds_debugger(frame: Optional[FrameType]) -> bool:
+    """Whether a frame or one of its callers runs a debugger's code."""
+    while frame is not None:
+        if module_of(frame) in DEBUGGERS:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def module_of(frame: FrameType) -> str:
+    """The name of the module whose code a frame runs."""
+    return str(frame.f_globals.get("__name__", ""))

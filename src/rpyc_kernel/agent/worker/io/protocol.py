@@ -1,0 +1,42 @@
+"""What the worker asks of the way to its keeper, which differs for a forked and a spawned one. Types only."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol, Tuple
+
+    from ..interrupts import Interrupts
+    from .frame_writer import FrameWriter
+
+    class KeeperSignals(Protocol):
+        """What the keeper tells its worker beside requests: `shared_page.Page`, or `spawned.SpawnedSignals`.
+
+        Attributes:
+            carries: bytes a second that the link to the kernel carries; 0 while that isn't known.
+        """
+
+        carries: int
+
+        @property
+        def interrupt(self) -> Tuple[int, int]:
+            """The serial number of the last interrupt, and the number of the request that it is meant for."""
+
+        def note_interrupt(self, __number: int) -> bool:
+            """Note that an interrupt for this request has come; returns whether the worker has to send the signal."""
+
+    class KeeperChannel(Protocol):
+        """The worker's end of the channel to its keeper: `forked.ForkedChannel` or `spawned.SpawnedChannel`."""
+
+        @property
+        def signals(self) -> KeeperSignals:
+            """What comes beside requests."""
+
+        def take_streams(self) -> None:
+            """Give the process the fd 0, 1 and 2 of a worker."""
+
+        def open_writer(self, interrupts: Interrupts) -> FrameWriter:
+            """Open the way out, for frames."""
+
+        def receive(self) -> bytes:
+            """Wait for bytes of requests; ``b""`` once the keeper has closed its end."""

@@ -1,0 +1,93 @@
+"""The shell that runs cells, as the worker sees it, and what it has of the worker. Types only.
+
+Two implement it: `ipython.shell.IPythonShell` and `plain.shell.PlainShell`. ``Json`` is the content of a Jupyter
+message (https://jupyter-client.readthedocs.io/en/stable/messaging.html).
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, Optional, Protocol, Sequence, Set, Tuple
+
+    from ...wire import Bytes, Json
+    from ..kernel_shim import KernelShim
+
+    class Shell(Protocol):
+        """Runs cells, and answers what is asked about them.
+
+        ``complete``, ``inspect`` and ``is_complete`` are called on another thread than cells, also while one runs; they
+        run no properties of the user's objects.
+
+        Attributes:
+            name: ``plain``, or ``IPython 8.12.3``.
+            execution_count: of the next cell; the worker sets it before a cell where the kernel counts.
+            in_a_hurry: whether `complete` has to do without what takes long; set by the worker.
+            kernel: what ``get_ipython().kernel`` gives; set by the worker.
+        """
+
+        name: str
+        execution_count: int
+        in_a_hurry: bool
+        kernel: KernelShim
+
+        @property
+        def facade(self) -> ShellFacade:
+            """What ``get_ipython()`` gives."""
+
+        async def execute(
+            self, code: str, silent: bool, store_history: bool, user_expressions: Dict[str, str], allow_stdin: bool
+        ) -> Json:
+            """Run a cell and publish its ``error`` message if it fails; never raises what the cell raises.
+
+            Returns:
+                The content of its ``execute_reply``.
+            """
+
+        def needs_loop(self, code: str) -> bool:
+            """Whether a cell may await something outside functions, so that it has to run inside an event loop."""
+
+        def cells(self) -> List[Tuple[str, str]]:
+            """File name and text of the cells that have run, as Python without magics."""
+
+        def complete(self, code: str, cursor_pos: int) -> Json:
+            """The content of a ``complete_reply``; offsets in code points."""
+
+        def inspect(self, code: str, cursor_pos: int, detail_level: int, omit_sections: Set[str]) -> Json:
+            """The content of an ``inspect_reply``."""
+
+        def is_complete(self, code: str) -> Json:
+            """The content of an ``is_complete_reply``."""
+
+    class ShellFacade(Protocol):
+        """What `KernelShim` and live connections use of ``get_ipython()``."""
+
+        @property
+        def user_ns(self) -> Dict[str, Any]:
+            """The variables of the cells."""
+
+        @property
+        def user_module(self) -> Any:
+            """The module in which cells run."""
+
+        @property
+        def execution_count(self) -> int:
+            """The number of the next cell."""
+
+        def __getattr__(self, name: str) -> Any:
+            """Whatever else IPython's shell has; AttributeError where there is no IPython."""
+
+    class ShellOutput(Protocol):
+        """What the built-in shell uses of `frontend.Frontend`."""
+
+        def publish(
+            self,
+            msg_type: str,
+            content: Json,
+            metadata: Optional[Json] = None,
+            buffers: Optional[Sequence[Bytes]] = None,
+        ) -> None:
+            """Send a message to whoever started the running code."""
+
+        def failed(self) -> None:
+            """The shell begins to report an error of the code that was running."""

@@ -1,0 +1,93 @@
+"""A request of a live connection that nobody waits for is interrupted, but not in the midst of a frame."""
+
+from __future__ import annotations
+
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from rpyc_kernel.agent.worker.frontend import Frontend
+from rpyc_kernel.agent.worker.io.frame_writer import FrameWriter
+from rpyc_kernel.agent.worker.netrefs.live import interrupt
+
+SECONDS = 10
+
+
+class Frames:
+    """Notes the threads that are to be stopped when they wait next."""
+
+    def __init__(self):
+        self.stopped = []
+
+    def stop(self, thread):
+        self.stopped.append(thread)
+
+
+class HeldUp:
+    """A call that does not return before it is let go."""
+
+    def __init__(self):
+        self.begun, self.let_go = threading.Event(), threading.Event()
+
+    def __call__(self, *_args):
+        self.begun.set()
+        assert self.let_go.wait(SECONDS)
+
+
+def publish(held_up):
+    writer = SimpleNamespace(request=7, forked=False, send_message=held_up)
+    Frontend(writer, SimpleNamespace(mute=False)).publish("rpyc_msg", {})
+
+
+def write(held_up):
+    writer = FrameWriter(SimpleNamespace(depth=0, leave=lambda: None), SimpleNamespace(carries=0))
+    writer._send_frame = held_up
+    writer.send(3, 7, b"message")
+
+
+@pytest.fixture
+def held_up():
+    held_up = HeldUp()
+    yield held_up
+    held_up.let_go.set()
+
+
+@pytest.mark.needs("posix")
+@pytest.mark.parametrize("give_out", [publish, write])
+def test_a_thread_that_gives_something_out_is_stopped_when_it_waits_next(give_out, held_up):
+    interrupted = []
+
+    def run():
+        try:
+            give_out(held_up)
+        except KeyboardInterrupt:
+            interrupted.append(give_out)
+
+    frames, thread = Frames(), threading.Thread(target=run)
+    thread.start()
+    assert held_up.begun.wait(SECONDS)
+    interrupt(thread, frames)
+    held_up.let_go.set()
+    thread.join(SECONDS)
+    assert frames.stopped == [thread]
+    assert interrupted == []
+
+
+def test_a_thread_that_runs_something_else_is_interrupted_there(held_up):
+    interrupted = []
+
+    def run():
+        try:
+            held_up()
+        except KeyboardInterrupt:
+            interrupted.append(True)
+
+    frames, thread = Frames(), threading.Thread(target=run)
+    thread.start()
+    assert held_up.begun.wait(SECONDS)
+    interrupt(thread, frames)
+    held_up.let_go.set()
+    thread.join(SECONDS)
+    assert frames.stopped == []
+    assert interrupted == [True]
