@@ -31,7 +31,9 @@ class Guarded:
     """Stands for a handler of the user's. While the main thread must not be interrupted, it waits.
 
     Args:
-        caught: called with what the handler has raised where no code of the user's runs
+        handler: the user's handler.
+        interrupts: says when the main thread must not be interrupted.
+        caught: called with what the handler has raised where no code of the user's runs.
     """
 
     def __init__(self, handler: Handler, interrupts: Interrupts, caught: Callable[[BaseException], None]) -> None:
@@ -55,7 +57,8 @@ def guard(interrupts: Interrupts, caught: Callable[[BaseException], None]) -> No
     """Guard all handlers that are set from now on; the user's code sees nothing of it.
 
     Args:
-        caught: called with what a handler has raised where no code of the user's runs
+        interrupts: says when the main thread must not be interrupted.
+        caught: called with what a handler has raised where no code of the user's runs.
     """
     set_handler, get_handler = signal.signal, signal.getsignal
 

@@ -36,13 +36,17 @@ _DTYPE = r"[<>|=]?[biufcSUmM][0-9]{0,9}(\[[0-9]{0,9}[a-zA-Zμ]{1,7}\])?\Z"  # as
 
 
 def pack(value: Any, name: str) -> Tuple[bytes, ...]:
-    """The JSON text of a value, and the buffers beside it.
+    """Pack a copy of plain data.
 
     Args:
-        name: what a message calls it
+        value: the data.
+        name: what an error's text calls it.
+
+    Returns:
+        The JSON text, and the buffers beside it.
 
     Raises:
-        TypeError: it isn't plain data; the text says which part of it
+        TypeError: it isn't plain data; the text says which part of it.
     """
     packer = _Packer()
     text = json.dumps(packer.write(value, name), separators=(",", ":"))

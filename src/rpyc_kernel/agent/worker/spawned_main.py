@@ -49,11 +49,12 @@ for _name in %r:
 
 
 def follow(spawn: Any, cells: Callable[[], Cells], folder: Optional[str]) -> None:
-    """Tell the processes that the module `multiprocessing.spawn` starts what the cells define.
+    """Give what the cells define to the processes that multiprocessing starts.
 
     Args:
-        cells: gives name and text of the cells that have run, as Python without magics
-        folder: where the file may lie; None for one of the system's
+        spawn: the module `multiprocessing.spawn`.
+        cells: gives file name and text of the cells that have run, as Python without magics.
+        folder: where the file may lie; None for one of the system's.
     """
     prepare = spawn.get_preparation_data
 

@@ -255,10 +255,12 @@ def _of_user(tb: Optional[TracebackType]) -> Optional[TracebackType]:
 
 
 def connect(frames: Frames, namespace: Dict[str, Any], timeout: Optional[float]) -> SessionConnection:
-    """A connection over these frames.
+    """Make RPyC's connection of a live connection.
 
     Args:
-        timeout: seconds that a callback to the kernel's side may take
+        frames: carry what RPyC sends.
+        namespace: the variables of the cells.
+        timeout: seconds that a callback to the kernel's side may take; None: for ever.
     """
     service = SessionService(namespace)
     config: Dict[str, Any] = {"sync_request_timeout": timeout, "bind_threads": False}

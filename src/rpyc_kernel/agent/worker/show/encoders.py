@@ -20,10 +20,12 @@ SMALL = 128 * 128  #: pixels up to which everything is PNG: JPEG would blur what
 
 
 def encode(picture: Picture, quality: int, part: int = 1) -> Encoded:
-    """Make it JPEG, or PNG where nothing may be lost or nothing else is there.
+    """Encode a picture as JPEG, or as PNG where nothing may be lost or nothing else is there.
 
     Args:
-        part: leave only every so many-th pixel
+        picture: the pixels.
+        quality: of the JPEG, 1 to 99; 100 is PNG.
+        part: keep only one of so many pixels in each direction.
     """
     size = (picture.width, picture.height)
     lossy = quality < LOSSLESS and size[0] * size[1] > SMALL and _has_colours_only(picture)

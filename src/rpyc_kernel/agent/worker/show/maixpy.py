@@ -15,10 +15,11 @@ _SEEN = "_rpyc_kernel_shows"
 
 
 def mind(module: Any, show: Callable[..., None]) -> None:
-    """See to it that what is shown is shown here too.
+    """Show each picture in the cell too that MaixPy shows on the board's screen.
 
     Args:
-        module: the package ``maix``, or its ``display``, just imported
+        module: the package ``maix``, or its ``display``, just imported.
+        show: shows a picture in the cell.
     """
     display = getattr(module, "display", None) if module.__name__ == "maix" else module
     if display is None or hasattr(display, _SEEN):

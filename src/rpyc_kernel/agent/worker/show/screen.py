@@ -193,8 +193,9 @@ class Screen:
         """Make and send the picture that waits, if there is one.
 
         Args:
-            first: this one instead, whose memory is the user's
-            whole: the last one once more, as it is, unless that would take too long
+            place: where it is shown.
+            first: this picture instead, whose memory is the user's.
+            whole: the last picture once more, as it is, unless that would take too long.
         """
         found, sent = first, False
         try:

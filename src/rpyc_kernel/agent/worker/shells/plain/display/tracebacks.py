@@ -115,10 +115,12 @@ def is_ours(frame: FrameType) -> bool:
 
 
 def _format_chain(error: BaseException, shown: Optional[Dict[int, BaseException]] = None, depth: int = 0) -> List[str]:
-    """The lines of an exception, and before it those of what led to it.
+    """Format an exception, and before it the exceptions that led to it.
 
     Args:
-        shown: by id, the exceptions that have been shown: each is shown once, however they hang together
+        error: the exception.
+        shown: by id, the exceptions that have been shown: each is shown once, however they hang together.
+        depth: of the group that holds the exception; 0 outside of groups.
     """
     shown = {} if shown is None else shown
     chain: List[Tuple[BaseException, str]] = []
