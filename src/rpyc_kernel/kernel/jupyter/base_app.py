@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any, ClassVar
+from typing import Any
 
 import zmq
+from ipykernel import kernelapp
 from ipykernel.iostream import IOPubThread
 from ipykernel.kernelapp import IPKernelApp, kernel_aliases
 from traitlets.utils import filefind
@@ -22,8 +23,6 @@ class BaseApp(IPKernelApp):
     """ipykernel's application without subshells, debugger, and a TCP port where the transport is ipc."""
 
     connection_file: Any
-    iopub_port: Any
-    subcommands: ClassVar[dict[str, Any]] = {}
 
     def init_connection_file(self) -> None:
         """Read or write the connection file as ipykernel does; what is no such file ends in a line, not a traceback."""
@@ -50,18 +49,10 @@ class BaseApp(IPKernelApp):
 
         There, what a forked process prints goes to its file descriptors, which ipykernel watches.
         """
-        if self.transport != "ipc":
-            super().init_iopub(context)
-            return
-        socket = context.socket(zmq.XPUB)
-        socket.linger = 1000  # milliseconds
-        self._apply_curve_server_options(socket)
-        self.iopub_port = self._bind_socket(socket, self.iopub_port)
-        self.configure_tornado_logger()
-        self.iopub_thread = IOPubThread(socket, session=self.session)
-        self.iopub_thread.start()
-        self.iopub_socket = self.iopub_thread.background_socket
-        os.register_at_fork(after_in_child=_print_to_descriptors)
+        if self.transport == "ipc":
+            kernelapp.IOPubThread = _without_pipe
+            os.register_at_fork(after_in_child=_print_to_descriptors)
+        super().init_iopub(context)
 
     def init_kernel(self) -> None:
         """Make the kernel, without ipykernel's debugger."""
@@ -77,6 +68,10 @@ class BaseApp(IPKernelApp):
         if self.control_thread and self.control_thread.is_alive():
             self.control_thread.stop()
             self.control_thread.join()
+
+
+def _without_pipe(socket: Any, pipe: bool, session: Any) -> IOPubThread:  # noqa: ARG001 - as ipykernel calls it
+    return IOPubThread(socket, pipe=False, session=session)
 
 
 def _print_to_descriptors() -> None:

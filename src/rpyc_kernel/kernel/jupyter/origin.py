@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ipykernel.kernelbase import Kernel
+    from rpyc_kernel.kernel.jupyter.base_kernel import BaseKernel
 
 FIELDS = ("msg_id", "msg_type", "session", "username", "date", "version")
 MAX_FIELD_LENGTH = 200  # characters
 
 
-def origin(kernel: Kernel) -> dict[str, Any]:
+def origin(kernel: BaseKernel) -> dict[str, Any]:
     """Return for each channel the header of its request, with texts only, and the ZeroMQ identities of its client."""
     return {channel: _of(kernel.get_parent(channel), kernel._parent_ident[channel]) for channel in ("shell", "control")}
 
