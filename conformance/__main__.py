@@ -1,4 +1,4 @@
-"""``python -m conformance [PART …] [--write]``: what suites of others say of this kernel.
+"""``python -m conformance [PART …] [--write]``: runs suites of others on this kernel.
 
 ``testbed``: the 27 checks of the public Kernel Testbed; ``ipykernel``: ipykernel's own tests, fetched from its source
 distribution; ``kernel_test``: jupyter_kernel_test; ``reports``: cases of public bug reports. Each with cells on a stock
@@ -33,7 +33,13 @@ SHELLS = {"ipython": "IPython there", "plain": "built-in shell"}
 
 @dataclass
 class Line:
-    """One line of the table."""
+    """One line of the table.
+
+    Attributes:
+        suite: The name of the suite.
+        shell: The shell that runs the cells.
+        outcomes: Its tests.
+    """
 
     suite: str
     shell: str
@@ -51,7 +57,7 @@ class Line:
 
 
 def main() -> None:
-    """Run what was asked for."""
+    """Run the parts that the command line names."""
     parser = argparse.ArgumentParser(prog="python -m conformance", description=__doc__)
     parser.add_argument(
         "parts", nargs="*", metavar="PART", help=f"what to run, all without it: {', '.join(PARTS)}, reports"
@@ -87,7 +93,7 @@ def main() -> None:
 
 
 def table(lines: list[Line]) -> str:
-    """Markdown: the table, and below it why what is known not to pass does not."""
+    """Return the table in Markdown, and below it the reasons of tests that are known not to pass."""
     rows = [["suite", "cells run in", "pass", "skip themselves", "do not pass"], ["---"] * 5]
     rows += [line.cells() for line in lines]
     text = "\n".join(f"| {' | '.join(row)} |" for row in rows)

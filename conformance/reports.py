@@ -1,4 +1,4 @@
-"""Cases of public bug reports (`tests/reports`), run on both shells and on a local ipykernel."""
+"""Runs cases of public bug reports (`tests/reports`), on both shells and on a local ipykernel."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from conformance import suites
 FOLDER = suites.ROOT / "tests" / "reports"
 COLUMNS = {"ipython": "IPython there", "plain": "built-in shell", "ipykernel": "local ipykernel"}
 NOT_HERE = "n/a"
-"""In the table: what the report is about isn't there on that kind of machine."""
+"""The mark in the table where that kind of machine hasn't got the subject of the report."""
 
 
 def run() -> dict[str, dict[str, str]]:
-    """Run all of them; returns, by the report's id and the kind of machine, "passed", "failed" or "skipped"."""
+    """Run all of them. Return "passed", "failed" or "skipped", by the report's id and the kind of machine."""
     found: dict[str, dict[str, str]] = {}
     for reference in ("", "1"):
         with tempfile.TemporaryDirectory() as folder:
@@ -36,7 +36,7 @@ def run() -> dict[str, dict[str, str]]:
 
 
 def table(found: dict[str, dict[str, str]]) -> str:
-    """Markdown: a line for each report."""
+    """Return a table in Markdown, with a line for each report."""
     rows = ["| report | what happens elsewhere | " + " | ".join(COLUMNS.values()) + " |", "| --- " * 5 + "|"]
     for each in json.loads((FOLDER / "reports.json").read_text(encoding="utf-8")):
         marks = [found.get(each["id"], {}).get(kind, "skipped") for kind in COLUMNS]
@@ -47,6 +47,6 @@ def table(found: dict[str, dict[str, str]]) -> str:
 
 
 def wrong(found: dict[str, dict[str, str]]) -> list[str]:
-    """The reports that fail on a machine of ours."""
+    """Return the names of the reports that fail on a machine of ours."""
     ours = [kind for kind in COLUMNS if kind != "ipykernel"]
     return [f"{name} ({kind})" for name, kinds in found.items() for kind in ours if kinds.get(kind) == "failed"]

@@ -1,4 +1,4 @@
-"""Suites of others that run under pytest in a process of their own, and what became of each of their tests."""
+"""Runs suites of others under pytest, in a process of its own, and reads what became of each test."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = ("test_kernel.py", "test_message_spec.py", "test_async.py", "test_comm.py")
-SECONDS = 1800  # of one suite
-OF_ONE_TEST = 60
+SUITE_TIMEOUT_S = 1800
+TEST_TIMEOUT_S = 60
 
 OTHERWISE = {
     "test_message_spec.py::test_kernel_info_request": "asks for ipykernel's own version number, and for subshells",
@@ -33,15 +33,21 @@ OTHERWISE = {
         " stopped"
     ),
 }
-"""ipykernel's tests that do not pass, and why they should not."""
+"""The tests of ipykernel that don't pass, and the reason why they need not."""
 
 VERSION = "bad version"
-"""What ipykernel's tests say of our version number; on a slow machine any of them may meet it while it starts."""
+"""The text of a test that meets our version number. On a slow machine any test may meet it while its kernel starts."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one test. *said*: the first line of why it failed or was skipped."""
+    """The result of one test.
+
+    Attributes:
+        name: The file and the name of the test.
+        status: "passed", "failed" or "skipped".
+        said: The first line of the reason, where it failed or was skipped.
+    """
 
     name: str
     status: str
@@ -49,13 +55,16 @@ class Outcome:
 
 
 class SuiteError(Exception):
-    """A suite could not be run at all. The text says why."""
+    """A suite could not be run at all; the text says why."""
 
 
 def ipykernels(folder: Path, remote: Remote) -> list[Outcome]:
     """Run ipykernel's own tests, of the release that is installed here, on our kernel with its cells on *remote*.
 
-    Its kernels are started as ``python3``, by a kernelspec that names ours.
+    These start a kernel as ``python3``; a kernelspec of that name starts ours.
+
+    Raises:
+        SuiteError: The suite could not be run.
     """
     source = _source_of_ipykernel(folder)
     python = venvs.venv(
@@ -73,7 +82,7 @@ def ipykernels(folder: Path, remote: Remote) -> list[Outcome]:
         "addopts=",
         "-o",
         "filterwarnings=",
-        f"--timeout={OF_ONE_TEST}",
+        f"--timeout={TEST_TIMEOUT_S}",
         *(f"tests/{name}" for name in FILES),
     ]
     env = {"JUPYTER_PATH": str(folder / "jupyter"), "PYTHONPATH": str(ROOT / "src")}
@@ -90,12 +99,12 @@ def kernel_test() -> list[Outcome]:
 
 
 def unexpected(outcomes: Iterable[Outcome]) -> list[Outcome]:
-    """Those that failed and should not have."""
+    """Return the outcomes of tests that failed and should have passed."""
     return [each for each in outcomes if each.status == "failed" and not reason(each)]
 
 
 def reason(outcome: Outcome) -> str:
-    """Why a test is known to fail; "" where it isn't."""
+    """Return why a test is known to fail, "" if it isn't."""
     known = OTHERWISE.get(outcome.name, "")
     return known or ("asks for ipykernel's own version number" if VERSION in outcome.said else "")
 
@@ -120,7 +129,18 @@ def _source_of_ipykernel(folder: Path) -> Path:
 
 
 def run(python: Path, options: list[str], where: Path, report: Path, env: dict[str, str]) -> list[Outcome]:
-    """Run pytest and read its report. *env*: added to the environment."""
+    """Run pytest and read its report.
+
+    Args:
+        python: The Python to run it with.
+        options: More arguments for pytest.
+        where: The folder to run it in.
+        report: The file for its report, in JUnit's format.
+        env: Variables to add to the environment.
+
+    Raises:
+        SuiteError: There is no report.
+    """
     subprocess.run(
         [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", *options],
         cwd=where,
@@ -128,7 +148,7 @@ def run(python: Path, options: list[str], where: Path, report: Path, env: dict[s
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr,
         check=False,
-        timeout=SECONDS,
+        timeout=SUITE_TIMEOUT_S,
     )
     if not report.exists():
         raise SuiteError(f"pytest in {where} left no report")
@@ -136,6 +156,7 @@ def run(python: Path, options: list[str], where: Path, report: Path, env: dict[s
 
 
 def outcome(case: ET.Element) -> Outcome:
+    """Return the outcome that a report's ``testcase`` tells."""
     module = case.get("classname", "").rpartition(".")[2]
     name = f"{module}.py::{case.get('name')}"
     for status, tags in (("failed", ("failure", "error")), ("skipped", ("skipped",))):

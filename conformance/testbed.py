@@ -1,4 +1,4 @@
-"""The 27 checks of the public Kernel Testbed, in our own words: what a front end needs of any kernel.
+"""The 27 checks of the public Kernel Testbed, in our own words: a front end needs these of any kernel.
 
 Each check takes a started kernel and its front end, and raises AssertionError. They share one kernel; `RUN` is their
 order, with the one that ends it last.
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
     Check = Callable[[Kernel, Client], None]
 
-SECONDS = 10.0
+TIMEOUT_S = 10.0
 RICH = "class Rich:\n    def _repr_html_(self): return '<b>rich</b>'\n    def __repr__(self): return 'plain'\nRich()"
 
 
 def heartbeat(kernel: Kernel, front: Client) -> None:
-    """What is sent to the heartbeat socket comes back."""
+    """The heartbeat socket sends a message back."""
     with front.context.socket(zmq.REQ) as socket:
         socket.linger = 0
         socket.connect(front.zmq._make_url("hb"))
         socket.send(b"are you there?")
-        assert socket.poll(int(SECONDS * 1000)), "no echo"
+        assert socket.poll(int(TIMEOUT_S * 1000)), "no echo"
         assert socket.recv() == b"are you there?"
 
 
@@ -41,7 +41,7 @@ def iopub_welcome(kernel: Kernel, front: Client) -> None:
         socket.linger = 0
         socket.connect(front.zmq._make_url("iopub"))
         socket.subscribe(b"testbed")  # ZeroMQ tells a kernel of the first subscription to a topic
-        assert socket.poll(int(SECONDS * 1000)), "nothing came"
+        assert socket.poll(int(TIMEOUT_S * 1000)), "nothing came"
         frames = socket.recv_multipart()
         header = json.loads(frames[frames.index(DELIM) + 2])
         assert header["msg_type"] == "iopub_welcome"
@@ -70,12 +70,12 @@ def protocol_version(kernel: Kernel, front: Client) -> None:
 
 
 def stdout(kernel: Kernel, front: Client) -> None:
-    """What is printed arrives as a stream."""
+    """Printed text arrives as a stream."""
     assert front.good("print('to stdout')").stdout == "to stdout\n"
 
 
 def stderr(kernel: Kernel, front: Client) -> None:
-    """What is printed to stderr arrives as the other stream."""
+    """Text printed to stderr arrives as the other stream."""
     assert front.good("import sys; print('to stderr', file=sys.stderr)").stderr == "to stderr\n"
 
 
@@ -107,11 +107,11 @@ def shutdown(kernel: Kernel, front: Client) -> None:
     """shutdown_request is answered, and the kernel ends."""
     assert front.ask("shutdown_request", {"restart": False}, "control")["status"] == "ok"
     process = kernel.manager.provisioner.process  # type: ignore[union-attr]
-    assert process.wait(SECONDS) == 0
+    assert process.wait(TIMEOUT_S) == 0
 
 
 def complete(kernel: Kernel, front: Client) -> None:
-    """complete_request gives what begins so."""
+    """complete_request gives the names that begin so."""
     front.good("a_name_to_complete = 1")
     reply = front.complete("a_name_to_c")
     assert reply["matches"] == ["a_name_to_complete"]
@@ -131,13 +131,13 @@ def is_complete_for_whole_code(kernel: Kernel, front: Client) -> None:
 
 
 def is_complete_for_half_code(kernel: Kernel, front: Client) -> None:
-    """Half of it is incomplete, and what is wrong is invalid."""
+    """Half of it is incomplete, and wrong code is invalid."""
     assert front.is_complete("for i in range(3):")["status"] == "incomplete"
     assert front.is_complete("import = 7q")["status"] == "invalid"
 
 
 def history(kernel: Kernel, front: Client) -> None:
-    """history_request gives what was run last."""
+    """history_request gives the cell that was run last."""
     front.good("'to be remembered'")
     assert front.history(n=1)[-1][2] == "'to be remembered'"
 
@@ -158,7 +158,7 @@ def error(kernel: Kernel, front: Client) -> None:
 
 
 def display_data(kernel: Kernel, front: Client) -> None:
-    """What is displayed arrives with all its types."""
+    """A display arrives with all its types."""
     shown = front.good("display({'text/plain': 'x', 'text/html': '<b>x</b>'}, raw=True)").displays
     assert shown == [{"text/plain": "x", "text/html": "<b>x</b>"}]
 
@@ -215,7 +215,7 @@ def interrupt(kernel: Kernel, front: Client) -> None:
     """A cell that runs is interrupted, and the next one runs."""
     cell = front.start("import time\nprint('running')\ntime.sleep(600)")
     front.wait_output(cell, "running")
-    assert front.interrupted(cell) < SECONDS
+    assert front.interrupted(cell) < TIMEOUT_S
     assert cell.error is not None
     assert cell.error["ename"] == "KeyboardInterrupt"
     assert front.good("1").text == "1"

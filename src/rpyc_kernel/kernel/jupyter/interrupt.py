@@ -10,54 +10,37 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from rpyc_kernel.errors import DialCancelledError
 from rpyc_kernel.kernel.jupyter.concurrent_shell import ConcurrentShellKernel
+from rpyc_kernel.kernel.jupyter.interrupt_targets import InterruptTargets
 from rpyc_kernel.kernel.jupyter.local_shell import LocalShell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
 T = TypeVar("T")
 
 
 class InterruptibleKernel(ConcurrentShellKernel):
-    """Knows how to stop whatever runs: the local cell, the remote one, a widget's callback, connecting.
-
-    Attributes:
-        interrupted: Whether the cell that runs was interrupted, since it was taken.
-    """
+    """Stops whatever runs: the local cell, the remote one, a widget's callback, connecting."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._stops: list[Callable[[], None]] = []  # of the cell, or of what runs beside it
-        self._beside: list[Callable[[], None]] = []  # of comm messages, in their order
+        self._targets = InterruptTargets()
         self._running_locally = False
-        self.interrupted = False
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the cell that runs was interrupted, since it was taken."""
+        return self._targets.interrupted
 
     async def execute_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
-        """Handle a cell as ipykernel does; it may be interrupted from here on, before its code runs anywhere."""
-        self.interrupted = False
-        with self.stoppable(lambda: None):
+        """Handle a cell as ipykernel does; it may be interrupted from here on."""
+        with self._targets.cell():
             await super().execute_request(stream, ident, parent)
 
-    @contextmanager
-    def stoppable(self, stop: Callable[[], None], *, beside: bool = False) -> Iterator[None]:
-        """Within it an interrupt calls *stop*, on the control thread.
-
-        An interrupt that came before, in the same cell, calls it at once: the cell was stopped, whatever it did then.
-        Of what runs *beside* the cells, an interrupt stops the oldest alone, and nothing while a cell runs.
-        """
-        stops = self._beside if beside else self._stops
-        stops.append(stop)
-        try:
-            if self.interrupted and not beside:
-                stop()
-            yield
-        finally:
-            stops.remove(stop)
-
-    def _interrupt(self) -> None:
-        self.interrupted = bool(self._stops)  # first of all: what begins now looks at this
-        for stop in [*self._stops] or self._beside[:1]:
-            stop()
+    def stoppable(self, stop: Callable[[], None], *, beside: bool = False) -> AbstractContextManager[None]:
+        """Return a context within which an interrupt calls *stop*, on the control thread; see `InterruptTargets`."""
+        return self._targets.stoppable(stop, beside=beside)
 
     @contextmanager
     def _local_cell(self) -> Iterator[None]:
@@ -101,10 +84,10 @@ class InterruptibleKernel(ConcurrentShellKernel):
         self.saved_sigint_handler = signal.signal(signal.SIGINT, self._on_sigint)
 
     def _on_sigint(self, signum: int, frame: Any) -> None:
-        if self._running_locally or not (self._stops or self._beside):
+        if self._running_locally or not self._targets:
             LocalShell.interrupts += 1
             signal.default_int_handler(signum, frame)
-        self._interrupt()
+        self._targets.interrupt()
 
     @contextmanager
     def _cancel_on_sigint(self, future: asyncio.Future[Any]) -> Iterator[None]:
@@ -125,7 +108,7 @@ class InterruptibleKernel(ConcurrentShellKernel):
 
     async def interrupt_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Stop whatever runs; where nothing does, it does no harm."""
-        self._interrupt()
+        self._targets.interrupt()
         self.session.send(stream, "interrupt_reply", {"status": "ok"}, parent, ident=ident)
 
 
