@@ -17,7 +17,9 @@ from tests.servers.venvs import VERSIONS
 from tests.unit.sessions import wait_for
 
 # What a keeper imports only where it forks its workers.
-ONLY_WHERE_WORKERS_ARE_FORKED = {f"rpyc_kernel.agent.{name}" for name in ("page", "keeper.forked", "worker.forked")}
+ONLY_WHERE_WORKERS_ARE_FORKED = {
+    f"rpyc_kernel.agent.{name}" for name in ("shared_page", "keeper.worker.forked", "worker.io.forked")
+}
 
 IMPORT_ALL = """
 import importlib, json, pkgutil, sys

@@ -282,10 +282,9 @@ def test_a_second_connection_finds_the_agent_also_where_there_is_no_cache(mounte
     assert boot.open_broker(digest, b"source")[1] == hello
 
 
-def test_a_server_compiles_the_boot_text_once(mounted, monkeypatch):
+def test_a_server_compiles_the_boot_text_once(mounted):
     digest, archive = archive_of(broker=ECHO, starter="compiled = {}")
-    monkeypatch.setattr(boot, "compiled", "the code", raising=False)  # where `broker_client` leaves it
-    boot.open_broker(digest, b"source")[0]("agent", archive)
+    boot.open_broker(digest, b"source", "the code")[0]("agent", archive)
     package = sys.modules[boot.package_of(digest)]
     assert package.open_broker is boot.open_broker  # which `broker_client` calls next time
     assert package.starter.compiled == {b"source": "the code"}

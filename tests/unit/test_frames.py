@@ -209,3 +209,12 @@ def test_what_the_link_carries_is_seen_on_the_other_side_and_touches_nothing_els
     assert page.carries == 0
     page.carries = 1 << 40
     assert (page.carries, page.interrupt, page.partial, page.counters) == (1 << 40, (3, 4), (1, 2, b"text"), (0, 0))
+
+
+@pytest.mark.needs("linux")
+def test_how_much_is_in_a_pipe_is_asked_by_the_number_that_this_machine_has():
+    import termios
+
+    from rpyc_kernel.agent.shared_page import FIONREAD
+
+    assert termios.FIONREAD == FIONREAD

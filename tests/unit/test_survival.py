@@ -3,29 +3,50 @@
 import pytest
 
 from rpyc_kernel.agent import survival
-from rpyc_kernel.agent.survival import cgroup_path, default, setting, warnings
+from rpyc_kernel.agent.survival import cgroup_path, warnings
+
+pytestmark = pytest.mark.needs("posix")
 
 LOGIN = "0::/user.slice/user-1000.slice/session-3.scope\n"
 MANAGER = "0::/user.slice/user-1000.slice/user@1000.service/app.slice/app-gnome-terminal.slice/vte-spawn-1.scope\n"
 USER_SERVICE = "0::/user.slice/user-1000.slice/user@1000.service/app.slice/rpyc.service\n"
 SERVICE = "0::/system.slice/rpyc.service\n"
 INSTANCE = "0::/system.slice/system-rpyc.slice/rpyc@pi.service\n"
-YES = "[Login]\nKillUserProcesses=yes\n"
-PROCESS = "[Service]\nExecStart=/usr/bin/rpyc\nKillMode=process\n"
+
+LOGIND = "loginctl show-session --property=KillUserProcesses --property=KillOnlyUsers --property=KillExcludeUsers"
+KILLS = "KillOnlyUsers=\nKillExcludeUsers=\nKillUserProcesses=yes\n"  # as systemd 252 says it
+LINGERS = {"var/lib/systemd/linger/ada": ""}
+# Programs of systemd's, as far as they are asked: the answers by the whole command.
+PROGRAM = """#!/bin/sh
+while IFS= read -r line; do
+  case "$line" in ">"*) found=; [ "$line" = "> ${0##*/} $*" ] && found=1;; *) [ "$found" ] && echo "$line";; esac
+done <"${0%/*}/answers"
+"""
 
 
 @pytest.fixture
-def machine(tmp_path):
-    """Makes a machine of files, and tells what ada is warned of on it."""
+def machine(tmp_path, monkeypatch):
+    """Makes a machine of files and of programs that answer, and tells what ada is warned of on it."""
 
-    def make(cgroup="", user="ada", files=None):
+    def make(cgroup="", user="ada", files=None, answers=None):
         for name, text in {"proc/self/cgroup": cgroup, **(files or {})}.items():
             path = tmp_path / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
-        return warnings(str(tmp_path), user, "/home/ada")
+        folder = tmp_path / "bin"
+        folder.mkdir(exist_ok=True)
+        (folder / "answers").write_text("".join(f"> {each}\n{text}" for each, text in (answers or {}).items()))
+        for name in ("loginctl", "systemctl") if answers is not None else ():
+            (folder / name).write_text(PROGRAM)
+            (folder / name).chmod(0o700)
+        monkeypatch.setenv("PATH", str(folder))
+        return warnings(str(tmp_path), user)
 
     return make
+
+
+def kill_mode(value, unit="rpyc.service", systemctl="systemctl"):
+    return {f"{systemctl} show --property=KillMode -- {unit}": f"KillMode={value}\n"}
 
 
 def only(found, *words):
@@ -54,100 +75,86 @@ def test_where_there_is_no_linux(tmp_path, monkeypatch):
 
 
 def test_a_login_that_is_killed(machine):
-    found = machine(LOGIN, files={"etc/systemd/logind.conf": YES})
+    found = machine(LOGIN, answers={LOGIND: KILLS})
     only(found, "KillUserProcesses", "enable-linger once, and start the server with systemd-run --user --scope")
 
 
 def test_lingering_alone_does_not_keep_what_a_login_has_started(machine):
-    found = machine(LOGIN, files={"etc/systemd/logind.conf": YES, "var/lib/systemd/linger/ada": ""})
+    found = machine(LOGIN, files=LINGERS, answers={LOGIND: KILLS})
     only(found, "systemd-run --user --scope")
     assert "linger" not in found[0]
 
 
 @pytest.mark.parametrize(
-    "files",
+    "answer",
     [
-        {},
-        {"etc/systemd/logind.conf": "[Login]\n#KillUserProcesses=no\n"},
-        {"etc/systemd/logind.conf": "[Login]\nKillUserProcesses=no\n", "usr/lib/systemd/logind.conf": YES},
-        {"etc/systemd/logind.conf": YES + "KillExcludeUsers=root ada\n"},
-        {"etc/systemd/logind.conf": YES + "KillOnlyUsers=bob eve\n"},
-        {"etc/systemd/logind.conf": YES, "etc/systemd/logind.conf.d/9.conf": "[Login]\nKillUserProcesses=0"},
-        {"etc/systemd/logind.conf": "[Other]\nKillUserProcesses=yes\n"},
-        {
-            "etc/systemd/logind.conf.d/5.conf": "[Login]\nKillUserProcesses=no",
-            "usr/lib/systemd/logind.conf.d/5.conf": YES,
-            "run/systemd/logind.conf.d/4.conf": YES,
-            "run/systemd/logind.conf.d/9.conf.bak": YES,
-        },
+        "KillOnlyUsers=\nKillExcludeUsers=\nKillUserProcesses=no\n",
+        "KillUserProcesses=yes\nKillExcludeUsers=root ada\n",
+        "KillUserProcesses=yes\nKillOnlyUsers=bob eve\nKillExcludeUsers=root\n",
+        "",
+        "nonsense\n",
     ],
 )
-def test_a_login_that_is_left_alone(machine, files):
-    assert machine(LOGIN, files=files) == []
+def test_a_login_that_is_left_alone(machine, answer):
+    assert machine(LOGIN, answers={LOGIND: answer}) == []
 
 
-@pytest.mark.parametrize(
-    "files",
-    [
-        {"usr/lib/systemd/logind.conf": "[Login]\n#KillUserProcesses=yes\n"},
-        {"etc/systemd/logind.conf": "[Login]\n#KillUserProcesses=no\n", "run/systemd/logind.conf.d/a.conf": YES},
-        {"lib/systemd/logind.conf.d/a.conf": "[Login]\n KillUserProcesses = True \nKillOnlyUsers=ada\n"},
-    ],
-)
-def test_where_the_setting_may_stand(machine, files):
-    only(machine(LOGIN, files=files), "Logging out")
+def test_a_login_of_which_nobody_can_be_asked(machine):
+    assert machine(LOGIN) == []
+
+
+@pytest.mark.parametrize("kills", ["yes", "no"])  # the names are more than that setting
+def test_a_login_of_those_that_are_meant(machine, kills):
+    answer = f"KillUserProcesses={kills}\nKillOnlyUsers=bob ada\n"
+    only(machine(LOGIN, answers={LOGIND: answer}), "Logging out")
 
 
 def test_root_is_spared_unless_it_is_said_otherwise(machine):
-    assert machine(LOGIN, user="root", files={"etc/systemd/logind.conf": YES}) == []
-    files = {"etc/systemd/logind.conf": YES + "KillExcludeUsers=bob\n"}
-    only(machine(LOGIN, user="root", files=files), "Logging out")
+    assert machine(LOGIN, user="root", answers={LOGIND: KILLS}) == []
+    only(machine(LOGIN, user="root", answers={LOGIND: "KillUserProcesses=yes\nKillExcludeUsers=bob\n"}), "Logging out")
 
 
 def test_what_the_user_s_service_manager_has_started(machine):
     only(machine(MANAGER), "when ada has logged out", "loginctl enable-linger")
-    assert machine(MANAGER, files={"var/lib/systemd/linger/ada": ""}) == []
+    assert machine(MANAGER, files=LINGERS) == []
+
+
+def test_a_program_that_does_not_answer_is_not_waited_for(machine, monkeypatch, tmp_path):
+    monkeypatch.setattr(survival, "ANSWER_TIMEOUT_S", 0.1)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "loginctl").write_text("#!/bin/sh\nexec /bin/sleep 60\n")
+    (tmp_path / "bin" / "loginctl").chmod(0o700)
+    assert machine(LOGIN) == []
 
 
 # --- services
 
 
-def test_a_service_ends_all_of_it(machine):
-    found = machine(SERVICE, files={"etc/systemd/system/rpyc.service": "[Service]\nExecStart=/usr/bin/rpyc\n"})
+@pytest.mark.parametrize("answers", [None, {}, kill_mode("control-group"), kill_mode("mixed")])
+def test_a_service_ends_all_of_it(machine, answers):
+    found = machine(SERVICE, answers=answers)
     only(found, "the service rpyc.service", "systemctl edit rpyc.service", "KillMode=process")
-    only(machine(SERVICE), "rpyc.service")
 
 
 @pytest.mark.parametrize(
-    ("cgroup", "files"),
+    ("cgroup", "answers"),
     [
-        (SERVICE, {"usr/lib/systemd/system/rpyc.service": PROCESS}),
-        (SERVICE, {"run/systemd/transient/rpyc.service": "[Service]\nKillMode=none\n"}),
-        (
-            SERVICE,
-            {"lib/systemd/system/rpyc.service": "[Service]\n", "etc/systemd/system/rpyc.service.d/a.conf": PROCESS},
-        ),
-        (INSTANCE, {"etc/systemd/system/rpyc@.service": PROCESS}),
-        (INSTANCE, {"etc/systemd/system/rpyc@pi.service.d/k.conf": PROCESS}),
-        ("0::/system.slice/ssh.service\n", {"usr/lib/systemd/system/ssh.service": PROCESS}),
+        (SERVICE, kill_mode("process")),
+        (SERVICE, kill_mode("none")),
+        (INSTANCE, kill_mode("process", "rpyc@pi.service")),
+        ("0::/system.slice/ssh.service\n", kill_mode("process", "ssh.service")),
     ],
 )
-def test_a_service_that_ends_only_the_server(machine, cgroup, files):
-    assert machine(cgroup, files=files) == []
-
-
-def test_a_drop_in_counts_more_than_the_unit(machine):
-    drop_in = {"run/systemd/system/rpyc.service.d/z.conf": "[Service]\nKillMode=mixed\n"}
-    only(machine(SERVICE, files={"etc/systemd/system/rpyc.service": PROCESS, **drop_in}), "rpyc.service")
+def test_a_service_that_ends_only_the_server(machine, cgroup, answers):
+    assert machine(cgroup, answers=answers) == []
 
 
 def test_a_service_of_the_user_s_own(machine):
-    found = machine(USER_SERVICE)
+    found = machine(USER_SERVICE, answers=kill_mode("process"))  # of the system's own unit of that name
     assert len(found) == 2
     assert "systemctl --user edit rpyc.service" in found[0]
     assert "when ada has logged out" in found[1]
-    files = {"home/ada/.config/systemd/user/rpyc.service": PROCESS, "var/lib/systemd/linger/ada": ""}
-    assert machine(USER_SERVICE, files=files) == []
+    assert machine(USER_SERVICE, files=LINGERS, answers=kill_mode("process", systemctl="systemctl --user")) == []
 
 
 # --- containers
@@ -182,10 +189,3 @@ def test_the_path_of_either_version_of_control_groups():
     assert cgroup_path("3:cpu,cpuacct:/x\n1:name=systemd:/a/b.service\n0::/a\n") == "/a/b.service"
     assert cgroup_path("0::/a\n1:name=systemd:/a/b.service\n") == "/a/b.service"
     assert cgroup_path("0::/with:colon\n") == "/with:colon"
-
-
-def test_settings():
-    text = "[A]\nKey=1\n# Key=2\n[B]\nKey = 3\n"
-    assert (setting([text], "A", "Key"), setting([text], "B", "Key"), setting([text], "C", "Key")) == ("1", "3", "")
-    assert setting([text, "[A]\nKey=\n"], "A", "Key") == ""
-    assert (default("[A]\n#Key=no\n", "Key"), default("Key=no\n", "Key")) == ("no", "")

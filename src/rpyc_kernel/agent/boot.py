@@ -388,19 +388,25 @@ def load(name: str, package: str) -> Any:
     return sys.modules[package + "." + name]
 
 
-def open_broker(digest: str, source: bytes) -> Tuple[Callable[[str, bytes], bytes], bytes]:
+def open_broker(digest: str, source: bytes, code: Any = None) -> Tuple[Callable[[str, bytes], bytes], bytes]:
     """The one function that the kernel calls, ``call(op, payload) -> bytes``, of a broker for this connection.
 
-    Beside it its answer to op ``hello``, or ``b""`` as long as there is no agent here: op ``agent`` brings it, and is
-    answered like ``hello``.
+    Args:
+        digest: The agent's name.
+        source: The text of this file, for the keepers.
+        code: That text compiled, where this connection has done it.
+
+    Returns:
+        The function, and its answer to op ``hello``, or ``b""`` as long as there is no agent here: op ``agent`` brings
+        it, and is answered like ``hello``.
     """
     brokers: List[Any] = []
 
     def start(agent: Agent) -> bytes:
         broker = load("broker", mount(agent))
         sys.modules[agent.package].open_broker = open_broker  # type: ignore[attr-defined]  # for the next connection
-        if "compiled" in globals():  # see `broker_client`
-            load("starter", agent.package).compiled[source] = globals()["compiled"]
+        if code is not None:
+            load("starter", agent.package).compiled[source] = code
         brokers.append(broker.Broker(digest, agent.packed, source))
         return call("hello", b"")
 

@@ -9,16 +9,19 @@ that is what systemd and containers end as a whole. The control group's path tel
 - ``…/NAME.service``: ends when that is stopped or restarted, unless its ``KillMode`` is ``process`` or ``none``
   (systemd.kill(5)).
 
-Reads a few small files, starts nothing, and says nothing where there is no Linux.
+How these are set, ``loginctl`` and ``systemctl`` tell; they are asked only where the path makes it matter. A container
+is known by what it has left in files: an image of Python has no ``systemd-detect-virt``. Where there is no Linux,
+nothing is said.
 """
 
 from __future__ import annotations
 
 import os
+import subprocess
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Iterator, List, Sequence, Tuple
+    from typing import Dict, List
 
 CONTAINER = (
     "The server runs in a container, and its sessions end when that stops: give the container a first process that "
@@ -36,22 +39,22 @@ LAST_LOGOUT = (
     "The sessions end when %s has logged out on that machine: loginctl enable-linger, run there once, keeps them."
 )
 
-SETTINGS = ("etc", "run", "usr/local/lib", "usr/lib", "lib")  #: where systemd looks for them, the first first
-MAX_FILE = 65536
+MAX_FILE = 65536  #: bytes
+ANSWER_TIMEOUT_S = 3.0  #: for a program of systemd's
 # Containers that are machines of their own, with services that stay, are not meant.
 LIKE_MACHINES = ("", "lxc", "lxc-libvirt", "systemd-nspawn", "wsl")
 
 
-def warnings(root: str = "/", user: str = "", home: str = "") -> List[str]:
+def warnings(root: str = "/", user: str = "") -> List[str]:
     """A sentence for everything that would end the sessions started from this process, each with what to do about it.
 
-    :param root: where this machine's files are; tests have others
+    Args:
+        root: Where this machine's files are; tests have others.
+        user: The user's name; that of this process's user where it isn't given.
     """
     try:
-        user = user or _user()
-        home = home or os.path.expanduser("~")
         path = cgroup_path(_read(root, "proc/self/cgroup")).split("/")
-        found = [_container(root, path), _service(root, path, home), _logout(root, path, user)]
+        found = [_container(root, path), _service(path), _logout(root, path, user or _user())]
     except (OSError, ValueError):
         return []
     return [sentence for sentence in found if sentence]
@@ -68,29 +71,6 @@ def cgroup_path(text: str) -> str:
     return found
 
 
-def setting(texts: Sequence[str], section: str, key: str) -> str:
-    """What that key is set to, by the last that sets it. ``""``: by nobody."""
-    value = ""
-    for text in texts:
-        current = ""
-        for line in map(str.strip, text.splitlines()):
-            name, equals, given = line.partition("=")
-            if line.startswith("["):
-                current = line.strip("[]")
-            elif equals and current == section and name.strip() == key:
-                value = given.strip()
-    return value
-
-
-def default(text: str, key: str) -> str:
-    """What a configuration file says is the default: systemd ships it commented out. ``""`` if it doesn't say."""
-    for line in text.splitlines():
-        name, equals, given = line.strip().partition("=")
-        if equals and name[:1] in ("#", ";") and name[1:].strip() == key:
-            return given.strip()
-    return ""
-
-
 def _container(root: str, path: List[str]) -> str:
     marks = [os.path.exists(os.path.join(root, name)) for name in (".dockerenv", "run/.containerenv")]
     begins = ("docker-", "libpod-", "kubepods", "crio-", "cri-containerd-")
@@ -102,62 +82,52 @@ def _container(root: str, path: List[str]) -> str:
     return CONTAINER if any(marks) else ""
 
 
-def _service(root: str, path: List[str], home: str) -> str:
+def _service(path: List[str]) -> str:
     units = [part for part in path if part.endswith((".service", ".scope"))]
-    of_user = any(unit.startswith("user@") for unit in units)
     name = units[-1] if units else ""
     if not name.endswith(".service") or name.startswith("user@"):
         return ""
-    folders = [os.path.join(folder, "systemd", "user" if of_user else "system") for folder in SETTINGS]
-    folders.append("run/systemd/transient")
-    if of_user:
-        folders[:0] = [home.lstrip("/") + "/.config/systemd/user", home.lstrip("/") + "/.local/share/systemd/user"]
-    texts = _unit(root, folders, name)
-    if setting(texts, "Service", "KillMode") in ("process", "none"):
+    systemctl = ["systemctl", "--user"] if any(unit.startswith("user@") for unit in units) else ["systemctl"]
+    if _ask(*systemctl, "show", "--property=KillMode", "--", name).get("KillMode") in ("process", "none"):
         return ""
-    return SERVICE % (name, "systemctl --user" if of_user else "systemctl", name)
-
-
-def _unit(root: str, folders: List[str], name: str) -> List[str]:
-    """The texts that make a unit. One that has an instance (``a@b.service``) is described by its template."""
-    before, at, after = name.partition("@")
-    template = before + at + "." + after.rpartition(".")[2] if at else name
-    texts = [_read(root, "%s/%s" % (folder, each)) for each in (name, template) for folder in folders]
-    drop_ins = [text for each in (template, name) for text in _drop_ins(root, folders, each + ".d")]
-    return [text for text in texts if text][:1] + drop_ins
+    return SERVICE % (name, " ".join(systemctl), name)
 
 
 def _logout(root: str, path: List[str], user: str) -> str:
     lingering = os.path.exists(os.path.join(root, "var/lib/systemd/linger", user))
     if any(part.startswith("session-") and part.endswith(".scope") for part in path):
-        if _kills_at_logout(root, user):
+        if _kills_at_logout(user):
             return LOGOUT % ("" if lingering else "run loginctl enable-linger once, and ")
     elif any(part.startswith("user@") for part in path) and not lingering:
         return LAST_LOGOUT % user
     return ""
 
 
-def _kills_at_logout(root: str, user: str) -> bool:
-    folders = [folder + "/systemd" for folder in SETTINGS]
-    mains = [text for text in (_read(root, folder + "/logind.conf") for folder in folders) if text][:1]
-    texts = mains + list(_drop_ins(root, folders, "logind.conf.d"))
-    kills = setting(texts, "Login", "KillUserProcesses") or default("".join(mains), "KillUserProcesses")
-    only = setting(texts, "Login", "KillOnlyUsers").split()
-    spared = (setting(texts, "Login", "KillExcludeUsers") or "root").split()
-    return kills.lower() in ("1", "yes", "y", "true", "t", "on") and user not in spared and (not only or user in only)
+def _kills_at_logout(user: str) -> bool:
+    """Whether systemd-logind ends what a login of this user has started; the order is that of logind.conf(5)."""
+    names = ("KillUserProcesses", "KillOnlyUsers", "KillExcludeUsers")
+    told = _ask("loginctl", "show-session", *("--property=" + name for name in names))  # of no session: of logind
+    kills, only, spared = (told.get(name, "") for name in names)
+    if user in (spared or "root").split():
+        return False
+    return user in only.split() if only else kills == "yes"
 
 
-def _drop_ins(root: str, folders: Sequence[str], name: str) -> Iterator[str]:
-    """Their texts in the order in which they count; of those with the same name, the one in the first folder."""
-    found: List[Tuple[str, str]] = []
-    for folder in folders:
-        try:
-            names = os.listdir(os.path.join(root, folder, name))
-        except OSError:
-            continue
-        known = [each for each, _path in found]
-        found += [(each, "%s/%s/%s" % (folder, name, each)) for each in names if each not in known]
-    return (_read(root, path) for each, path in sorted(found) if each.endswith(".conf"))
+def _ask(*command: str) -> Dict[str, str]:
+    """The properties that a program of systemd's shows; none where it is missing or doesn't answer."""
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=ANSWER_TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    lines = done.stdout.decode("utf-8", "replace").splitlines()
+    return {name: value for name, equals, value in (line.partition("=") for line in lines) if equals}
 
 
 def _read(root: str, name: str) -> str:

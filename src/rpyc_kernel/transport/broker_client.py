@@ -42,10 +42,11 @@ if TYPE_CHECKING:
 
 # The text that the server evaluates. `eval` of a compiled module runs it, on every Python there is. Where an earlier
 # connection has brought this agent, its module is there: a server compiles it once, which takes 7 ms on a fast machine.
-_START = """((lambda source, digest, scope, modules: (getattr(modules.get({package!r}), 'open_broker', None) or
- eval(scope.setdefault('compiled', compile(source, '<rpyc-kernel boot>', 'exec')), scope) or
- scope['open_broker'])(digest, source.encode()))
- ({source!r}, {digest!r}, {{'__name__': 'rpyc_kernel_boot'}}, __import__('sys').modules)
+_START = """((lambda source, digest, scope, known: known.open_broker(digest, source.encode())
+ if hasattr(known, 'open_broker') else
+ (lambda code: eval(code, scope) or scope['open_broker'](digest, source.encode(), code))
+ (compile(source, '<rpyc-kernel boot>', 'exec')))
+ ({source!r}, {digest!r}, {{'__name__': 'rpyc_kernel_boot'}}, __import__('sys').modules.get({package!r}))
  if __import__('sys').version_info >= (3, 7) else __import__('sys').version.split()[0])"""
 AGENT = Path(wire.__file__).parent
 A_DAY = 86400.0  # seconds

@@ -17,11 +17,12 @@ from collections import deque
 from ...records import is_private
 from .entries import EVERYTHING, Entry, thin
 from .room import spare_bytes
-from .segment import Segment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Deque, Iterator, List, Optional, Sequence
+
+    from .segment import Segment
 
 CAP = 256 << 20  #: bytes of all segments
 SEGMENT = 4 << 20  #: bytes; a longer message has one of its own
@@ -106,6 +107,8 @@ class Spill:
         """
         if self._folder is None or self.on_disk + size > self.cap:
             raise OSError(errno.ENOSPC, "the spill is full")
+        from .segment import Segment  # late: few sessions spill
+
         last = self._segments[-1] if self._segments else None
         if last is None or last.in_memory or last.end + size > self._segment:
             last = Segment(self._open(self._folder, max(size, self._segment)))
