@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from rpyc_kernel._version import __version__
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from rpyc_kernel.api import connect, discover, service
 
-__version__ = "0.1.0"
 __all__ = ["__version__", "connect", "discover", "service"]
 
 

@@ -22,7 +22,7 @@ def newer(tmp_path: Path) -> str:
     package = tmp_path / "newer" / "rpyc_kernel"
     shutil.copytree(SOURCE / "rpyc_kernel", package, ignore=shutil.ignore_patterns("__pycache__"))
     for name, pattern, text in (
-        ("__init__.py", r'__version__ = "[^"]+"', f'__version__ = "{NEWER}"'),
+        ("_version.py", r'__version__ = "[^"]+"', f'__version__ = "{NEWER}"'),
         ("agent/wire.py", r"^VERSION = 1\b", "VERSION = 2"),
     ):
         path = package / name

@@ -14,12 +14,13 @@ SOURCES = sorted(path for path in PACKAGE.rglob("*.py"))
 # skip a floor on its way down: the kernel reads addresses, which are the transport's.
 ALLOWED = {
     "__init__": {"api"},
+    "_version": set(),
     "errors": set(),
     "__main__": {"kernel", "cli"},
     "api": {"live", "transport"},
     "live": {"link", "transport"},
-    "install": {"transport"},
-    "cli": {"kernel", "link", "transport", "server", "install"},
+    "install": {"cli"},
+    "cli": {"link", "transport"},
     "kernel": {"live", "link", "transport"},
     "link": {"transport"},
     "transport": set(),
@@ -32,7 +33,6 @@ STDLIB = {*sys.stdlib_module_names, "_sha2"}  # of any Python, not only of this 
 # What each part may import of other people's packages.
 THIRD_PARTY = {
     "__main__": JUPYTER,
-    "install": JUPYTER,
     "cli": JUPYTER,
     "kernel": JUPYTER,
     "live": {"rpyc", "IPython", "numpy"},
@@ -83,7 +83,7 @@ def wrong(path):
                 yield line, name
             continue
         other = rest.partition(".")[0]
-        if other == part or other in ALLOWED[part] or (other in ("errors", "__version__") and part != "agent"):
+        if other == part or other in ALLOWED[part] or (other in ("errors", "_version") and part != "agent"):
             continue
         if name.startswith("rpyc_kernel.agent.wire") or name in OF_BOOT:
             continue
@@ -99,4 +99,4 @@ def test_imports_only_what_the_drawing_allows(path):
 def test_the_package_itself_is_quick_to_import():
     said = "import rpyc_kernel, sys; print([name for name in sys.modules if name.startswith(('rpyc', 'IPython'))])"
     loaded = subprocess.check_output([sys.executable, "-c", said], text=True, timeout=60)
-    assert loaded.strip() == "['rpyc_kernel']"
+    assert loaded.strip() == "['rpyc_kernel._version', 'rpyc_kernel']"

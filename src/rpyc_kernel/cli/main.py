@@ -9,32 +9,23 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from rpyc_kernel import __version__
+from rpyc_kernel._version import __version__
 from rpyc_kernel.cli import install, sessions
-from rpyc_kernel.cli.terminal import say
+from rpyc_kernel.cli.terminal import Parser, RefusalError, say
 from rpyc_kernel.errors import AddressError, RpycKernelError
 from rpyc_kernel.transport.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-LONGEST = 2000  # characters of a sentence; some repeat what another machine says
-INTERRUPTED = 130  # 128 + SIGINT, as shells have it
-
-
-class _WrongError(Exception):
-    """The command line is written wrongly. The text is the sentence that says how."""
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise _WrongError(f"{message[:1].upper()}{message[1:]}; {self.prog} --help says how to write it.")
+MAX_SENTENCE_CHARS = 2000  # some repeat what another machine says
+INTERRUPTED_CODE = 130  # 128 + SIGINT, as shells have it
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="rpyc-kernel", description="Jupyter cells that run on another machine's Python.", allow_abbrev=False
     )
     parser.add_argument("--version", action="version", version=f"rpyc-kernel {__version__}")
@@ -45,15 +36,21 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Do what the command line says and return the exit code."""
-    argv = list(sys.argv[1:] if argv is None else argv)
+    """Do what the command line says.
+
+    Args:
+        argv: The command line without the program; this process's own where it is None.
+
+    Returns:
+        The exit code: 0, 1 (it failed), 2 (it is written wrongly, or refused), or 130 (interrupted).
+    """
     try:
-        if argv[:1] == ["install"]:  # it reads its own options
-            return install.run(argv[1:])
         options = _parser().parse_args(argv)
-        code: int = options.run(options)
+        options.run(options)
         sys.stdout.flush()
-    except (_WrongError, AddressError) as error:
+    except RefusalError as error:
+        return _complain(str(error), error.code)
+    except AddressError as error:
         return _complain(str(error), 2)
     except RpycKernelError as error:
         return _complain(str(error), 1)
@@ -63,14 +60,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _complain(f"{error.strerror or error}.", 1)
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return INTERRUPTED_CODE
     except Exception as error:  # noqa: BLE001 - a bug of ours; a traceback helps nobody who reads it in a terminal
         return _complain(f"Something went wrong that should not have: {type(error).__name__}: {error}", 1)
-    return code
+    return 0
 
 
 def _complain(sentence: str, code: int) -> int:
-    say(plain(sentence, LONGEST), error=True)
+    say(plain(sentence, MAX_SENTENCE_CHARS), error=True)
     return code
 
 

@@ -19,7 +19,7 @@ nobody has read yet, and how long they are kept. A notebook takes one over with 
 
 
 def declare(commands: argparse._SubParsersAction[Any]) -> None:
-    """Its options."""
+    """Add the command and its options to the command line."""
     parser = commands.add_parser(
         "sessions",
         usage="rpyc-kernel sessions ADDRESS [--json | --end NAME ...]",
@@ -40,8 +40,8 @@ def declare(commands: argparse._SubParsersAction[Any]) -> None:
     parser.set_defaults(run=run)
 
 
-def run(options: argparse.Namespace) -> int:
-    """Do it; returns the exit code. Raises a RpycKernelError."""
+def run(options: argparse.Namespace) -> None:
+    """Do it. Raises a RpycKernelError."""
     address = Address.parse(options.address)
     entries = listing.sessions(address)
     if options.end:
@@ -53,4 +53,3 @@ def run(options: argparse.Namespace) -> int:
         say(json.dumps([asdict(entry) for entry in entries], indent=2, ensure_ascii=False))
     else:
         say(listing.table(entries))
-    return 0

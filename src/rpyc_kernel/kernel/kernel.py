@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from traitlets import Bool, Dict, Enum, Float, Unicode
 
-from rpyc_kernel import __version__
+from rpyc_kernel._version import __version__
 from rpyc_kernel.agent.wire import Message
 from rpyc_kernel.errors import (
     DialCancelledError,

@@ -10,7 +10,7 @@ import threading
 import weakref
 from typing import TYPE_CHECKING
 
-from rpyc_kernel import __version__
+from rpyc_kernel._version import __version__
 from rpyc_kernel.errors import RemoteClosedError, RpycKernelError, UsageError
 from rpyc_kernel.link.link import HEARTBEAT, Link
 from rpyc_kernel.link.protocol import LinkStatus

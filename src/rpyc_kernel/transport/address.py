@@ -187,16 +187,10 @@ _transports: dict[str, Transport] = {}  # those that were needed, by scheme
 
 def transport_of(scheme: str) -> Transport:
     """Return what *scheme* (in lower case) means: one of ours, or what any package that has it brings."""
-    return _ours(scheme) or _transports.setdefault(scheme, _foreign(scheme))
+    return _ours(scheme) or _transports.setdefault(scheme, ways.foreign().Plugin(scheme))
 
 
 def _ours(scheme: str) -> Transport | None:
     if scheme not in _transports and (module := ways.find(scheme)):
         _transports[scheme] = module.TRANSPORT
     return _transports.get(scheme)
-
-
-def _foreign(scheme: str) -> Transport:
-    from rpyc_kernel.transport.plugins import Plugin  # noqa: PLC0415 - it builds on this module, and is rarely needed
-
-    return Plugin(scheme)

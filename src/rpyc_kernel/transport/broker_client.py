@@ -15,7 +15,7 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from rpyc_kernel import __version__
+from rpyc_kernel._version import __version__
 from rpyc_kernel.agent import wire
 from rpyc_kernel.agent.boot import package_of
 from rpyc_kernel.errors import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from rpyc_kernel import __version__
+from rpyc_kernel._version import __version__
 from rpyc_kernel.agent.wire import Message
 from rpyc_kernel.errors import CommandError, SessionVersionError
 from rpyc_kernel.kernel.jupyter.publisher import SHOWN

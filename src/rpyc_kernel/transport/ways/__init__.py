@@ -27,3 +27,8 @@ def find(scheme: str) -> ModuleType | None:
         if error.name != name:
             raise
         return None
+
+
+def foreign() -> ModuleType:
+    """Return the module for the transports of other packages. It builds upon the one that asks, hence by its name."""
+    return import_module("rpyc_kernel.transport.plugins")
