@@ -252,6 +252,8 @@ PLACES = [
         "origin.py", f"{KERNEL}.get_parent", "it tells what the requests of both channels are", takes="self, channel"
     ),
     # --- the thread of iopub
+    Place("iopub_backpressure.py", IOPUB, "it is given one"),
+    Place("publisher.py", "ipykernel.iostream:BackgroundSocket", "it sends to one"),
     Place(
         "iopub_backpressure.py",
         f"{IOPUB}.schedule",

@@ -13,12 +13,15 @@ import math
 import threading
 import time
 from contextvars import copy_context
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ipykernel.subshell_manager import UnknownSubshellError
 
 from rpyc_kernel.kernel.jupyter.abort_policy import AbortPolicy, Moment
 from rpyc_kernel.kernel.jupyter.replies import ReplyingKernel
+
+if TYPE_CHECKING:
+    from zmq.eventloop.zmqstream import ZMQStream
 
 LOOKUPS = frozenset(
     {"complete_request", "inspect_request", "is_complete_request", "history_request", "comm_info_request"}
@@ -56,7 +59,9 @@ class ShellMessage(list[Any]):
         control: The control channel's stream where that has handed it on, else None.
     """
 
-    def __init__(self, number: int, frames: list[Any], header: dict[str, Any], control: Any = None) -> None:
+    def __init__(
+        self, number: int, frames: list[Any], header: dict[str, Any], control: ZMQStream | None = None
+    ) -> None:
         super().__init__(frames)
         self.number = number
         self.at = time.monotonic()
@@ -64,7 +69,7 @@ class ShellMessage(list[Any]):
         self.control = control
 
     @property
-    def type(self) -> Any:
+    def type(self) -> str | None:
         """The ``msg_type``; None where there is no header."""
         return self.header.get("msg_type")
 
@@ -105,7 +110,7 @@ class ConcurrentShellKernel(ReplyingKernel):
         self._shared = copy_context()
         self.shell_stream.on_recv(self._receive, copy=False)
 
-    def _receive(self, frames: list[Any], control: Any = None) -> asyncio.Task[None]:
+    def _receive(self, frames: list[Any], control: ZMQStream | None = None) -> asyncio.Task[None]:
         self._arrived += 1
         message = ShellMessage(self._arrived, frames, self._header(frames), control)
         return asyncio.create_task(self.shell_main(None, message), context=self._shared)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
+    from ipykernel.iostream import IOPubThread
+
 HUNG_AFTER_S = 120.0  # without taking a message: then a front end counts as one that hangs
 RETRY_AFTER_S = 10.0  # since messages are dropped: then the thread tries to wait again
 SEND_TIMEOUT_MS = 200  # of one attempt; between two the thread looks whether it has to end
@@ -38,7 +40,7 @@ class IOPubBackpressure:
         thread: ipykernel's ``IOPubThread``, with an XPUB socket.
     """
 
-    def __init__(self, thread: Any) -> None:
+    def __init__(self, thread: IOPubThread) -> None:
         self._thread = thread
         self._dropping_until: float | None = None
         self._topics: set[bytes] = set()  # of all front ends' subscriptions

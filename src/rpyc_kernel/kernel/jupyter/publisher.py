@@ -18,6 +18,8 @@ from rpyc_kernel.kernel.sessions.display_updates import Pictures
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import zmq
+    from ipykernel.iostream import BackgroundSocket
     from jupyter_client.session import Session
 
     from rpyc_kernel.agent.wire import Message
@@ -46,7 +48,7 @@ class Publisher:
     def __init__(
         self,
         session: Session,
-        iopub_socket: Any,
+        iopub_socket: BackgroundSocket | zmq.Socket[bytes],
         topic: Callable[[str], bytes],
         *,
         backpressure: IOPubBackpressure | None = None,

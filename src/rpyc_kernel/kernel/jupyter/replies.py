@@ -16,6 +16,8 @@ from rpyc_kernel.kernel.jupyter.contents import check, failure
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from zmq.eventloop.zmqstream import ZMQStream
+
 
 class ReplyStream:
     """Stands for the stream of a channel where a handler sends its reply, on the thread to which that stream belongs.
@@ -24,7 +26,7 @@ class ReplyStream:
         used: Whether a reply was sent.
     """
 
-    def __init__(self, stream: Any, *, of_other_thread: bool) -> None:
+    def __init__(self, stream: ZMQStream, *, of_other_thread: bool) -> None:
         self._stream = stream
         self._of_other_thread = of_other_thread
         self.used = False
@@ -44,7 +46,7 @@ class ReplyingKernel(IPythonKernel):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._handed_on_by: ContextVar[Any] = ContextVar("handed_on_by", default=None)  # the control stream, or None
+        self._handed_on_by: ContextVar[ZMQStream | None] = ContextVar("handed_on_by", default=None)
 
     def start(self) -> None:
         """Start as ipykernel does, with `_handle` around each handler."""
@@ -54,7 +56,7 @@ class ReplyingKernel(IPythonKernel):
         for handlers in (self.shell_handlers, self.control_handlers):
             handlers.update({msg_type: partial(self._handle, each) for msg_type, each in handlers.items()})
 
-    async def _handle(self, handler: Callable[..., Any], stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+    async def _handle(self, handler: Callable[..., Any], stream: ZMQStream, ident: Any, parent: dict[str, Any]) -> None:
         """Have a request handled. Where its handler sends no reply, the reply says why."""
         msg_type = parent["header"]["msg_type"]
         reply = self._reply_stream(stream)
@@ -71,11 +73,11 @@ class ReplyingKernel(IPythonKernel):
         if not reply.used and msg_type.endswith("_request"):
             self.session.send(reply, reply_type(msg_type), failure(msg_type, error), parent, ident)
 
-    def _reply_stream(self, stream: Any) -> ReplyStream:
+    def _reply_stream(self, stream: ZMQStream) -> ReplyStream:
         control = self._handed_on_by.get()
         return ReplyStream(control or stream, of_other_thread=control is not None)
 
-    def _send_abort_reply(self, stream: Any, msg: dict[str, Any], idents: Any) -> None:
+    def _send_abort_reply(self, stream: ZMQStream, msg: dict[str, Any], idents: Any) -> None:
         """Send the reply as ipykernel does, with the count that Jupyter's protocol asks for: 0, that of no cell."""
         self.log.info("Aborting %s", msg["header"]["msg_id"])
         content = {"status": "aborted", "execution_count": 0}

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 POLL_INTERVAL_S = 0.02  # somebody is typing
 
 
-async def ask(session: Session, socket: Any, prompt: str, *, password: bool, parent: dict[str, Any], ident: Any) -> str:
+async def ask(
+    session: Session, socket: zmq.Socket[bytes], prompt: str, *, password: bool, parent: dict[str, Any], ident: Any
+) -> str:
     """Ask a client for a line. Cancel it to stop asking.
 
     A ROUTER drops a message to a client whose stdin channel isn't connected yet, or not again; this asks such a client
@@ -44,7 +46,9 @@ async def ask(session: Session, socket: Any, prompt: str, *, password: bool, par
         await asyncio.sleep(POLL_INTERVAL_S)
 
 
-def _send(session: Session, socket: Any, content: dict[str, Any], parent: dict[str, Any], ident: Any) -> bool:
+def _send(
+    session: Session, socket: zmq.Socket[bytes], content: dict[str, Any], parent: dict[str, Any], ident: Any
+) -> bool:
     """Send the question. Return False if that client isn't connected to the socket just now."""
     socket.setsockopt(zmq.ROUTER_MANDATORY, 1)  # not for all of ipykernel's own questions, which don't expect its error
     try:
