@@ -289,11 +289,6 @@ PLACES = [
     ),
     Place("iopub_backpressure.py", f"{IOPUB}._xpub_stream", "it is told by it of front ends that come and go"),
     Place("iopub_backpressure.py", f"{IOPUB}._is_master_process", "a forked process uses no socket", takes="self"),
-    Place(
-        "iopub_backpressure.py",
-        f"{IOPUB}._pipe_flag",
-        "it tells whether a forked process has a pipe",
-    ),
     Place("iopub_backpressure.py", f"{IOPUB}._stopped", "the thread ends soon where this is set"),
     Place("iopub_backpressure.py", f"{IOPUB}.stop", "it sets the flag first", has=("self._stopped = True", ".join(")),
     # --- the application

@@ -87,9 +87,8 @@ class IOPubBackpressure:
 
     def _patiently(self, send: Callable[..., None]) -> Callable[..., None]:
         def send_patiently(*args: Any, **kwargs: Any) -> None:
-            if not self._thread._is_master_process():  # forked: it must not use the socket; ipykernel has a pipe
-                if self._thread._pipe_flag:
-                    send(*args, **kwargs)
+            if not self._thread._is_master_process():  # forked: ipykernel has a pipe, or ZeroMQ sends nothing
+                send(*args, **kwargs)
                 return
             patience = HUNG_AFTER_S
             if self._dropping_until is not None and time.monotonic() > self._dropping_until:
