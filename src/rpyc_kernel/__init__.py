@@ -14,7 +14,7 @@ __all__ = ["__version__", "connect", "discover", "service"]
 
 
 def __getattr__(name: str) -> Any:
-    """What scripts use, loaded when it is used: it imports rpyc, which the kernel does without."""
+    """Load a name of `api` when it is used: that imports rpyc, which the kernel does without."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from rpyc_kernel import api  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""What scripts and local cells import from ``rpyc_kernel``: ``connect``, ``service`` and ``discover``."""
+"""The names that scripts and local cells import from ``rpyc_kernel``: ``connect``, ``service`` and ``discover``."""
 
 from __future__ import annotations
 

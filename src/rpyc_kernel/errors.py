@@ -6,7 +6,7 @@ A message is made for the person at the notebook: what happened, to which addres
 
     RpycKernelError
     ├── AddressError                 a text that is no address
-    ├── UsageError                   what was asked for can't be done as it is written
+    ├── ArgumentError                   what was asked for can't be done as it is written
     │   └── CommandError             by a command in a cell
     ├── MalformedRequestError        a front end's message that is not as Jupyter's protocol has it
     ├── DialError                    no usable connection came to be
@@ -94,11 +94,11 @@ class AddressError(RpycKernelError):
     """Raised by :meth:`Address.parse`. Its message never repeats a secret that was written into the address."""
 
 
-class UsageError(RpycKernelError):
+class ArgumentError(RpycKernelError):
     """Raised where what was asked for can't be done as it is written: a name that means no session, or several."""
 
 
-class CommandError(UsageError):
+class CommandError(ArgumentError):
     """Raised for a command in a cell.
 
     By ``kernel.routing`` and ``kernel.parsing`` for one that is written wrongly, before any of the cell ran; by

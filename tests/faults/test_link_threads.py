@@ -121,7 +121,7 @@ def test_a_message_that_can_not_be_taken_is_given_up(
     session: Watched, monkeypatch: pytest.MonkeyPatch, proxy: Proxy
 ) -> None:
     """It isn't asked for again and again; what follows it comes."""
-    monkeypatch.setattr(dial, "MAX_FRAME", 600_000)
+    monkeypatch.setattr(dial, "MAX_FRAME_BYTES", 600_000)
     proxy.cut()
     session.come_back(times=1)
     msg_id = session.start("display({'text/html': 'x' * 1_000_000}, raw=True)\nprint('after')")

@@ -14,7 +14,7 @@ import pytest
 import rpyc
 
 import rpyc_kernel
-from rpyc_kernel.errors import DialError, RemoteClosedError, UsageError
+from rpyc_kernel.errors import ArgumentError, DialError, RemoteClosedError
 from rpyc_kernel.link import listing
 from rpyc_kernel.live.remote import Remote
 from rpyc_kernel.live.teleport import TeleportError
@@ -176,7 +176,7 @@ def test_options(server: Server, tmp_path: Path) -> None:
         assert remote.modules.os.environ["SPAM"] == "eggs"
         (entry,) = (each for each in sessions(server) if each.name == "a walk")  # another may be on its way out
         assert entry.held
-    with pytest.raises(UsageError):
+    with pytest.raises(ArgumentError):
         rpyc_kernel.connect(server.address, keep=-1)
 
 

@@ -309,7 +309,7 @@ WIDE = ("m", "n", 1, tuple(("m", str(number), number, ("Exception",)) for number
     "described",
     ["SystemExit", "KeyboardInterrupt", "BaseException", "eval", "type",
      ("builtins", "SystemExit", 1, ("SystemExit",)), ("sys", "exit", 1, ("GeneratorExit", "KeyError")),
-     ("rpyc_kernel.errors", "UsageError", 1, ("object", "type")), ("\x1b", "\x1b[2J", -1, ()),
+     ("rpyc_kernel.errors", "ArgumentError", 1, ("object", "type")), ("\x1b", "\x1b[2J", -1, ()),
      ("m", "Both", 1, ("OSError", "ValueError", "OSError", "ImportError")),
      ("m", "Group", 1, ("BaseExceptionGroup", "SystemExit"))],
     ids=lambda told: repr(told)[:20],

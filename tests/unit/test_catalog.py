@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rpyc_kernel.agent import wire
-from rpyc_kernel.errors import AgentError, ProtocolError, SessionGoneError, UsageError
+from rpyc_kernel.errors import AgentError, ArgumentError, ProtocolError, SessionGoneError
 from rpyc_kernel.link import listing
 from rpyc_kernel.transport.address import Address
 
@@ -108,7 +108,7 @@ def test_numbers_that_can_t_be(value):
 def test_a_hostile_name_can_neither_repaint_a_terminal_nor_fill_it():
     found = entry(name="\x1b[2J\x1b]0;owned\x07pi\r\n\u202egnp\u2028" + "x" * 10**7, holder="a\tb\x9b31m")
     assert found.name.isprintable()
-    assert len(found.name) == listing.MAX_TEXT
+    assert len(found.name) == listing.MAX_TEXT_CHARS
     assert found.holder == "a b 31m"
     assert len(listing.table([found]).splitlines()) == 2
 
@@ -194,18 +194,18 @@ def test_a_word_that_means_one(text, session):
     ],
 )
 def test_a_word_that_does_not(text, sentence):
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(ArgumentError) as caught:
         listing.choose(SEVERAL, text)
     assert str(caught.value) == sentence
 
 
 def test_no_session_at_all():
-    with pytest.raises(UsageError, match=r"no session 'pi': none runs there\."):
+    with pytest.raises(ArgumentError, match=r"no session 'pi': none runs there\."):
         listing.choose([], "pi")
 
 
 def test_of_very_many_only_some_are_listed():
-    with pytest.raises(UsageError, match=r" and 90 more\."):
+    with pytest.raises(ArgumentError, match=r" and 90 more\."):
         listing.choose([entry(session=f"s{n:03}") for n in range(100)], "nothing")
 
 

@@ -12,7 +12,7 @@ from rpyc.core import brine, consts, vinegar
 from rpyc_kernel.errors import FrameTooLargeError, LinkLost, NoAnswerError, ProtocolError, RemoteError
 from rpyc_kernel.transport.address import Address
 from rpyc_kernel.transport.rpyc_wire import dialect
-from rpyc_kernel.transport.rpyc_wire.connection import MAX_PING, MAX_REQUESTS, Connection, RemoteRef
+from rpyc_kernel.transport.rpyc_wire.connection import MAX_PING_BYTES, MAX_REQUESTS, Connection, RemoteRef
 from rpyc_kernel.transport.rpyc_wire.dialect import RPYC_5, RPYC_5_BOUND, RPYC_6, RPYC_6_BOUND
 from rpyc_kernel.transport.rpyc_wire.stream import FrameStream
 
@@ -268,7 +268,9 @@ def test_malformed_requests_are_refused(peer, args):
     assert peer.read()[:2] == (consts.MSG_EXCEPTION, 77)
 
 
-@pytest.mark.parametrize(("size", "kind"), [(MAX_PING, consts.MSG_REPLY), (MAX_PING + 1, consts.MSG_EXCEPTION)])
+@pytest.mark.parametrize(
+    ("size", "kind"), [(MAX_PING_BYTES, consts.MSG_REPLY), (MAX_PING_BYTES + 1, consts.MSG_EXCEPTION)]
+)
 def test_a_small_ping_is_echoed(peer, size, kind):
     peer.send(consts.MSG_REQUEST, 5, (consts.HANDLE_PING, (consts.LABEL_VALUE, (b"x" * size,))))
     peer.reply(ticket := peer.connection.send_call(REF), 1)

@@ -56,7 +56,7 @@ def test_the_built_in_ones_are_what_they_are(error):
         ("builtins", "object"), ("builtins", "__loader__"), ("builtins", "ExceptionGroup"), ("builtins", "SystemExit"),
         ("builtins", "BaseExceptionGroup"), ("builtins", "KeyboardInterrupt"), ("builtins", "GeneratorExit"),
         ("builtins", "BaseException"), ("builtins", "__class__"), ("builtins", ""), ("os", "system"), ("os", "error"),
-        ("subprocess", "CalledProcessError"), ("evil_module", "Evil"), ("rpyc_kernel.errors", "UsageError"),
+        ("subprocess", "CalledProcessError"), ("evil_module", "Evil"), ("rpyc_kernel.errors", "ArgumentError"),
         ("\x00", "\x00"), ("m" * 100_000, "n\n\x1b[2J" * 10_000), (3, None), (("a",), b"x" * 10**6), ((1,) * 10**5, 1),
     ],
     ids=lambda text: str(text)[:20].encode("ascii", "replace").decode(),

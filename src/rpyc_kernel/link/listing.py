@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rpyc_kernel.agent import wire
-from rpyc_kernel.errors import AgentError, ProtocolError, SessionGoneError, UsageError
+from rpyc_kernel.errors import AgentError, ArgumentError, ProtocolError, SessionGoneError
 from rpyc_kernel.transport.broker_client import Broker, open_broker
-from rpyc_kernel.transport.plain import MAX_TEXT, plain
+from rpyc_kernel.transport.plain import MAX_TEXT_CHARS, plain
 
 if TYPE_CHECKING:
     import threading
@@ -121,7 +121,7 @@ def read(found: object) -> SessionEntry | None:
     if not isinstance(found, dict):
         return None
     session = found.get("session")
-    if not (isinstance(session, str) and session.isascii() and session.isalnum() and len(session) <= MAX_TEXT):
+    if not (isinstance(session, str) and session.isascii() and session.isalnum() and len(session) <= MAX_TEXT_CHARS):
         return None
     return SessionEntry(
         session=session,
@@ -145,7 +145,7 @@ def read(found: object) -> SessionEntry | None:
     )
 
 
-def _text(value: object, longest: int = MAX_TEXT) -> str:
+def _text(value: object, longest: int = MAX_TEXT_CHARS) -> str:
     return plain(value, longest) if isinstance(value, str) else ""
 
 
@@ -172,7 +172,7 @@ def _load(value: object) -> tuple[float, float, float] | None:
 def choose(entries: Sequence[SessionEntry], text: str) -> SessionEntry:
     """The session that *text* means: its name or id, or the beginning of one if that fits only one session.
 
-    Raises UsageError with a sentence that names the candidates.
+    Raises ArgumentError with a sentence that names the candidates.
     """
     text = text.strip()
     for fits in (
@@ -183,10 +183,12 @@ def choose(entries: Sequence[SessionEntry], text: str) -> SessionEntry:
         if len(found) == 1:
             return found[0]
         if found:
-            raise UsageError(f"{plain(text)!r} may mean {_candidates(found, entries)}. Write more of the name or id.")
+            raise ArgumentError(
+                f"{plain(text)!r} may mean {_candidates(found, entries)}. Write more of the name or id."
+            )
     if not entries:
-        raise UsageError(f"There is no session {plain(text)!r}: none runs there.")
-    raise UsageError(f"There is no session {plain(text)!r}. There is {_candidates(entries, entries)}.")
+        raise ArgumentError(f"There is no session {plain(text)!r}: none runs there.")
+    raise ArgumentError(f"There is no session {plain(text)!r}. There is {_candidates(entries, entries)}.")
 
 
 def _candidates(found: Sequence[SessionEntry], entries: Sequence[SessionEntry]) -> str:
@@ -199,10 +201,10 @@ def _candidates(found: Sequence[SessionEntry], entries: Sequence[SessionEntry]) 
 
 def _id_length(entries: Collection[SessionEntry]) -> int:
     """How many characters of an id tell all of these apart."""
-    for length in range(SHORT_ID, MAX_TEXT):
+    for length in range(SHORT_ID, MAX_TEXT_CHARS):
         if len({entry.session[:length] for entry in entries}) == len(entries):
             return length
-    return MAX_TEXT
+    return MAX_TEXT_CHARS
 
 
 # --- showing

@@ -11,7 +11,7 @@ import weakref
 from typing import TYPE_CHECKING
 
 from rpyc_kernel._version import __version__
-from rpyc_kernel.errors import RemoteClosedError, RpycKernelError, UsageError
+from rpyc_kernel.errors import ArgumentError, RemoteClosedError, RpycKernelError
 from rpyc_kernel.link.link import HEARTBEAT, Link
 from rpyc_kernel.link.protocol import LinkStatus
 from rpyc_kernel.live.channels import Channels
@@ -52,7 +52,7 @@ def connect(
     AgentError.
     """
     if not 0 <= keep < math.inf:
-        raise UsageError(f"keep is a number of seconds, not {keep!r}.")
+        raise ArgumentError(f"keep is a number of seconds, not {keep!r}.")
     config: dict[str, object] = {"keep": float(keep), "agent": __version__, "env": dict(env or {})}
     config["name"] = name or (sys.argv[0].rpartition("/")[2] if sys.argv and sys.argv[0] else "python")
     config.update({key: value for key, value in (("cwd", cwd), ("python", python)) if value})

@@ -1,4 +1,4 @@
-"""Who may come in by a port on loopback: whoever has read the server's secret, which only this user can.
+"""Lets in by a port on loopback who has read the server's secret, which only this user can.
 
 The other half is ``transport/ways/local.py``.
 """
@@ -18,20 +18,27 @@ if TYPE_CHECKING:
     import socket
     from pathlib import Path
 
-SECONDS = 10.0  # for each step of the greeting
+STEP_TIMEOUT_S = 10.0  # for each step of the greeting
 
 
 class Door:
-    """An authenticator of RPyC's servers."""
+    """An authenticator for RPyC's servers, which call it with each new connection."""
 
     def __init__(self) -> None:
         self._secret = os.urandom(local_socket.PROOF)
 
     def __call__(self, sock: socket.socket) -> tuple[socket.socket, None]:
-        """Let in who knows the secret, and prove to them that we do. Raises AuthenticationError."""
+        """Let in who knows the secret, and prove that we know it.
+
+        Returns:
+            The socket, and no credentials: the form that RPyC asks for.
+
+        Raises:
+            AuthenticationError: Who has connected doesn't know it.
+        """
         before = sock.gettimeout()
         try:
-            sock.settimeout(SECONDS)
+            sock.settimeout(STEP_TIMEOUT_S)
             mine = os.urandom(local_socket.NONCE)
             sock.sendall(mine)
             if not local_socket.proves(
@@ -46,6 +53,6 @@ class Door:
         return sock, None
 
     def describe(self, port: int, path: Path) -> None:
-        """Write port and secret where the kernel reads them, whole or not at all."""
+        """Write port and secret into the file *path*, where the kernel reads them, whole or not at all."""
         found = {"port": port, "secret": self._secret.hex()}
         write_file(str(path), json.dumps(found).encode("ascii"), sync=False)

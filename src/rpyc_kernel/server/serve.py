@@ -2,8 +2,8 @@
 
 Where the system has none (Windows), it is a port on loopback that lets in who knows the secret in the file PATH.
 
-It serves until its standard input ends, which is when the kernel that started it does; a kernel that was killed can't
-remove the socket and the folder that it has made for it, so this does.
+It serves until its standard input ends, which ends with the kernel that has started it. It removes the socket and its
+folder itself, which a kernel that was killed can't do.
 """
 
 from __future__ import annotations

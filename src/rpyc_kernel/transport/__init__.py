@@ -1,1 +1,1 @@
-"""How the kernel reaches an RPyC server: addresses, dialling, one connection, and what its bytes mean."""
+"""How the kernel reaches an RPyC server: addresses, transports, dialling, RPyC's protocol, and the broker there."""

@@ -1,7 +1,7 @@
-"""Ships the agent over a fresh RPyC connection, and gives its broker to whoever wants to talk to it.
+"""The agent's broker in a server: brings the agent there over a fresh RPyC connection, and calls its one function.
 
-What happens over there is written in ``agent/boot.py``. Round trips: one for the service, one for the boot text and
-the first question; one more where the machine has no copy of this agent yet.
+The other half is in ``agent/boot.py`` and ``agent/broker.py``. That takes one round trip for the service, one for the
+boot text with the first question, and one more where the machine has no copy of this agent yet.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ _START = """((lambda source, digest, scope, known: known.open_broker(digest, sou
  ({source!r}, {digest!r}, {{'__name__': 'rpyc_kernel_boot'}}, __import__('sys').modules.get({package!r}))
  if __import__('sys').version_info >= (3, 7) else __import__('sys').version.split()[0])"""
 AGENT = Path(wire.__file__).parent
-A_DAY = 86400.0  # seconds
-MAX_AGO = 1000 * A_DAY
-HELLO_TIMEOUT = 60.0  # seconds; a small board compiles the broker in that time
+DAY_S = 86400.0
+MAX_AGO_S = 1000 * DAY_S
+HELLO_TIMEOUT = 60.0  # seconds: a small board compiles the broker in that time
 
 
 @functools.cache
 def agent_text() -> tuple[str, bytes]:
-    """The agent's name, the SHA-256 of its text in hexadecimal, and the text. Its form is told in ``agent/boot.py``."""
+    """Return the agent's name, which is the SHA-256 of its text in hexadecimal, and the text, see ``agent/boot.py``."""
     sources: dict[str, str] = {}
     _collect(str(AGENT), "", sources)
     text = json.dumps(sources, sort_keys=True).encode()
@@ -64,13 +64,13 @@ def agent_text() -> tuple[str, bytes]:
 
 
 def agent_archive() -> tuple[str, bytes]:
-    """The agent's name, and the agent as it travels."""
+    """Return the agent's name, and its text packed by zlib: that is how it travels."""
     digest, text = agent_text()
     return digest, zlib.compress(text)
 
 
 def _collect(folder: str, prefix: str, sources: dict[str, str]) -> None:
-    """The modules in that folder and below. (By ``importlib.resources`` it takes a first connection 7 ms more.)"""
+    """Put the modules in *folder* and below into *sources*. (By ``importlib.resources`` that takes 7 ms more.)"""
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.endswith(".py"):
@@ -79,10 +79,14 @@ def _collect(folder: str, prefix: str, sources: dict[str, str]) -> None:
                 _collect(entry.path, f"{prefix}{entry.name}/", sources)
 
 
-class Broker:
-    """The one function of the agent that we call, at the end of a connection of its own. Used by one thread.
+class BrokerClient:
+    """A connection of its own to the agent's broker, which has one function. Used by one thread.
 
-    A context manager, which closes the connection.
+    It is a context manager, which closes the connection.
+
+    Attributes:
+        connection: The connection.
+        hello: The broker's answer to ``hello``: versions, host, kind of server.
     """
 
     def __init__(self, connection: Connection, function: RemoteRef) -> None:
@@ -98,25 +102,36 @@ class Broker:
 
     @property
     def address(self) -> Address:
-        """Where it is."""
+        """The server's address."""
         return self.connection.address
 
     def call(
         self, op: str, header: dict[str, Any], buffers: Sequence[wire.Bytes] = (), timeout: float | None = None
     ) -> tuple[dict[str, Any], list[memoryview]]:
-        """Do *op* over there and return the answer.
+        """Have the broker do *op*.
 
-        *timeout*: seconds of silence. Raises a SessionError or AgentError where the answer says so, and what the
-        connection raises.
+        Args:
+            op: One of the operations of ``docs/architecture.md``.
+            header: Its JSON object.
+            buffers: The binary buffers beside that.
+            timeout: Seconds of silence until NoAnswerError; None waits for ever.
+
+        Returns:
+            The answer: its JSON object and its buffers.
+
+        Raises:
+            SessionError: The answer says that the session is not ours to use.
+            AgentError: The answer is another refusal.
+            LinkError: The connection broke, or the answer is malformed.
         """
         return self.receive(self.send(op, header, buffers), timeout)
 
     def send(self, op: str, header: dict[str, Any], buffers: Sequence[wire.Bytes] = ()) -> int:
-        """Ask without waiting; returns the ticket for :meth:`receive`."""
+        """Ask without waiting. Returns the ticket for `receive`."""
         return self.connection.send_call(self._function, op, wire.pack(header, buffers))
 
     def receive(self, ticket: int, timeout: float | None = None) -> tuple[dict[str, Any], list[memoryview]]:
-        """Wait for the answer to a ticket, as :meth:`call`. *timeout*: seconds of silence."""
+        """Wait for the answer to *ticket*, with the errors of `call`. *timeout*: seconds of silence."""
         return self._read(self.connection.receive_until(ticket, Silence(timeout, self.connection.cancel)))
 
     def _read(self, answer: object) -> tuple[dict[str, Any], list[memoryview]]:
@@ -143,7 +158,7 @@ class Broker:
         return AgentError(f"On {self.address}: {text}.")
 
     def start(self, answer: bytes, deadline: Deadline) -> None:
-        """Fill :attr:`hello` with what the boot text gave, and bring the agent if it has found none."""
+        """Fill `hello` with the *answer* of the boot text, and bring the agent where that has found none."""
         found: Reply = answer
         if answer == b"":
             ticket = self.connection.send_call(self._function, "agent", agent_archive()[1])
@@ -151,7 +166,7 @@ class Broker:
         self.hello, _buffers = self._read(found)
 
     def abort(self, reason: str = "it was given up here") -> None:
-        """End whatever the owning thread waits for, from any thread."""
+        """End what the owning thread waits for with LinkLost. From any thread."""
         self.connection.abort(reason)
 
     def close(self) -> None:
@@ -159,26 +174,42 @@ class Broker:
         self.connection.close()
 
 
+Broker = BrokerClient  # as link/ calls it
+
+
 def _clock(ago: object) -> str:
-    """When that was, so many seconds *ago*, by this machine's clock: the other one may be in 1970."""
-    if not isinstance(ago, int | float) or not 0 <= ago < MAX_AGO:
+    """Return when *ago* seconds ago was, by this machine's clock: the other one may be in 1970."""
+    if not isinstance(ago, int | float) or not 0 <= ago < MAX_AGO_S:
         return ""
     then = dt.datetime.now() - dt.timedelta(seconds=ago)  # noqa: DTZ005 - for whoever sits here
-    return then.strftime("%H:%M" if ago < A_DAY / 2 else "%Y-%m-%d %H:%M")
+    return then.strftime("%H:%M" if ago < DAY_S / 2 else "%Y-%m-%d %H:%M")
 
 
 def open_broker(
     address: Address, *, timeout: float = 10.0, cancel: threading.Event | None = None, hello: float = HELLO_TIMEOUT
-) -> Broker:
-    """Dial *address* and have the agent there. Raises what `dial` raises, and RemoteUnfitError.
+) -> BrokerClient:
+    """Dial *address* and bring the agent there.
 
-    *timeout*: seconds for the dialling. *hello*: seconds until the agent has answered. *cancel* ends both.
+    Args:
+        address: Of an RPyC classic server.
+        timeout: Seconds for the dialling.
+        cancel: Ends the waiting within 0.1 s, once it is set.
+        hello: Seconds until the agent must have answered.
+
+    Returns:
+        The broker, whose `hello` is known.
+
+    Raises:
+        DialError: There is no connection, or *cancel* was set.
+        DiscoveryError: The address is the name of a service, and none of its servers was found.
+        RemoteUnfitError: No session can live there.
+        LinkError: The connection broke.
     """
     connection = dial(address, timeout=timeout, cancel=cancel)
     try:
         deadline = Deadline(hello, cancel)
         function, answer = _evaluate(connection, deadline)
-        broker = Broker(connection, function)
+        broker = BrokerClient(connection, function)
         broker.start(answer, deadline)
     except BaseException:
         connection.close()

@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import threading
 
-LEAST = 1024  # bytes that have to travel for a silence to begin anew: who sends them one by one says nothing
-GLANCE = 0.05  # seconds between two looks at the cancel event: no socket call can wait for both
+MIN_HEARD_BYTES = 1024  # that have to travel for a silence to begin anew: who sends them one by one says nothing
+POLL_INTERVAL_S = 0.05  # of the cancel event: no socket call can wait for it too
 
 
 class Deadline:
-    """A moment that waiting ends at, and optionally an event that ends it before. Made once, passed down."""
+    """A moment at which waiting ends, and optionally an event that ends it before. Made once, passed down.
+
+    Attributes:
+        timeout: The seconds from its making to its end; None where it has no end.
+        cancel: The event, if there is one.
+    """
 
     clock = staticmethod(time.monotonic)  # a test replaces it
 
@@ -23,15 +28,15 @@ class Deadline:
         self._end = None if timeout is None else self.clock() + timeout
 
     def left(self) -> float | None:
-        """Seconds that are left, never negative; None without an end."""
+        """Return the seconds that are left, never negative; None without an end."""
         return None if self._end is None else max(0.0, self._end - self.clock())
 
     def slice(self) -> float | None:
-        """Seconds to wait in one go: no longer than is left, nor than the cancel event may be left unseen."""
+        """Return the seconds to wait in one go: those that are left, and fewer where the cancel event must be seen."""
         left = self.left()
         if self.cancel is None:
             return left
-        return GLANCE if left is None else min(left, GLANCE)
+        return POLL_INTERVAL_S if left is None else min(left, POLL_INTERVAL_S)
 
     @property
     def expired(self) -> bool:
@@ -44,7 +49,7 @@ class Deadline:
         return self.cancel is not None and self.cancel.is_set()
 
     def heard(self, size: int) -> None:
-        """So many bytes have come, or gone."""
+        """Note that *size* bytes have come, or gone."""
 
     def part(self, seconds: float) -> Deadline:
         """Return a deadline of at most *seconds* from now, that ends with this one and is cancelled with it."""
@@ -53,15 +58,15 @@ class Deadline:
 
 
 class Silence(Deadline):
-    """A deadline that begins anew with what comes or goes: the time without any, however long the whole takes."""
+    """A deadline that begins anew whenever bytes come or go, however long the whole takes."""
 
     def __init__(self, timeout: float | None, cancel: threading.Event | None = None) -> None:
         super().__init__(timeout, cancel)
         self._heard = 0
 
     def heard(self, size: int) -> None:
-        """So many bytes have come, or gone."""
+        """Begin anew, once enough bytes have come or gone."""
         self._heard += size
-        if self._heard >= LEAST and self.timeout is not None:
+        if self._heard >= MIN_HEARD_BYTES and self.timeout is not None:
             self._heard = 0
             self._end = self.clock() + self.timeout

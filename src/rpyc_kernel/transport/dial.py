@@ -1,4 +1,4 @@
-"""From an address to a connection that is known to lead to an RPyC server, in the dialect it speaks."""
+"""Dialling: from an address to a connection to an RPyC server, in the dialect that it speaks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from rpyc_kernel.errors import (
 from rpyc_kernel.transport.deadline import Deadline
 from rpyc_kernel.transport.rpyc_wire.connection import Connection
 from rpyc_kernel.transport.rpyc_wire.dialect import RPYC_5, RPYC_6, Dialect, recognise
-from rpyc_kernel.transport.rpyc_wire.stream import MAX_FRAME, FrameStream
+from rpyc_kernel.transport.rpyc_wire.stream import MAX_FRAME_BYTES, FrameStream
 from rpyc_kernel.transport.sockets import prepare
 
 if TYPE_CHECKING:
@@ -32,25 +32,33 @@ if TYPE_CHECKING:
 
     from rpyc_kernel.transport.address import Address
 
-_FIRST_FRAME = 64 * 2**10  # bytes that are taken from somebody who has not shown yet to be an RPyC server
-# Seconds of silence after which the other dialect is tried beside the first: a ThreadPoolServer of RPyC 5
-# neither answers nor hangs up when it does not understand.
-_PATIENCE = 1.0
+_FIRST_FRAME_BYTES = 64 * 2**10  # of somebody who has not shown yet to be an RPyC server
+# Silence after which the other dialect is tried beside the first: a ThreadPoolServer of RPyC 5 that does not understand
+# neither answers nor hangs up.
+_NEXT_DIALECT_AFTER_S = 1.0
+_TURN_S = 0.1  # for one of several connections on which something has come
 
-_TURN = 0.1  # seconds for one of several connections on which something has come
-
-_known: dict[Address, Dialect] = {}  # what was spoken there last; only a guess at what to try first
+_known: dict[Address, Dialect] = {}  # the dialect that was spoken there last is tried first
 
 
 def dial(address: Address, *, timeout: float | None = 10.0, cancel: threading.Event | None = None) -> Connection:
-    """Connect to *address* and ask for its service: ``connection.root()`` is known then, and the dialect right.
+    """Connect to *address* and ask for its service.
 
-    Takes *timeout* seconds at most, and ends within 0.1 s when *cancel* is set. Raises a DialError. Whether the service
-    runs code only shows when it is asked to: see :func:`explain_refusal`.
+    Args:
+        address: Of an RPyC server; whether its service runs code only shows when it is asked to, see `explain_refusal`.
+        timeout: Seconds for all of it; None waits for ever.
+        cancel: Ends it within 0.1 s, once it is set.
+
+    Returns:
+        A connection whose dialect is right, and whose ``root()`` is known.
+
+    Raises:
+        DialError: There is none.
+        DiscoveryError: The address is the name of a service, and none of its servers was found.
     """
     if refusal := address.transport.refusal:
         raise UnsupportedSchemeError(address, refusal)
-    caller = _Caller(address, Deadline(timeout, cancel))
+    caller = _Dialer(address, Deadline(timeout, cancel))
     try:
         return caller.call()
     finally:
@@ -58,9 +66,9 @@ def dial(address: Address, *, timeout: float | None = 10.0, cancel: threading.Ev
 
 
 def explain_refusal(error: RemoteError, connection: Connection) -> RemoteError | WrongServiceError:
-    """Return the error to raise when the first ``root.eval`` of *connection* ended in *error*.
+    """Return the error to raise where the first ``root.eval`` of *connection* ended in *error*.
 
-    A server of another service than SlaveService says that it has no ``eval``, or does not give it to anybody.
+    A server of another service than SlaveService answers that it has no ``eval``, or gives it to nobody.
     """
     if error.name == "AttributeError" and "eval" in error.message:
         address = connection.address
@@ -69,21 +77,21 @@ def explain_refusal(error: RemoteError, connection: Connection) -> RemoteError |
 
 
 class _OtherDialectError(Exception):
-    """The server said something in another dialect than the one that was tried."""
+    """The server answered in another dialect than the one that was tried."""
 
     def __init__(self, dialect: Dialect) -> None:
         super().__init__(dialect.name)
         self.dialect = dialect
 
 
-class _Caller:
-    """The attempts of one :func:`dial`: one for each dialect that the server may speak."""
+class _Dialer:
+    """The attempts of one `dial`: one for each dialect that the server may speak."""
 
     def __init__(self, address: Address, deadline: Deadline) -> None:
         self.address = address
         self.deadline = deadline
-        self.waiting: list[Connection] = []  # those whose request for the root has not been answered yet
-        self.is_rpyc = False  # something was said there that only an RPyC server says
+        self.waiting: list[Connection] = []  # whose request for the root has not been answered yet
+        self.is_rpyc = False  # something has come that only an RPyC server sends
 
     def call(self) -> Connection:
         dialects = [RPYC_6, RPYC_5]
@@ -94,7 +102,7 @@ class _Caller:
             dialect = dialects.pop(0)
             tried.append(dialect)
             try:
-                connection = self.attempt(dialect, patience=_PATIENCE if dialects else 0.0)
+                connection = self.attempt(dialect, patience=_NEXT_DIALECT_AFTER_S if dialects else 0.0)
             except _OtherDialectError as other:  # it says goodbye in its own dialect, so nothing is left to guess
                 self.is_rpyc = True
                 dialects = [other.dialect] if other.dialect not in tried else []
@@ -108,18 +116,18 @@ class _Caller:
         return self.wait()
 
     def attempt(self, dialect: Dialect, *, patience: float) -> Connection | None:
-        """Try one dialect. Returns None if the server hung up, or hasn't answered after *patience* seconds."""
+        """Try one dialect. Returns None where the server hung up, or hasn't answered after *patience* seconds."""
         try:
             sock = self.address.transport.open_socket(self.address, self.deadline)
         except ServerClosedError:
             return None
         prepare(sock)
-        connection = Connection(FrameStream(sock, self.address, limit=_FIRST_FRAME), dialect)
+        connection = Connection(FrameStream(sock, self.address, limit=_FIRST_FRAME_BYTES), dialect)
         self.waiting.append(connection)
         return self.greet(connection, self.deadline.part(patience))
 
     def greet(self, connection: Connection, deadline: Deadline) -> Connection | None:
-        """Ask for the root, or go on waiting for it. Returns None if there is no answer by *deadline*, or never."""
+        """Ask for the root, or go on waiting for it. Returns None where no answer came by *deadline*, or none will."""
         try:
             connection.root_until(deadline)
         except NoAnswerError:
@@ -133,14 +141,14 @@ class _Caller:
             self.drop(connection)
             raise self.explain(error, connection.dialect) from None
         self.waiting.remove(connection)
-        connection.max_frame = MAX_FRAME
+        connection.max_frame = MAX_FRAME_BYTES
         _known[self.address] = connection.dialect
         return connection
 
     def wait(self) -> Connection:
-        """Wait for whichever of the attempts is answered first, after all dialects were tried.
+        """Wait for the first answer to any of the attempts, after all dialects were tried.
 
-        None of them is waited for alone: a server that takes one connection at a time answers the first, and late.
+        No attempt is waited for alone: a server that takes one connection at a time answers the first one, and late.
         """
         while self.waiting and not self.deadline.expired:
             if self.deadline.cancelled:
@@ -151,7 +159,7 @@ class _Caller:
                 ready = [key.data for key, _ in selector.select(self.deadline.slice())]
             for connection in ready:
                 try:
-                    if found := self.greet(connection, self.deadline.part(_TURN)):
+                    if found := self.greet(connection, self.deadline.part(_TURN_S)):
                         return found
                 except _OtherDialectError:
                     continue
@@ -168,7 +176,7 @@ class _Caller:
             connection.close()
 
     def explain(self, error: ProtocolError, dialect: Dialect) -> DialError | _OtherDialectError:
-        """Make of what came instead of a service: another dialect of RPyC, a strange RPyC, or none."""
+        """Return an error for the bytes that came instead of a service: another dialect, a strange RPyC, or no RPyC."""
         found = recognise(error.head)
         if found is None and error.head:
             return NotRpycError(self.address, *_what_speaks(error.head))
@@ -178,7 +186,7 @@ class _Caller:
 
 
 def _what_speaks(head: bytes) -> tuple[str, str]:
-    """Guess a protocol by the first bytes that a server sent. Returns its name, and a hint if there is one."""
+    """Guess a protocol by the first bytes that a server sent. Returns its name, and a hint or ""."""
     if head.startswith((b"HTTP/", b"<!DOC", b"<html", b"<HTML")):
         return "HTTP", "A web server has a port of its own; an RPyC server listens on 18812 unless told otherwise."
     if head.startswith(b"SSH-"):

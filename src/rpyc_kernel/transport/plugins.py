@@ -5,25 +5,23 @@ The name of such an entry point is the scheme of its addresses; what it points t
 OSError or a DialError.
 
 Nothing is looked up before an address names a scheme that isn't one of ours, and nothing of the package is imported
-before that address is dialled. Its code is not ours, so that it runs on a thread that can be left to itself: whatever
-it does, dialling ends at its deadline, and when it is cancelled.
+before that address is dialled. Its code runs on a thread that can be left behind, so that dialling ends at the deadline
+and when it is cancelled, whatever that code does.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import logging
-import queue
 import re
 import socket
-import threading
 from typing import TYPE_CHECKING
 
-from rpyc_kernel.errors import AddressError, DialCancelledError, DialError, DialTimeoutError, TransportError
+from rpyc_kernel.errors import AddressError, DialError, DialTimeoutError, TransportError
 from rpyc_kernel.transport import syntax
 from rpyc_kernel.transport.address import Address, Transport
 from rpyc_kernel.transport.plain import plain
+from rpyc_kernel.transport.sockets import on_a_thread
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
     from rpyc_kernel.transport.deadline import Deadline
 
 GROUP = "rpyc_kernel.transports"
-MAX_REASON_CHARS = 300  # characters of what a plugin's exception says
+MAX_REASON_CHARS = 300  # of the text of a plugin's exception
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +38,7 @@ class Plugin(Transport):
     """What another package's scheme means: ``scheme://user@host:port/path``, or ``scheme:///path``."""
 
     def parse(self, text: str, rest: str) -> Address:
-        """Read the address as far as its form goes, and see whether an installed package has a way there."""
+        """Read the address, of which only the form is known. Raises AddressError, also for a scheme of no package."""
         if not _find(self.scheme):
             raise syntax.unknown_scheme(text, self.scheme)
         if end := re.search(r"[?#]", text):  # where others put tokens
@@ -60,35 +58,19 @@ class Plugin(Transport):
         return False
 
     def open_socket(self, address: Address, deadline: Deadline) -> socket.socket:
-        """Connect in the way of the package that has the scheme of *address*. Raises a DialError, within *deadline*."""
+        """Have the package that has the scheme connect. Raises a DialError, within *deadline*."""
         entry = _the_one(address)
-        answers: queue.SimpleQueue[socket.socket | BaseException] = queue.SimpleQueue()
-        left = threading.Event()
 
-        def work() -> None:
+        def work() -> socket.socket | BaseException:
             try:
-                answer: socket.socket | BaseException = _call(entry, address, deadline)
+                return _call(entry, address, deadline)
             except BaseException as error:  # noqa: BLE001 - SystemExit too: it is told as what it is
-                answer = error
-            answers.put(answer)
-            if left.is_set():
-                _drop(answers)
+                return error
 
-        threading.Thread(target=work, name=f"dial {address}", daemon=True).start()
-        while True:
-            try:
-                answer = answers.get(timeout=deadline.slice())
-            except queue.Empty:
-                if not (deadline.cancelled or deadline.expired):
-                    continue
-                left.set()
-                _drop(answers)
-                if deadline.cancelled:
-                    raise DialCancelledError(address) from None
-                raise DialTimeoutError(address, deadline.timeout or 0.0) from None
-            if isinstance(answer, socket.socket):
-                return answer
-            raise _explained(answer, entry, address, deadline)
+        answer = on_a_thread(work, f"dial {address}", address, deadline, _close)
+        if isinstance(answer, socket.socket):
+            return answer
+        raise _explained(answer, entry, address, deadline)
 
 
 def _find(scheme: str) -> list[EntryPoint]:
@@ -132,12 +114,9 @@ def _explained(error: BaseException, entry: EntryPoint, address: Address, deadli
     return TransportError(address, f"the transport of {_package(entry)} failed, which is a bug in it ({_told(error)}).")
 
 
-def _drop(answers: queue.SimpleQueue[socket.socket | BaseException]) -> None:
-    """Close a socket that came when nobody waited for it any more."""
-    with contextlib.suppress(queue.Empty):
-        answer = answers.get_nowait()
-        if isinstance(answer, socket.socket):
-            answer.close()
+def _close(answer: socket.socket | BaseException) -> None:
+    if isinstance(answer, socket.socket):
+        answer.close()
 
 
 def _package(entry: EntryPoint) -> str:

@@ -1,7 +1,4 @@
-"""Sockets that are on their way: connected in time, given up when somebody says so, and a DialError for what fails.
-
-What a transport needs that connects a socket itself.
-"""
+"""Connecting sockets, for transports: within a deadline, cancellable, and with a DialError for each failure."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ import selectors
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rpyc_kernel.errors import (
     DialCancelledError,
@@ -24,13 +21,15 @@ from rpyc_kernel.errors import (
     ServerClosedError,
     UnreachableError,
 )
-from rpyc_kernel.transport.deadline import GLANCE
+from rpyc_kernel.transport.deadline import POLL_INTERVAL_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from rpyc_kernel.transport.address import Address
     from rpyc_kernel.transport.deadline import Deadline
+
+Answer = TypeVar("Answer")
 
 _TCP = (socket.AF_INET, socket.AF_INET6)
 _UNDER_WAY = (errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN, errno.EINTR)  # what connect_ex says meanwhile
@@ -42,7 +41,7 @@ _MOST_TELLING = (ServerClosedError, NobodyListeningError, DialTimeoutError)
 
 
 def prepare(sock: socket.socket) -> None:
-    """Set a socket up for many small requests, and so that a peer that vanished is noticed while it is idle."""
+    """Set *sock* up for many small requests, and so that the system notices a vanished peer while it is idle."""
     if sock.family not in _TCP:
         return
     with contextlib.suppress(OSError):  # some systems refuse where the peer has hung up already
@@ -55,9 +54,10 @@ def prepare(sock: socket.socket) -> None:
 
 @contextlib.contextmanager
 def opening(sock: socket.socket, address: Address, deadline: Deadline) -> Iterator[None]:
-    """Within it *sock* is connected to the server at *address*; where that fails it is closed: raises a DialError.
+    """Connect *sock* to the server at *address* within this context. Where that fails it is closed.
 
-    Whether the failure means that nobody is there, each way tells by itself.
+    Raises:
+        DialError: Instead of an OSError. Which OSError means that nobody listens, a transport has to tell by itself.
     """
     try:
         yield
@@ -72,22 +72,25 @@ def opening(sock: socket.socket, address: Address, deadline: Deadline) -> Iterat
         raise
 
 
-def connect(sock: socket.socket, place: Any, deadline: Deadline) -> None:
-    """Connect *sock* to *place*, looking at the deadline and its cancel event meanwhile.
+def connect(sock: socket.socket, sockaddr: Any, deadline: Deadline) -> None:
+    """Connect *sock* to *sockaddr*, as ``socket.connect`` takes it. The socket is left non-blocking.
 
-    Raises InterruptedError if cancelled, TimeoutError, or the OSError that the system gives.
+    Raises:
+        InterruptedError: The deadline's event was set.
+        TimeoutError: The time is over.
+        OSError: Whatever else the system says.
     """
     sock.setblocking(False)
     with selectors.DefaultSelector() as selector:
-        code = sock.connect_ex(place)
+        code = sock.connect_ex(sockaddr)
         while code in _UNDER_WAY:
             if deadline.cancelled:
                 raise InterruptedError
             if deadline.expired:
                 raise TimeoutError
             if code == errno.EAGAIN and sock.family not in _TCP:  # a Unix socket whose queue is full: nothing to poll
-                time.sleep(min(GLANCE, deadline.left() or GLANCE))
-                code = sock.connect_ex(place)
+                time.sleep(min(POLL_INTERVAL_S, deadline.left() or POLL_INTERVAL_S))
+                code = sock.connect_ex(sockaddr)
                 continue
             if not selector.get_map():
                 selector.register(sock, selectors.EVENT_WRITE)
@@ -98,14 +101,18 @@ def connect(sock: socket.socket, place: Any, deadline: Deadline) -> None:
 
 
 def open_tcp(address: Address, deadline: Deadline) -> socket.socket:
-    """Connect to the first of the host's addresses that answers. Raises a DialError, within *deadline*."""
-    places = resolve(address, deadline)
+    """Connect to the host and the port of *address*: to the first of the host's IP addresses that answers.
+
+    Raises:
+        DialError: None does before *deadline*, or the host has none.
+    """
+    found = resolve(address, deadline)
     errors: list[DialError] = []
-    for number, (family, kind, protocol, _, place) in enumerate(places):
+    for number, (family, kind, protocol, _name, sockaddr) in enumerate(found):
         left = deadline.left()
-        share = deadline if left is None else deadline.part(left / (len(places) - number))
+        share = deadline if left is None else deadline.part(left / (len(found) - number))
         try:
-            return _connect(socket.socket(family, kind, protocol), place, address, share)
+            return _connect(socket.socket(family, kind, protocol), sockaddr, address, share)
         except DialCancelledError:
             raise
         except DialError as error:
@@ -113,46 +120,16 @@ def open_tcp(address: Address, deadline: Deadline) -> socket.socket:
         except OSError as error:  # this machine has no such kind of sockets
             errors.append(UnreachableError(address, error.strerror or str(error)))
     for kind_of_error in _MOST_TELLING:
-        for found in errors:
-            if isinstance(found, kind_of_error):
-                raise found
+        for each in errors:
+            if isinstance(each, kind_of_error):
+                raise each
     raise errors[0] if errors else NameNotResolvedError(address, address.host)
 
 
-def resolve(address: Address, deadline: Deadline) -> list[Any]:
-    """Return what ``getaddrinfo`` says of *address*, or raise a DialError.
-
-    The name is looked up in a thread of its own, as nothing else can stop ``getaddrinfo`` from waiting.
-    """
-    answers: queue.SimpleQueue[list[Any] | Exception] = queue.SimpleQueue()
-
-    def look_up() -> None:
-        try:
-            answers.put(socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as error:
-            answers.put(error)
-
-    threading.Thread(target=look_up, name=f"look up {address.host}", daemon=True).start()
-    while True:
-        try:
-            answer = answers.get(timeout=deadline.slice())
-        except queue.Empty:
-            if deadline.cancelled:
-                raise DialCancelledError(address) from None
-            if deadline.expired:
-                raise NameNotResolvedError(address, address.host, temporary=True) from None
-            continue
-        if isinstance(answer, socket.gaierror):
-            raise NameNotResolvedError(address, address.host, temporary=answer.errno not in _NO_SUCH_NAME)
-        if isinstance(answer, Exception):
-            raise NameNotResolvedError(address, address.host)
-        return answer
-
-
-def _connect(sock: socket.socket, place: Any, address: Address, deadline: Deadline) -> socket.socket:
+def _connect(sock: socket.socket, sockaddr: Any, address: Address, deadline: Deadline) -> socket.socket:
     with opening(sock, address, deadline):
         try:
-            connect(sock, place, deadline)
+            connect(sock, sockaddr, deadline)
             if sock.getsockname() == sock.getpeername():  # TCP can connect a closed loopback port to itself
                 raise ConnectionRefusedError
         except ConnectionRefusedError:
@@ -162,3 +139,76 @@ def _connect(sock: socket.socket, place: Any, address: Address, deadline: Deadli
                 raise ServerClosedError(address) from None  # it was there, and gone before we could say anything
             raise
     return sock
+
+
+def resolve(address: Address, deadline: Deadline) -> list[Any]:
+    """Look up the host of *address*.
+
+    Returns:
+        The tuples of ``socket.getaddrinfo``.
+
+    Raises:
+        DialError: It has no IP address, no name server answered before *deadline*, or the deadline's event was set.
+    """
+
+    def look_up() -> list[Any] | Exception:
+        try:
+            return socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            return error
+
+    try:
+        answer = on_a_thread(look_up, f"look up {address.host}", address, deadline)
+    except DialTimeoutError:
+        raise NameNotResolvedError(address, address.host, temporary=True) from None
+    if isinstance(answer, socket.gaierror):
+        raise NameNotResolvedError(address, address.host, temporary=answer.errno not in _NO_SUCH_NAME)
+    if isinstance(answer, Exception):
+        raise NameNotResolvedError(address, address.host)
+    return answer
+
+
+def on_a_thread(
+    work: Callable[[], Answer],
+    name: str,
+    address: Address,
+    deadline: Deadline,
+    drop: Callable[[Answer], object] = lambda _answer: None,
+) -> Answer:
+    """Run *work*, which nothing can keep from waiting, on a thread that can be left behind. Returns its answer.
+
+    Args:
+        work: Must raise nothing.
+        name: The thread's.
+        address: Which the errors name.
+        deadline: When the thread is left behind.
+        drop: Is given an answer that comes later.
+
+    Raises:
+        DialTimeoutError: The time is over.
+        DialCancelledError: The deadline's event was set.
+    """
+    answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+    left = threading.Event()
+
+    def run() -> None:
+        answers.put(work())
+        if left.is_set():
+            drop_answer()
+
+    def drop_answer() -> None:  # by whichever thread comes last, or first
+        with contextlib.suppress(queue.Empty):
+            drop(answers.get_nowait())
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    while True:
+        try:
+            return answers.get(timeout=deadline.slice())
+        except queue.Empty:
+            if not (deadline.cancelled or deadline.expired):
+                continue
+        left.set()
+        drop_answer()
+        if deadline.cancelled:
+            raise DialCancelledError(address)
+        raise DialTimeoutError(address, deadline.timeout or 0.0)

@@ -1,8 +1,8 @@
-"""What an RPyC registry is asked, and what of its answer is believed.
+"""The questions to an RPyC registry, and what of its answers is believed.
 
 A registry is asked in brine, ``("RPYC", command, arguments)``, and answers with one value in brine (rpyc.utils.registry
-of RPyC 4.1 to 6). Whoever is on the network can answer a broadcast, so that every item is checked here: what can be no
-server is dropped, and what can be no answer at all is a BadAnswerError.
+of RPyC 4.1 to 6). Whoever is on the network can answer a broadcast, so that every item is checked here: an item that
+can be no server is dropped, and bytes that can be no answer at all are a BadAnswerError.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from rpyc_kernel.transport import syntax
 from rpyc_kernel.transport.discovery.names import MAX_NAME_CHARS
 from rpyc_kernel.transport.rpyc_wire import brine
 
-MAX_ANSWER = 64 * 2**10  # bytes, which no datagram exceeds
+MAX_ANSWER_BYTES = 64 * 2**10  # no datagram has more
 MAX_SERVERS = 1000  # of one service
 MAX_NAMES = 200  # of services in a list; each costs a question of its own
 
@@ -22,16 +22,16 @@ Server = tuple[str, int]  # host and port, as rpyc.discover gives them
 
 
 class BadAnswerError(ValueError):
-    """Raised for what no registry would answer. Its text completes "it answered with …"."""
+    """Raised for bytes that no registry would answer. Its text completes "it answered with …"."""
 
 
 def query(name: str) -> bytes:
-    """The question where the servers of a service are."""
+    """Return the question where the servers of a service are."""
     return _request("QUERY", (name.upper(),))
 
 
 def listing() -> bytes:
-    """The question for the names of all services, which RPyC 5.3 and newer answer if they are allowed to."""
+    """Return the question for the names of all services, which RPyC 5.3 and newer answer if they are allowed to."""
     return _request("LIST", ((None,),))
 
 
@@ -40,7 +40,7 @@ def _request(command: str, arguments: tuple[brine.Value, ...]) -> bytes:
 
 
 def servers(data: bytes) -> list[Server]:
-    """The servers in the answer to :func:`query`, in its order, each once. Raises BadAnswerError."""
+    """Return the servers in the answer to `query`, in its order, each once. Raises BadAnswerError."""
     value = _load(data)
     if not isinstance(value, tuple):
         raise BadAnswerError("something that is no list of servers")
@@ -48,7 +48,7 @@ def servers(data: bytes) -> list[Server]:
 
 
 def names(data: bytes) -> list[str] | None:
-    """The names in the answer to :func:`listing`; None if the registry isn't allowed to tell. Raises BadAnswerError."""
+    """Return the names in the answer to `listing`; None where the registry may not tell. Raises BadAnswerError."""
     value = _load(data)
     if value is None:
         return None
@@ -59,8 +59,8 @@ def names(data: bytes) -> list[str] | None:
 
 
 def _load(data: bytes) -> brine.Value:
-    if len(data) > MAX_ANSWER:
-        raise BadAnswerError(f"more than {MAX_ANSWER // 1024} KiB")
+    if len(data) > MAX_ANSWER_BYTES:
+        raise BadAnswerError(f"more than {MAX_ANSWER_BYTES // 1024} KiB")
     try:
         return brine.load(data)
     except brine.BrineError as error:
@@ -68,7 +68,7 @@ def _load(data: bytes) -> brine.Value:
 
 
 def _server(item: object) -> Server | None:
-    """One item of an answer, or None if nothing can be connected to by it."""
+    """Return the server in one item of an answer, None where the item can be no server."""
     if not (isinstance(item, tuple) and len(item) == 2):
         return None
     host, port = _text(item[0]), item[1]
@@ -91,7 +91,7 @@ def _server(item: object) -> Server | None:
 
 
 def _text(value: object) -> str:
-    """A text; a registry on Python 2 has it as bytes."""
+    """Return *value* if it is a text, else "". A registry on Python 2 has texts as bytes."""
     if isinstance(value, bytes):
         return value.decode("ascii", "replace")
     return value if isinstance(value, str) else ""

@@ -1,4 +1,4 @@
-"""Asking several registries at once, by UDP and TCP: sockets, and nothing that knows what the bytes mean."""
+"""Asking several registries at once, by UDP and TCP. Nothing here knows the meaning of the bytes."""
 
 from __future__ import annotations
 
@@ -14,15 +14,24 @@ if TYPE_CHECKING:
 
     from rpyc_kernel.transport.deadline import Deadline
 
-LINGER = 0.1  # seconds for the other registries to answer too, once one has
-AGAIN = 0.5  # seconds after which a datagram without an answer is sent again
+LINGER_S = 0.1  # for the other registries to answer too, once one has
+RESEND_INTERVAL_S = 0.5  # of a datagram without an answer
 MAX_ANSWERS = 32  # to one broadcast
-_MOST = 64 * 2**10 + 1  # bytes that are read of one answer: more than any datagram has, and more than is taken
+_MAX_READ_BYTES = 64 * 2**10 + 1  # of one answer: more than any datagram has, and more than is taken
 Kind = Literal["udp", "tcp"]
 
 
-class Place(NamedTuple):
-    """Where a registry may be. *sockaddr* is the system's, of a host that was looked up already."""
+class Endpoint(NamedTuple):
+    """Where a registry may be.
+
+    Attributes:
+        kind: How it is asked.
+        host: As it is shown.
+        port: Where it listens.
+        family: Of the socket.
+        sockaddr: As ``socket.connect`` takes it: the host was looked up already.
+        broadcast: Whether all of a network is asked.
+    """
 
     kind: Kind
     host: str
@@ -36,25 +45,28 @@ class Place(NamedTuple):
         return f"{host}:{self.port} by {self.kind.upper()}{' broadcast' * self.broadcast}"
 
 
-class Question:
-    """One request to one place, and what became of it.
+class Query:
+    """One request to one endpoint, and the answers to it.
 
-    *read* makes something of the bytes of an answer, or raises ValueError with what completes "it answered with …".
-
-    :ivar answers: what came, each with the socket address of whoever sent it; only a broadcast has several
-    :ivar trouble: why there is no answer, or not a right one
+    Attributes:
+        endpoint: Who is asked.
+        request: The bytes that are sent.
+        answers: What was read of each answer, behind the socket address of its sender. Only a broadcast has several.
+        trouble: Why there is no answer, or not a right one.
+        count: How many answers have come, right or wrong.
     """
 
-    def __init__(self, place: Place, request: bytes, read: Callable[[bytes], Any]) -> None:
-        self.place = place
+    def __init__(self, endpoint: Endpoint, request: bytes, read: Callable[[bytes], Any]) -> None:
+        """Ask nothing yet. *read* reads an answer, or raises ValueError, whose text completes "it answered with …"."""
+        self.endpoint = endpoint
         self.request = request
         self.answers: list[tuple[Any, Any]] = []
         self.trouble = ""
-        self.count = 0  # of answers, right or wrong
+        self.count = 0
         self._read = read
 
     def take(self, source: Any, data: bytes) -> None:
-        """An answer has come."""
+        """Read an answer that has come from *source*."""
         self.count += 1
         try:
             self.answers.append((source, self._read(data)))
@@ -63,32 +75,37 @@ class Question:
 
 
 def ask(
-    questions: Sequence[Question],
+    queries: Sequence[Query],
     deadline: Deadline,
-    enough: Callable[[Question], bool] = lambda _question: False,
+    enough: Callable[[Query], bool] = lambda _query: False,
 ) -> None:
-    """Put the questions, and wait for what comes back until the deadline, or until nothing more can come.
+    """Send the queries, and wait for answers until the deadline, or until none can come any more.
 
-    Once *enough* says so of a question that was answered, the others have LINGER seconds left. Raises
-    DialCancelledError when the deadline's event is set.
+    Args:
+        queries: Which get the answers.
+        deadline: When the waiting ends.
+        enough: Whether the answers to a query are those that were looked for: the others have `LINGER_S` left then.
+
+    Raises:
+        DialCancelledError: The deadline's event was set.
     """
-    asking = _Asking()
+    sockets = _QuerySockets()
     try:
-        for question in questions:
-            asking.put(question)
+        for query in queries:
+            sockets.send(query)
         end, lingers = deadline, False
-        while asking.open and not end.expired:
+        while sockets.open and not end.expired:
             if deadline.cancelled:
                 raise DialCancelledError("the registry")
-            for question in asking.wait(end):
-                if not lingers and enough(question):
-                    end, lingers = end.part(LINGER), True
+            for query in sockets.wait(end):
+                if not lingers and enough(query):
+                    end, lingers = end.part(LINGER_S), True
     finally:
-        asking.close()
+        sockets.close()
 
 
-class _Asking:
-    """The sockets of some questions, one each, for as long as an answer may come."""
+class _QuerySockets:
+    """The sockets of some queries, one each, for as long as an answer may come."""
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
@@ -99,103 +116,103 @@ class _Asking:
         """Whether any answer may still come."""
         return bool(self._selector.get_map())
 
-    def put(self, question: Question) -> None:
-        """Ask, without waiting for anything."""
-        place = question.place
-        stream = place.kind == "tcp"
+    def send(self, query: Query) -> None:
+        """Send a query, without waiting."""
+        endpoint = query.endpoint
+        stream = endpoint.kind == "tcp"
         try:
-            sock = socket.socket(place.family, socket.SOCK_STREAM if stream else socket.SOCK_DGRAM)
+            sock = socket.socket(endpoint.family, socket.SOCK_STREAM if stream else socket.SOCK_DGRAM)
         except OSError as error:
-            question.trouble = error.strerror or str(error)
+            query.trouble = error.strerror or str(error)
             return
         sock.setblocking(False)
-        self._selector.register(sock, selectors.EVENT_WRITE if stream else selectors.EVENT_READ, question)
+        self._selector.register(sock, selectors.EVENT_WRITE if stream else selectors.EVENT_READ, query)
         try:
-            if place.broadcast:
+            if endpoint.broadcast:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
             elif stream:
-                sock.connect_ex(place.sockaddr)  # how that went shows when it can be written to
+                sock.connect_ex(endpoint.sockaddr)  # how that went shows when it can be written to
             else:
-                sock.connect(place.sockaddr)  # so that nobody else can answer, and that a closed port is noticed
+                sock.connect(endpoint.sockaddr)  # so that nobody else can answer, and that a closed port is noticed
             if not stream:
-                self._send(sock, question)
+                self._send(sock, query)
         except OSError as error:
-            self._fail(sock, question, error)
+            self._fail(sock, query, error)
 
     @staticmethod
-    def _send(sock: socket.socket, question: Question) -> None:
-        place = question.place
-        if place.broadcast:
-            sock.sendto(question.request, place.sockaddr)
+    def _send(sock: socket.socket, query: Query) -> None:
+        endpoint = query.endpoint
+        if endpoint.broadcast:
+            sock.sendto(query.request, endpoint.sockaddr)
         else:
-            sock.send(question.request)
+            sock.send(query.request)
 
-    def wait(self, deadline: Deadline) -> list[Question]:
-        """Take in what comes; returns the questions that got an answer. Where nothing comes, datagrams go again."""
-        part = deadline.part(AGAIN)
+    def wait(self, deadline: Deadline) -> list[Query]:
+        """Read the answers that come. Returns the queries that got one. Where none comes, datagrams are sent again."""
+        part = deadline.part(RESEND_INTERVAL_S)
         ready: list[tuple[selectors.SelectorKey, int]] = []
         while not ready and not part.expired and not part.cancelled:
             ready = self._selector.select(part.slice())
         answered = []
         for key, _events in ready:
-            sock, question = key.fileobj, key.data
+            sock, query = key.fileobj, key.data
             assert isinstance(sock, socket.socket)
-            before = len(question.answers)
+            before = len(query.answers)
             try:
-                (self._datagram if question.place.kind == "udp" else self._stream)(sock, question)
+                (self._datagram if query.endpoint.kind == "udp" else self._stream)(sock, query)
             except BlockingIOError:
                 pass
             except OSError as error:
-                self._fail(sock, question, error)
-            if len(question.answers) > before:
-                answered.append(question)
+                self._fail(sock, query, error)
+            if len(query.answers) > before:
+                answered.append(query)
         if not ready:
             self._again()
         return answered
 
     def _again(self) -> None:
-        """Send what has no answer once more: datagrams get lost, on radio links broadcasts above all."""
+        """Send the datagrams without an answer once more: they get lost, on radio links broadcasts above all."""
         for key in list(self._selector.get_map().values()):
-            sock, question = key.fileobj, key.data
+            sock, query = key.fileobj, key.data
             assert isinstance(sock, socket.socket)
-            if question.place.kind == "udp":
+            if query.endpoint.kind == "udp":
                 try:
-                    self._send(sock, question)
+                    self._send(sock, query)
                 except BlockingIOError:
                     pass
                 except OSError as error:
-                    self._fail(sock, question, error)
+                    self._fail(sock, query, error)
 
-    def _datagram(self, sock: socket.socket, question: Question) -> None:
-        data, source = sock.recvfrom(_MOST)
-        if question.place.broadcast:
-            if source[1] != question.place.port:
+    def _datagram(self, sock: socket.socket, query: Query) -> None:
+        data, source = sock.recvfrom(_MAX_READ_BYTES)
+        if query.endpoint.broadcast:
+            if source[1] != query.endpoint.port:
                 return  # a registry answers from the port that it listens on
-        question.take(source, data)
-        if not question.place.broadcast or question.count >= MAX_ANSWERS:
+        query.take(source, data)
+        if not query.endpoint.broadcast or query.count >= MAX_ANSWERS:
             self._end(sock)
 
-    def _stream(self, sock: socket.socket, question: Question) -> None:
+    def _stream(self, sock: socket.socket, query: Query) -> None:
         received = self._received.get(sock.fileno())
         if received is None:
             if code := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
                 raise OSError(code, os.strerror(code))
-            sock.send(question.request)  # far smaller than a socket's buffer; the registry reads only once
+            sock.send(query.request)  # far smaller than a socket's buffer; the registry reads only once
             self._received[sock.fileno()] = bytearray()
-            self._selector.modify(sock, selectors.EVENT_READ, question)
+            self._selector.modify(sock, selectors.EVENT_READ, query)
             return
-        data = sock.recv(_MOST)
+        data = sock.recv(_MAX_READ_BYTES)
         received += data
-        if data and len(received) < _MOST:
+        if data and len(received) < _MAX_READ_BYTES:
             return
         if received:
-            question.take(question.place.sockaddr, bytes(received))
+            query.take(query.endpoint.sockaddr, bytes(received))
         else:
-            question.trouble = "it hung up without an answer"
+            query.trouble = "it hung up without an answer"
         self._end(sock)
 
-    def _fail(self, sock: socket.socket, question: Question, error: OSError) -> None:
-        question.trouble = error.strerror or str(error)
+    def _fail(self, sock: socket.socket, query: Query, error: OSError) -> None:
+        query.trouble = error.strerror or str(error)
         self._end(sock)
 
     def _end(self, sock: socket.socket) -> None:
@@ -204,7 +221,7 @@ class _Asking:
         sock.close()
 
     def close(self) -> None:
-        """Wait for nothing any more."""
+        """Close the sockets that wait for an answer."""
         for key in list(self._selector.get_map().values()):
             if not key.data.answers:
                 key.data.trouble = key.data.trouble or "no answer"

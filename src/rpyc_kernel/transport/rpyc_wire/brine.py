@@ -1,8 +1,8 @@
-"""Brine, the encoding of plain values that RPyC puts on the wire, for bytes that nobody vouches for.
+"""Brine, RPyC's encoding of plain values, read from bytes that nobody vouches for.
 
-Compatible with ``rpyc.core.brine`` of RPyC 4.1 to 6 (the tags never changed), which is not used because hostile bytes
-make it raise half a dozen kinds of exceptions, recurse, take a string that was cut off for a whole one, and turn 64 MiB
-into gigabytes. Here everything has a bound, and all that can go wrong is :class:`BrineError`.
+It is that of ``rpyc.core.brine`` of RPyC 4.1 to 6, whose tags never changed. RPyC's own reader is not used, because
+hostile bytes make it raise half a dozen kinds of exceptions, recurse, take a string that was cut off for a whole one,
+and turn 64 MiB into gigabytes. Here everything has a bound, and BrineError is the only error.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 # None, bool, int, float, complex, str, bytes, slice, NotImplemented, Ellipsis, and tuples of them
 Value: TypeAlias = object
 
-MAX_DEPTH = 50  # of values in values; what RPyC itself wraps around a value is four deep
+MAX_DEPTH = 50  # of values in values; RPyC itself wraps four around a value
 MAX_ITEMS = 100_000  # values in one message: each costs memory far beyond its one or two bytes on the wire
 MAX_COLLISIONS = 1_000_000  # pairs of members with one hash: chosen so, a set of them takes quadratic time
 MAX_DIGITS = 4300  # of an integer, as Python's own limit: int() takes time that is quadratic in it
-BIG = 4096  # bytes from which on dump() hands a string on as it is, instead of copying it
+UNCOPIED_BYTES = 4096  # dump() passes on strings of this length and more without a copy
 
 _I1, _I4 = struct.Struct("!B"), struct.Struct("!L")
 _F8, _C16 = struct.Struct("!d"), struct.Struct("!dd")
@@ -41,25 +41,31 @@ _FLOAT, _SLICE, _FROZENSET, _COMPLEX = 0x18, 0x19, 0x1A, 0x1B
 
 
 class BrineError(ValueError):
-    """Raised by :func:`load` for bytes that are no brine, or brine beyond the bounds."""
+    """Raised by `load` for bytes that are no brine, or brine beyond the bounds."""
 
 
 # --- reading ------------------------------------------------------------------------------------------------------
 
 
 def load(data: bytes | bytearray | memoryview, *, max_items: int = MAX_ITEMS, frozensets: bool = False) -> Value:
-    """Return the one value that *data* holds, all of it. Raises BrineError.
+    """Return the value that *data* is the brine of.
 
-    A frozenset comes as a tuple unless *frozensets* asks for it.
+    Args:
+        data: All of the brine.
+        max_items: How many values may be in it, the inner ones counted too.
+        frozensets: Whether a frozenset is returned as one. Otherwise it is returned as a tuple.
+
+    Raises:
+        BrineError: It is no brine of one value, or beyond the bounds.
     """
-    reader = _Reader(memoryview(data), max_items, frozensets=frozensets)
+    reader = _BrineReader(memoryview(data), max_items, frozensets=frozensets)
     value = reader.value(0)
     if reader.position != len(reader.data):
         raise BrineError("bytes behind the value")
     return value
 
 
-class _Reader:
+class _BrineReader:
     def __init__(self, data: memoryview, max_items: int, *, frozensets: bool) -> None:
         self.data = data
         self.max_items = max_items
@@ -108,7 +114,7 @@ class _Reader:
         return self.wrapped(tag, depth)
 
     def wrapped(self, tag: int, depth: int) -> Value:
-        """Read what is written as a tag around another value."""
+        """Read a value that is written as a tag around another one."""
         if tag not in (_LONG, _SLICE, _FROZENSET):
             raise BrineError(f"unknown tag {tag:#04x}")
         inner = self.value(depth + 1)
@@ -156,9 +162,9 @@ class _Reader:
 
 
 def collisions(members: Iterable[Hashable]) -> int:
-    """How many pairs of them have the same hash: about the comparisons that a set of them takes beyond its members.
+    """Return how many pairs of *members* have the same hash, which is how many comparisons more a set of them takes.
 
-    Numbers can be chosen so that all have one. Of texts and bytes Python's hashes can't be foreseen.
+    Numbers can be chosen so that all have one hash. The hashes of texts and bytes can't be foreseen.
     """
     counts = Counter(map(hash, members))
     return sum(count * (count - 1) // 2 for count in counts.values() if count > 1)
@@ -168,9 +174,12 @@ def collisions(members: Iterable[Hashable]) -> int:
 
 
 def dump(value: Value) -> list[bytes | bytearray | memoryview]:
-    """Return *value* in brine as a list of pieces, for ``sendmsg``. Strings of BIG bytes and more are not copied.
+    """Return *value* in brine, as a list of pieces for ``sendmsg``: long strings are not copied.
 
-    bytearray and memoryview are written as bytes. Raises TypeError for anything that is no plain value.
+    bytearray and memoryview are written as bytes.
+
+    Raises:
+        TypeError: It is no plain value.
     """
     pieces: list[bytes | bytearray | memoryview] = []
     small = _write(value, bytearray(), pieces)
@@ -180,7 +189,7 @@ def dump(value: Value) -> list[bytes | bytearray | memoryview]:
 
 
 def _write(value: Value, out: bytearray, pieces: list[bytes | bytearray | memoryview]) -> bytearray:
-    """Write *value* behind *out*, and return the buffer to go on with: a big string starts a new one."""
+    """Write *value* behind *out*. Returns the buffer to go on with: a long string starts a new one."""
     kind = type(value)
     if isinstance(value, (bytes, bytearray, memoryview)):
         return _write_bytes(value, out, pieces)
@@ -240,7 +249,7 @@ def _write_bytes(
 ) -> bytearray:
     size = data.nbytes if isinstance(data, memoryview) else len(data)
     _write_length(size, out, 0x01, _BYTES_SHORT, _BYTES_L1)
-    if size < BIG:
+    if size < UNCOPIED_BYTES:
         out += data
         return out
     pieces += (out, data)

@@ -1,8 +1,8 @@
 """One RPyC connection that asks and serves nothing.
 
-RPyC's own ``Connection`` is built for two equals: it serves whoever it is connected to, makes proxies with round trips
-of their own, loads exceptions by the name the other side gives, and unpickles. This one sends requests and reads
-replies. What the other side sends is data: it can name nothing of this process, and its own requests are refused.
+RPyC's own ``Connection`` is built for two equals: it serves its peer, makes proxies with round trips of their own,
+loads exceptions by the name that the peer gives, and unpickles. This one sends requests and reads replies. Whatever the
+peer sends is data: it can name nothing of this process, and its own requests are refused.
 """
 
 from __future__ import annotations
@@ -38,17 +38,23 @@ if TYPE_CHECKING:
     from rpyc_kernel.transport.address import Address
     from rpyc_kernel.transport.rpyc_wire.stream import FrameStream
 
-SEND_TIMEOUT = 60.0  # seconds in which the network takes nothing of a request
+SEND_TIMEOUT_S = 60.0  # in which the network takes nothing of a request
 MAX_REQUESTS = 16  # that the other side may send before we hang up; a well-behaved server sends none but a goodbye
-MAX_PING = 1024  # bytes of a ping that are echoed
-_MAX_TEXT = 100_000  # characters of a message or traceback of theirs
-_HEAD = 1024  # bytes of a wrong message that are kept, for a guess at what sent it
+MAX_PING_BYTES = 1024  # of a ping that is echoed
+_MAX_TEXT_CHARS = 100_000  # of a message or traceback of theirs
+_HEAD_BYTES = 1024  # of a wrong message, for a guess at who sent it
 _REFUSAL = (("builtins", "PermissionError"), ("this client serves nothing",), (), "")
 
 
 @dataclass(frozen=True)
 class RemoteRef:
-    """An object that lives in the server. *name* is its class or module as the server says, for messages only."""
+    """An object that lives in the server.
+
+    Attributes:
+        name: Its class or module as the server says, for messages only.
+        type_id: A number that RPyC gives its class.
+        object_id: A number that RPyC gives the object.
+    """
 
     name: str
     type_id: int
@@ -59,31 +65,38 @@ Reply: TypeAlias = object  # a brine.Value, a RemoteRef, or a tuple of such
 
 
 class Connection:
-    """Requests to one RPyC server. Used by one thread; only :meth:`abort` is for any.
+    """Requests to one RPyC server. Used by one thread; only `abort` is for any.
 
-    Several requests may be under way (:meth:`send_call`), but only small ones: while a server writes a long reply it
-    reads nothing, and while we send we read nothing.
+    Several requests may be under way (`send_call`), but only small ones: while a server writes a long reply it reads
+    nothing, and while we send we read nothing.
 
-    Every method that talks raises LinkLost when the connection breaks, ProtocolError when what comes is wrong
-    (it is closed then), NoAnswerError at a timeout (it may still be used), and RemoteError for an exception over there.
+    Every method that talks raises LinkLost when the connection breaks, ProtocolError for a wrong message (the
+    connection is closed then), NoAnswerError at a timeout (it may still be used), and RemoteError for an exception over
+    there.
+
+    Attributes:
+        dialect: How messages are written.
+        send_timeout: Seconds until LinkLost, in which the network takes nothing of a request.
+        cancel: An event that ends any waiting for a reply, while there is one.
+        requests_sent: How many round trips this connection has cost.
     """
 
-    def __init__(self, stream: FrameStream, dialect: Dialect = RPYC_6, *, send_timeout: float = SEND_TIMEOUT) -> None:
+    def __init__(self, stream: FrameStream, dialect: Dialect = RPYC_6, *, send_timeout: float = SEND_TIMEOUT_S) -> None:
         self.dialect = dialect
         self.send_timeout = send_timeout
-        self.cancel: threading.Event | None = None  # while set to an event, that one ends any waiting for a reply
-        self.requests_sent = 0  # how many round trips this connection has cost
+        self.cancel: threading.Event | None = None
+        self.requests_sent = 0
         self._stream = stream
         self._tickets = itertools.count(1)
         self._pending: set[int] = set()
-        self._replies: dict[int, Reply | RemoteError] = {}  # those that came before they were asked for
+        self._replies: dict[int, Reply | RemoteError] = {}  # that came before they were asked for
         self._their_requests = 0
         self._root: RemoteRef | None = None
         self._root_ticket: int | None = None
 
     @property
     def address(self) -> Address:
-        """Where it leads."""
+        """The server's address."""
         return self._stream.address
 
     def fileno(self) -> int:
@@ -111,7 +124,7 @@ class Connection:
         return self.root_until(Deadline(timeout, self.cancel))
 
     def root_until(self, deadline: Deadline) -> RemoteRef:
-        """Return the service, as :meth:`root`. After NoAnswerError a second call goes on waiting for the same reply."""
+        """Return the service, as `root`. After NoAnswerError a second call goes on waiting for the same reply."""
         if self._root is None:
             if self._root_ticket is None:
                 self.ask_root()
@@ -135,11 +148,11 @@ class Connection:
         return self.receive(self.send_request(HANDLE_CALLATTR, ref, name, args, ()), timeout)
 
     def send_call(self, ref: RemoteRef, *args: Reply) -> int:
-        """Ask to call *ref* without waiting. Returns the ticket for :meth:`receive`."""
+        """Ask to call *ref* without waiting. Returns the ticket for `receive`."""
         return self.send_request(HANDLE_CALL, ref, args, ())
 
     def send_request(self, handler: int, *args: Reply) -> int:
-        """Send the request with the id *handler* (``HANDLE_…``). Returns the ticket for :meth:`receive`."""
+        """Send the request with the id *handler* (``HANDLE_…``). Returns the ticket for `receive`."""
         ticket = next(self._tickets)
         self._pending.add(ticket)
         self._send(MSG_REQUEST, ticket, (handler, _box(args)))
@@ -147,14 +160,14 @@ class Connection:
         return ticket
 
     def receive(self, ticket: int, timeout: float | None = None) -> Reply:
-        """Wait up to *timeout* seconds (None: for as long as it takes) for the reply to *ticket*, and return it.
+        """Wait up to *timeout* seconds (None: for ever) for the reply to *ticket*, and return it.
 
         Each ticket has one reply. After NoAnswerError the ticket is still good.
         """
         return self.receive_until(ticket, Deadline(timeout, self.cancel))
 
     def receive_until(self, ticket: int, deadline: Deadline) -> Reply:
-        """Wait as :meth:`receive`, until *deadline*; raises DialCancelledError where that one is cancelled."""
+        """Wait as `receive`, until *deadline*. Raises DialCancelledError when the deadline's event is set."""
         if ticket not in self._pending and ticket not in self._replies:
             raise ValueError(f"ticket {ticket} was not given, or its reply has been received")
         while ticket not in self._replies:
@@ -170,9 +183,9 @@ class Connection:
         return reply
 
     def hand_over(self) -> tuple[FrameStream, int]:
-        """The stream, for somebody else to speak on, and the first number for a request of theirs.
+        """Return the stream, for somebody else to speak on, and the first number for a request of theirs.
 
-        The root must be known; nothing else may be under way, and this is of no use any more.
+        The root must be known, and nothing under way. The connection is of no use any more.
         """
         if self._pending or self._root is None:
             raise ValueError("something is under way on this connection")
@@ -181,11 +194,11 @@ class Connection:
     # --- the end
 
     def abort(self, reason: str = "it was given up here") -> None:
-        """Make what the owning thread is waiting for end at once with LinkLost. From any thread."""
+        """End what the owning thread waits for with LinkLost, at once. From any thread."""
         self._stream.abort(reason)
 
     def close(self) -> None:
-        """Close the socket. Never asks the server: RPyC's own ``close`` waits behind whatever it is doing."""
+        """Close the socket. It never asks the server, as RPyC's own ``close`` does, which waits behind its work."""
         self._stream.close()
 
     # --- what comes
@@ -204,7 +217,7 @@ class Connection:
             raise self._wrong(str(error), body) from None
 
     def _refuse(self, seq: int, args: brine.Value, deadline: Deadline) -> None:
-        """Answer a request of theirs: with a goodbye or an echo where that is what they want, else with a refusal."""
+        """Answer a request of theirs: a goodbye by LinkLost, a ping by an echo, anything else by a refusal."""
         self._their_requests += 1
         if self._their_requests > MAX_REQUESTS:
             raise brine.BrineError(f"more than {MAX_REQUESTS} requests to us, who serve nothing")
@@ -212,7 +225,11 @@ class Connection:
         if handler == HANDLE_CLOSE:
             self.close()
             raise LinkLost(self.address, "the server said goodbye")
-        if handler == HANDLE_PING and isinstance(data := _ping_data(boxed), (bytes, str)) and len(data) <= MAX_PING:
+        if (
+            handler == HANDLE_PING
+            and isinstance(data := _ping_data(boxed), (bytes, str))
+            and len(data) <= MAX_PING_BYTES
+        ):
             self._send(MSG_REPLY, seq, (LABEL_VALUE, data), deadline)
         else:
             self._send(MSG_EXCEPTION, seq, _REFUSAL, deadline)
@@ -223,10 +240,10 @@ class Connection:
 
     def _wrong(self, reason: str, body: bytes | bytearray = b"") -> ProtocolError:
         self.close()
-        return ProtocolError(self.address, reason, bytes(body[:_HEAD]))
+        return ProtocolError(self.address, reason, bytes(body[:_HEAD_BYTES]))
 
 
-# --- boxes: how RPyC labels what is a value and what is a reference ------------------------------------------------
+# --- boxes: how RPyC labels values and references ------------------------------------------------------------------
 
 
 def _box(value: Reply) -> tuple[brine.Value, ...]:
@@ -257,11 +274,11 @@ def _unbox(boxed: brine.Value) -> Reply:
 
 
 def _unbox_exception(dumped: brine.Value) -> RemoteError:
-    """Read what RPyC's vinegar made of an exception, as texts: no class is looked up, imported or made."""
+    """Read an exception as RPyC's vinegar writes it, as texts: no class is looked up, imported or made."""
     if dumped == EXC_STOP_ITERATION and type(dumped) is int:
         return RemoteError("StopIteration", "")
     if isinstance(dumped, str):
-        return RemoteError("Exception", dumped[:_MAX_TEXT])
+        return RemoteError("Exception", dumped[:_MAX_TEXT_CHARS])
     if not isinstance(dumped, tuple) or len(dumped) != 4:
         raise brine.BrineError("an exception that is not dumped as one")
     names, args, _attributes, trace = dumped
@@ -275,11 +292,11 @@ def _unbox_exception(dumped: brine.Value) -> RemoteError:
 def _text(value: brine.Value) -> str:
     if isinstance(value, bytes):
         value = value.decode(errors="replace")
-    return (value if isinstance(value, str) else repr(value))[:_MAX_TEXT]
+    return (value if isinstance(value, str) else repr(value))[:_MAX_TEXT_CHARS]
 
 
 def _ping_data(boxed: brine.Value) -> Reply:
-    """Return the argument of a ping, if that is what was boxed."""
+    """Return the argument of a ping, None where something else was boxed."""
     try:
         args = _unbox(boxed)
     except brine.BrineError:

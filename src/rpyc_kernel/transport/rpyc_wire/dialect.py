@@ -28,7 +28,13 @@ _UNBOUND = bytes(16)  # no thread of ours, and none in particular of theirs
 
 
 class Dialect(NamedTuple):
-    """One way to write ``(kind, seq, args)``. *name* is for messages to the user."""
+    """One way to write ``(kind, seq, args)``.
+
+    Attributes:
+        name: For messages to the user.
+        kind_first: Whether the kind is a byte of its own before the brine.
+        bound: Whether sixteen bytes that name two threads stand before all that.
+    """
 
     name: str
     kind_first: bool
@@ -36,7 +42,7 @@ class Dialect(NamedTuple):
 
     @property
     def head(self) -> bytes:
-        """What stands before the envelope."""
+        """The bytes before the envelope."""
         return _UNBOUND if self.bound else b""
 
     def dump(self, kind: int, seq: int, args: brine.Value) -> list[bytes | bytearray | memoryview]:
@@ -55,9 +61,15 @@ class Dialect(NamedTuple):
         max_items: int = brine.MAX_ITEMS,
         frozensets: bool = False,
     ) -> tuple[int, int, brine.Value]:
-        """Read the body of a frame into ``(kind, seq, args)``. Raises BrineError for what is none of this dialect.
+        """Read the body of a frame into ``(kind, seq, args)``.
 
-        *max_items* and *frozensets*: see :func:`brine.load`.
+        Args:
+            body: The body.
+            max_items: As for `brine.load`.
+            frozensets: As for `brine.load`.
+
+        Raises:
+            BrineError: It is none of this dialect.
         """
         view = memoryview(body)
         if self.bound:
@@ -91,7 +103,7 @@ RPYC_5_BOUND = Dialect("RPyC 5.3 with bound threads", kind_first=False, bound=Tr
 
 
 def recognise(body: bytes | bytearray | memoryview) -> Dialect | None:
-    """Tell the dialect that a message came in. A server that was not understood says goodbye in its own."""
+    """Return the dialect of a message, None for none. A server that was not understood says goodbye in its own."""
     for dialect in (RPYC_6, RPYC_5, RPYC_6_BOUND, RPYC_5_BOUND):
         try:
             dialect.load(body)

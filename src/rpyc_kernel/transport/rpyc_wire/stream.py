@@ -1,8 +1,8 @@
 """RPyC's frames over one connected socket: whole, bounded, and with deadlines.
 
-A frame is ``!LB`` (length of the body, 1 if zlib has packed it), the body, and a newline. RPyC's own ``Channel`` and
-``SocketStream`` believe the length, unpack without a bound, re-slice what is left to send after every chunk (moving n
-bytes costs n²) and swallow timeouts; and neither side sets ``TCP_NODELAY``.
+A frame (``rpyc.core.channel`` of RPyC 4.1 to 6) is ``!LB`` (length of the body, 1 if zlib has packed it), the body, and
+a newline. RPyC's own ``Channel`` and ``SocketStream`` believe the length, unpack without a bound, re-slice what is left
+to send after every chunk (moving n bytes costs n²) and swallow timeouts; and neither side sets ``TCP_NODELAY``.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from rpyc_kernel.transport.address import Address
     from rpyc_kernel.transport.deadline import Deadline
 
-MAX_FRAME = wire.MAX_IMAGE + 4 * 2**20  # bytes of a body, both as it comes and unpacked: a picture travels whole
+MAX_FRAME_BYTES = wire.MAX_IMAGE + 4 * 2**20  # of a body, both as it comes and unpacked: a picture travels whole
 _HEADER = struct.Struct("!LB")
 _END = b"\n"
-_READ = 64 * 2**10  # what one recv takes at most while the size of the frame is not known
-_SHORTEST = 0.001  # seconds: with none at all TLS fails in ways of its own, instead of a TimeoutError
-_GROW = 2**20  # a frame's memory starts with this much and at most doubles with what has really come
+_READ_BYTES = 64 * 2**10  # that one recv takes at most while the size of the frame is not known
+_MIN_TIMEOUT_S = 0.001  # with none at all TLS fails with errors of its own, instead of a TimeoutError
+_FIRST_BUFFER_BYTES = 2**20  # a frame's memory starts with this much and at most doubles with what has really come
 
 
 def _is_timeout(error: OSError) -> bool:
@@ -43,13 +43,18 @@ def _is_timeout(error: OSError) -> bool:
 
 
 class FrameStream:
-    """Frames in and out of a connected socket, which it owns. For one thread; only :meth:`abort` is for any.
+    """Frames in and out of a connected socket, which it owns. For one thread; only `abort` is for any.
 
-    *limit*: the largest body that is taken (bytes). A read that ended with NoAnswerError or DialCancelledError may be
-    repeated: what had come is kept. After LinkLost or ProtocolError the stream is of no use any more.
+    A read that ended with NoAnswerError or DialCancelledError may be repeated: the bytes that had come are kept. After
+    LinkLost or ProtocolError the stream is of no use any more.
+
+    Attributes:
+        address: Where the socket leads.
+        limit: The largest body that is taken, in bytes.
+        moved: How many bytes have come or gone.
     """
 
-    def __init__(self, sock: socket.socket, address: Address, *, limit: int = MAX_FRAME) -> None:
+    def __init__(self, sock: socket.socket, address: Address, *, limit: int = MAX_FRAME_BYTES) -> None:
         self.address = address
         self.limit = limit
         self._socket = sock
@@ -57,12 +62,12 @@ class FrameStream:
         self._pending: Callable[[], int] | None = getattr(sock, "pending", None)
         self._lock = threading.Lock()  # so that abort() never meets a number that close() has given back
         self._ended = ""  # why it can't be used any more, once it can't
-        self._buffer = memoryview(bytearray(_READ))
-        self._start = self._end = 0  # what of the buffer has been received and not been used
+        self._buffer = memoryview(bytearray(_READ_BYTES))
+        self._start = self._end = 0  # the part of the buffer that was received and not used
         self._frame = bytearray()  # the frame that is coming in, if it began
         self._filled = self._size = 0  # how much of it has come; its whole size with the newline, 0 between frames
         self._packed = False
-        self.moved = 0  # bytes that have come or gone
+        self.moved = 0
 
     def fileno(self) -> int:
         """Return the socket's number, for selectors; -1 once closed."""
@@ -70,25 +75,25 @@ class FrameStream:
 
     @property
     def waiting(self) -> bool:
-        """Whether something has come that was not read, so that the socket may have nothing to tell of it."""
+        """Whether bytes have come that were not read, of which the socket itself tells nothing."""
         return self._end > self._start or self._size > 0 or bool(self._pending and self._pending())
 
     @property
     def progress(self) -> int:
-        """How many bytes have come of the frame that is being read: more, each time that some did."""
+        """How many bytes have come of the frame that is being read."""
         return self._filled + self._end - self._start
 
     # --- the end
 
     def abort(self, reason: str = "it was given up here") -> None:
-        """End what the owning thread is doing in here, at once, with LinkLost. From any thread, any time."""
+        """End whatever the owning thread does in here with LinkLost, at once. From any thread."""
         with self._lock:
             self._ended = self._ended or reason
             with contextlib.suppress(OSError):  # not connected any more, or closed
                 self._socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Close the socket. Asks nobody, waits for nothing, and may be called again."""
+        """Close the socket, without asking or waiting. It may be called again."""
         self.abort("it was closed here")
         with self._lock:
             self._socket.close()
@@ -103,7 +108,7 @@ class FrameStream:
     def _set_timeout(self, deadline: Deadline) -> None:
         seconds = deadline.slice()
         if self._pending and seconds is not None:
-            seconds = max(seconds, _SHORTEST)
+            seconds = max(seconds, _MIN_TIMEOUT_S)
         self._socket.settimeout(seconds)
 
     # --- out
@@ -111,14 +116,15 @@ class FrameStream:
     def send(self, pieces: Iterable[bytes | bytearray | memoryview], deadline: Deadline) -> None:
         """Send one frame whose body is *pieces*, uncopied and unpacked.
 
-        Raises LinkLost; also when the deadline passes before all of it is gone, as half a frame ends a link.
+        Raises:
+            LinkLost: The connection broke, or the deadline passed before all of it was gone: half a frame ends a link.
         """
         views = [memoryview(piece).cast("B") for piece in pieces]
         size = sum(map(len, views))
         if size > 0xFFFFFFFF:
             raise ValueError("a frame holds less than 4 GiB")
         views = [memoryview(_HEADER.pack(size, 0)), *views, memoryview(_END)]
-        if size < _READ:
+        if size < _READ_BYTES:
             views = [memoryview(b"".join(views))]
         while views:
             if self._ended:
@@ -147,7 +153,11 @@ class FrameStream:
     def read(self, deadline: Deadline) -> bytes | bytearray:
         """Return the body of the next frame, unpacked.
 
-        Raises LinkLost, NoAnswerError at the deadline, DialCancelledError, ProtocolError.
+        Raises:
+            LinkLost: The connection broke.
+            NoAnswerError: The deadline passed.
+            DialCancelledError: The deadline's event was set.
+            ProtocolError: It is no frame, or too long.
         """
         while not self._size:
             if self._end - self._start >= _HEADER.size:
@@ -165,7 +175,7 @@ class FrameStream:
         return self._unpack(frame) if self._packed else frame
 
     def head(self) -> bytes:
-        """Return what has come and was not understood, at most 64 bytes: what speaks there?"""
+        """Return up to 64 bytes that have come and were not understood, for a guess at who speaks there."""
         return bytes(self._buffer[self._start : min(self._end, self._start + 64)])
 
     def _receive_some(self, deadline: Deadline) -> None:
@@ -176,7 +186,7 @@ class FrameStream:
         self._end += self._receive(self._buffer[self._end :], deadline)
 
     def _begin(self) -> None:
-        """Read the header of a frame, and take what of its body is in the buffer."""
+        """Read the header of a frame, and take the part of its body that is in the buffer."""
         size, packed = _HEADER.unpack_from(self._buffer, self._start)
         if size > self.limit:
             raise FrameTooLargeError(self.address, size, self.limit, self.head())
@@ -186,7 +196,7 @@ class FrameStream:
         self._packed = bool(packed)
         self._size = size + len(_END)
         self._filled = min(self._size, self._end - self._start)
-        self._frame = bytearray(min(self._size, _GROW))
+        self._frame = bytearray(min(self._size, _FIRST_BUFFER_BYTES))
         self._frame[: self._filled] = self._buffer[self._start : self._start + self._filled]
         self._start += self._filled
 

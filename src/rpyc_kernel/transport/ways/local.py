@@ -1,7 +1,7 @@
 """The way to the kernel's own server on this machine, where the system has no Unix sockets: a port on loopback.
 
-Whoever uses this machine can reach such a port. So both ends prove that they know what is in a file that only this user
-can read, before a byte of RPyC crosses it: HMAC-SHA-256 (RFC 2104) of who speaks and of what the other has thought up.
+Whoever uses this machine can reach such a port. So both ends prove that they know the secret in a file that only this
+user can read, before a byte of RPyC crosses it: by HMAC-SHA-256 (RFC 2104) of who speaks and of the other end's nonce.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from rpyc_kernel.transport.sockets import connect, opening
 if TYPE_CHECKING:
     from rpyc_kernel.transport.deadline import Deadline
 
-NONCE = 16  # bytes
-PROOF = 32
-_LONGEST_FILE = 1000  # bytes
+NONCE_BYTES = 16
+PROOF_BYTES = 32
+_MAX_FILE_BYTES = 1000
 
 
 class Local(Transport):
@@ -71,22 +71,22 @@ class Local(Transport):
 
 def _read(path: str) -> tuple[int, bytes]:
     with Path(path).open("rb") as file:
-        found = json.loads(file.read(_LONGEST_FILE))
+        found = json.loads(file.read(_MAX_FILE_BYTES))
     if not isinstance(found, dict) or type(found.get("port")) is not int:
         raise TypeError("not what our server writes")
     port, secret = found["port"], bytes.fromhex(str(found.get("secret", "")))
-    if not 0 < port < 1 << 16 or len(secret) < PROOF:
+    if not 0 < port < 1 << 16 or len(secret) < PROOF_BYTES:
         raise ValueError("no port, or no secret")
     return port, secret
 
 
 def _greet(sock: socket.socket, secret: bytes, deadline: Deadline) -> None:
-    """Prove who we are, and have the server do so. Raises EOFError if it is another one."""
-    mine = os.urandom(NONCE)
-    theirs = _receive(sock, NONCE, deadline)
+    """Prove that we know the secret, and have the server prove it. Raises EOFError where it can't."""
+    mine = os.urandom(NONCE_BYTES)
+    theirs = _receive(sock, NONCE_BYTES, deadline)
     sock.settimeout(deadline.left())
     sock.sendall(hmac.digest(secret, b"kernel" + theirs, "sha256") + mine)
-    proof = _receive(sock, PROOF, deadline)
+    proof = _receive(sock, PROOF_BYTES, deadline)
     if not hmac.compare_digest(proof, hmac.digest(secret, b"server" + mine, "sha256")):
         raise EOFError
 
