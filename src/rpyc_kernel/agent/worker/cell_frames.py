@@ -87,3 +87,9 @@ def holds_debugger(frame: Optional[FrameType]) -> bool:
 def module_of(frame: FrameType) -> str:
     """The name of the module whose code a frame runs."""
     return str(frame.f_globals.get("__name__", ""))
+
+
+def is_ours(frame: FrameType) -> bool:
+    """Whether a frame runs the agent's code, under whatever name the agent is mounted."""
+    name = frame.f_globals.get("__name__")
+    return isinstance(name, str) and (name == PACKAGE or name.startswith(OURS))

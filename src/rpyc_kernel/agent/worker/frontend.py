@@ -60,7 +60,7 @@ class Frontend:
         origin: by channel, ``header`` and ``identities`` of the request that came last; a cell brings both
         allow_stdin: whether the front end of the running cell can be asked
         screen: once something was shown by ``show``
-        page_hints: what to say of displays that the page can't load
+        page_host: the name of the machine that Jupyter runs on.
     """
 
     def __init__(self, writer: FrameWriter, interrupts: Interrupts) -> None:
@@ -70,7 +70,8 @@ class Frontend:
         self.origin: Dict[str, Json] = {}
         self.allow_stdin = False
         self.screen: Optional[Screen] = None
-        self.page_hints: Optional[PageHints] = None
+        self.page_host = ""
+        self._page_hints: Optional[PageHints] = None
         self.user_streams: Optional[UserStreams] = None
         self._running: Dict[int, wire.Message] = {}  # by number
         self._asked = 0
@@ -170,10 +171,20 @@ class Frontend:
                 raise
             message.content = {"ename": str(content.get("ename")), "evalue": str(error), "traceback": [str(error)]}
             self.writer.send_message(kind, number, message)
-        if self.page_hints is not None and msg_type in ("display_data", "execute_result"):
-            hint = self.page_hints.look(content)
-            if hint:
-                self.stream("stderr", hint + "\n")
+        if msg_type in ("display_data", "execute_result"):
+            data = content.get("data")
+            if isinstance(data, dict) and "text/html" in data:
+                self._hint(data["text/html"])
+
+    def _hint(self, html: Any) -> None:
+        """Say what of this HTML the page can't load, if it is the first such thing."""
+        if self._page_hints is None:
+            from .page_hints import PageHints  # late: not every session shows HTML
+
+            self._page_hints = PageHints(self.page_host)
+        hint = self._page_hints.look(html)
+        if hint:
+            self.stream("stderr", hint + "\n")
 
     def flush(self) -> None:
         """Show what waits in the buffers of streams that the user's code has made."""

@@ -23,7 +23,6 @@ from .import_hooks import when_imported
 from .interrupts import Interrupts, signal_main
 from .io import output
 from .kernel_shim import KernelShim
-from .page_hints import PageHints
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,7 +91,7 @@ def _run(channel: KeeperChannel, config: Json, writers: List[FrameWriter]) -> No
         if name not in named:
             os.environ[name] = "cat"
     comms = Comms(frontend)
-    frontend.page_hints = PageHints(str(config.get("from", "")))
+    frontend.page_host = str(config.get("from", ""))
     show.install(frontend)
     shell = _make_shell(frontend, config)
     shell.kernel = KernelShim(frontend, shell.facade, comms, cells)

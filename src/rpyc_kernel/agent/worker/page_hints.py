@@ -33,11 +33,9 @@ class PageHints:
     def __init__(self, page_host: str) -> None:
         self._left = {_FILE, _SERVER} if page_host not in ("", socket.gethostname()) else set()
 
-    def look(self, content: Any) -> str:
-        """A sentence about the HTML in the content of a display, or nothing."""
-        data = content.get("data") if self._left else None
-        html = data.get("text/html") if isinstance(data, dict) else None
-        if not isinstance(html, str) or len(html) > MAX_HTML:
+    def look(self, html: Any) -> str:
+        """Return a sentence about the HTML of a display, or an empty text."""
+        if not self._left or not isinstance(html, str) or len(html) > MAX_HTML:
             return ""
         for link in _LINK.findall(html):
             server = _LOCAL.match(link)

@@ -18,7 +18,8 @@ from traitlets.config import Config
 from ...claims import Claims
 from ...error_hints import hints
 from ...interrupts import Unmasked
-from ..plain.display import tracebacks
+from ..own_frames import hide_ours, without_ours
+from ..plain.display import traceback_frames, tracebacks
 from . import processes
 from .compiler import CellCompiler
 from .database import Database
@@ -208,8 +209,8 @@ class ZMQInteractiveShell(Claims, InteractiveShell):  # type: ignore[misc]
     def _get_exc_info(self, exc_tuple: Any = None) -> Any:
         """As IPython's, without our own frames, here and for ``%debug`` later."""
         kind, error, trace = super()._get_exc_info(exc_tuple)
-        tracebacks.hide_ours(error)
-        sys.last_traceback = trace = tracebacks.without_ours(trace)
+        hide_ours(error)
+        sys.last_traceback = trace = without_ours(trace)
         return kind, error, trace
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
@@ -293,7 +294,7 @@ def make_shell(app: IPKernelApp) -> Any:
     except Exception as error:
         app.complain("with the configuration of IPython in %s, which is left out" % app.profile_dir.location, error)
         shell = _make_instance(app, Config())
-    tracebacks.name_cell = getattr(shell.compile, "format_code_name", None)
+    traceback_frames.name_cell = getattr(shell.compile, "format_code_name", None)
     shell.forget_errors()
     _load_magics_again(shell.magics_manager)
     shell.set_hook("show_in_pager", page.as_hook(payloadpage.page), 99)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from .magics.registry import Magics
 from .magics.usage import Outcome
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Awaitable, Callable, Dict, List
+    from typing import Any, Awaitable, Callable, Dict, List, Optional
 
+    from .magics.registry import Magics
     from .shell import PlainShell
 
 
@@ -72,7 +72,7 @@ class Facade:
     def __init__(self, shell: PlainShell) -> None:
         self._shell = shell
         self.events = Events()
-        self.magics = Magics(shell)
+        self._magics: Optional[Magics] = None
 
     def __repr__(self) -> str:
         return "<the built-in shell of rpyc-kernel; IPython is not installed on this machine>"
@@ -88,6 +88,15 @@ class Facade:
     def get_ipython(self) -> Facade:
         """The shell's interface for cells."""
         return self
+
+    @property
+    def magics(self) -> Magics:
+        """The magics of the session; made when one is used, or asked for."""
+        if self._magics is None:
+            from .magics.registry import Magics
+
+            self._magics = Magics(self._shell)
+        return self._magics
 
     @property
     def kernel(self) -> Any:

@@ -7,14 +7,13 @@ import sys
 import types
 
 from ...import_hooks import when_imported
-from .display.figures import Figures
 from .display.formats import mime_bundle
 from .display.publish import Displays
 from .facade import Facade, Farewell
 from .history import History
 from .language.compiling import Compiler
 from .language.transform import dedent, is_quiet, transform
-from .magics.usage import CellInfo, Outcome, UsageError
+from .magics.usage import CellInfo, Outcome
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from ...kernel_shim import KernelShim
     from ..protocol import ShellOutput
+    from .display.figures import Figures
     from .language.compiling import Step
 
     Content = Dict[str, Any]
@@ -56,12 +56,13 @@ class PlainShell:
         sys.modules["__main__"] = self.main
         self.history = History(self.namespace)
         self.displays = Displays(self.publish)
-        self.figures = Figures(self.publish)
+        self._figures: Optional[Figures] = None
         self.facade = Facade(self)
         self._add_builtins()
         sys.meta_path.append(IPythonFinder(self))
         for name in ("IPython.display", "IPython.core.display"):  # where it is installed later on
             when_imported(name, self._show_by_ours)
+        when_imported("matplotlib", self._have_figures)
         sys.displayhook = self.displayhook
 
     def _add_builtins(self) -> None:
@@ -183,7 +184,7 @@ class PlainShell:
             events.trigger("pre_run_cell", info)
         outcome = await self.run_source(code, filename)
         outcome.info, outcome.execution_count = info, count if store else None
-        self.figures.flush()
+        self.flush_figures()
         events.trigger("post_execute")
         if not silent:
             events.trigger("post_run_cell", outcome)
@@ -244,6 +245,23 @@ class PlainShell:
             return
         self.frontend.publish(msg_type, content)
 
+    @property
+    def figures(self) -> Figures:
+        """Shows matplotlib's figures; made when matplotlib is imported, or when a magic asks for it."""
+        if self._figures is None:
+            from .display.figures import Figures
+
+            self._figures = Figures(self.publish)
+        return self._figures
+
+    def _have_figures(self, _matplotlib: Any) -> None:
+        self.figures  # noqa: B018 - it follows matplotlib from now on
+
+    def flush_figures(self) -> None:
+        """Show the figures that are open."""
+        if self._figures is not None:
+            self._figures.flush()
+
     def displayhook(self, value: Any) -> None:
         """`sys.displayhook`: shows the last value of a cell and remembers it."""
         if value is None or self._silent or self._quiet:
@@ -268,25 +286,13 @@ class PlainShell:
         return dict(about, **content)
 
     def show_error(self, error: BaseException) -> Content:
-        """Publish an ``error`` message; gives its content. ``%tb`` and ``%debug`` find the error afterwards."""
-        if isinstance(error, (UsageError, SystemExit)):
-            content = _error_content(error.with_traceback(None)) if isinstance(error, UsageError) else _exit(error)
-        else:
-            content = _error_content(error)
-        if not isinstance(error, UsageError):
-            self._remember(error)
+        """Publish an ``error`` message; returns its content. ``%tb`` and ``%debug`` find the error afterwards."""
+        from . import errors  # late: on a board every module counts, and not every session fails
+
+        content = errors.content_of(error)
+        errors.remember(error)
         self.publish("error", content)
         return content
-
-    def _remember(self, error: BaseException) -> None:
-        try:
-            from .display.tracebacks import user_traceback
-        except Exception:
-            return  # `_error_content` has said why
-        tb = user_traceback(error.__traceback__)
-        sys.last_type, sys.last_value, sys.last_traceback = type(error), error, tb
-        if sys.version_info >= (3, 12):
-            sys.last_exc = error
 
     def _user_expressions(self, expressions: Content) -> Content:
         found: Content = {}
@@ -296,7 +302,9 @@ class PlainShell:
                 data, metadata = mime_bundle(value)
                 found[name] = {"status": "ok", "data": data, "metadata": metadata}
             except Exception as error:
-                found[name] = dict(_error_content(error), status="error")
+                from . import errors
+
+                found[name] = dict(errors.content_of(error), status="error")
         return found
 
 
@@ -318,17 +326,6 @@ class IPythonFinder:
         return self._stand_ins.find_spec(fullname)
 
 
-def _exit(error: SystemExit) -> Content:
-    """`sys.exit()` in a cell: no traceback, ``%tb`` shows it."""
-    tb, context, cause = error.__traceback__, error.__context__, error.__cause__
-    try:
-        error.__traceback__ = error.__context__ = error.__cause__ = None
-        content = _error_content(error)
-    finally:
-        error.__traceback__, error.__context__, error.__cause__ = tb, context, cause
-    return content
-
-
 def _not_shown(error: BaseException, raised: BaseException) -> Content:
     """An error of which nothing can be shown, since that has raised another; or somebody has pressed stop meanwhile."""
     name, why = (type.__dict__["__name__"].__get__(type(each)) for each in (error, raised))
@@ -336,14 +333,3 @@ def _not_shown(error: BaseException, raised: BaseException) -> Content:
         return {"ename": why, "evalue": "", "traceback": ["%s, while the cell's %s was to be shown" % (why, name)]}
     text = "it can't be shown: that raises %s" % why
     return {"ename": name, "evalue": text, "traceback": ["%s: %s" % (name, text)]}
-
-
-def _error_content(error: BaseException) -> Content:
-    try:
-        from .display.tracebacks import (
-            error_content,  # late: on a board every module counts, and not every session fails
-        )
-    except Exception as broken:  # a file of the user's has the name of a module that it needs
-        name, why = type(error).__name__, "(no traceback: %s: %s)" % (type(broken).__name__, broken)
-        return {"ename": name, "evalue": str(error), "traceback": ["%s: %s" % (name, error), why]}
-    return error_content(error)

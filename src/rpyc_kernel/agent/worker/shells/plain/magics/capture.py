@@ -73,7 +73,7 @@ async def capture(shell: PlainShell, line: str, cell: str, local: Any) -> Outcom
         if "--no-display" not in given:
             shell.captured = shown
         outcome = await shell.run_source(cell, filename, local, "single", before)
-        shell.figures.flush()
+        shell.flush_figures()
     finally:
         sys.stdout, sys.stderr, shell.captured = stdout, stderr, captured
         if names:
