@@ -9,7 +9,7 @@ from rpyc_kernel.agent.frames import FRAME, MESSAGE, STDERR, STDOUT
 from rpyc_kernel.agent.shared_page import Page, bytes_in_pipe
 from rpyc_kernel.agent.worker.interrupts import Interrupts
 from rpyc_kernel.agent.worker.io.forked import ForkedFrameWriter
-from rpyc_kernel.agent.worker.io.frame_writer import PIECE
+from rpyc_kernel.agent.worker.io.frame_writer import PIECE_BYTES
 from rpyc_kernel.agent.worker.request_context import current
 
 pytestmark = pytest.mark.needs("posix")
@@ -143,7 +143,7 @@ def test_a_lone_surrogate_is_printed_as_an_escape(pipes, writer):
 
 
 def test_long_text_comes_in_pieces_that_tear_no_character(pipes, writer):
-    text = "x" + "😀" * PIECE + "\n"
+    text = "x" + "😀" * PIECE_BYTES + "\n"
     found = []
 
     def read():
@@ -161,7 +161,7 @@ def test_long_text_comes_in_pieces_that_tear_no_character(pipes, writer):
     writer.write(STDOUT, text)
     reader.join(10.0)
     assert "".join(piece.decode() for piece in found) == text
-    assert all(len(piece) <= PIECE for piece in found)
+    assert all(len(piece) <= PIECE_BYTES for piece in found)
 
 
 def test_a_frame_is_stamped_with_what_others_had_written(pipes, writer):

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from rpyc_kernel.agent.worker.show.encoders import encode
-from rpyc_kernel.agent.worker.show.fitting import LEAST, UNKNOWN, Fitting, allowance
+from rpyc_kernel.agent.worker.show.fitting import MIN_PICTURE_BYTES, UNKNOWN_LINK_BYTES, Fitting, allowance
 from rpyc_kernel.agent.worker.show.pictures import Drawing, Encoded, check_range, read
 
 PNG, JPEG = "image/png", "image/jpeg"
@@ -195,7 +195,7 @@ def test_a_picture_is_made_as_small_as_the_link_wants_it(encoder, quality):
     picture, fitting = read(noise, False, quality), Fitting()
     whole = fitting.encode(picture, quality, 0)
     assert not fitting.reduced
-    for most in (len(whole.data) // 3, LEAST):
+    for most in (len(whole.data) // 3, MIN_PICTURE_BYTES):
         encoded = fitting.encode(picture, quality, most)
         assert len(encoded.data) <= most
         assert fitting.reduced
@@ -207,8 +207,8 @@ def test_a_picture_is_made_as_small_as_the_link_wants_it(encoder, quality):
 
 
 def test_what_is_known_of_the_link():
-    assert allowance(0) == UNKNOWN
-    assert allowance(1) == LEAST
+    assert allowance(0) == UNKNOWN_LINK_BYTES
+    assert allowance(1) == MIN_PICTURE_BYTES
     assert allowance(250_000) == 62_500
 
 

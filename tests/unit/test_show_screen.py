@@ -26,7 +26,7 @@ class FrameWriter:
         self.forked = False
         self.cell = 7
         self.carries = 0
-        self.whole = threading.RLock()
+        self.lock = threading.RLock()
         self.sent = []
         self.came = threading.Condition()
         self.pass_on = threading.Event()  # while it is clear, the keeper takes nothing
@@ -160,7 +160,7 @@ def test_so_many_a_second(show, writer, frontend):
 @pytest.mark.parametrize("rate", [10, 25, 30, 45, 60])
 def test_a_camera_of_another_rate_is_seen_as_often_as_can_be(frontend, rate):
     """By the clock of the pictures, for a loop that takes no time."""
-    place = module.Place(7)
+    place = module.PictureSlot(7)
     place.interval = 1 / 30
     sent = 0
     for number in range(10 * rate):
@@ -174,7 +174,7 @@ def test_a_camera_of_another_rate_is_seen_as_often_as_can_be(frontend, rate):
 
 @pytest.mark.parametrize("fps", [1000, 0.01], indirect=True)
 def test_a_camera_that_uses_its_memory_again_tears_nothing(show, writer, frontend, fps, monkeypatch):
-    monkeypatch.setattr(module, "QUICK", -1.0)  # the thread does all of it
+    monkeypatch.setattr(module, "QUICK_WORK_S", -1.0)  # the thread does all of it
     frame = grey(0, (480, 640))
     for value in range(200):
         frame[:] = value
@@ -200,7 +200,7 @@ def test_arrays_of_other_shapes_and_images_of_pil_follow_each_other(show, writer
 
 def test_a_loop_goes_on_while_the_thread_cannot_send(show, writer, frontend, monkeypatch):
     """What it can't send isn't queued: the newest only is sent, when that can be."""
-    monkeypatch.setattr(module, "QUICK", -1.0)
+    monkeypatch.setattr(module, "QUICK_WORK_S", -1.0)
     show(0, fps=1000)
     writer.pass_on.clear()
     for value in range(1, 200):
@@ -239,10 +239,10 @@ def test_a_cell_that_was_cleared_begins_anew(show, writer, frontend):
 def test_places_are_forgotten_but_not_what_waits(show, writer, frontend):
     show(1)
     show(2)
-    for number in range(3 * module.PLACES):
+    for number in range(3 * module.MAX_SLOTS):
         writer.cell = 100 + number
         show(number)
-    assert len(frontend.screen._places) <= module.PLACES + 1
+    assert len(frontend.screen._slots) <= module.MAX_SLOTS + 1
     frontend.screen.flush(7)
     assert writer.values[-1] == 2
 

@@ -1,4 +1,4 @@
-"""Whose request the running code belongs to, by the names that ipykernel's streams and shell have for it."""
+"""The request that the running code belongs to, by the names that ipykernel's streams and shell have for it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class Claims:
-    """What a stream, a display publisher and a display hook have in common.
+    """The common part of a stream, a display publisher and a display hook.
 
     Attributes:
-        frontend: knows the requests; set on the class once there is one
+        frontend: knows the requests; set on the class when the worker begins.
     """
 
     frontend: Frontend

@@ -1,4 +1,4 @@
-"""What an error is told with, where it may come of the cell's running on another machine than the notebook is on."""
+"""Lines behind an error that may come from the cell's running on another machine than the notebook."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import List
 
-#: what brings a module whose package has another name, or needs more
+#: how to install a module whose package has another name, or needs more
 _PACKAGES = {
     "PIL": "%pip install pillow",
     "RPi": "%pip install RPi.GPIO",
@@ -23,7 +23,7 @@ _PACKAGES = {
 
 
 def hints(error: BaseException) -> List[str]:
-    """Lines about an error; none for most."""
+    """Return lines about an error; none for most errors."""
     if isinstance(error, ModuleNotFoundError) and isinstance(error.name, str):
         name = error.name
         if name == "IPython" or ("." in name and name != "google.colab"):  # a stand-in says it; a part of what is there

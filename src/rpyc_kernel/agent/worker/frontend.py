@@ -1,4 +1,4 @@
-"""What a shell may ask of the worker: publish a message, print, and ask the front end for a line."""
+"""The front end as the worker's code sees it: publish a message, print, reply, and ask for a line."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from .page_hints import PageHints
     from .show.screen import Screen
 
-REMEMBERED = 4096  #: requests
-#: what is to come after all that was printed before, whatever printed it
+MAX_REMEMBERED = 4096  #: requests
+#: messages that come after all that was printed before, whatever printed it
 FOLLOWS = ("display_data", "update_display_data", "clear_output", "execute_result", "error", "input_request")
 
 
-LOOK = 0.1  #: seconds
+ANSWER_POLL_INTERVAL_S = 0.1  #: seconds between two looks for an answer where no signal ends the waiting
 
 NO_HEADER = {"msg_id": "", "msg_type": "", "session": "", "username": "", "version": "5.3"}
 
-#: what the code of a cell may publish, and what the worker says to the kernel
+#: messages that the code of a cell may publish, and those of the worker to the kernel
 PUBLISHED = frozenset(
     [
         "stream",
@@ -53,13 +53,17 @@ class StdinNotImplementedError(RuntimeError):
 
 
 class Frontend:
-    """The way from the shell to the front end. Callable from any thread.
+    """Sends to the front end, each message with its request. Callable from any thread.
+
+    Args:
+        writer: takes the frames.
+        interrupts: says when an error is nobody's, and is told of questions that were stopped.
 
     Attributes:
-        parents: the msg_id of each request by its number
-        origin: by channel, ``header`` and ``identities`` of the request that came last; a cell brings both
-        allow_stdin: whether the front end of the running cell can be asked
-        screen: once something was shown by ``show``
+        parents: the msg_id of each request by its number.
+        origin: by channel, ``header`` and ``identities`` of the request that came last; a cell brings both.
+        allow_stdin: whether the front end of the running cell can be asked.
+        screen: shows pictures; made when ``show`` is first called.
         page_host: the name of the machine that Jupyter runs on.
     """
 
@@ -84,20 +88,20 @@ class Frontend:
         return self.writer.request
 
     def remember(self, number: int, parent: str, request: Optional[wire.Message] = None) -> None:
-        """A request begins. Its msg_id is known also after its end: what it started may print for long."""
+        """Note that a request begins. Its msg_id stays known after its end: what it started may print for long."""
         parents = self.parents
         parents[number] = parent
         if request is not None:
             self._running[number] = request
             self.origin = request.content.pop("origin", self.origin)
-        if len(parents) > REMEMBERED:
+        if len(parents) > MAX_REMEMBERED:
             try:
                 parents.pop(next(iter(parents)), None)
             except RuntimeError:  # another thread was adding one: the next call makes up for it
                 pass
 
     def parent(self, settle: bool = True) -> Json:
-        """The request that the running code belongs to, as Jupyter has it; of one that has ended, its header alone.
+        """The request that the running code belongs to, as a Jupyter message; after its end, the header alone.
 
         A thread that asks belongs to the request whose code has started it from then on, unless told not to `settle`.
         """
@@ -128,10 +132,10 @@ class Frontend:
         """Let the running thread or task belong to another request from now on, if that is known.
 
         Args:
-            parent: the request as a message, or its header
+            parent: the request as a message, or its header.
 
         Returns:
-            what `request_context.current` is reset by
+            What `request_context.current` is reset by.
         """
         wanted = header_of(parent).get("msg_id")
         number = self.request
@@ -149,10 +153,17 @@ class Frontend:
     ) -> None:
         """Send a message to whoever started the running code, after all that was printed before.
 
-        One that is not for a front end is dropped, whichever way the user's code has sent it.
+        A message of a type that is not for a front end is dropped: the user's code may try to send any.
+
+        Args:
+            msg_type: of the Jupyter protocol, or ``rpyc_…``.
+            content: of the message.
+            metadata: of the message.
+            buffers: its binary buffers.
+            kind: `frames.MESSAGE`, or `frames.URGENT` for a message that somebody waits for.
 
         Raises:
-            MessageTooLong: it may not travel; of an error only that is told
+            MessageTooLong: it is longer than a message may be; an error is then published with that as its text.
         """
         if not (msg_type in PUBLISHED or msg_type.startswith("rpyc_")):
             return
@@ -196,7 +207,7 @@ class Frontend:
         self._interrupts.end_forced()
 
     def reply(self, number: int, msg_type: str, content: Json) -> None:
-        """Answer a request; nothing follows from it on this thread. What can't be sent is answered by an error."""
+        """Answer a request, with an error if the answer can't be sent; nothing follows for it on this thread."""
         self._running.pop(number, None)
         message = wire.Message(msg_type, content, self.parents.get(number, ""))
         try:
@@ -215,11 +226,11 @@ class Frontend:
         self.writer.write(frames.STDOUT if name == "stdout" else frames.STDERR, text)
 
     def input(self, prompt: object = "", password: bool = False) -> str:
-        """A line from whoever runs the cell.
+        """Ask the front end that runs the cell for a line.
 
         Raises:
-            StdinNotImplementedError: they can't be asked
-            KeyboardInterrupt: they pressed stop instead
+            StdinNotImplementedError: it can't be asked.
+            KeyboardInterrupt: the user pressed stop instead.
         """
         if not self.allow_stdin or current.get() == NOBODY:
             raise StdinNotImplementedError("input() was called, but this front end can't be asked for input.")
@@ -245,19 +256,19 @@ class Frontend:
             del self._answers[serial]
 
     def ask_again(self) -> None:
-        """Put what is still asked to a kernel that has taken the session over (on the sorter's thread)."""
+        """Send open questions again, to a kernel that has taken the session over (on the sorter's thread)."""
         for number, message in list(self._open.values()):
             self.writer.send_message(frames.URGENT, number, message)
 
     def answer(self, content: Json) -> None:
-        """An ``input_reply`` has come (on the sorter's thread)."""
+        """Take an ``input_reply`` (on the sorter's thread)."""
         answers = self._answers.get(content.get("serial", 0))
         if answers is not None:
             answers.put(content)
 
 
 def _message(header: Json, content: Json, metadata: Json) -> Json:
-    """A message as jupyter_client's ``Session`` gives it."""
+    """A message in the form of jupyter_client's ``Session``."""
     return {
         "header": header,
         "msg_id": header["msg_id"],
@@ -270,14 +281,14 @@ def _message(header: Json, content: Json, metadata: Json) -> Json:
 
 
 def header_of(parent: Any) -> Json:
-    """The header of a message; it may be given alone."""
+    """The header of a message, which may itself be a header."""
     header = parent.get("header", parent) if isinstance(parent, dict) else {}
     return header if isinstance(header, dict) else {}
 
 
 def _wait(answers: queue.SimpleQueue[Json]) -> Json:
-    """The answer. Where no signal wakes a thread that waits (Windows), look now and then whether one has come."""
-    seconds = None if hasattr(signal, "pthread_kill") else LOOK
+    """Wait for the answer. On Windows no signal wakes a thread that waits: there it looks now and then."""
+    seconds = None if hasattr(signal, "pthread_kill") else ANSWER_POLL_INTERVAL_S
     while True:
         try:
             return answers.get(timeout=seconds)

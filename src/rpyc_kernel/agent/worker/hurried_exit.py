@@ -1,4 +1,4 @@
-"""The end of a worker that had no time left for an orderly one: its exit functions run all the same."""
+"""The end of a worker: what the user's names hold is let go, and exit functions run even if there is little time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _begun = False  # whether Python runs the exit functions itself
 
 
 def release(namespace: Dict[str, Any]) -> None:
-    """Let go what the user's names stand for, behind the exit functions that cells will register: its finalizers run.
+    """Have Python let go the user's variables at the end, after the exit functions of cells, so that finalizers run.
 
     At its end Python does the same, but not where a thread of ours still holds the shell.
     """
@@ -53,7 +53,7 @@ def _forget_errors() -> None:
 
 
 def prepare() -> None:
-    """Called last of all that registers exit functions, hence first of these: note that they run now."""
+    """Note when exit functions begin to run; registered last, this is the first of them."""
 
     def begin() -> None:
         global _begun

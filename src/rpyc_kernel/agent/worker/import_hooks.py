@@ -1,4 +1,4 @@
-"""Do something when the user's code imports a module, without importing it before."""
+"""Calls a function when the user's code imports a module, without importing the module before."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _Watch:
         self.wanted: Dict[str, Callable[[Any], None]] = {}
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
-        """The spec of a wanted module, with one call after its loading."""
+        """The spec of a wanted module, whose loader makes one call when it has loaded the module."""
         if fullname not in self.wanted:
             return None
         for finder in sys.meta_path:
@@ -35,13 +35,13 @@ class _Watch:
             if spec is None:
                 continue
             if spec.loader is not None:  # else it is a folder that happens to have this name
-                kind = _Loader if hasattr(spec.loader, "exec_module") else _LegacyLoader
+                kind = _WatchedLoader if hasattr(spec.loader, "exec_module") else _LegacyWatchedLoader
                 spec.loader = kind(spec, self.wanted)
             return spec
         return None  # not installed, or not yet: the next attempt may find it
 
 
-class _LegacyLoader:
+class _LegacyWatchedLoader:
     """Stands before a module's own loader until that has loaded the module, and then makes one call.
 
     A spec may be asked for without an import: this answers everything as the own loader does, and passes for it.
@@ -81,7 +81,7 @@ class _LegacyLoader:
         self._wanted.pop(self._spec.name, None)  # not before: where it was interrupted, so is the import
 
 
-class _Loader(_LegacyLoader):
+class _WatchedLoader(_LegacyWatchedLoader):
     """The same for a loader that has `exec_module`."""
 
     def create_module(self, spec: Any) -> Any:

@@ -1,10 +1,10 @@
 """Completion, inspection and whether code is complete, answered beside the cells.
 
-They may run code of the user's that takes long (``__dir__``, ``__repr__``). One thread answers the questions. A second
-thread watches it: when a question takes too long, it answers that nothing was found, leaves the first thread to the
-question, and starts another one for those that follow. As long as a thread is left behind, the shell is in a hurry.
-jedi and others that take long by themselves when they begin have more time, until somebody asks again. What the user's
-code prints there belongs to no cell.
+To answer a question, code of the user's may run that takes long (``__dir__``, ``__repr__``). One thread answers the
+questions. A second thread watches the first: when a question takes too long, it answers that nothing was found, leaves
+the first thread to the question, and starts another thread for the questions that follow. As long as a thread is left
+behind, the shell is in a hurry. jedi takes long by itself when it begins: where no code of cells runs, a question has
+more time, until somebody asks again. What the user's code prints meanwhile belongs to no cell.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 POLL_INTERVAL_S = 0.05  #: seconds between two looks whether another question waits
 LIMIT_S = 1.2  #: seconds for one question
-LONE_LIMIT_S = 8.0  #: the same while none of the cells' code runs for it, and no other question waits
-HURRIED_LIMIT_S = 0.4  #: seconds for the same question again
-MAX_LEFT_THREADS = 16  #: threads that may be left behind, before no more questions are looked into
+LONE_LIMIT_S = 8.0  #: seconds while no code of cells runs for it, and no other question waits
+HURRIED_LIMIT_S = 0.4  #: seconds for a question that is tried again
+MAX_LEFT_THREADS = 16  #: that may be left behind; with more, each answer is that nothing was found
 
 
 class IntrospectionQuestion:
@@ -44,7 +44,12 @@ class IntrospectionQuestion:
 
 
 class Introspection:
-    """Starts its threads with the first question."""
+    """Answers questions; its threads begin with the first one.
+
+    Args:
+        frontend: takes the answers.
+        shell: finds them.
+    """
 
     def __init__(self, frontend: Frontend, shell: Shell) -> None:
         self.frontend = frontend
@@ -99,7 +104,7 @@ class Introspection:
                     break
 
     def _give_up(self, question: IntrospectionQuestion) -> None:
-        """Leave the thread to that question. A completion is tried once more, in a hurry."""
+        """Leave the thread to the question. A completion is tried once more, in a hurry."""
         assert self._thread is not None
         again: Optional[IntrospectionQuestion] = None
         if question.message.type == "complete_request" and not self.shell.in_a_hurry:
@@ -109,7 +114,7 @@ class Introspection:
             self._start(again)
 
     def _answer(self, question: IntrospectionQuestion, content: Json) -> bool:
-        """Answer a question, unless that was done; whether it wasn't."""
+        """Answer a question unless it was answered already; returns whether this was the answer."""
         if not self._claim(question):
             return False
         try:
@@ -135,7 +140,7 @@ class Introspection:
 
 
 def _runs_cells(thread: Optional[threading.Thread]) -> bool:
-    """Whether a thread is in code that a cell has defined, or in what that has called."""
+    """Whether a thread runs code of a cell, or what such code has called."""
     frame = sys._current_frames().get(thread.ident or 0) if thread else None
     while frame is not None and frame.f_globals.get("__name__") != "__main__":
         frame = frame.f_back

@@ -1,4 +1,4 @@
-"""``get_ipython().kernel``: what widgets and libraries ask of ipykernel's kernel, for either shell."""
+"""``get_ipython().kernel``, for either shell: answers what widgets and libraries ask of ipykernel's kernel."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from .frontend import Frontend
     from .shells.protocol import ShellFacade
 
-#: classes of ipykernel that the kernel passes for, the most special one first, once their module is imported
+#: classes of ipykernel for which the shim passes once their module is imported, the most special one first
 CLASSES = (("ipykernel.ipkernel", "IPythonKernel"), ("ipykernel.kernelbase", "Kernel"))
 
 
 class Done:
-    """May be awaited, and has happened already."""
+    """An awaitable that has its result already."""
 
     def __await__(self) -> Generator[Any, Any, None]:
         return
@@ -95,7 +95,14 @@ class FrontendSession:
 
 
 class KernelShim:
-    """Knows the running request, and publishes. Passes for one of ipykernel's own where those are loaded."""
+    """Knows the running request, and publishes. Passes for a kernel of ipykernel's where ipykernel is loaded.
+
+    Args:
+        frontend: publishes.
+        shell: what ``get_ipython()`` gives.
+        comms: of the session.
+        cells: runs cells.
+    """
 
     implementation, language = "ipython", "python"
     eventloop = shell_stream = control_stream = stdin_socket = None
@@ -125,7 +132,7 @@ class KernelShim:
 
     @property
     def comm_manager(self) -> Any:
-        """That of the ``comm`` package, or of what stands for it."""
+        """The manager of the ``comm`` package, or of `comm_shim`."""
         return self._comms.manager
 
     @property
@@ -170,15 +177,15 @@ class KernelShim:
 
     @property
     def banner(self) -> str:
-        """What a console says when it begins."""
+        """The first line of a console."""
         return "Python %s on %s" % (sys.version.split()[0], socket.gethostname())
 
     # the request that the running code belongs to
 
     def get_parent(self, channel: Optional[str] = None) -> Json:
-        """The request that the running code belongs to; of the last control request, which stays away, the header.
+        """The request that the running code belongs to; for the control channel, the header of the last request on it.
 
-        Who asks for that of the shell channel, as ipyparallel's thread does, means the cell that runs.
+        Code that names the shell channel, as ipyparallel's thread does, means the cell that runs.
         """
         if channel == "control":
             return self._frontend.control_parent()
@@ -198,7 +205,7 @@ class KernelShim:
     def _parent_header(self) -> Json:
         return self.get_parent()
 
-    # what is said, and asked
+    # messages and questions
 
     @property
     def _allow_stdin(self) -> bool:
@@ -206,7 +213,7 @@ class KernelShim:
         return self._frontend.allow_stdin
 
     def topic(self, topic: str) -> bytes:
-        """What ipykernel puts before a message on its way out."""
+        """The topic that ipykernel puts before a message which it publishes."""
         return ("kernel.%s.%s" % (self.ident, topic)).encode()
 
     def send_response(
@@ -235,7 +242,7 @@ class KernelShim:
         return self._frontend.input(prompt, password=True)
 
     def _publish_status(self, *_status: Any, **_more: Any) -> None:
-        """The kernel on the other side tells when it is busy and idle."""
+        """Do nothing: the kernel on Jupyter's machine tells when it is busy and idle."""
 
     # requests
 
@@ -245,7 +252,7 @@ class KernelShim:
         return Done()
 
     async def execute_request(self, stream: Any, ident: Any, parent: Any) -> None:
-        """There to be replaced by who wants no cell to run within `do_one_iteration`; none ever does."""
+        """Never called: libraries replace it so that no cell runs within `do_one_iteration`, which runs none anyway."""
 
     def do_shutdown(self, restart: bool) -> Json:
         """End the Python of the session when this cell has ended; a fresh one takes its place."""

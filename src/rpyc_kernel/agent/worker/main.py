@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 
     Json = Dict[str, Any]
 
-MAX_REQUEST = 1 << 30  #: bytes
+MAX_REQUEST_BYTES = 1 << 30  #: bytes
 #: variables that name a program's pager: it would wait for keys, which nobody can press
 PAGERS = ("PAGER", "GIT_PAGER", "MANPAGER", "SYSTEMD_PAGER", "AWS_PAGER", "BAT_PAGER", "GH_PAGER", "DELTA_PAGER")
-ORPHAN_SECONDS = 1.5  #: that a worker lives whose keeper is gone
+ORPHAN_LIFE_S = 1.5  #: that a worker lives whose keeper is gone
 
 
 def main(channel: KeeperChannel, config: Json) -> None:
@@ -142,7 +142,7 @@ class Sorter:
                 del received[:size]
                 self._take_word(number, length)
                 continue
-            if length > MAX_REQUEST:
+            if length > MAX_REQUEST_BYTES:
                 return False
             if len(received) < size + length:
                 break
@@ -218,7 +218,7 @@ class Sorter:
     def _end(self) -> None:
         """The keeper is gone: an idle worker ends in order, as far as there is time for that, a busy one is killed."""
         self._cells.end()
-        time.sleep(ORPHAN_SECONDS)
+        time.sleep(ORPHAN_LIFE_S)
         try:
             os.killpg(0, signal.SIGKILL)
         except (AttributeError, OSError):  # Windows

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
     Caught = Callable[[BaseException, Any], None]
 
-FAILURES = 1000  #: times in a row that a loop may end at once, until another one is made
-AT_ONCE = 0.005  #: seconds
+MAX_FAILURES = 1000  #: times in a row that a loop may end at once, until another one is made
+AT_ONCE_S = 0.005  #: seconds
 MACHINERY = ("asyncio", "selectors", "nest_asyncio", "nest_asyncio2", "contextvars")  #: no code of the user's
 
 
 class MainLoop:
-    """Runs callbacks and coroutines on the main thread, until it is told to end.
+    """Runs callbacks and coroutines on the main thread until it is told to end.
 
     Args:
         caught: called with an exception that no cell has received, and the `asyncio.Handle` that raised it, or None
@@ -67,7 +67,7 @@ class MainLoop:
         self.borrowed = True
 
     def give_back(self) -> None:
-        """The cell that has borrowed the loop has ended."""
+        """Take the loop back: the cell that has borrowed it has ended."""
         if self.borrowed:
             self.borrowed = False
             sys.modules["asyncio"]._set_running_loop(None)
@@ -115,7 +115,7 @@ class MainLoop:
         """
         failures = 0
         while not ended():
-            if self.loop is None or self.loop.is_closed() or failures >= FAILURES:
+            if self.loop is None or self.loop.is_closed() or failures >= MAX_FAILURES:
                 another = self.loop is not None
                 try:
                     self._make()
@@ -134,10 +134,10 @@ class MainLoop:
                 handle = _failed_handle(error)
                 self._called |= handle is not None
                 self._caught(error, handle)
-            if monotonic() - began > AT_ONCE:
+            if monotonic() - began > AT_ONCE_S:
                 failures = 0
             else:
-                failures += 1 if self._called else FAILURES // 5
+                failures += 1 if self._called else MAX_FAILURES // 5
 
     def stop(self) -> None:
         """Let `run` ask whether it has ended; called in the loop."""
@@ -149,7 +149,7 @@ class MainLoop:
         turn()
 
     def _make(self) -> None:
-        """Make a loop of asyncio's own, whatever the policy; take that which the user's code has made, if it is one."""
+        """Take the loop that the user's code has made, or else make one of asyncio's own, whatever the policy."""
         import asyncio
 
         loop = _current_loop(asyncio)
@@ -175,7 +175,7 @@ def _current_loop(asyncio: Any) -> Any:
 
 
 def _usable(loop: Any) -> bool:
-    """Whether it is one of asyncio's own, on which alone cells are run."""
+    """Whether cells can run in a loop: it is one of asyncio's own, and doesn't run."""
     return type(loop).__module__.startswith("asyncio.") and not loop.is_running()
 
 

@@ -1,4 +1,4 @@
-"""What a page can't reach, since it looks on its own machine: files of this one, and servers on its ``localhost``."""
+"""Finds in shown HTML what a page looks for on its own machine: files of this machine, servers on ``localhost``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-MAX_HTML = 4096  #: characters of what is looked at; whoever embeds a file sends more
+MAX_HTML_CHARS = 4096  #: characters of what is looked at; whoever embeds a file sends more
 _LINK = re.compile(r"""\b(?:src|href)\s*=\s*["']([^"'<>]+)["']""", re.IGNORECASE)
 _LOCAL = re.compile(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?::(\d+))?(?:[/?#]|$)", re.IGNORECASE)
 _FILE = (
@@ -24,10 +24,10 @@ _SERVER = (
 
 
 class PageHints:
-    """Finds the first of each kind in a session, and what to say of it.
+    """Finds the first link of each kind in a session.
 
     Args:
-        page_host: the name of the machine that Jupyter runs on; nothing is said if it is this one
+        page_host: the name of the machine that Jupyter runs on; nothing is found if it is this machine.
     """
 
     def __init__(self, page_host: str) -> None:
@@ -35,7 +35,7 @@ class PageHints:
 
     def look(self, html: Any) -> str:
         """Return a sentence about the HTML of a display, or an empty text."""
-        if not self._left or not isinstance(html, str) or len(html) > MAX_HTML:
+        if not self._left or not isinstance(html, str) or len(html) > MAX_HTML_CHARS:
             return ""
         for link in _LINK.findall(html):
             server = _LOCAL.match(link)

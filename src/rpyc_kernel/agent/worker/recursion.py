@@ -1,4 +1,4 @@
-"""The stack of the main thread grows with ``sys.setrecursionlimit``, or a recursion through C code ends the process."""
+"""Raises the stack's limit with ``sys.setrecursionlimit``: else a recursion through C code would end the process."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import functools
 import sys
 
 BYTES_PER_CALL = 2048  #: of C's stack, for a call through C code
-MAX_STACK = 64 << 20  #: bytes; Linux leaves room for 128 MiB
+MAX_STACK_BYTES = 64 << 20  #: bytes; Linux leaves room for 128 MiB
 
 
 def follow_limit() -> None:
-    """Raise the limit of the stack whenever the user's code raises that of recursion."""
+    """From now on, raise the limit of the stack whenever the user's code raises the limit of recursion."""
     set_limit = sys.setrecursionlimit
 
     @functools.wraps(set_limit)
     def set_limit_and_stack(limit: int) -> None:
         set_limit(limit)
-        _raise_stack(min(limit * BYTES_PER_CALL, MAX_STACK))
+        _raise_stack(min(limit * BYTES_PER_CALL, MAX_STACK_BYTES))
 
     sys.setrecursionlimit = set_limit_and_stack
 

@@ -1,9 +1,9 @@
-"""Which request the running code belongs to.
+"""The request that the running code belongs to.
 
 A cell's own code belongs to its request, and so does what asyncio has from it: tasks, callbacks, `asyncio.to_thread`.
 A thread that a cell's own code has started belongs to nobody, as in ipykernel 7: what it prints goes to the cell that
-runs, since it may serve them all, as that of a pool, of a `QueueListener` or of a logger does. What a task, a callback
-or a thread that has claimed a request starts belongs to the same request.
+runs, since the thread may serve all cells, as the threads of a pool, a `QueueListener` or a logger do. What a task, a
+callback, or a thread that has claimed a request starts belongs to the same request.
 """
 
 from __future__ import annotations
@@ -17,38 +17,38 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: the number of the request; 0 for what no request has claimed. Tasks inherit it with their context.
+#: the number of the request; 0 for code that no request has claimed. Tasks inherit it with their context.
 current: ContextVar[int] = ContextVar("rpyc_kernel_request", default=0)
 
-NOBODY = -1  #: in place of a request's number: what this code prints and shows is nobody's
+NOBODY = -1  #: in place of a request's number: what this code prints and shows is dropped
 
 #: modules whose threads serve everybody, whoever starts them
 SERVING = ("concurrent.futures.thread", "multiprocessing.pool", "logging.handlers")
 
 
 class Driven:
-    """What the main thread does.
+    """The state of the main thread.
 
     Attributes:
-        number: the request whose own code runs; 0 while none does, but perhaps a task or callback
+        number: of the request whose own code runs; 0 while none does, but perhaps a task or callback.
     """
 
     number = 0
 
 
 def inherited() -> int:
-    """The request of what the running code starts now."""
+    """The number of the request to which belongs what the running code starts now; 0: none."""
     number = current.get()
     return 0 if number == Driven.number and threading.current_thread() is threading.main_thread() else number
 
 
 def started_by() -> int:
-    """The request that the running code belongs to, or else whose code has started its thread; 0 if none has."""
+    """The number of the request that the running code belongs to, or else that has started its thread; 0: none."""
     return current.get() or getattr(threading.current_thread(), "_rpyc_kernel_starter", 0)
 
 
 def follow_threads() -> None:
-    """Let threads, and what a task gives to a pool, know who has started them."""
+    """From now on, threads, and the work that a task gives to a pool, know the request that has started them."""
     start, run = threading.Thread.start, threading.Thread._bootstrap_inner  # type: ignore[attr-defined]
 
     def start_attributed(self: Any) -> None:
@@ -68,7 +68,7 @@ def follow_threads() -> None:
 
 
 def _follow_work(pools: Any) -> None:
-    """What is given to a `ThreadPoolExecutor` remembers who gave it."""
+    """Have the work of a `ThreadPoolExecutor` remember the request that has submitted it."""
     item = pools._WorkItem
     make, run = item.__init__, item.run
 

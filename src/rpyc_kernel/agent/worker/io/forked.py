@@ -1,7 +1,7 @@
-"""A forked worker's ways: stamped frames through a pipe to the keeper, requests by a socket, a page that both share.
+"""The channel of a forked worker: stamped frames in a pipe to the keeper, requests by a socket, a shared page.
 
 A line goes at once, so that nothing is lost in a crash. An unfinished line waits for its end, for something else to be
-sent, or for `PARTIAL_SECONDS`; meanwhile it lies in the page shared with the keeper, where a crash can't take it.
+sent, or for `PARTIAL_LINE_S`; meanwhile it lies in the page shared with the keeper, where a crash can't take it.
 (``print`` writes its text and its newline apart; a frame for each would cost half as much again.)
 """
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
     from ..interrupts import Interrupts
 
-PARTIAL_SECONDS = 0.05
+PARTIAL_LINE_S = 0.05  #: seconds that an unfinished line waits for its end
 
 
 class ForkedChannel:
-    """What the keeper has given its child.
+    """A `KeeperChannel` made of what the keeper has given its child.
 
     Args:
-        sock: brings requests
-        outgoing: the pipe on which frames go to the keeper
-        pipes: what fd 1 and fd 2 are to be
-        page: tells which request an interrupt is meant for
+        sock: brings requests.
+        outgoing: the pipe on which frames go to the keeper.
+        pipes: become fd 1 and fd 2.
+        page: tells which request an interrupt is meant for.
     """
 
     def __init__(self, sock: socket.socket, outgoing: int, pipes: Tuple[int, int], page: Page) -> None:
@@ -42,14 +42,14 @@ class ForkedChannel:
         self._page = page
 
     def take_streams(self) -> None:
-        """Make fd 0, 1 and 2 those of a worker."""
+        """Give the process the fd 0, 1 and 2 of a worker."""
         nothing = os.open(os.devnull, os.O_RDONLY)
         for fd, target in ((nothing, 0), (self._pipes[0], 1), (self._pipes[1], 2)):
             os.dup2(fd, target)
         os.close(nothing)
 
     def open_writer(self, interrupts: Interrupts) -> FrameWriter:
-        """The way to the keeper."""
+        """Open the way out, for frames."""
         self._writer = writer = ForkedFrameWriter(self._outgoing, self._pipes, self._page, interrupts)
         self._waits, self._pauses = select.poll(), select.poll()
         self._waits.register(self._socket, select.POLLIN)
@@ -62,7 +62,7 @@ class ForkedChannel:
         while True:
             ready = dict(self._waits.poll())
             if self._writer.alarm in ready:
-                ready = dict(self._pauses.poll(PARTIAL_SECONDS * 1000))
+                ready = dict(self._pauses.poll(PARTIAL_LINE_S * 1000))
                 self._writer.disarm()
             if self._socket.fileno() in ready:
                 try:
@@ -75,8 +75,10 @@ class ForkedFrameWriter(FrameWriter):
     """Sends frames through a pipe.
 
     Args:
-        fd: the pipe to the keeper
-        pipes: the write ends behind fd 1 and fd 2
+        fd: the pipe to the keeper.
+        pipes: the write ends behind fd 1 and fd 2.
+        page: keeps an unfinished line.
+        interrupts: puts an interrupt off while a frame is sent.
     """
 
     def __init__(self, fd: int, pipes: Tuple[int, int], page: Page, interrupts: Interrupts) -> None:
@@ -91,13 +93,13 @@ class ForkedFrameWriter(FrameWriter):
         super().__init__(interrupts, page)
 
     def write(self, kind: int, text: str) -> None:
-        """Text that Python wrote to a stream; ``kind`` is `frames.STDOUT` or `frames.STDERR`."""
+        """Send text that Python wrote to a stream; ``kind`` is `frames.STDOUT` or `frames.STDERR`."""
         data = wire.encode_text(text)
         if self.forked:
             self._write_forked(kind, data)
             return
         request = self.request
-        with self.whole:
+        with self.lock:
             partial = self._partial
             if partial:
                 if self._partial_kind == kind and self._partial_request == request:
@@ -122,7 +124,7 @@ class ForkedFrameWriter(FrameWriter):
         if self.forked:
             super().flush()
         elif self._partial:
-            with self.whole:
+            with self.lock:
                 self._finish_line()
 
     # the alarm that ends the wait of an unfinished line
@@ -133,7 +135,7 @@ class ForkedFrameWriter(FrameWriter):
         return self._alarm[0]
 
     def disarm(self) -> None:
-        """The alarm was seen, and its time is over."""
+        """Send the unfinished line: its time is over."""
         os.read(self._alarm[0], 64)
         self._armed = False
         self.flush()

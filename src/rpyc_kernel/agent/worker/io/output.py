@@ -1,4 +1,4 @@
-"""``sys.stdout`` and ``sys.stderr`` of the worker, and what must be flushed before others write."""
+"""``sys.stdout`` and ``sys.stderr`` of the worker; before a child process writes, they are flushed."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class OutStream(Claims, io.TextIOBase):
         self._writer.flush()
 
     def fileno(self) -> int:
-        """The descriptor that children of this process may write to."""
+        """The descriptor to which children of this process may write."""
         return self._kind
 
     def isatty(self) -> bool:
@@ -113,7 +113,7 @@ class OutBuffer(io.BufferedIOBase):
         return False
 
     def _wrapped(self) -> None:
-        """A stream that is made on top of this one asks what it can do."""
+        """Note that a stream was made on top of this one: it asks what this one can do."""
         if self.user_streams is not None:
             self.user_streams.opened = True
 
@@ -122,7 +122,7 @@ class OutBuffer(io.BufferedIOBase):
 
 
 def install(writer: FrameWriter) -> UserStreams:
-    """Make the streams those of this process."""
+    """Replace ``sys.stdout`` and ``sys.stderr``; returns what flushes the streams that cells make."""
     sys.stdout = sys.__stdout__ = OutStream(writer, frames.STDOUT)  # type: ignore[assignment,misc]
     sys.stderr = sys.__stderr__ = OutStream(writer, frames.STDERR)  # type: ignore[assignment,misc]
     streams = UserStreams()
@@ -132,9 +132,10 @@ def install(writer: FrameWriter) -> UserStreams:
 
 
 def mind_children(writer: FrameWriter, interrupts: Interrupts) -> None:
-    """What a child prints must not come before what Python had printed without a newline.
+    """Send an unfinished line before a child process begins to print.
 
-    And ``os.system`` ignores SIGINT while its child runs, so that a loop of such calls could not be stopped.
+    ``os.system`` ignores SIGINT while its child runs. So an interrupt is looked for behind it, or a loop of such calls
+    could not be stopped.
     """
     system = os.system
 
@@ -160,7 +161,7 @@ def mind_children(writer: FrameWriter, interrupts: Interrupts) -> None:
 
 
 def mind_wurlitzer(wurlitzer: Any) -> None:
-    """What C code prints is shown without wurlitzer, which fails where ``sys.stdout`` is that of fd 1."""
+    """Make wurlitzer do nothing: what C code prints is shown anyway, and it fails where ``sys.stdout`` has fd 1."""
     sys_pipes = wurlitzer.sys_pipes
 
     @functools.wraps(sys_pipes)

@@ -1,6 +1,6 @@
-"""A spawned worker's ways: frames among what others write to fd 1 and 2 (see `marked_frames`); requests by its stdin.
+"""The channel of a spawned worker: frames among what others write to fd 1 and 2 (`marked_frames`), requests by stdin.
 
-Whatever is printed goes at once, also an unfinished line: there is no memory in which a crash would leave it.
+What is printed goes at once, also an unfinished line: there is no memory in which it would survive a crash.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ def main(stream: BinaryIO, config: Dict[str, Any]) -> None:
     """Become the worker of a session; never returns.
 
     Args:
-        stream: a descriptor of its own for what the keeper sends
-        config: the session's, see `keeper.main.main`
+        stream: brings what the keeper sends.
+        config: the session's, see `keeper.main.main`.
     """
     from ..main import main
 
@@ -31,11 +31,11 @@ def main(stream: BinaryIO, config: Dict[str, Any]) -> None:
 
 
 class SpawnedSignals:
-    """What the keeper has told beside requests.
+    """`KeeperSignals` that the sorter notes as they come.
 
     Attributes:
-        interrupt: the serial number of the last interrupt, and the number of the request that it is meant for
-        carries: how many bytes a second the link to the kernel carries; 0 while that isn't known
+        interrupt: the serial number of the last interrupt, and the number of the request that it is meant for.
+        carries: bytes a second that the link to the kernel carries; 0 while that isn't known.
     """
 
     def __init__(self) -> None:
@@ -43,13 +43,13 @@ class SpawnedSignals:
         self.carries = 0
 
     def note_interrupt(self, number: int) -> bool:
-        """An interrupt has come. Returns whether its signal is to be sent here."""
+        """Note that an interrupt for this request has come; the worker has to send the signal."""
         self.interrupt = (self.interrupt[0] + 1, number)
         return True
 
 
 class SpawnedChannel:
-    """What the keeper has given the program that it started."""
+    """A `KeeperChannel` made of the pipes that the keeper has started the worker with."""
 
     def __init__(self, stream: BinaryIO, mark: bytes) -> None:
         self._stream = stream
@@ -65,7 +65,7 @@ class SpawnedChannel:
         os.close(nothing)
 
     def open_writer(self, interrupts: Interrupts) -> FrameWriter:
-        """The way to the keeper."""
+        """Open the way out, for frames."""
         return SpawnedFrameWriter(self._fds, self._mark, interrupts, self.signals)
 
     def receive(self) -> bytes:
@@ -86,13 +86,13 @@ class SpawnedFrameWriter(FrameWriter):
         super().__init__(interrupts, signals)
 
     def write(self, kind: int, text: str) -> None:
-        """Text that Python wrote to a stream; ``kind`` is `frames.STDOUT` or `frames.STDERR`."""
+        """Send text that Python wrote to a stream; ``kind`` is `frames.STDOUT` or `frames.STDERR`."""
         data = wire.encode_text(text)
         if self.forked:
             self._write_forked(kind, data)
         elif data:
             request = self.request
-            with self.whole:
+            with self.lock:
                 self._send_text(kind, request, data)
 
     def _send_frame(self, kind: int, request: int, data: bytes) -> None:

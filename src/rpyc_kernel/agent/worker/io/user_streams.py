@@ -16,30 +16,30 @@ if TYPE_CHECKING:
     import weakref
     from typing import Any, Iterator, List, Set, Tuple
 
-BUFFERED = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom, io.BufferedRWPair)
-DEVICES = ("/dev/std", "/dev/fd/", "/proc/self/fd/")  #: what names a descriptor that is open
+BUFFERED_KINDS = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom, io.BufferedRWPair)
+DEVICE_PATHS = ("/dev/std", "/dev/fd/", "/proc/self/fd/")  #: what names a descriptor that is open
 
 
 class UserStreams:
-    """Finds and flushes them.
+    """Finds such streams, and flushes them.
 
     Attributes:
-        opened: whether something was opened since the last look that may be one of them
+        opened: whether something was opened since the last look that may be such a stream.
     """
 
     def __init__(self) -> None:
         self._own = (sys.stdout, sys.stderr)
         self._files = {_file(1), _file(2)}
         self._found: List[weakref.ref[Any]] = []
-        self._stuck: List[Any] = []  # whose flush somebody had to stop
+        self._stuck: List[Any] = []  # streams whose flush somebody had to stop
         self._flushing = False
-        # Python 3.7 tells nothing of what is opened: there one looks after each cell
+        # Python 3.7 doesn't tell what is opened: there the look follows each cell
         self.opened = self._always = not hasattr(sys, "addaudithook")
         if not self._always:
             sys.addaudithook(self._hear)
 
     def flush(self) -> None:
-        """Flush what is buffered. A stream that fails keeps what it has; one that was stopped isn't flushed again."""
+        """Flush all. A stream that fails keeps its text; one whose flush was stopped isn't flushed again."""
         if self._flushing:
             return  # by a stream that displays something when it is flushed
         self._flushing = True
@@ -61,7 +61,7 @@ class UserStreams:
     def _hear(self, event: str, args: Tuple[Any, ...]) -> None:
         if event == "open":
             path = args[0]
-            if type(path) is int or (isinstance(path, str) and path.startswith(DEVICES)):
+            if type(path) is int or (isinstance(path, str) and path.startswith(DEVICE_PATHS)):
                 self.opened = True
 
     def _known(self) -> Iterator[Any]:
@@ -79,7 +79,7 @@ class UserStreams:
         seen: Set[int] = {id(each()) for each in self._found}
         self._found = [each for each in self._found if each() is not None]
         for each in gc.get_objects():
-            if issubclass(type(each), BUFFERED) and id(each) not in seen:
+            if issubclass(type(each), BUFFERED_KINDS) and id(each) not in seen:
                 try:
                     ours = not each.closed and each.writable() and _file(each.fileno()) in self._files
                 except Exception:
@@ -89,6 +89,6 @@ class UserStreams:
 
 
 def _file(fd: int) -> Tuple[int, int]:
-    """What a descriptor is open to."""
+    """The device and inode that a descriptor is open to."""
     status = os.fstat(fd)
     return status.st_dev, status.st_ino

@@ -32,7 +32,7 @@ VERSION = ".".join(map(str, rpyc.version.version))  # a tuple in all of them; rp
 IS_OLD = int(rpyc.version.version[0]) < 6  # numbers up to 5.x, texts since
 INTERNALS = (os.path.dirname(os.path.abspath(rpyc.__file__)) + os.sep,)
 OURS = PACKAGE + "."
-_LINES = 100  #: texts whose lines tracebacks can show
+_MAX_TEXTS = 100  #: texts whose lines tracebacks can show
 
 
 class SessionService(SlaveService):
@@ -94,7 +94,7 @@ class SessionService(SlaveService):
     def _compile(self, text: str, mode: str) -> Any:
         """Compile so that tracebacks show the lines."""
         name = "<remote %d>" % self._count
-        linecache.cache.pop("<remote %d>" % (self._count - _LINES), None)
+        linecache.cache.pop("<remote %d>" % (self._count - _MAX_TEXTS), None)
         self._count += 1
         code = compile(text, name, mode)
         lines = [line + "\n" for line in text.splitlines()]

@@ -15,14 +15,14 @@ MAX_EXCEPTIONS = 1000  #: of a chain, whose tracebacks are searched for frames o
 
 
 def user_traceback(tb: Optional[TracebackType]) -> Optional[TracebackType]:
-    """The traceback from the first frame on that isn't ours."""
+    """Cut off the frames before the first one that isn't ours."""
     while tb is not None and is_ours(tb.tb_frame):
         tb = tb.tb_next
     return tb
 
 
 def without_ours(tb: Optional[TracebackType]) -> Optional[TracebackType]:
-    """The traceback without the agent's frames, wherever they are in it; it is changed in place."""
+    """Take the agent's frames from a traceback, in place; returns its first entry."""
     first = last = user_traceback(tb)
     while last is not None:
         last.tb_next = user_traceback(last.tb_next)
@@ -31,7 +31,7 @@ def without_ours(tb: Optional[TracebackType]) -> Optional[TracebackType]:
 
 
 def hide_ours(error: Optional[BaseException]) -> None:
-    """Take the agent's frames from the traceback of an error, and of all that it holds and comes from."""
+    """Take the agent's frames from the tracebacks of an error, its causes and contexts, and a group's members."""
     group = getattr(builtins, "BaseExceptionGroup", ())  # from Python 3.11 on
     waiting: List[Optional[BaseException]] = [error]
     seen: Set[int] = set()

@@ -15,8 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Optional
 
-LOSSLESS = 100
-SMALL = 128 * 128  #: pixels up to which everything is PNG: JPEG would blur what are single pixels to somebody
+LOSSLESS_QUALITY = 100
+SMALL_PIXELS = 128 * 128  #: pixels up to which everything is PNG: JPEG would blur what are single pixels to somebody
 
 
 def encode(picture: Picture, quality: int, part: int = 1) -> Encoded:
@@ -28,11 +28,11 @@ def encode(picture: Picture, quality: int, part: int = 1) -> Encoded:
         part: keep only one of so many pixels in each direction.
     """
     size = (picture.width, picture.height)
-    lossy = quality < LOSSLESS and size[0] * size[1] > SMALL and _has_colours_only(picture)
+    lossy = quality < LOSSLESS_QUALITY and size[0] * size[1] > SMALL_PIXELS and _has_colours_only(picture)
     encoder = _encoder(picture)
     if encoder is not None:
         mime = "image/jpeg" if lossy else "image/png"
-        return Encoded(encoder(picture, quality if lossy else LOSSLESS, part), mime, size, part > 1)
+        return Encoded(encoder(picture, quality if lossy else LOSSLESS_QUALITY, part), mime, size, part > 1)
     data = encode_png(picture.width, picture.height, plain(picture), part)
     return Encoded(data, "image/png", size, part > 1)
 
@@ -107,7 +107,7 @@ def _by_cv2(picture: Picture, quality: int, part: int) -> bytes:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
     elif picture.mode == "RGBA":
         pixels = cv2.cvtColor(pixels, cv2.COLOR_RGBA2BGRA)
-    if quality < LOSSLESS:
+    if quality < LOSSLESS_QUALITY:
         done, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
     else:
         done, data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
@@ -127,14 +127,14 @@ def _by_pil(picture: Picture, quality: int, part: int) -> bytes:
         data = _bytes_of(image)
         data = data if isinstance(data, bytes) else data.tobytes()
         image = Image.frombuffer(mode, (picture.width, picture.height), data, "raw", picture.mode, 0, 1)
-    elif quality < LOSSLESS and image.mode not in ("L", "RGB"):
+    elif quality < LOSSLESS_QUALITY and image.mode not in ("L", "RGB"):
         image = image.convert("RGB")
     elif image.mode not in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"):
         image = image.convert("RGBA" if "transparency" in image.info else "RGB")
     if part > 1:
         image = image.resize((max(1, image.width // part), max(1, image.height // part)), Image.BOX)
     stream = io.BytesIO()
-    if quality < LOSSLESS:
+    if quality < LOSSLESS_QUALITY:
         image.save(stream, "JPEG", quality=quality)
     else:
         image.save(stream, "PNG", compress_level=1)

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from .encoders import LOSSLESS, encode, makes_jpeg
+from .encoders import LOSSLESS_QUALITY, encode, makes_jpeg
 from .pictures import Encoded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .pictures import Shown
 
-UNKNOWN = 128 << 10  #: bytes of a picture while nobody knows how fast the link is
-LEAST = 8 << 10  #: bytes that are sent however slow it is
-SECONDS = 0.25  #: that a picture may take
+UNKNOWN_LINK_BYTES = 128 << 10  #: bytes of a picture while nobody knows how fast the link is
+MIN_PICTURE_BYTES = 8 << 10  #: bytes that are sent however slow it is
+PICTURE_S = 0.25  #: that a picture may take
 
 # each step gives less: the part of the quality that was asked for, and of the pixels in a row
 _OF_JPEG = ((1.0, 1), (0.7, 1), (0.45, 1), (0.3, 1), (0.5, 2), (0.3, 2), (0.4, 4), (0.3, 8))
 _OF_PNG = ((1.0, 1), (1.0, 2), (1.0, 3), (1.0, 4), (1.0, 6), (1.0, 8), (1.0, 12), (1.0, 16))
 _LAST = len(_OF_PNG) - 1
-_ROOM = 4  #: a picture is that much smaller than it may be before the next one is better
+_ROOM_FACTOR = 4  #: a picture is that much smaller than it may be before the next one is better
 
 
 def allowance(carries: int) -> int:
     """Bytes that a picture may have on a link that carries so many a second; 0: nobody knows."""
-    return max(int(carries * SECONDS), LEAST) if carries else UNKNOWN
+    return max(int(carries * PICTURE_S), MIN_PICTURE_BYTES) if carries else UNKNOWN_LINK_BYTES
 
 
 class Fitting:
@@ -42,7 +42,7 @@ class Fitting:
         if isinstance(picture, Encoded):
             self.reduced = False
             return picture
-        steps = _OF_JPEG if quality < LOSSLESS and makes_jpeg(picture) else _OF_PNG
+        steps = _OF_JPEG if quality < LOSSLESS_QUALITY and makes_jpeg(picture) else _OF_PNG
         step = self._step if most and self._pixels == picture.width * picture.height else 0
         self._pixels = picture.width * picture.height
         while True:
@@ -54,5 +54,5 @@ class Fitting:
             step += 1
         self.reduced = step > 0
         if most:
-            self._step = max(0, step - 1) if size * _ROOM < most else step
+            self._step = max(0, step - 1) if size * _ROOM_FACTOR < most else step
         return encoded

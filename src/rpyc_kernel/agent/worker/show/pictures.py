@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 CHANNELS = {1: "L", 3: "RGB", 4: "RGBA"}
 TAKEN = "show() takes numpy arrays, PIL images, JPEG or PNG as bytes, and matplotlib figures"
-MOST = 1 << 27  #: pixels
+MAX_PIXELS = 1 << 27  #: pixels
 
 
 class Picture:
@@ -188,7 +188,7 @@ def _shape(shape: Tuple[int, ...], bgr: bool) -> Tuple[Size, str]:
 def _checked_size(width: int, height: int) -> Size:
     if not (width and height):
         raise ValueError("show() got a picture of %d x %d pixels: there is nothing to be seen." % (width, height))
-    if width * height > MOST:
+    if width * height > MAX_PIXELS:
         raise ValueError("show() got a picture of %d x %d pixels, which is too large." % (width, height))
     return width, height
 

@@ -1,7 +1,7 @@
-"""The pictures of this session: paced, the newest only, each in a place of its own in its cell.
+"""The pictures of this session: paced, the newest only, each in a slot of its own in its cell.
 
-The first picture of a place goes at once, as a ``display_data`` where the cell has come to. Those that follow are
-updates of it. While it is not yet time for the next one, a newer picture takes the place of the one that waits, before
+The first picture of a slot goes at once, as a ``display_data`` where the cell has come to. Those that follow are
+updates of it. While it is not yet time for the next one, a newer picture takes the slot of the one that waits, before
 any work was done for it.
 
 What is made quickly is made and sent by the code that shows it: a loop that never waits leaves a thread a turn each
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from ..frontend import Frontend
     from .pictures import Encoded, Shown
 
-QUICK = 0.01  #: seconds of work for a picture that the code which shows it can spare
-EARLY = 0.5  #: of the time between two pictures that one may come early; on average they come as they should
-REST = 0.5  #: of the work for a picture, until the next one is made
-PLACES = 64  #: that are known; the oldest are forgotten
-WHOLE_SECONDS = 1.0  #: that the last picture of many may take in the quality that was asked for
+QUICK_WORK_S = 0.01  #: seconds of work for a picture that the code which shows it can spare
+EARLY_SHARE = 0.5  #: of the time between two pictures that one may come early; on average they come as they should
+REST_SHARE = 0.5  #: of the work for a picture, until the next one is made
+MAX_SLOTS = 64  #: that are known; the oldest are forgotten
+WHOLE_PICTURE_S = 1.0  #: that the last picture of many may take in the quality that was asked for
 
 
-class Place:
+class PictureSlot:
     """Where the pictures of one id of one cell are shown.
 
     Attributes:
@@ -70,13 +70,13 @@ class Place:
 
         A camera of 45 pictures a second would else be seen with 23: each second one comes too early by a third.
         """
-        return max(self.due - EARLY * self.interval, self.rested)
+        return max(self.due - EARLY_SHARE * self.interval, self.rested)
 
     def rest(self, started: float, work: float) -> None:
         """A picture was made from that time on, and took so many seconds of work."""
         self.work = work
         self.due = (self.due if self.due > started - self.interval else started) + self.interval
-        self.rested = time.monotonic() + REST * work
+        self.rested = time.monotonic() + REST_SHARE * work
 
 
 class Screen:
@@ -84,7 +84,7 @@ class Screen:
 
     def __init__(self, frontend: Frontend) -> None:
         self._frontend = frontend
-        self._places: Dict[Tuple[int, str], Place] = {}
+        self._slots: Dict[Tuple[int, str], PictureSlot] = {}
         # An interrupt may come within the `__enter__` of a condition, which would then be locked for ever; not so here.
         self._lock = threading.Lock()  # guards them
         self._changed = threading.Condition(self._lock)
@@ -105,56 +105,56 @@ class Screen:
         if self._frontend.writer.forked:
             return  # the cell is its parent's
         found = read(frame, bgr, quality)
-        place = self._place(str(id))
-        place.interval, place.quality = 1.0 / fps, quality
+        slot = self._slot(str(id))
+        slot.interval, slot.quality = 1.0 / fps, quality
         if isinstance(found, Drawing):  # what it draws may be changed as soon as we return
-            time.sleep(max(0.0, min(place.turn - time.monotonic(), place.interval)))
+            time.sleep(max(0.0, min(slot.turn - time.monotonic(), slot.interval)))
             found = found.draw()
-        if not place.display_id:
+        if not slot.display_id:
             check_range(found)
-        if time.monotonic() < place.turn or (place.display_id and place.work > QUICK):
-            self._put(place, found)
+        if time.monotonic() < slot.turn or (slot.display_id and slot.work > QUICK_WORK_S):
+            self._put(slot, found)
         else:
-            self._send(place, found)
+            self._send(slot, found)
 
     def flush(self, number: int) -> None:
         """The code of that request has ended: what it showed last is sent now, as well as it can be."""
         with self._lock:
-            places = [place for place in self._places.values() if place.number == number]
-        for place in places:
-            self._send_or_tell(place)
-            if place.reduced is not None:
-                self._send_or_tell(place, whole=True)
+            slots = [slot for slot in self._slots.values() if slot.number == number]
+        for slot in slots:
+            self._send_or_tell(slot)
+            if slot.reduced is not None:
+                self._send_or_tell(slot, whole=True)
 
     def clear(self, number: int) -> None:
         """The outputs of that cell were cleared: the next picture begins anew."""
         with self._lock:
-            for place in self._places.values():
-                if place.number == number:
-                    place.display_id = ""
-                    place.cleared += 1
-                    place.waiting = place.reduced = None
+            for slot in self._slots.values():
+                if slot.number == number:
+                    slot.display_id = ""
+                    slot.cleared += 1
+                    slot.waiting = slot.reduced = None
 
     # --- what waits
 
-    def _place(self, id: str) -> Place:
+    def _slot(self, id: str) -> PictureSlot:
         key = (started_by() or self._frontend.request, id)  # a camera's thread stays where it began to show
         with self._lock:
-            place = self._places.get(key)
-            if place is None:
-                place = self._places[key] = Place(key[0])
-                for old in list(self._places)[:-PLACES]:
-                    if self._places[old].waiting is None:
-                        del self._places[old]
-        return place
+            slot = self._slots.get(key)
+            if slot is None:
+                slot = self._slots[key] = PictureSlot(key[0])
+                for old in list(self._slots)[:-MAX_SLOTS]:
+                    if self._slots[old].waiting is None:
+                        del self._slots[old]
+        return slot
 
-    def _put(self, place: Place, found: Shown) -> None:
+    def _put(self, slot: PictureSlot, found: Shown) -> None:
         """Let a picture wait, instead of the one that may be waiting."""
         with self._lock:
-            spare, place.spare = place.spare, None
+            spare, slot.spare = slot.spare, None
         found = found.copy(spare)
         with self._lock:
-            place.spare, place.waiting = place.waiting, found
+            slot.spare, slot.waiting = slot.waiting, found
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="rpyc-kernel-show", daemon=True)
                 self._thread.start()
@@ -165,81 +165,81 @@ class Screen:
         """On the thread: send what is due."""
         while True:
             with self._lock:
-                place = self._next()
-                while place is None or max(place.due, place.rested) > time.monotonic():
-                    self._resting = place is None
-                    wait = None if place is None else max(place.due, place.rested) - time.monotonic()
+                slot = self._next()
+                while slot is None or max(slot.due, slot.rested) > time.monotonic():
+                    self._resting = slot is None
+                    wait = None if slot is None else max(slot.due, slot.rested) - time.monotonic()
                     self._changed.wait(None if wait is None else max(0.0, wait))
-                    place = self._next()
+                    slot = self._next()
                 self._resting = False
-            current.set(place.number)  # that cell is told what goes wrong
-            self._send_or_tell(place)
+            current.set(slot.number)  # that cell is told what goes wrong
+            self._send_or_tell(slot)
 
-    def _next(self) -> Optional[Place]:
-        waiting = [place for place in self._places.values() if place.waiting is not None]
-        return min(waiting, key=lambda place: max(place.due, place.rested)) if waiting else None
+    def _next(self) -> Optional[PictureSlot]:
+        waiting = [slot for slot in self._slots.values() if slot.waiting is not None]
+        return min(waiting, key=lambda slot: max(slot.due, slot.rested)) if waiting else None
 
     # --- what is sent
 
-    def _send_or_tell(self, place: Place, whole: bool = False) -> None:
+    def _send_or_tell(self, slot: PictureSlot, whole: bool = False) -> None:
         try:
-            self._send(place, whole=whole)
+            self._send(slot, whole=whole)
         except Exception as error:  # whatever an encoder raises
-            if not place.failed:
-                place.failed = True
+            if not slot.failed:
+                slot.failed = True
                 sys.stderr.write("show() could not show a picture: %s: %s\n" % (type(error).__name__, error))
 
-    def _send(self, place: Place, first: Optional[Shown] = None, whole: bool = False) -> None:
+    def _send(self, slot: PictureSlot, first: Optional[Shown] = None, whole: bool = False) -> None:
         """Make and send the picture that waits, if there is one.
 
         Args:
-            place: where it is shown.
+            slot: where it is shown.
             first: this picture instead, whose memory is the user's.
             whole: the last picture once more, as it is, unless that would take too long.
         """
         found, sent = first, False
         try:
-            with place.sending:
+            with slot.sending:
                 with self._lock:
                     if whole:
-                        found, place.reduced = place.reduced, None
+                        found, slot.reduced = slot.reduced, None
                     else:
-                        found = first or place.waiting
-                        if first and place.waiting:
-                            place.spare = place.waiting
-                        place.waiting = None
-                    known, cleared = place.display_id, place.cleared
+                        found = first or slot.waiting
+                        if first and slot.waiting:
+                            slot.spare = slot.waiting
+                        slot.waiting = None
+                    known, cleared = slot.display_id, slot.cleared
                 if found is None:
                     return
                 started, worked = time.monotonic(), time.thread_time()
                 carries = self._frontend.writer.carries
-                picture = place.fitting.encode(found, place.quality, 0 if whole else allowance(carries))
-                if whole and carries and place.sent > 1 and len(picture.data) > carries * WHOLE_SECONDS:
+                picture = slot.fitting.encode(found, slot.quality, 0 if whole else allowance(carries))
+                if whole and carries and slot.sent > 1 and len(picture.data) > carries * WHOLE_PICTURE_S:
                     return
                 display_id = known or "show-" + os.urandom(16).hex()
                 packet = self._packet(
-                    place.number, display_id, picture, "update_display_data" if known else "display_data"
+                    slot.number, display_id, picture, "update_display_data" if known else "display_data"
                 )
-                with self._frontend.writer.whole:  # an interrupt waits until both are done
-                    self._frontend.writer.send(frames.PICTURE, place.number, packet)
+                with self._frontend.writer.lock:  # an interrupt waits until both are done
+                    self._frontend.writer.send(frames.PICTURE, slot.number, packet)
                     with self._lock:
-                        place.display_id = display_id if place.cleared == cleared else ""
+                        slot.display_id = display_id if slot.cleared == cleared else ""
                     sent = True
-                place.sent += 1
-                place.rest(started, time.thread_time() - worked)
-                self._keep(place, found, bool(first))
+                slot.sent += 1
+                slot.rest(started, time.thread_time() - worked)
+                self._keep(slot, found, bool(first))
         except KeyboardInterrupt:
             if found is not None and not sent and not whole:
                 with self._lock:
-                    place.waiting = place.waiting or (found.copy(None) if first else found)
+                    slot.waiting = slot.waiting or (found.copy(None) if first else found)
             raise
 
-    def _keep(self, place: Place, found: Shown, of_user: bool) -> None:
+    def _keep(self, slot: PictureSlot, found: Shown, of_user: bool) -> None:
         """What was sent is shown once more, as it is, if that was less; else its memory can be used again."""
-        kept = (found.copy(None) if of_user else found) if place.fitting.reduced else None
+        kept = (found.copy(None) if of_user else found) if slot.fitting.reduced else None
         with self._lock:
-            before, place.reduced = place.reduced, kept
-            place.spare = place.spare or before or (None if of_user or kept else found)
+            before, slot.reduced = slot.reduced, kept
+            slot.spare = slot.spare or before or (None if of_user or kept else found)
 
     def _packet(self, number: int, display_id: str, picture: Encoded, kind: str) -> bytes:
         if len(picture.data) > wire.MAX_IMAGE:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-class Events(EventManager):  # type: ignore[misc]
+class LenientEventManager(EventManager):  # type: ignore[misc]
     """Shows whatever a function raises, ``sys.exit()`` too.
 
     IPython lets that through: each cell would fail by it, also the one that takes the function away.

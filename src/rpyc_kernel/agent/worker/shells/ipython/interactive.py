@@ -24,7 +24,7 @@ from . import processes
 from .compiler import CellCompiler
 from .database import Database
 from .errors import describe, is_too_much
-from .events import Events
+from .events import LenientEventManager
 from .ipykernel_names import take_names
 from .magics import KernelMagics, saying_where
 from .profile import IPKernelApp
@@ -166,7 +166,7 @@ class ZMQInteractiveShell(Claims, InteractiveShell):  # type: ignore[misc]
         """IPython's events, with functions that can't end a cell."""
         super().init_events()
         own = self.events.callbacks
-        self.events = Events(self, own)
+        self.events = LenientEventManager(self, own)
         self.events.callbacks.update(own)
 
     def init_magics(self) -> None:

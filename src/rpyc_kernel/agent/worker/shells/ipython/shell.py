@@ -22,7 +22,7 @@ INLINE = "module://matplotlib_inline.backend_inline"
 
 
 class IPythonShell:
-    """The shell of a session on a machine with IPython; see "Shells" in ``docs/architecture.md``.
+    """The shell of a session on a machine with IPython; implements `protocol.Shell`.
 
     Args:
         profile: the name of the user's profile

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from ..own_frames import user_traceback
-from .magics.usage import UsageError
+from .magics.usage import MagicUsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 def content_of(error: BaseException) -> Json:
-    """The content of an error's message; `UsageError` and ``sys.exit()`` in a cell are shown without a traceback."""
-    if isinstance(error, UsageError):
+    """The content of an error's message; `MagicUsageError` and `sys.exit` are shown without a traceback."""
+    if isinstance(error, MagicUsageError):
         return _content(error.with_traceback(None))
     if not isinstance(error, SystemExit):
         return _content(error)
@@ -27,8 +27,8 @@ def content_of(error: BaseException) -> Json:
 
 
 def remember(error: BaseException) -> None:
-    """Keep an error where Python's own prompt keeps it; a `UsageError` is not kept."""
-    if isinstance(error, UsageError):
+    """Keep an error where Python's own prompt keeps it; a `MagicUsageError` is not kept."""
+    if isinstance(error, MagicUsageError):
         return
     sys.last_type, sys.last_value, sys.last_traceback = type(error), error, user_traceback(error.__traceback__)
     if sys.version_info >= (3, 12):

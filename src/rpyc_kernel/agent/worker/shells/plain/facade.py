@@ -1,4 +1,4 @@
-"""What ``get_ipython()`` gives: the part of IPython's shell that cells and libraries use most."""
+"""The result of ``get_ipython()``: the part of IPython's shell that cells and libraries use most."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .shell import PlainShell
 
 
-class Farewell:
+class CellQuitter:
     """``exit`` and ``quit``: they end the cell, as `sys.exit` does."""
 
     def __init__(self, name: str) -> None:
@@ -27,7 +27,7 @@ class Farewell:
         raise SystemExit() if code is None else SystemExit(code)
 
 
-class Events:
+class CellEvents:
     """Functions to be called around cells: ``pre_execute``, ``pre_run_cell``, ``post_execute``, ``post_run_cell``.
 
     Attributes:
@@ -71,7 +71,7 @@ class Facade:
 
     def __init__(self, shell: PlainShell) -> None:
         self._shell = shell
-        self.events = Events()
+        self.events = CellEvents()
         self._magics: Optional[Magics] = None
 
     def __repr__(self) -> str:
@@ -119,7 +119,7 @@ class Facade:
         return self._shell.execution_count
 
     def run_line_magic(self, magic_name: str, line: str, _stack_depth: int = 1) -> Any:
-        """``%name line``; gives its value. Raises UsageError if there is no such magic."""
+        """``%name line``; gives its value. Raises MagicUsageError if there is no such magic."""
         return self.magics.run_line(magic_name, line, _locals(_stack_depth))
 
     def magic(self, arg_s: str) -> Any:

@@ -10,7 +10,11 @@ if TYPE_CHECKING:
 
 
 class History:
-    """What cells said and gave, in the user's namespace."""
+    """Keeps the texts and results of cells in the user's namespace.
+
+    Args:
+        namespace: the variables of the cells.
+    """
 
     def __init__(self, namespace: Dict[str, Any]) -> None:
         self._namespace = namespace

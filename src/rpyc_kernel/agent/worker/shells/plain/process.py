@@ -1,7 +1,8 @@
-"""Running programs from cells: what they write appears at once, and an interrupt ends them.
+"""Runs programs for cells: their output appears at once, and an interrupt ends them.
 
 A program gets no stdin (nobody could type there) and a process group of its own: an interrupt goes to the whole group
-of this program and to nothing that an earlier cell has started.
+of this program and to nothing that an earlier cell has started. `subprocess.run` gives output only when the program has
+ended, and at an interrupt kills the program alone.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
 
     Sink = Callable[[str], None]
 
-_CHUNK = 1 << 16
+_CHUNK_BYTES = 1 << 16
 _TERMINAL_SIZE = (24, 80)  #: lines and columns
-_POLL = 0.1  #: seconds between looks whether a program has ended whose children keep its pipes
-_GRACE = 0.25  #: seconds that a program has to end after an interrupt, before it is killed
+_POLL_INTERVAL_S = 0.1  #: seconds between looks whether a program has ended whose children keep its pipes
+_GRACE_S = 0.25  #: seconds that a program has to end after an interrupt, before it is killed
 
 
 _POSIX = hasattr(os, "killpg")  # else (Windows) there are no process groups, and select knows sockets alone
@@ -92,7 +93,7 @@ def run(
         if screen:
             os.close(screen[1])
     pipes = (screen[0] if screen else child.stdout, child.stderr)
-    readers = [_Reader(pipe, sink) for pipe, sink in zip(pipes, sinks)]
+    readers = [_PipeReader(pipe, sink) for pipe, sink in zip(pipes, sinks)]
     try:
         if text is not None:
             _feed(child, text)
@@ -106,7 +107,7 @@ def run(
             reader.finish()
 
 
-class _Reader:
+class _PipeReader:
     """One pipe, decoded as it comes."""
 
     def __init__(self, pipe: Any, sink: Sink) -> None:
@@ -123,7 +124,7 @@ class _Reader:
     def read(self) -> bool:
         """Give on what is there. False at the end."""
         try:
-            return self.give(os.read(self.pipe.fileno(), _CHUNK))
+            return self.give(os.read(self.pipe.fileno(), _CHUNK_BYTES))
         except OSError as error:
             if error.errno != errno.EIO:  # so a terminal ends
                 raise
@@ -188,7 +189,7 @@ def _feed(child: subprocess.Popen[bytes], text: str) -> None:
     threading.Thread(target=write, name="input of a program", daemon=True).start()
 
 
-def _read(child: subprocess.Popen[bytes], readers: List[_Reader]) -> None:
+def _read(child: subprocess.Popen[bytes], readers: List[_PipeReader]) -> None:
     if not _POSIX:
         _read_by_threads(child, readers)
         return
@@ -199,7 +200,7 @@ def _read(child: subprocess.Popen[bytes], readers: List[_Reader]) -> None:
             selector.register(reader.pipe, selectors.EVENT_READ, reader)
         while selector.get_map():
             ended = child.poll() is not None
-            ready = selector.select(0 if ended else _POLL)
+            ready = selector.select(0 if ended else _POLL_INTERVAL_S)
             for key, _ in ready:
                 if not key.data.read():
                     selector.unregister(key.fileobj)
@@ -209,23 +210,23 @@ def _read(child: subprocess.Popen[bytes], readers: List[_Reader]) -> None:
                 return
 
 
-def _read_by_threads(child: subprocess.Popen[bytes], readers: List[_Reader]) -> None:
+def _read_by_threads(child: subprocess.Popen[bytes], readers: List[_PipeReader]) -> None:
     """The same with a thread for each pipe; this one looks now and then, and so can be interrupted."""
     import queue
 
-    chunks: queue.SimpleQueue[Tuple[_Reader, bytes]] = queue.SimpleQueue()
+    chunks: queue.SimpleQueue[Tuple[_PipeReader, bytes]] = queue.SimpleQueue()
     left = len(readers)
 
-    def fill(reader: _Reader) -> None:
+    def fill(reader: _PipeReader) -> None:
         with reader.pipe:
             chunk = b"?"
             while chunk:
-                chunk = os.read(reader.pipe.fileno(), _CHUNK)
+                chunk = os.read(reader.pipe.fileno(), _CHUNK_BYTES)
                 chunks.put((reader, chunk))
 
     def empty() -> None:
         nonlocal left
-        reader, chunk = chunks.get(timeout=_POLL)
+        reader, chunk = chunks.get(timeout=_POLL_INTERVAL_S)
         left -= not reader.give(chunk)
 
     def drain() -> None:
@@ -248,7 +249,7 @@ def _read_by_threads(child: subprocess.Popen[bytes], readers: List[_Reader]) -> 
                 return
 
 
-def _end(child: subprocess.Popen[bytes], readers: List[_Reader]) -> None:
+def _end(child: subprocess.Popen[bytes], readers: List[_PipeReader]) -> None:
     """End a program and its children: first as Ctrl-C would, soon for certain."""
     if not _POSIX:
         if os.name == "nt":
@@ -261,7 +262,7 @@ def _end(child: subprocess.Popen[bytes], readers: List[_Reader]) -> None:
     import signal
 
     _signal_group(child, signal.SIGINT)
-    deadline = time.monotonic() + _GRACE
+    deadline = time.monotonic() + _GRACE_S
     try:
         import select
 

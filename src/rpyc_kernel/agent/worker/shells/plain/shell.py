@@ -1,4 +1,7 @@
-"""The shell for machines without IPython: it runs cells, shows what they give and reports what they raise."""
+"""The shell for machines without IPython: it runs cells, shows their results and reports their errors.
+
+`code.InteractiveInterpreter` runs one statement at a time, without ``await``, and prints instead of returning results.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import types
 from ...import_hooks import when_imported
 from .display.formats import mime_bundle
 from .display.publish import Displays
-from .facade import Facade, Farewell
+from .facade import CellQuitter, Facade
 from .history import History
 from .language.compiling import Compiler
 from .language.transform import dedent, is_quiet, transform
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class PlainShell:
-    """Runs cells in a fresh ``__main__``. See "Shells" in ``docs/architecture.md`` for the interface.
+    """Runs cells in a fresh ``__main__``; implements `protocol.Shell`.
 
     Creating one replaces ``sys.modules["__main__"]`` and `sys.displayhook` and adds ``display``, ``update_display``,
     ``clear_output`` and ``get_ipython`` to the builtins: there is one shell in a process.
@@ -72,8 +75,8 @@ class PlainShell:
             "clear_output": self.displays.clear_output,
             "get_ipython": self.facade.get_ipython,
             # those of `site` close stdin
-            "exit": Farewell("exit"),
-            "quit": Farewell("quit"),
+            "exit": CellQuitter("exit"),
+            "quit": CellQuitter("quit"),
         }
         builtins.__dict__.update(added)
 

@@ -1,4 +1,4 @@
-"""Matplotlib's figures, shown as images, without importing matplotlib before the user does.
+"""Matplotlib's figures, shown as images. matplotlib is not imported before the user imports it.
 
 An import hook notices when matplotlib comes in and makes `backend` its backend. ``MPLBACKEND`` would do the same but
 reach child processes, which have no such module.
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Bundle = Dict[str, Any]
 
 BACKEND = "module://" + __name__.rpartition(".")[0] + ".backend"
-#: forms of InlineBackend.figure_format and what they are
+#: the mime type of each form of InlineBackend.figure_format
 FORMATS = {"png": "image/png", "retina": "image/png", "svg": "image/svg+xml", "jpeg": "image/jpeg", "jpg": "image/jpeg"}
 
 

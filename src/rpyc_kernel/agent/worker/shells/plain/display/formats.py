@@ -1,4 +1,4 @@
-"""The mime bundle of a value: all forms of it that a front end may choose from."""
+"""The mime bundle of a value: all forms of it among which a front end chooses."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _METHODS = (
     ("application/javascript", "_repr_javascript_"),
 )
 
-#: ``is it one of yours?`` → its bundle, for classes that have no methods of their own: matplotlib's figures
+#: a test for values → the function that makes their bundle, for classes without display methods: matplotlib's figures
 _others: Dict[Callable[[Any], bool], Callable[[Any], Tuple[Bundle, Bundle]]] = {}
 
 

@@ -1,5 +1,7 @@
 """``text/plain`` of a value: its ``repr``, with long containers broken into lines as notebooks show them.
 
+`pprint` breaks lines elsewhere than IPython does, sorts dictionaries before Python 3.8, and knows no ``_repr_pretty_``.
+
 A value is first written into a tree of texts, possible breaks and groups; a group that doesn't fit into the line has
 all its own breaks taken. (Oppen, "Prettyprinting", 1980.) Objects may take part by ``_repr_pretty_(printer, cycle)``.
 """
@@ -10,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, Iterable, List, Union
 
-WIDTH = 79
+WIDTH_CHARS = 79
 MAX_ITEMS = 1000  #: items of one container that are written
 _MAX_DEPTH = 150  #: deeper nesting would end in RecursionError
 
@@ -51,7 +53,7 @@ class _Level:
 
 
 class Printer:
-    """What ``_repr_pretty_`` is given: `text`, `breakable`, `break_`, `group`, `indent`, `pretty`."""
+    """The argument of ``_repr_pretty_``: `text`, `breakable`, `break_`, `group`, `indent`, `pretty`."""
 
     max_seq_length = MAX_ITEMS
 
@@ -117,7 +119,7 @@ class Printer:
         group.hard = group.hard or hard
 
     def getvalue(self) -> str:
-        """What was written."""
+        """The text that was written."""
         out: List[str] = []
         _Layout(out).group(self._root)
         return "".join(out)
@@ -134,7 +136,7 @@ class _Layout:
         self.column = self.column + len(text) if end < 0 else len(text) - end - 1
 
     def group(self, group: Group, flat: bool = False) -> None:
-        fits = flat or (not group.hard and self.column + group.width <= WIDTH)
+        fits = flat or (not group.hard and self.column + group.width <= WIDTH_CHARS)
         for part in group.parts:
             if isinstance(part, str):
                 self.write(part)

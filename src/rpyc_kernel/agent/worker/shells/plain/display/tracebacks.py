@@ -1,4 +1,8 @@
-"""Errors as a notebook shows them: the cell's lines with an arrow, causes first, none of our own frames."""
+"""Errors as a notebook shows them: coloured, causes first, each exception once, and none of our own frames.
+
+`traceback` shows one line of each frame, a group or a chain of any length, and on Python before 3.11 neither groups nor
+notes; its suggestions for misspelt names are used.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +32,7 @@ def error_content(error: BaseException) -> Dict[str, Any]:
 
 
 def safe_str(error: BaseException) -> str:
-    """``str(error)``, or a text that says why there is none."""
+    """Return ``str(error)``, or a text that says why there is none."""
     try:
         return str(error)
     except Exception as broken:
@@ -36,7 +40,7 @@ def safe_str(error: BaseException) -> str:
 
 
 def format_error(error: BaseException) -> List[str]:
-    """The lines of a traceback, coloured, the causes of the error first. Never raises."""
+    """Format an error and what led to it, coloured, the causes first. Never raises."""
     try:
         return [*_format_chain(error), *hints(error)]
     except Exception as broken:
@@ -100,7 +104,7 @@ def _format_one(error: BaseException, shown: Dict[int, BaseException], depth: in
 
 
 def final(error: BaseException) -> List[str]:
-    """The lines that name the error, with what was noted about it."""
+    """Format the lines that name an error, and its notes."""
     lines = []
     if isinstance(error, SyntaxError):
         lines.extend(_syntax(error))
@@ -119,7 +123,7 @@ def final(error: BaseException) -> List[str]:
 
 
 def _syntax(error: SyntaxError) -> List[str]:
-    """Where a SyntaxError is, with a caret below it."""
+    """Format the line of a SyntaxError, with a caret below it."""
     filename, lineno = error.filename, error.lineno
     if not isinstance(filename, str) or not isinstance(lineno, int):
         return []
@@ -160,7 +164,7 @@ def _suggestion(error: BaseException) -> str:
 
 
 def _group(error: BaseException, shown: Dict[int, BaseException], depth: int) -> List[str]:
-    """The exceptions of an ExceptionGroup, each in a box of its own."""
+    """Format the exceptions of an ExceptionGroup, each in a box of its own."""
     inner = getattr(error, "exceptions", None)
     if not _is_group(error) or not isinstance(inner, tuple):
         return []
@@ -182,5 +186,5 @@ def _group(error: BaseException, shown: Dict[int, BaseException], depth: int) ->
 
 
 def _is_group(error: BaseException) -> bool:
-    """By name too, for the backport on older versions."""
+    """Whether an error is a group, by its name: so is the backport's for older versions."""
     return any(cls.__name__ == "BaseExceptionGroup" for cls in type(error).__mro__)

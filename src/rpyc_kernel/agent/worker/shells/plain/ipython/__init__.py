@@ -95,7 +95,7 @@ class StandIns:
             raise (ImportError if listed else ModuleNotFoundError)(_lacks(wanted), name="IPython")
         # a parent has to be in sys.modules until its submodule is there
         place = name if name != wanted else "%s.%s" % (__name__, name)
-        return ModuleSpec(place, _Loader(self.module(name)))  # type: ignore[arg-type]
+        return ModuleSpec(place, _StandInLoader(self.module(name)))  # type: ignore[arg-type]
 
     def module(self, name: str) -> StandIn:
         """The module of that name."""
@@ -133,7 +133,7 @@ class StandIns:
                 del sys.modules[name]
 
 
-class _Loader:
+class _StandInLoader:
     """Gives a module that is there already."""
 
     def __init__(self, module: ModuleType) -> None:

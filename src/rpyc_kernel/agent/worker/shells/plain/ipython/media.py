@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     Metadata = Dict[str, Any]
 
-MAX_VIDEO = 64 << 20  #: bytes of a file that are embedded unasked
+MAX_VIDEO_BYTES = 64 << 20  #: bytes of a file that are embedded unasked
 _VIDEO = '<video src="%s" %s>\n  Your browser does not support the video element.\n</video>'
 
 
@@ -181,7 +181,7 @@ class Video(DisplayObject):
                 "Consider passing Video(url='...')"
             )
         if embed is None:
-            self.embed = self.filename is not None and os.path.getsize(self.filename) <= MAX_VIDEO
+            self.embed = self.filename is not None and os.path.getsize(self.filename) <= MAX_VIDEO_BYTES
 
     def reload(self) -> None:
         """A file is read when it is shown."""

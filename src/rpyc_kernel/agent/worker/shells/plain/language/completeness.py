@@ -1,4 +1,7 @@
-"""Whether a cell is complete: what consoles ask before they run it or give one more line."""
+"""Tells whether a cell is complete, which consoles ask before they run it or give one more line.
+
+`codeop` decides where a cell is Python; it knows no magics, and before Python 3.8 no ``await`` outside functions.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""``{expression}`` and ``$name`` in commands and magics."""
+"""Replaces ``{expression}`` and ``$name`` in commands and magics.
+
+`string.Formatter` takes the text apart. It evaluates names and attributes only, as `string.Template` does names only.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where strings, brackets and logical lines of a cell begin and end, for text that need not be Python yet.
+"""Finds where strings, brackets and logical lines of a cell begin and end; the text need not be Python yet.
 
 ``tokenize`` cannot be used for this: a cell with ``!ls`` or ``obj?`` is not Python, its behaviour on such text differs
 from version to version, and completion needs an answer in the middle of an unfinished line. Here one pass over the
@@ -21,10 +21,13 @@ _CLOSES = {")": "(", "]": "[", "}": "{"}
 
 
 class Open:
-    """Something that has begun and not ended.
+    """A bracket or string that has begun and not ended.
 
-    `kind` is ``(``, ``[``, ``{``, ``string``, or ``field`` and ``format`` for the halves of ``f"{field:format}"``;
-    `start` the offset of the bracket or of the first quote.
+    Attributes:
+        kind: ``(``, ``[``, ``{``, ``string``, or ``field`` and ``format`` for the halves of ``f"{field:format}"``.
+        start: offset of the bracket, or of the first quote.
+        quote: of a string, one character or three.
+        prefix: of a string, in lower case.
     """
 
     __slots__ = ("kind", "prefix", "quote", "start")
@@ -36,12 +39,15 @@ class Open:
         self.prefix = prefix
 
 
-class Line:
+class LogicalLine:
     """A logical line: one physical line, or several joined by brackets, strings or backslashes.
 
-    `start` and `end` (of its line break, or of the text) are offsets. `kind` is ``code``, ``magic`` (begins with ``%``,
-    ``!`` or ``?``), ``assign`` (``x = %m``, ``x = !c``) or ``help`` (``x?``), and `mark` the offset of the character
-    that makes it that; for code of the first visible one.
+    Attributes:
+        start: offset of its first character.
+        end: offset of its line break, or of the end of the text.
+        kind: ``code``, ``magic`` (begins with ``%``, ``!`` or ``?``), ``assign`` (``x = %m``, ``x = !c``) or ``help``
+            (``x?``).
+        mark: offset of the character that makes it this kind; for code, of the first visible one.
     """
 
     __slots__ = ("end", "kind", "mark", "start")
@@ -54,15 +60,21 @@ class Line:
 
 
 class Scan:
-    """What one pass found out.
+    """The result of one pass.
 
-    `stack`: what is still open where the text ends. `continued`: the text ends in a backslash that joins the next
-    line. `last_code`: offset of the last visible character outside comments, -1 if there is none.
+    Attributes:
+        lines: the logical lines.
+        stack: what is still open where the text ends.
+        in_comment: whether the text ends in a comment.
+        continued: whether the text ends in a backslash that joins the next line.
+        last_code: offset of the last visible character outside comments, -1 if there is none.
     """
 
     __slots__ = ("continued", "in_comment", "last_code", "lines", "stack")
 
-    def __init__(self, lines: List[Line], stack: List[Open], in_comment: bool, continued: bool, last_code: int) -> None:
+    def __init__(
+        self, lines: List[LogicalLine], stack: List[Open], in_comment: bool, continued: bool, last_code: int
+    ) -> None:
         self.lines = lines
         self.stack = stack
         self.in_comment = in_comment
@@ -80,7 +92,7 @@ class _Scanner:
         self.text = text
         self.magics = magics
         self.stack: List[Open] = []
-        self.lines: List[Line] = []
+        self.lines: List[LogicalLine] = []
         self.pos = 0
         self.last_code = -1
         self.in_comment = False
@@ -101,7 +113,7 @@ class _Scanner:
             if mark < 0:
                 self._code_line()
                 kind, mark = self._kind(start)
-            self.lines.append(Line(start, self.pos, kind, mark))
+            self.lines.append(LogicalLine(start, self.pos, kind, mark))
             if self.pos >= size:
                 break
             start = self.pos + 1

@@ -1,4 +1,4 @@
-"""From what is typed to Python: ``%magic``, ``!command`` and ``object?`` become calls of ``get_ipython()``.
+"""Translates a cell to Python: ``%magic``, ``!command`` and ``object?`` become calls of ``get_ipython()``.
 
 A magic counts only where a logical line begins, so never in a string, a bracket or a continued line; indented in a
 block it stays there. The number of lines never changes: tracebacks point into the text as it was typed.
@@ -14,14 +14,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Optional, Tuple
 
-#: where a line could be a magic; what it doesn't find needs no closer look
+#: finds a line that could be a magic; a cell without one needs no closer look
 _MAYBE = re.compile(r"^[ \t\f]*[%!?]|=[ \t]*[%!]|\?[ \t]*;?[ \t\r]*(?:#.*)?$", re.MULTILINE)
 _CELL_MAGIC = re.compile(r"\s*%%([^\s?]+)[ \t]*([^\n]*)(?:\n|$)")
 _LINE_MAGIC = re.compile(r"%([^\s?(]+)\s?(.*)", re.DOTALL)
 _AWAITS = re.compile(r"\b(?:await|async)\b")
 _HELP_LINE = re.compile(r"(\?\??)?\s*(%{0,2}[^\W\d][\w.*]*(?:\[[^\]]*\][\w.]*)*)\s*(\?\??)?\s*;?\s*$")
 _HELP_END = re.compile(r"(%{0,2}[^\W\d]\w*(?:\.\w+|\[[^\]]*\])*)(\?\??)\s*;?\s*$")
-_MAX_HELP = 1000  #: longer lines ask about nothing; the patterns would take long to find that out
+_MAX_HELP_CHARS = 1000  #: longer lines ask about nothing; the patterns would take long to find that out
 _JOINED = re.compile(r"\\\n\s*")
 
 #: magics whose code may await: they are awaited where that is in their text
@@ -47,7 +47,7 @@ def cell_magic(cell: str) -> Optional[Tuple[str, str, str]]:
 
 
 def transform(cell: str) -> str:
-    """The Python of a cell, with as many lines. Text without magics comes back unchanged."""
+    """Translate a cell to Python of as many lines. Text without magics comes back unchanged."""
     if not _MAYBE.search(cell):
         return cell
     whole = cell_magic(cell)
@@ -88,7 +88,7 @@ def is_quiet(cell: str) -> bool:
 
 def help_call(text: str) -> Optional[str]:
     """The call for ``obj?``, ``obj??``, ``?obj``, ``??obj``; None if the text is none of them."""
-    found = _HELP_LINE.match(text.lstrip()) if len(text) < _MAX_HELP else None
+    found = _HELP_LINE.match(text.lstrip()) if len(text) < _MAX_HELP_CHARS else None
     if not found or not (found.group(1) or found.group(3)):
         return None
     return _pinfo(found.group(2), found.group(1) or found.group(3))
@@ -102,7 +102,7 @@ def _pinfo(name: str, marks: str) -> str:
 def _help_end(text: str) -> str:
     """``x = obj?`` asks about what stands directly before the question mark, as in IPython."""
     asked = help_call(text)
-    found = _HELP_END.search(text) if len(text) < _MAX_HELP else None
+    found = _HELP_END.search(text) if len(text) < _MAX_HELP_CHARS else None
     if asked:
         return text[: len(text) - len(text.lstrip())] + asked
     if not found:

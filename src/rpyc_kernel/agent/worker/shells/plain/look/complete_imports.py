@@ -1,4 +1,4 @@
-"""What may stand in an ``import``. Nothing is imported to find out: modules that aren't loaded are read."""
+"""Completion in an ``import``. Nothing is imported for it: modules that aren't loaded are read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BINDS = re.compile(
     r"|from[ \t]+[\w.]+[ \t]+import[ \t]+(\([^)]*\)|[^\n(#]+))",
     re.MULTILINE,
 )
-_MAX_SOURCE = 1 << 20  #: bytes of a module that are read for its names
+_MAX_SOURCE_BYTES = 1 << 20  #: bytes of a module that are read for its names
 
 _top: Dict[Tuple[str, ...], List[str]] = {}
 
@@ -131,7 +131,7 @@ def _read(module: str) -> List[Tuple[str, str]]:
         if not origin or not origin.endswith(".py"):
             return []
         with open(origin, "rb") as file:
-            source = file.read(_MAX_SOURCE).decode("utf-8", "replace")
+            source = file.read(_MAX_SOURCE_BYTES).decode("utf-8", "replace")
     except Exception:
         return []
     found: Dict[str, str] = {}

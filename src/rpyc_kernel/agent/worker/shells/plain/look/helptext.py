@@ -1,4 +1,8 @@
-"""What ``obj?``, ``obj??`` and Shift-Tab show about an object."""
+"""The text about an object for ``obj?``, ``obj??`` and Shift-Tab.
+
+`inspect` finds signatures, documentation and sources. `pydoc` would show all members of a class, and import to find a
+name.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ if TYPE_CHECKING:
 _RED, _RESET = "\x1b[31m", "\x1b[0m"
 _MAGIC = re.compile(r"(%{1,2})([^\W\d]\w*)$")
 _PLAIN = (int, float, complex, bool, str, bytes, list, tuple, dict, set, frozenset, type(None), range)
-_MAX_TEXT = 200
+_MAX_TEXT_CHARS = 200
 
 
 def inspect_at(
@@ -256,4 +260,4 @@ def _string_form(value: Any) -> str:
         text = " ".join(str(value).split()) if not isinstance(value, (list, tuple, dict, set)) else repr(value)
     except Exception:
         return ""
-    return text if len(text) <= _MAX_TEXT else text[:_MAX_TEXT] + "..."
+    return text if len(text) <= _MAX_TEXT_CHARS else text[:_MAX_TEXT_CHARS] + "..."

@@ -1,4 +1,4 @@
-"""Looking things up without running anything: nobody asked completion and inspection to have effects.
+"""Looks names up without running code: completion and inspection must have no effects.
 
 An expression is read as far as names, attributes, and constant items of builtin containers go. Properties,
 ``__getattr__`` and calls belong to the user's code and are left alone.
@@ -34,7 +34,7 @@ _FUNCTIONS = (
     type(dict.__dict__["fromkeys"]),
 )
 _CONTAINERS = (dict, list, tuple, str, bytes)
-_DIR_SECONDS = 0.15  #: a ``__dir__`` of the user's may take this long
+_DIR_TIMEOUT_S = 0.15  #: a ``__dir__`` of the user's may take this long
 
 #: the expression that ends here: a name, a string or a bracket, then attributes and items
 TRAILING = re.compile(
@@ -194,7 +194,7 @@ def _patient_dir(value: Any) -> Tuple[bool, List[str]]:
 
     thread = threading.Thread(target=ask, name="completion asks __dir__", daemon=True)
     thread.start()
-    thread.join(_DIR_SECONDS)
+    thread.join(_DIR_TIMEOUT_S)
     return bool(result), result[0] if result else []
 
 

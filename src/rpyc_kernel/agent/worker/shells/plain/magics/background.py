@@ -1,4 +1,7 @@
-"""Programs that go on while other cells run: ``%%bash --bg``."""
+"""Programs that go on while other cells run: ``%%bash --bg``.
+
+`asyncio.subprocess` has this interface too, but needs a running event loop, which a session without asyncio hasn't.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,10 @@ class Background:
     """A program, with the interface of `asyncio.subprocess.Process`, which IPython gives.
 
     Args:
-        text: its stdin
-        keeps_stdout: keep what it writes to stdout, to be read from `stdout`; else nobody gets it
+        command: the program and its arguments.
+        text: its stdin.
+        keeps_stdout: whether its stdout is kept, to be read from `stdout`; else nobody gets it.
+        keeps_stderr: the same of its stderr.
     """
 
     def __init__(self, command: List[str], text: str, keeps_stdout: bool, keeps_stderr: bool) -> None:
@@ -46,7 +51,7 @@ class Background:
 
 
 class Output:
-    """What a program writes, with the interface of `asyncio.StreamReader`."""
+    """The output of a program, with the interface of `asyncio.StreamReader`."""
 
     def __init__(self, pipe: Any) -> None:
         self._pipe = pipe

@@ -1,4 +1,4 @@
-"""``%%capture``."""
+"""``%%capture``. `contextlib.redirect_stdout` takes neither displays nor figures."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 from .options import words
 from .time import body_place
-from .usage import UsageError
+from .usage import MagicUsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Shown:
 
 
 class Captured:
-    """What a cell has written and shown: `stdout`, `stderr`, `outputs`; ``show()`` or a call shows it after all."""
+    """The output of a cell: `stdout`, `stderr`, `outputs`; ``show()`` or a call shows it after all."""
 
     def __init__(self, shell: PlainShell, stdout: str, stderr: str, outputs: List[Shown]) -> None:
         self._shell = shell
@@ -60,7 +60,7 @@ async def capture(shell: PlainShell, line: str, cell: str, local: Any) -> Outcom
     names = [word for word in given if not word.startswith("-")]
     unknown = [word for word in given if word.startswith("-") and word not in options]
     if unknown or len(names) > 1:
-        raise UsageError("%%capture takes one name and " + ", ".join(sorted(options)) + ".")
+        raise MagicUsageError("%%capture takes one name and " + ", ".join(sorted(options)) + ".")
     filename, before = body_place(shell, cell)
     stdout, stderr, captured = sys.stdout, sys.stderr, shell.captured
     out, err = io.StringIO(), io.StringIO()

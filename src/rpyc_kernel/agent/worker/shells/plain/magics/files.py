@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from .options import split_options
-from .usage import UsageError
+from .usage import MagicUsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..shell import PlainShell
 
 _previous: Dict[str, str] = {}
-MAX_TEXT = 1 << 22  #: characters that a pager is given
+MAX_TEXT_CHARS = 1 << 22  #: characters that a pager is given
 _SECRET = ("key", "token", "secret", "password", "passwd")
 
 
@@ -30,7 +30,7 @@ def cd(shell: PlainShell, line: str, _local: Any) -> None:
         folder = folder[1:-1]
     if folder == "-":
         if "cd" not in _previous:
-            raise UsageError("%cd -: there is no previous folder yet.")
+            raise MagicUsageError("%cd -: there is no previous folder yet.")
         folder = _previous["cd"]
     try:
         before: Optional[str] = os.getcwd()
@@ -39,7 +39,7 @@ def cd(shell: PlainShell, line: str, _local: Any) -> None:
     try:
         os.chdir(os.path.expanduser(folder or "~"))
     except OSError as error:
-        raise UsageError("%%cd: %s: %s" % (folder or "~", error.strerror or error)) from None
+        raise MagicUsageError("%%cd: %s: %s" % (folder or "~", error.strerror or error)) from None
     if before is not None:
         _previous["cd"] = before
     shell.namespace.setdefault("_dh", []).append(os.getcwd())
@@ -52,9 +52,9 @@ def less(shell: PlainShell, line: str, _local: Any) -> None:
     name = line.strip().strip("'\"")
     try:
         with open(os.path.expanduser(name), encoding="utf-8", errors="replace") as file:
-            text = file.read(MAX_TEXT)
+            text = file.read(MAX_TEXT_CHARS)
     except OSError as error:
-        raise UsageError("%%less: %s: %s (in %s)" % (name, error.strerror or error, os.getcwd())) from None
+        raise MagicUsageError("%%less: %s: %s (in %s)" % (name, error.strerror or error, os.getcwd())) from None
     shell.payload.append({"source": "page", "data": {"text/plain": text}, "start": 0})
 
 
@@ -66,7 +66,7 @@ def env(_shell: PlainShell, line: str, _local: Any) -> Any:
     name, value = _split(line)
     if value is None:
         if name not in os.environ:
-            raise UsageError("%%env: there is no variable %s." % name)
+            raise MagicUsageError("%%env: there is no variable %s." % name)
         return os.environ[name]
     _set(name, value)
     return None
@@ -76,7 +76,7 @@ def set_env(_shell: PlainShell, line: str, _local: Any) -> None:
     """``%set_env NAME VALUE``: set a variable."""
     name, value = _split(line.strip())
     if not name or value is None:
-        raise UsageError("%set_env needs a name and a value: %set_env NAME VALUE.")
+        raise MagicUsageError("%set_env needs a name and a value: %set_env NAME VALUE.")
     _set(name, value)
 
 
@@ -86,7 +86,7 @@ def writefile(_shell: PlainShell, line: str, cell: str, _local: Any) -> None:
     if len(name) > 1 and name[0] == name[-1] and name[0] in "'\"":
         name = name[1:-1]
     if not name:
-        raise UsageError("%%writefile needs the name of a file.")
+        raise MagicUsageError("%%writefile needs the name of a file.")
     path = os.path.expanduser(name)
     append = "a" in options
     verb = "Appending to" if append else "Overwriting" if os.path.exists(path) else "Writing"
@@ -113,6 +113,6 @@ def _split(line: str) -> Any:
 
 def _set(name: str, value: str) -> None:
     if not name or "=" in name or "\0" in name + value:
-        raise UsageError("%%env: %r cannot be the name of a variable." % name)
+        raise MagicUsageError("%%env: %r cannot be the name of a variable." % name)
     os.environ[name] = value
     print("env: %s=%s" % (name, "<hidden>" if _is_secret(name) else value))

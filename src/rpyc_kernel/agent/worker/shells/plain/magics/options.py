@@ -1,10 +1,13 @@
-"""Options of magics: ``-n10 -r 3 rest``. The rest of the line stays as it was typed."""
+"""Options of magics: ``-n10 -r 3 rest``.
+
+`getopt` takes a line that is split already; the rest of a magic's line is code, and has to stay as it was typed.
+"""
 
 from __future__ import annotations
 
 import re
 
-from .usage import UsageError
+from .usage import MagicUsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +17,20 @@ _WORD = re.compile(r"\s*(\S+)")
 
 
 def split_options(magic: str, line: str, flags: str = "", valued: str = "") -> Tuple[Dict[str, str], str]:
-    """``(options, rest)``. `flags` and `valued` are letters: ``-q``, and ``-n 5`` or ``-n5``. Raises UsageError."""
+    """Take the options from the beginning of a magic's line.
+
+    Args:
+        magic: its name, for an error's text.
+        line: what follows the name.
+        flags: the letters of options without a value, as in ``-q``.
+        valued: the letters of options with a value, as in ``-n 5`` or ``-n5``.
+
+    Returns:
+        The options, and the rest of the line.
+
+    Raises:
+        MagicUsageError: an option isn't known, or its value is missing.
+    """
     options: Dict[str, str] = {}
     at = 0
     while True:
@@ -28,30 +44,30 @@ def split_options(magic: str, line: str, flags: str = "", valued: str = "") -> T
             if not value:
                 found = _WORD.match(line, at)
                 if not found:
-                    raise UsageError("%%%s: -%s needs a value." % (magic, word[1]))
+                    raise MagicUsageError("%%%s: -%s needs a value." % (magic, word[1]))
                 value, at = found.group(1), found.end()
             options[word[1]] = value
             continue
         for letter in word[1:]:
             if letter not in flags:
                 known = " ".join("-" + each for each in flags + valued)
-                raise UsageError("%%%s has no option -%s; it knows %s." % (magic, letter, known or "none"))
+                raise MagicUsageError("%%%s has no option -%s; it knows %s." % (magic, letter, known or "none"))
             options[letter] = ""
 
 
 def number(magic: str, letter: str, value: str) -> int:
-    """The value of an option as a number. Raises UsageError."""
+    """Read the value of an option as a number; raises MagicUsageError."""
     try:
         return int(value)
     except ValueError:
-        raise UsageError("%%%s: -%s needs a number, not %r." % (magic, letter, value)) from None
+        raise MagicUsageError("%%%s: -%s needs a number, not %r." % (magic, letter, value)) from None
 
 
 def words(magic: str, line: str) -> List[str]:
-    """Split as the system's shell does. Raises UsageError for a quote that doesn't end."""
+    """Split as the system's shell does. Raises MagicUsageError for a quote that doesn't end."""
     import shlex
 
     try:
         return shlex.split(line)
     except ValueError as error:
-        raise UsageError("%%%s: %s." % (magic, error)) from None
+        raise MagicUsageError("%%%s: %s." % (magic, error)) from None

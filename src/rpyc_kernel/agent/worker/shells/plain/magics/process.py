@@ -8,7 +8,7 @@ import sys
 
 from ..process import getoutput, run, system, to_stderr, to_stdout
 from .options import words
-from .usage import UsageError
+from .usage import MagicUsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def pip(_shell: PlainShell, line: str, _local: Any) -> None:
     """``%pip …``: pip of the Python that runs the cells."""
     if not re.search("python|pypy", os.path.basename(sys.executable or ""), re.IGNORECASE):
-        raise UsageError(
+        raise MagicUsageError(
             "%%pip: this Python runs inside another program (%s), which cannot run pip." % (sys.executable or "unnamed")
         )
     system(_quote(sys.executable) + " -m pip " + line)
@@ -94,10 +94,10 @@ def _script(shell: PlainShell, magic: str, program: List[str], line: str, cell: 
             background = True
         else:
             known = "--out NAME, --err NAME, --bg, --proc NAME, --no-raise-error"
-            raise UsageError("%%%%%s has no option %s; it knows %s." % (magic, option, known))
+            raise MagicUsageError("%%%%%s has no option %s; it knows %s." % (magic, option, known))
     command = program + rest
     if not command:
-        raise UsageError("%%script needs a program: %%script PROGRAM.")
+        raise MagicUsageError("%%script needs a program: %%script PROGRAM.")
     try:
         if background:
             from .background import Background
@@ -108,7 +108,7 @@ def _script(shell: PlainShell, magic: str, program: List[str], line: str, cell: 
         else:
             _run_script(shell, command, cell, keep, raises)
     except FileNotFoundError:
-        raise UsageError("%%%%%s: there is no program %s on this machine." % (magic, command[0])) from None
+        raise MagicUsageError("%%%%%s: there is no program %s on this machine." % (magic, command[0])) from None
 
 
 def _run_script(shell: PlainShell, command: List[str], cell: str, keep: Dict[str, str], raises: bool) -> None:

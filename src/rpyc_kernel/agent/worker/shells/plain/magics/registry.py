@@ -1,10 +1,10 @@
-"""Finding and running magics. Each lives in a ``magic_*.py`` that is imported when it is first used."""
+"""Finds and runs magics, each in a module that is imported with its first use."""
 
 from __future__ import annotations
 
 import importlib
 
-from .usage import Outcome, UsageError
+from .usage import MagicUsageError, Outcome
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,13 +90,13 @@ class Magics:
         return sorted(set(LINE if kind == "line" else CELL) | set(self._own[kind]))
 
     def find(self, kind: str, name: str) -> Callable[..., Any]:
-        """The function of a magic, to be called with ``(shell, line[, cell], locals)``. Raises UsageError."""
+        """The function of a magic, to be called with ``(shell, line[, cell], locals)``. Raises MagicUsageError."""
         own = self._own[kind].get(name)
         if own is not None:
             return lambda _shell, *args: own(*args[:-1])
         place = (LINE if kind == "line" else CELL).get(name)
         if place is None:
-            raise UsageError(self._unknown(kind, name))
+            raise MagicUsageError(self._unknown(kind, name))
         module = importlib.import_module("." + place[0], __package__)
         function: Callable[..., Any] = getattr(module, place[1])
         return function

@@ -1,4 +1,7 @@
-"""``%run``."""
+"""``%run``.
+
+`runpy` runs a script in a namespace that it then takes down; here the script's names stay in the session.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import sys
 import types
 
 from .options import split_options, words
-from .usage import UsageError
+from .usage import MagicUsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +28,7 @@ def run(shell: PlainShell, line: str, _local: Any) -> None:
     options, rest = split_options("run", line, "intme")
     args = words("run", rest)
     if not args:
-        raise UsageError("%run needs the name of a script.")
+        raise MagicUsageError("%run needs the name of a script.")
     name = args[0]
     path = _module_path(name) if "m" in options else _script_path(name)
     source = _read(path)
@@ -76,14 +79,14 @@ def _script_path(name: str) -> str:
         if os.path.isfile(candidate):
             return candidate
     if name.endswith(".ipynb"):
-        raise UsageError("%run: notebooks can only be run by IPython; and there is no file %s here." % name)
+        raise MagicUsageError("%run: notebooks can only be run by IPython; and there is no file %s here." % name)
     import socket
 
     text = (
         "%%run: there is no file %s on %s, where it is looked for (in %s). In a %%%%local cell, "
         "rpyc.classic.upload(remote, HERE, THERE) brings one that is where Jupyter runs."
     )
-    raise UsageError(text % (name, socket.gethostname(), os.getcwd()))
+    raise MagicUsageError(text % (name, socket.gethostname(), os.getcwd()))
 
 
 def _module_path(name: str) -> str:
@@ -96,13 +99,13 @@ def _module_path(name: str) -> str:
     except ImportError:
         spec = None
     if spec is None or not spec.origin or not os.path.isfile(spec.origin):
-        raise UsageError("%%run -m: there is no module %s on this machine." % name)
+        raise MagicUsageError("%%run -m: there is no module %s on this machine." % name)
     return spec.origin
 
 
 def _read(path: str) -> str:
     if path.endswith(".ipynb"):
-        raise UsageError("%run: running a notebook needs IPython, which is not installed on this machine.")
+        raise MagicUsageError("%run: running a notebook needs IPython, which is not installed on this machine.")
     import tokenize
 
     with tokenize.open(path) as file:  # honours the coding line

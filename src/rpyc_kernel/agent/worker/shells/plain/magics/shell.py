@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 
-from .usage import UsageError
+from .usage import MagicUsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def matplotlib(shell: PlainShell, line: str, _local: Any) -> None:
     """``%matplotlib inline``: figures are shown as images, as they are anyway unless a cell chose another backend."""
     wanted = line.partition("#")[0].strip().lower()
     if wanted not in ("", "inline", "auto", "agg", "-l", "--list"):
-        raise UsageError(
+        raise MagicUsageError(
             "%%matplotlib %s: without IPython on this machine figures can only be shown inline, as images." % wanted
         )
     if wanted in ("-l", "--list"):
@@ -36,12 +36,12 @@ def config(shell: PlainShell, line: str, _local: Any) -> None:
 
     found = _FORMAT.match(line)
     if not found:
-        raise UsageError(
+        raise MagicUsageError(
             "%config can only set InlineBackend.figure_format here: the rest of it is IPython's, "
             "which is not installed on this machine. To get it, run %pip install ipython, then restart the kernel."
         )
     if found.group(1) not in FORMATS:
-        raise UsageError("%%config: figures can be %s, not %s." % (", ".join(FORMATS), found.group(1)))
+        raise MagicUsageError("%%config: figures can be %s, not %s." % (", ".join(FORMATS), found.group(1)))
     shell.figures.format = found.group(1)
 
 
@@ -49,7 +49,7 @@ def debug(_shell: PlainShell, _line: str, _local: Any) -> None:
     """``%debug``: look around where the last error was raised, in pdb."""
     traceback = getattr(sys, "last_traceback", None)
     if traceback is None:
-        raise UsageError("%debug: there was no error yet.")
+        raise MagicUsageError("%debug: there was no error yet.")
     import pdb  # noqa: T100 - it is what was asked for
 
     debugger = pdb.Pdb()
@@ -61,7 +61,7 @@ def tb(_shell: PlainShell, _line: str, _local: Any) -> None:
     """``%tb``: the traceback of the last error."""
     error = getattr(sys, "last_value", None)
     if error is None:
-        raise UsageError("%tb: there was no error yet.")
+        raise MagicUsageError("%tb: there was no error yet.")
     from ..display.tracebacks import format_error
 
     print("\n".join(format_error(error)))

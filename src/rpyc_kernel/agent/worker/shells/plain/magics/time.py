@@ -1,4 +1,4 @@
-"""``%time`` and ``%%time``."""
+"""``%time`` and ``%%time``. The standard library has no form for times in a text."""
 
 from __future__ import annotations
 

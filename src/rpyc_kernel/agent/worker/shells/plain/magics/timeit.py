@@ -1,4 +1,8 @@
-"""``%timeit`` and ``%%timeit``."""
+"""``%timeit`` and ``%%timeit``.
+
+`timeit.Timer` indents a statement's text into a function's text, which changes strings that span lines, and an error of
+the statement would show its frames. Here the function is put together as a tree.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +13,15 @@ import time
 from ..language.transform import transform
 from .options import number, split_options
 from .time import body_place, format_time
-from .usage import UsageError
+from .usage import MagicUsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, List, Optional
 
     from ..shell import PlainShell
+
+MIN_RUN_S = 0.2  #: seconds that a run takes for which nobody has chosen the number of loops
 
 _FRAME = """
 def inner(_it, _timer):
@@ -28,7 +34,7 @@ def inner(_it, _timer):
 
 
 class TimeitResult:
-    """What ``%timeit -o`` gives: ``average``, ``stdev``, ``best``, ``worst`` in seconds a loop, ``all_runs``."""
+    """The result of ``%timeit -o``: ``average``, ``stdev``, ``best``, ``worst`` in seconds a loop, ``all_runs``."""
 
     def __init__(self, loops: int, runs: List[float], precision: int) -> None:
         self.loops = loops
@@ -71,15 +77,15 @@ def _timeit(shell: PlainShell, line: str, cell: Optional[str], local: Any) -> Op
     if not statement.strip():
         if cell is None:
             return None
-        raise UsageError("%%timeit needs code below its line.")
+        raise MagicUsageError("%%timeit needs code below its line.")
     loops = number("timeit", "n", options.get("n", "0"))
     repeat = max(1, number("timeit", "r", options.get("r", "7")))
     precision = number("timeit", "p", options.get("p", "3"))
     timer = time.process_time if "c" in options else time.perf_counter
     inner = _compile(shell, statement, setup, local, cell is not None)
-    if loops < 1:
+    if loops < 1:  # powers of ten, as IPython's
         loops = 1
-        while _once(inner, loops, timer) < 0.2 and loops < 10**9:
+        while _once(inner, loops, timer) < MIN_RUN_S and loops < 10**9:
             loops *= 10
     runs = [_once(inner, loops, timer) for _ in range(repeat)]
     result = TimeitResult(loops, runs, precision)
@@ -106,7 +112,7 @@ def _once(inner: Callable[..., float], loops: int, timer: Callable[[], float]) -
 
 
 def _compile(shell: PlainShell, statement: str, setup: str, local: Any, is_cell: bool) -> Callable[..., float]:
-    """The loop as a function, put together as a tree: text would have to be indented, strings in it too."""
+    """Make the function that runs the setup and then times a loop over the statement."""
     if is_cell:
         filename, before = body_place(shell, statement)
     else:

@@ -1,4 +1,4 @@
-"""The error of a command that cannot be followed, and what running a piece of code came to."""
+"""The error of a magic that can't do what it was asked, and the result of running a piece of code."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ if TYPE_CHECKING:
     from typing import Any, Optional
 
 
-class UsageError(Exception):
+class MagicUsageError(Exception):
     """A magic that doesn't exist or was used wrongly. Its text is all that the user sees: it has no traceback."""
 
 
+MagicUsageError.__name__ = MagicUsageError.__qualname__ = "UsageError"  # as IPython's, which users know
+
+
 class CellInfo:
-    """What functions around cells are told of one, by the names that IPython has for it."""
+    """A cell as functions around cells get it, by the names that IPython has."""
 
     __slots__ = ("cell_id", "raw_cell", "shell_futures", "silent", "store_history")
 
@@ -41,7 +44,7 @@ class Outcome:
     def __repr__(self) -> str:
         return "<Outcome error=%r>" % self.error if self.error is not None else "<Outcome value=%r>" % (self.value,)
 
-    # the names that IPython's result has
+    # by the names that IPython's result has
 
     @property
     def success(self) -> bool:
