@@ -281,7 +281,7 @@ def test_a_picture_whose_making_was_interrupted_is_shown_at_the_end(show, writer
         monkeypatch.setattr(module.Fitting, "encode", encode)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "REST", 0.0)
+    monkeypatch.setattr(module, "REST_SHARE", 0.0)
     if not first:
         show(1, fps=1e9)
     frame = grey(5)
