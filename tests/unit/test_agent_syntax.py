@@ -40,6 +40,7 @@ LOADED_BY = {
     "worker/shells/ipython/database.py": ("IPython",),
     "worker/shells/ipython/events.py": ("IPython",),
     "worker/shells/ipython/profile.py": ("IPython", "traitlets"),
+    "worker/shells/ipython/publishers.py": ("IPython",),
 }
 
 every_file = pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(AGENT)))

@@ -1,4 +1,4 @@
-"""Whose code a frame runs: a cell's, the event loop's, or our own. No I/O."""
+"""Tells whether a frame runs code of a cell, of the event loop, or our own. No I/O."""
 
 from __future__ import annotations
 

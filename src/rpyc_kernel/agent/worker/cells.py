@@ -1,4 +1,4 @@
-"""The worker's main thread: runs cells one after the other, and comm messages between and beside them.
+"""Runs cells on the main thread, one after the other, and comm messages between and beside them.
 
 Without asyncio a cell's coroutine is driven by hand; it never really suspends. Once asyncio is in use, everything runs
 inside one event loop (`main_loop`), so that tasks of one cell go on during the next and while nothing runs.
@@ -47,7 +47,17 @@ class Job:
 
 
 class Cells:
-    """Queues jobs from the sorter and runs them on the main thread."""
+    """Queues jobs from the sorter, and runs them on the main thread.
+
+    Args:
+        frontend: takes the replies.
+        interrupts: decides what a SIGINT does.
+
+    Attributes:
+        shell: runs the code of cells; set before `run`.
+        comms: handles comm messages; set before `run`.
+        main_loop: the event loop, once something needs it.
+    """
 
     def __init__(self, frontend: Frontend, interrupts: Interrupts) -> None:
         self.frontend = frontend
@@ -71,7 +81,7 @@ class Cells:
         when_imported("asyncio", self.have_loop)
 
     def close(self) -> None:
-        """Behind `run`: end the tasks that the user's code has left in the event loop, as ``asyncio.run`` does."""
+        """After `run`, end the tasks that the user's code has left in the event loop, as ``asyncio.run`` does."""
         loop = self.main_loop.loop
         if loop is None or loop.is_closed() or loop.is_running():
             return
@@ -88,7 +98,7 @@ class Cells:
             print("the event loop did not end in order: %r" % error, file=sys.stderr)
 
     def put(self, job: Optional[Job]) -> None:
-        """Queue a job (from another thread); None wakes up a worker that shall end."""
+        """Queue a job (from another thread); None wakes a worker that shall end."""
         self._jobs.put(job)
         self.main_loop.call(self._turn)
 
@@ -97,7 +107,7 @@ class Cells:
         self.main_loop.call(lambda: None)
 
     def run(self) -> None:
-        """Until the session ends."""
+        """Run jobs until the session ends."""
         while not self._ended:
             try:
                 self._run_next()
@@ -135,7 +145,7 @@ class Cells:
             self.main_loop.give_back()
 
     def have_loop(self, _asyncio: Any = None) -> None:
-        """The running cell needs the loop, or has just imported asyncio: it gets one if it runs outside of any."""
+        """Give the running cell an event loop if it runs outside of one: it needs one, or has just imported asyncio."""
         if self._at_once and threading.current_thread() is threading.main_thread():
             self.main_loop.borrow()
 
@@ -149,7 +159,7 @@ class Cells:
         self._break_off(coroutine, job, "there is no event loop here: %s" % why)
 
     def _break_off(self, coroutine: Coroutine[Any, Any, None], job: Job, why: str) -> None:
-        """End a request that waits for something which never comes."""
+        """End a request that waits for something that never comes."""
         error = RuntimeError(why)
         try:
             coroutine.throw(error)
@@ -167,7 +177,7 @@ class Cells:
     # inside an event loop
 
     def _turn(self) -> None:
-        """Sort what has come: comm messages run at once, cells wait for their turn."""
+        """Take the jobs that have come: comm messages run at once, cells wait for their turn."""
         while True:
             try:
                 job = self._jobs.get_nowait()
@@ -203,7 +213,7 @@ class Cells:
         self.put(None)
 
     def _go_on(self) -> None:
-        """Begin the next cell if none runs. (One that runs a nested loop comes by here.)"""
+        """Begin the next cell if none runs; a cell that runs a nested loop calls this too."""
         if self._task is not None:
             return
         if self._ended:
@@ -223,7 +233,7 @@ class Cells:
             self._go_on()
 
     def _replaced(self) -> None:
-        """Another loop runs: what awaited something in the one before will never have it."""
+        """Another loop runs: break off the cell that awaits something in the loop before."""
         task, self._task = self._task, None
         why = "The event loop was closed: another one runs now, without the tasks and timers of the first."
         job = self._running
@@ -235,7 +245,7 @@ class Cells:
             self.main_loop.call_in_context(self._break_off, coroutine, job, why)
 
     def _caught(self, error: BaseException, handle: Any = None) -> None:
-        """An exception has come out of the loop, from whatever it has called."""
+        """Find the owner of an exception that has come out of the loop, and tell it there."""
         if isinstance(error, KeyboardInterrupt) and self._awaiting:
             for number in list(self._awaiting):
                 self._cancel(number)
@@ -262,9 +272,9 @@ class Cells:
             show()
 
     def caught_beside(self, error: BaseException) -> None:
-        """A signal handler of the user's has raised this, in the midst of our code or of the loop's.
+        """Tell an exception that a signal handler of the user's has raised in the midst of our code or the loop's.
 
-        To tell it takes longer than a timer may take to raise the next: of those that follow at once, nothing is told.
+        To tell one takes longer than a timer may take to raise the next: those that follow at once are not told.
         """
         now = time.monotonic()
         if now < self._quiet_until and not isinstance(error, KeyboardInterrupt):
@@ -274,7 +284,7 @@ class Cells:
             self._caught(error)
 
     def _deliver(self, error: BaseException, wakeup: Any) -> None:
-        """Python 3.7: the cell, which has awaited a task, has not been told with what that has ended."""
+        """Python 3.7: give a cell the exception of a task that it has awaited."""
         assert self.main_loop.loop is not None
         ended = self.main_loop.loop.create_future()
         ended.set_exception(Undelivered(error))
@@ -371,7 +381,7 @@ class Cells:
 
 
 def _end_child(content: Json) -> None:
-    """A process that the cell has forked has come to the cell's end: it ends, as it would at the end of a program."""
+    """End a process that the cell has forked and that has come to the cell's end, as at the end of a program."""
     status = 0 if content["status"] == "ok" else 1
     if content.get("ename") == "SystemExit":
         code = str(content.get("evalue"))

@@ -1,4 +1,4 @@
-"""What the worker says and answers where something fails outside of the shell: messages, replies, and sentences."""
+"""Messages, replies and sentences for what fails outside of the shell."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def interrupted_reply(frontend: Frontend) -> Json:
 
 
 def failed_reply(frontend: Frontend, error: BaseException) -> Json:
-    """The same where the shell itself has failed: by a bug of ours, or by something that the user has patched."""
+    """As `interrupted_reply`, where the shell itself has failed: by a bug of ours, or by the user's patch."""
     evalue = "the shell could not run this cell: %s" % error
     return _publish(frontend, {"ename": type(error).__name__, "evalue": evalue, "traceback": [evalue]})
 
 
 def failed_callback(frontend: Frontend, error: BaseException) -> Json:
-    """The same where the callback of a comm has raised what nobody between it and here takes, as SystemExit."""
+    """As `interrupted_reply`, where a comm's callback has raised what its manager lets through, as SystemExit."""
     import traceback  # late: few sessions need it
 
     lines = traceback.format_exception(type(error), error, user_traceback(error))
@@ -60,7 +60,7 @@ def show_stray(frontend: Frontend, error: BaseException, trace: Optional[Traceba
 
 
 def describe(error: BaseException) -> str:
-    """What has failed, and which file of the user's stands before a module of Python's own, if that may be why."""
+    """Say what has failed, and which files of the user's shadow modules of Python's own, which may be why."""
     text = "%s: %s" % (type(error).__name__, error) if str(error) else type(error).__name__
     found = shadowing()
     if found:

@@ -82,7 +82,7 @@ class _LegacyWatchedLoader:
 
 
 class _WatchedLoader(_LegacyWatchedLoader):
-    """The same for a loader that has `exec_module`."""
+    """A `_LegacyWatchedLoader` before a loader that has `exec_module`."""
 
     def create_module(self, spec: Any) -> Any:
         """As the module's own loader."""

@@ -1,4 +1,4 @@
-"""The worker's process from its birth: streams, signals, shell, and the thread that sorts what comes in."""
+"""The worker's process from its birth: streams, signals, shell, and the thread that sorts requests."""
 
 from __future__ import annotations
 
@@ -37,22 +37,22 @@ if TYPE_CHECKING:
     Json = Dict[str, Any]
 
 MAX_REQUEST_BYTES = 1 << 30  #: bytes
-#: variables that name a program's pager: it would wait for keys, which nobody can press
+#: environment variables that name a pager: it would wait for keys, which nobody can press
 PAGERS = ("PAGER", "GIT_PAGER", "MANPAGER", "SYSTEMD_PAGER", "AWS_PAGER", "BAT_PAGER", "GH_PAGER", "DELTA_PAGER")
-ORPHAN_LIFE_S = 1.5  #: that a worker lives whose keeper is gone
+ORPHAN_LIFE_S = 1.5  #: seconds that a worker lives whose keeper is gone
 
 
 def main(channel: KeeperChannel, config: Json) -> None:
     """Run requests until the keeper wants this worker to end.
 
-    Then it returns, and Python has to end as it does for any program: threads are awaited, exit functions run.
+    When it returns, Python has to end as it does for any program: threads are awaited, exit functions run.
 
     Args:
-        channel: between this worker and its keeper
-        config: the session's, see `keeper.main.main`
+        channel: between this worker and its keeper.
+        config: the session's, see `keeper.main.main`.
 
     Raises:
-        BaseException: whatever has failed outside of a cell's own code; the keeper was told
+        BaseException: whatever has failed outside of a cell's own code; the keeper was told.
     """
     writers: List[FrameWriter] = []
     try:
@@ -112,7 +112,11 @@ def _run(channel: KeeperChannel, config: Json, writers: List[FrameWriter]) -> No
 
 
 class Sorter:
-    """Reads requests and gives each to who answers it; an ``input_reply`` must not wait behind anything."""
+    """Reads requests, and gives each to what answers it; an ``input_reply`` waits behind nothing.
+
+    Attributes:
+        ready: set once there is a shell.
+    """
 
     def __init__(self, channel: KeeperChannel, frontend: Frontend, cells: Cells) -> None:
         self._channel = channel
@@ -121,10 +125,10 @@ class Sorter:
         self._introspection: Optional[Introspection] = None
         self._live: Optional[Live] = None
         self._received = bytearray()
-        self.ready = threading.Event()  # once the shell is there
+        self.ready = threading.Event()
 
     def run(self) -> None:
-        """Until the keeper has closed its end."""
+        """Sort requests until the keeper has closed its end, then end the worker."""
         while self._read():
             pass
         self._end()
@@ -173,7 +177,7 @@ class Sorter:
             self._frontend.answer(message.content)
         elif message.type == "session_info_request":
             self.ready.wait()
-            if self._live is not None:  # another kernel has come, and those of the one before are nobody's
+            if self._live is not None:  # another kernel has come: the connections of the one before are nobody's
                 self._live.close()
             self._frontend.publish("session_info", _describe(self._cells.shell), kind=frames.URGENT)
             self._frontend.ask_again()
@@ -198,7 +202,7 @@ class Sorter:
         self._live.take(number, message)
 
     def _take_word(self, number: int, word: int) -> None:
-        """What the keeper says beside requests."""
+        """Do what the keeper says beside requests."""
         signals = self._channel.signals
         if word == frames.LEAVE:
             self._cells.end()
@@ -216,7 +220,7 @@ class Sorter:
         self._cells.wake()
 
     def _end(self) -> None:
-        """The keeper is gone: an idle worker ends in order, as far as there is time for that, a busy one is killed."""
+        """The keeper is gone: end in order if that takes no longer than `ORPHAN_LIFE_S`, else at once."""
         self._cells.end()
         time.sleep(ORPHAN_LIFE_S)
         try:
@@ -226,7 +230,7 @@ class Sorter:
 
 
 def _make_shell(frontend: Frontend, config: Json) -> Shell:
-    """The shell of this session: IPython's where it is, unless another is wanted."""
+    """Make the shell of this session: IPython's where it is installed, unless the other is wanted."""
     wanted = config.get("shell", "auto")
     if wanted != "plain":
         try:
@@ -247,7 +251,7 @@ def _make_shell(frontend: Frontend, config: Json) -> Shell:
 
 
 def _follow_spawned(shell: Shell, config: Json) -> None:
-    """Have what the cells define in the processes that multiprocessing starts afresh."""
+    """Give what cells define to the processes that multiprocessing starts afresh."""
 
     def follow(spawn: Any) -> None:
         from . import spawned_main  # late: few sessions need it
@@ -258,7 +262,7 @@ def _follow_spawned(shell: Shell, config: Json) -> None:
 
 
 def _replace_input(frontend: Frontend) -> None:
-    """``input`` and ``getpass`` ask the front end."""
+    """Have ``input`` and ``getpass`` ask the front end."""
 
     def ask(prompt: object = "") -> str:
         """Ask the front end for a line of text."""
@@ -276,7 +280,7 @@ def _replace_input(frontend: Frontend) -> None:
 
 
 def _show_crashes() -> None:
-    """When the interpreter crashes, it shows where."""
+    """Have the interpreter show where it is when it crashes."""
     try:
         faulthandler.enable(2)
     except (RuntimeError, OSError):

@@ -1,4 +1,4 @@
-"""Copies of plain data, packed: JSON text, and bytes and arrays beside it. No pickle: whoever reads it gets data only.
+"""Copies of plain data, packed: JSON text, and bytes and arrays beside it. No pickle: reading it gives data only.
 
 ``None``, booleans, numbers, texts, lists, and dictionaries with texts as keys are written as JSON has them. Whatever
 JSON has no form for is an object with the key ``!``, which names what it is:
@@ -59,7 +59,7 @@ class _Packer:
         self._within: Set[int] = set()  # ids of what is being written
 
     def write(self, value: Any, where: str) -> Any:
-        """What stands in the JSON text for a value; ``where`` names it in a message."""
+        """The form of a value in the JSON text; ``where`` names the value in an error's text."""
         kind = type(value)
         if kind in _ATOMS:
             return value
@@ -137,7 +137,7 @@ class Reader:
         return json.loads(text, object_hook=self._revive)
 
     def _revive(self, node: Dict[str, Any]) -> Any:
-        """What an object in the JSON text stands for."""
+        """The value for which an object in the JSON text stands."""
         kind = node.get("!")
         if kind is None:
             return node
@@ -168,7 +168,7 @@ class Reader:
         raise ValueError("an unknown %.20r" % str(kind))
 
     def _buffer(self, node: Dict[str, Any]) -> bytes:
-        """The bytes that it names. Each are taken once: a thousand copies of a large one would cost no more to send."""
+        """The buffer that an object names, once: else a short text could make a thousand copies of a long one."""
         at = node.get("at")
         data = self._buffers[at - 1] if type(at) is int and 1 <= at <= len(self._buffers) else None
         if data is None:

@@ -1,4 +1,4 @@
-"""What cells define, for processes that multiprocessing starts afresh (``spawn``, ``forkserver``).
+"""Gives what cells define to processes that multiprocessing starts afresh (``spawn``, ``forkserver``).
 
 Such a process finds a function by the name that it has in ``__main__``, which for a script is run again there. For a
 notebook that is a file with the functions, classes, imports and constants of its cells. What else cells have done is

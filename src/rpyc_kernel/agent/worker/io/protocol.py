@@ -1,4 +1,4 @@
-"""What the worker asks of the way to its keeper, which differs for a forked and a spawned one. Types only."""
+"""The interfaces of the channel to the keeper, which a forked and a spawned worker have differently. Types only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from .frame_writer import FrameWriter
 
     class KeeperSignals(Protocol):
-        """What the keeper tells its worker beside requests: `shared_page.Page`, or `spawned.SpawnedSignals`.
+        """The keeper's words to its worker beside requests: `shared_page.Page`, or `spawned.SpawnedSignals`.
 
         Attributes:
             carries: bytes a second that the link to the kernel carries; 0 while that isn't known.
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
         @property
         def signals(self) -> KeeperSignals:
-            """What comes beside requests."""
+            """The keeper's words beside requests."""
 
         def take_streams(self) -> None:
             """Give the process the fd 0, 1 and 2 of a worker."""

@@ -1,4 +1,4 @@
-"""Exceptions in a live connection, at the session's end: those of here for the kernel, and the kernel's here."""
+"""Exceptions in a live connection, at the session's end: dumped for the kernel, and loaded from it."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ class Errors(wire_errors.ErrorClasses):
         self._told: weakref.WeakValueDictionary[int, Type[BaseException]] = weakref.WeakValueDictionary()
 
     def known(self, module: str, name: str, number: int) -> Optional[Type[BaseException]]:
-        """The class of here that the kernel was told of, or one that has its name."""
+        """Find the class of this side that the kernel was told of, or a class of its name."""
         kind = self._told.get(number)
         if kind is None or kind.__name__ != name:
             kind = getattr(sys.modules.get(module), name, None)
         return kind if isinstance(kind, type) and issubclass(kind, BaseException) else None
 
     def describe(self, kind: Type[BaseException]) -> Any:
-        """What the kernel is told of a class, and knows it by."""
+        """Describe a class to the kernel, which knows it by that."""
         for each in kind.__mro__:
             if issubclass(each, BaseException) and not wire_errors.is_built_in(each):
                 self._told[id(each)] = each
         return wire_errors.describe(kind)
 
     def dump(self, error: BaseException, tb: Optional[TracebackType]) -> Any:
-        """What the kernel is told of an exception."""
+        """Describe an exception to the kernel."""
         self.describe(type(error))
         try:
             trace = "".join(traceback.format_exception(type(error), error, tb))
@@ -56,7 +56,7 @@ class Errors(wire_errors.ErrorClasses):
         return wire_errors.dump(error, trace, texts=True)
 
     def load(self, told: Any) -> BaseException:
-        """The exception that the kernel has dumped."""
+        """Make the exception that the kernel has dumped."""
         if told == wire_errors.STOP_ITERATION:
             return StopIteration()
         (_module, name), args, attributes, trace = told

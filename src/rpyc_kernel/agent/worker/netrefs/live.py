@@ -37,7 +37,8 @@ class Live:
     """The connections of this session, by their ids. `take` is called on the sorter's thread.
 
     Args:
-        shell: whose namespace they see
+        frontend: sends what they send.
+        shell: has the namespace that they see.
     """
 
     def __init__(self, frontend: Frontend, shell: Shell) -> None:
@@ -46,7 +47,7 @@ class Live:
         self._served: Dict[str, Served] = {}
 
     def take(self, number: int, message: Message) -> None:
-        """Do what a message says, without waiting."""
+        """Take a message for a connection, without waiting."""
         name = str(message.content.get("connection", ""))
         self._frontend.remember(number, message.parent)
         if message.type == "rpyc_open":
@@ -73,7 +74,7 @@ class Live:
 
 
 class Served:
-    """One connection, and the threads that serve it: one, and those whose requests were given up by who made them."""
+    """One connection, and its threads: one serves it, others run requests that their makers have given up."""
 
     def __init__(self, frontend: Frontend, name: str, content: Json, shell: Shell) -> None:
         self.frames = Frames(frontend, name)
@@ -90,7 +91,7 @@ class Served:
         self._thread.start()
 
     def abandon(self, number: int) -> None:
-        """Nobody waits for what runs now: let it end, and serve what comes next on another thread."""
+        """Interrupt what runs now, which nobody waits for, and serve what comes next on another thread."""
         before = self._thread
         if self._connection is not None and self.frames.serving:
             self.start(number)
@@ -128,11 +129,12 @@ class Served:
 
 
 class Frames:
-    """What RPyC calls a channel: frames in and out, of one connection.
+    """RPyC's channel of one connection: frames in and out.
 
     Attributes:
-        old: whether the RPyC here is older than 6, whose envelopes look different
-        serving: whether a request is being served
+        old: whether the RPyC here is older than 6, whose envelopes look different.
+        patience: seconds that RPyC waits for a frame before it looks again; None: until one comes.
+        serving: whether a request is being served.
     """
 
     def __init__(self, frontend: Frontend, name: str) -> None:
@@ -149,7 +151,7 @@ class Frames:
         self._to_stop: Set[threading.Thread] = set()
 
     def put(self, number: int, message: Message) -> None:
-        """A message has come, with that number."""
+        """Take a message, whose number is that of its request."""
         if message.content.get("more"):
             self._pieces += map(bytes, message.buffers)
             self._size += sum(map(len, message.buffers))
@@ -180,7 +182,7 @@ class Frames:
                 return False
 
     def recv(self) -> bytes:
-        """The next frame; what it makes happen belongs to the request that brought it."""
+        """The next frame. Code that it makes run belongs to the request that brought it."""
         item = self._incoming.popleft()
         if item is None:
             self._add(None)  # for the other threads
@@ -204,7 +206,7 @@ class Frames:
         self._frontend.publish("rpyc_msg", dict(content, connection=self._name), buffers=[data], kind=kind)
 
     def close(self) -> None:
-        """No more frames, either way."""
+        """Carry no more frames, either way."""
         self.closed = True
         self._add(None)
 
@@ -213,12 +215,12 @@ class Frames:
         self._bell.put(None)
 
     def stop(self, thread: threading.Thread) -> None:
-        """KeyboardInterrupt for a thread that waits for a frame, or will: before it takes one, which would be lost."""
+        """Interrupt a thread that waits for a frame, or will: before it takes one, which would be lost."""
         self._to_stop.add(thread)
         self._bell.put(None)
 
     def forget(self, thread: threading.Thread) -> None:
-        """It has ended."""
+        """Forget a thread that has ended."""
         self._to_stop.discard(thread)
 
     def fileno(self) -> int:
@@ -227,15 +229,15 @@ class Frames:
 
 
 def say_closed(frontend: Frontend, name: str, reason: str) -> None:
-    """Tell the kernel that a connection is no more."""
+    """Tell the kernel that a connection is closed."""
     frontend.publish("rpyc_close", {"connection": name, "reason": reason}, kind=frames.URGENT)
 
 
 def interrupt(thread: threading.Thread, waits_at: Frames) -> None:
-    """KeyboardInterrupt for a thread, at its next step in Python, or where it waits for the answer to a callback.
+    """Raise KeyboardInterrupt in a thread, at its next step in Python, or where it waits for the answer to a callback.
 
-    Not while it is giving something out, which would tear a frame: then when it waits next. A sleep, or other C code,
-    ends first.
+    A thread that is giving something out gets it when it waits next, since it would tear a frame. A sleep, or other C
+    code, ends first.
     """
     if thread.ident is None:
         return
@@ -257,15 +259,15 @@ _PAIR, _TRIPLE, _NUMBER = 0x11, 0x12, 0x50
 
 
 def from_rpyc_6(frame: bytes) -> bytes:
-    """The frame as older ones write it."""
+    """The frame of RPyC 6 as older ones write it."""
     return bytes((_TRIPLE, frame[0] + _NUMBER)) + frame[2:]
 
 
 def to_rpyc_6(frame: bytes) -> bytes:
-    """A frame of an older one as RPyC 6 writes it.
+    """The frame of an older RPyC as RPyC 6 writes it.
 
     Raises:
-        ValueError: it is none
+        ValueError: no RPyC writes such a frame.
     """
     if frame[0] != _TRIPLE:
         raise ValueError("a frame that no RPyC writes")

@@ -1,4 +1,4 @@
-"""Netrefs of a session to objects of the kernel's side, and what the kernel has by value."""
+"""A session's netrefs to objects of the kernel's side, and copies of them."""
 
 from __future__ import annotations
 
@@ -64,20 +64,20 @@ def _array(proxy: Any) -> Any:
 
 
 def _reduce(self: Any, protocol: Any) -> Any:
-    """What copies and pickles one: RPyC would have the kernel pickle it."""
+    """``__reduce_ex__`` of netrefs, which copies the value: RPyC would have the kernel pickle it."""
     value = copied(self)
     kind = type(value)
     return (kind, (value,)) if kind.__module__ == "builtins" else value.__reduce_ex__(protocol)
 
 
 def operand(value: Any) -> Any:
-    """What an operator takes: of a list, a dictionary or a set of the kernel's, a copy."""
+    """The operand for an operator: a copy of a list, a dictionary or a set of the kernel's; else the value."""
     pack = type(value).__dict__.get("__reduce_ex__") is _reduce and value.____id_pack__
     return copied(value) if pack and pack[0].rpartition(".")[2] in _CONTAINERS and pack[2] else value
 
 
 def of_kernel(label: int, value: Any) -> Any:
-    """The value in a box that RPyC doesn't have, other than an exception. Without numpy: what is nearest to it."""
+    """The value in a box of a kind that RPyC hasn't, but an exception; without numpy, the nearest value."""
     name: Any = value
     try:
         if label == wire_live.NAMED:

@@ -1,4 +1,4 @@
-"""What the kernel reaches in a live connection: RPyC's classic service, on the session's own namespace.
+"""The service that the kernel reaches in a live connection: RPyC's classic one, on the session's namespace.
 
 Imports rpyc: only `live` imports this, when the first connection is opened. Any rpyc from 4.1 on.
 """
@@ -36,7 +36,7 @@ _MAX_TEXTS = 100  #: texts whose lines tracebacks can show
 
 
 class SessionService(SlaveService):
-    """RPyC's classic service; what it runs sees the variables of the cells."""
+    """RPyC's classic service; the code that it runs sees the variables of the cells."""
 
     def __init__(self, namespace: Dict[str, Any]) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class SessionService(SlaveService):
         return plain_data.pack(self.eval(wanted), wanted if len(wanted) < 80 else "the value")
 
     def value_of(self, wanted: Any) -> Tuple[bytes, ...]:
-        """The same of an object."""
+        """A copy of plain data, packed: of an object."""
         return plain_data.pack(wanted, "the value")
 
     def array(self, wanted: Any) -> Tuple[bytes, ...]:
@@ -66,7 +66,7 @@ class SessionService(SlaveService):
         return plain_data.pack(np.asarray(wanted), "the array")
 
     def delivered(self, packed: Tuple[bytes, ...]) -> Any:
-        """A copy of something of the kernel's: packed plain data, or what was pickled."""
+        """Make a copy of something of the kernel's: from packed plain data, or a pickle."""
         if len(packed) > 1 or packed[0][:1] != b"\x80":  # which no JSON text begins with
             return plain_data.unpack(packed)
         import pickle
@@ -74,7 +74,7 @@ class SessionService(SlaveService):
         return pickle.loads(packed[0])  # noqa: S301 - the kernel may run anything here
 
     def told(self, error: BaseException) -> Any:
-        """An exception as it is told where it is raised."""
+        """Describe an exception as if it had been raised."""
         return self._conn.errors.dump(error, None)
 
     def define(self, name: str, text: str, defaults: Any, kwdefaults: Any) -> Any:
@@ -103,7 +103,7 @@ class SessionService(SlaveService):
 
 
 class SessionConnection(Connection):
-    """RPyC's connection. What can't be sent is an error of the request, and the connection goes on.
+    """RPyC's connection. A result that can't be sent is an error of its request, and the connection goes on.
 
     Exceptions are what they are at both ends, numpy gets copies, and tracebacks leave our own frames out.
     """

@@ -1,4 +1,4 @@
-"""The shell that runs cells, as the worker sees it, and what it has of the worker. Types only.
+"""The interface of the shell that runs cells, and the part of the worker that it uses. Types only.
 
 Two implement it: `ipython.shell.IPythonShell` and `plain.shell.PlainShell`. ``Json`` is the content of a Jupyter
 message (https://jupyter-client.readthedocs.io/en/stable/messaging.html).
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
             name: ``plain``, or ``IPython 8.12.3``.
             execution_count: of the next cell; the worker sets it before a cell where the kernel counts.
             in_a_hurry: whether `complete` has to do without what takes long; set by the worker.
-            kernel: what ``get_ipython().kernel`` gives; set by the worker.
+            kernel: the value of ``get_ipython().kernel``; set by the worker.
         """
 
         name: str
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
         @property
         def facade(self) -> ShellFacade:
-            """What ``get_ipython()`` gives."""
+            """The result of ``get_ipython()``."""
 
         async def execute(
             self, code: str, silent: bool, store_history: bool, user_expressions: Dict[str, str], allow_stdin: bool
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
             """The content of an ``is_complete_reply``."""
 
     class ShellFacade(Protocol):
-        """What `KernelShim` and live connections use of ``get_ipython()``."""
+        """The part of ``get_ipython()`` that `KernelShim` and live connections use."""
 
         @property
         def user_ns(self) -> Dict[str, Any]:
@@ -78,7 +78,7 @@ if TYPE_CHECKING:
             """Whatever else IPython's shell has; AttributeError where there is no IPython."""
 
     class ShellOutput(Protocol):
-        """What the built-in shell uses of `frontend.Frontend`."""
+        """The part of `frontend.Frontend` that the built-in shell uses."""
 
         def publish(
             self,

@@ -1,4 +1,4 @@
-"""What may be shown: everything becomes a `Picture`, whose pixels are looked at later, or is `Encoded` already.
+"""Reads what may be shown: it becomes a `Picture`, whose pixels are looked at later, or is `Encoded` already.
 
 Only what the user's code has imported is asked whether it knows the object; nothing is imported for that but numpy, and
 only for objects that are arrays.
@@ -42,7 +42,7 @@ class Picture:
         return hasattr(self.pixels, "dtype")
 
     def copy(self, spare: object) -> Picture:
-        """The same as it is now: cameras use their memory again. ``spare`` is one whose memory may be used."""
+        """Copy the pixels, since cameras use their memory again; ``spare`` is a picture whose memory may be used."""
         pixels = self.pixels
         if isinstance(pixels, bytes):
             return self
@@ -90,7 +90,7 @@ if TYPE_CHECKING:
 
 
 def read(frame: Any, bgr: bool, quality: int) -> Union[Picture, Encoded, Drawing]:
-    """What an object shows.
+    """Read the picture that an object is.
 
     Raises:
         TypeError: nothing, as far as we know
@@ -194,7 +194,7 @@ def _checked_size(width: int, height: int) -> Size:
 
 
 def _of_method(frame: Any) -> Union[Encoded, Drawing, None]:
-    """What shows itself in notebooks as PNG or JPEG."""
+    """Take the PNG or JPEG by which an object shows itself in notebooks."""
     if isinstance(frame, type):
         return None
     for name in ("_repr_jpeg_", "_repr_png_"):
@@ -205,7 +205,7 @@ def _of_method(frame: Any) -> Union[Encoded, Drawing, None]:
 
 
 def _first(form: Any) -> bytes:
-    """What a display method gave, without its metadata."""
+    """The data of a display method's result, without metadata."""
     data = form[0] if isinstance(form, tuple) else form
     return data if isinstance(data, bytes) else b""
 

@@ -1,12 +1,12 @@
-"""The pictures of this session: paced, the newest only, each in a slot of its own in its cell.
+"""The pictures of this session: paced, the newest only, each id in a place of its own in its cell.
 
-The first picture of a slot goes at once, as a ``display_data`` where the cell has come to. Those that follow are
-updates of it. While it is not yet time for the next one, a newer picture takes the slot of the one that waits, before
-any work was done for it.
+The first picture of a place goes at once, as a ``display_data`` where the cell has come to; the pictures that follow
+are updates of it. While it is not yet time for the next one, a newer picture replaces the one that waits, before any
+work was done for it.
 
-What is made quickly is made and sent by the code that shows it: a loop that never waits leaves a thread a turn each
-5 ms, of which one picture needs several (18 were shown a second instead of 30). A thread does the rest: what takes
-long, and what nobody has followed when its time has come.
+A picture that is made quickly is made and sent by the code that shows it: a loop that never waits leaves a thread a
+turn each 5 ms, of which one picture needs several (18 were shown a second instead of 30). A thread does the rest:
+pictures that take long, and the last one when its time has come.
 """
 
 from __future__ import annotations
@@ -235,7 +235,7 @@ class Screen:
             raise
 
     def _keep(self, slot: PictureSlot, found: Shown, of_user: bool) -> None:
-        """What was sent is shown once more, as it is, if that was less; else its memory can be used again."""
+        """Keep the picture that was sent if it was reduced, to be shown once more as it is; else keep its memory."""
         kept = (found.copy(None) if of_user else found) if slot.fitting.reduced else None
         with self._lock:
             before, slot.reduced = slot.reduced, kept

@@ -1,4 +1,4 @@
-"""File names for cells, as ipykernel makes them: paths, since rich and profilers show no source of ``<...>``."""
+"""Makes file names for cells as ipykernel does: paths, since rich and profilers show no source of ``<...>``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class CellCompiler(CachingCompiler):  # type: ignore[misc]
 
 
 def _temporary_folder() -> str:
-    """That of `tempfile`, which takes 5 ms to import: a name needs no proof that files can be written there."""
+    """The folder that `tempfile` would choose, mostly without importing it, which takes 5 ms: no file is written."""
     folder = next(filter(None, map(os.environ.get, ("TMPDIR", "TEMP", "TMP"))), "/tmp")  # noqa: S108
     if os.path.isabs(folder) and os.access(folder, os.W_OK):
         return folder

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 
 from IPython.core import page, payloadpage
 from IPython.core.autocall import ZMQExitAutocall
-from IPython.core.displayhook import DisplayHook
-from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets import Any as AnyTrait
 from traitlets import Instance, Type, default, observe
@@ -28,104 +25,13 @@ from .events import LenientEventManager
 from .ipykernel_names import take_names
 from .magics import KernelMagics, saying_where
 from .profile import IPKernelApp
+from .publishers import FrontendDisplayHook, ZMQDisplayPublisher
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, List, Optional
+    from typing import Any, Optional
 
     from ....wire import Json
-
-
-class FrontendDisplayHook(Claims, DisplayHook):  # type: ignore[misc]
-    """Publishes the last value of a cell.
-
-    Attributes:
-        shows: while a value is being shown
-    """
-
-    shows = False
-
-    def start_displayhook(self) -> None:
-        """Nothing is printed before a value."""
-        self.shows = True
-
-    def write_output_prompt(self) -> None:
-        """The front end shows the prompt."""
-
-    def write_format_data(self, format_dict: Any, md_dict: Any = None) -> None:
-        """Publish the formats of a value."""
-        content = {"execution_count": self.prompt_count, "data": format_dict, "metadata": md_dict or {}}
-        self.frontend.publish("execute_result", content)
-
-    def finish_displayhook(self) -> None:
-        """Nothing is printed after a value."""
-        self.shows = False
-
-
-class ZMQDisplayPublisher(Claims, DisplayPublisher):  # type: ignore[misc]
-    """Publishes what ``display`` shows. Its name, and what is not IPython's, is that of ipykernel's."""
-
-    topic = b"display_data"
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._of_thread = threading.local()
-
-    @property
-    def _hooks(self) -> List[Callable[[Json], Optional[Json]]]:
-        return self._of_thread.__dict__.setdefault("hooks", [])  # type: ignore[no-any-return]
-
-    def register_hook(self, hook: Callable[[Json], Optional[Json]]) -> None:
-        """Call a function with each message of this thread; it returns what is to be published, or None."""
-        self._hooks.append(hook)
-
-    def unregister_hook(self, hook: Callable[[Json], Optional[Json]]) -> bool:
-        """Call it no more; False if it wasn't called."""
-        try:
-            self._hooks.remove(hook)
-        except ValueError:
-            return False
-        return True
-
-    @property
-    def session(self) -> Any:
-        """What sends messages, as a kernel's."""
-        return self.parent.kernel.session
-
-    @property
-    def pub_socket(self) -> Any:
-        """What `session` is given to send on."""
-        return self.parent.kernel.iopub_socket
-
-    def _publish(self, msg_type: str, content: Json) -> None:
-        message: Optional[Json] = None
-        for hook in self._hooks:
-            message = hook(message or self.session.msg(msg_type, content, self.parent_header))
-            if message is None:
-                return
-        if message is None:
-            self.frontend.publish(msg_type, content)
-        else:
-            self.session.send(self.pub_socket, message)
-
-    def publish(
-        self,
-        data: Any,
-        metadata: Any = None,
-        source: Any = None,
-        *,
-        transient: Any = None,
-        update: bool = False,
-        **_more: Any,
-    ) -> None:
-        """Publish one display. As IPython's own, it raises TypeError where *data* or *metadata* is no dict."""
-        self._validate_data(data, metadata)
-        content = {"data": data, "metadata": metadata or {}, "transient": transient or {}}
-        self._publish("update_display_data" if update else "display_data", content)
-
-    def clear_output(self, wait: bool = False) -> None:
-        """Clear what the cell has shown; with ``wait``, once something new comes."""
-        self._publish("clear_output", {"wait": wait})
 
 
 class ZMQInteractiveShell(Claims, InteractiveShell):  # type: ignore[misc]
@@ -153,7 +59,7 @@ class ZMQInteractiveShell(Claims, InteractiveShell):  # type: ignore[misc]
 
     @property
     def db(self) -> Any:
-        """What ``%store`` has stored."""
+        """The database of ``%store``."""
         if self._database is None:
             self._database = Database(os.path.join(self.profile_dir.location, "db"))
         return self._database
@@ -190,7 +96,7 @@ class ZMQInteractiveShell(Claims, InteractiveShell):  # type: ignore[misc]
     # errors
 
     def forget_errors(self) -> None:
-        """A cell begins: what was told before is not its own."""
+        """Forget the errors that were shown before: a cell begins."""
         self._told: Any = (None, None)  # the exception of the last ``error`` message, and its content
         self._failed_display: Optional[Json] = None
         self.displayhook.shows = False
@@ -201,7 +107,7 @@ class ZMQInteractiveShell(Claims, InteractiveShell):  # type: ignore[misc]
         return self._told[0]  # type: ignore[no-any-return]
 
     def error_of_cell(self, error: Optional[BaseException]) -> Optional[Json]:
-        """The ``error`` message that told why a cell has failed, by its exception or by a value that can't be shown."""
+        """The content of the ``error`` message of a cell, by its exception or by a value that can't be shown."""
         if error is None:
             return self._failed_display
         return self._told[1] if self._told[0] is error else None
@@ -271,7 +177,7 @@ class ZMQInteractiveShell(Claims, InteractiveShell):  # type: ignore[misc]
         except Exception:
             return content
 
-    # what there is no terminal for
+    # what needs no terminal
 
     def enable_gui(self, gui: Any = None) -> None:
         """There is no event loop of a window system to be joined."""

@@ -1,4 +1,4 @@
-"""What libraries find under ipykernel's names, whether it is installed on this machine or not."""
+"""The modules and classes that libraries find under ipykernel's names, whether it is installed here or not."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def take_names(*classes: type) -> None:
 
 
 class AppShim:
-    """``IPKernelApp.instance()``: passes for ipykernel's application, and has what belongs to the session."""
+    """``IPKernelApp.instance()``: passes for ipykernel's application; has the session's kernel, shell and config."""
 
     def __init__(self, kernel: Any) -> None:
         self.kernel, self.shell, self.config, self.log = kernel, kernel.shell, kernel.config, kernel.log
@@ -42,7 +42,7 @@ class AppShim:
 
 
 def stand_in(kernel: Any, displayhook: type) -> None:
-    """Let ipykernel's own code, and who asks whether it runs, find this kernel and what belongs to it."""
+    """Let ipykernel's own code, and code that asks whether it runs, find this kernel."""
 
     def adopt(kernelbase: Any) -> None:
         kernelbase.Kernel._instance = kernel

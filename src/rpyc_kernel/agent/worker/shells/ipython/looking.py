@@ -1,4 +1,4 @@
-"""What completion and inspection by IPython must not run: properties, which may take long, or move something."""
+"""Keeps completion and inspection by IPython from running properties, which may take long, or move something."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict
 
-#: packages whose properties only look at what is there
+#: packages whose properties have no effects
 TRUSTED = frozenset(
     ["IPython", "builtins", "ipywidgets", "matplotlib", "numpy", "pandas", "polars", "scipy", "torch", "traitlets"]
 )

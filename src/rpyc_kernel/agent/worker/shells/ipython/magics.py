@@ -24,7 +24,7 @@ CLEAR = "\x1b[H\x1b[2J"  #: for a console
 
 @magics_class
 class KernelMagics(Magics):  # type: ignore[misc]
-    """What a notebook's shell has beside a terminal's."""
+    """The magics that a notebook's shell has beside a terminal's."""
 
     @line_magic
     def clear(self, line: str) -> None:
@@ -146,7 +146,7 @@ def _say_where(magic: str, what: str) -> None:
 
 
 def _without_overstrikes(text: str) -> str:
-    """A manual page without the backspaces by which ``man`` makes letters bold."""
+    """Take from a manual page the backspaces by which ``man`` makes letters bold."""
     import re
 
     return re.sub(".\x08", "", text)

@@ -31,21 +31,21 @@ def _process() -> Any:
 
 
 def _system(command: str) -> int:
-    """Run a command; its exit status, negative for a signal. What it writes appears at once."""
+    """Run a command, whose output appears at once; returns its exit status, negative for a signal."""
     process = _process()
     status: int = process.run(command, [process.to_stdout], terminal=True)
     return 128 - status if status > 128 else status  # so a shell tells of the signal that ended its child
 
 
 def _getoutput(command: str) -> str:
-    """What a command writes to stdout and stderr."""
+    """Run a command; returns its output, stdout and stderr together."""
     parts: List[str] = []
     _process().run(_in_users_shell(command), [parts.append])
     return "".join(parts)
 
 
 def _get_output_error_code(command: str) -> Tuple[str, str, int]:
-    """What a command writes to stdout, and to stderr, and its exit status."""
+    """Run a command; returns its stdout, its stderr and its exit status."""
     out: List[str] = []
     err: List[str] = []
     status = _process().run(_in_users_shell(command), [out.append, err.append])
@@ -62,7 +62,7 @@ def _run_scripts_our_way(script: Any) -> None:
     """Let ``%%script`` and what is made of it (``%%bash``, ``%%sh`` …) run programs our way.
 
     Args:
-        script: the module ``IPython.core.magics.script``, which IPython 9 imports with the first such cell only
+        script: the module ``IPython.core.magics.script``, which IPython 9 imports with the first such cell.
     """
     theirs = script.ScriptMagics.shebang
 

@@ -22,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, List
 
-NAMES = ("ipython_config", "ipython_kernel_config")  #: of configuration files, those of later ones count more
+NAMES = ("ipython_config", "ipython_kernel_config")  #: of configuration files; the later one counts more
 
 
 class SessionProfile(ProfileDir):  # type: ignore[misc]
@@ -42,13 +42,13 @@ class SessionProfile(ProfileDir):  # type: ignore[misc]
 
 
 class IPKernelApp(InteractiveShellApp):  # type: ignore[misc]
-    """What IPython's application is to its shell; its name is that of ipykernel's, for the sake of ``c.IPKernelApp``.
+    """IPython's application, with the name of ipykernel's, since configuration files say ``c.IPKernelApp``.
 
     Args:
-        wanted: the name of the profile
+        wanted: the name of the profile.
 
     Attributes:
-        said: what is to be told of it in the first cell
+        said: lines that the first cell shows.
     """
 
     def __init__(self, wanted: str) -> None:

@@ -49,12 +49,12 @@ class IPythonShell:
 
     @property
     def facade(self) -> Any:
-        """What ``get_ipython()`` gives."""
+        """The result of ``get_ipython()``: IPython's shell."""
         return self._shell
 
     @property
     def kernel(self) -> Any:
-        """What ``get_ipython().kernel`` gives."""
+        """The value of ``get_ipython().kernel``."""
         return self._shell.kernel
 
     @kernel.setter
@@ -87,7 +87,7 @@ class IPythonShell:
     async def execute(
         self, code: str, silent: bool, store_history: bool, user_expressions: Dict[str, str], allow_stdin: bool
     ) -> Json:
-        """Run a cell; the content of its ``execute_reply``."""
+        """Run a cell; returns the content of its ``execute_reply``."""
         shell = self._shell
         shell.forget_errors()
         if self._app is not None and not silent:
@@ -165,7 +165,7 @@ async def _run(shell: Any, code: str, silent: bool, store: bool, transformed: st
     """Run a cell and the hooks after it, whose errors are shown and are not the cell's.
 
     Returns:
-        the exception that ended the cell, or None, and the ``error`` message that told of it, or None
+        The exception that ended the cell, or None; and the content of its ``error`` message, or None.
     """
     result = None
     options = {"transformed_cell": transformed, "preprocessing_exc_tuple": failed}
@@ -184,7 +184,7 @@ async def _run(shell: Any, code: str, silent: bool, store: bool, transformed: st
 
 
 def _told(shell: Any, result: Any) -> Tuple[Any, Any]:
-    """What `_run` returns, from an ``ExecutionResult``."""
+    """The result of `_run`, from an ``ExecutionResult``."""
     if result is None:  # of a `run_cell` that is not IPython's
         return None, None
     error = result.error_before_exec if result.error_before_exec is not None else result.error_in_exec

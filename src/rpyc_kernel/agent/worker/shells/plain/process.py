@@ -122,7 +122,7 @@ class _PipeReader:
         self.left = False
 
     def read(self) -> bool:
-        """Give on what is there. False at the end."""
+        """Pass on the bytes that are there; False at the end."""
         try:
             return self.give(os.read(self.pipe.fileno(), _CHUNK_BYTES))
         except OSError as error:
@@ -131,7 +131,7 @@ class _PipeReader:
             return self.give(b"")
 
     def give(self, chunk: bytes) -> bool:
-        """Give that on. False at the end."""
+        """Pass bytes on as text; False at the end."""
         text = self.decoder.decode(chunk, not chunk)
         if os.name == "nt":
             text = text.replace("\r\n", "\n")
@@ -166,7 +166,7 @@ def _open_terminal() -> Tuple[Any, int]:
 
 
 def own_group() -> Dict[str, Any]:
-    """Options of `subprocess.Popen` for a process group of the program's own."""
+    """The options by which `subprocess.Popen` gives a program a process group of its own."""
     if not _POSIX:
         return {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
     if sys.version_info >= (3, 11):
@@ -211,7 +211,7 @@ def _read(child: subprocess.Popen[bytes], readers: List[_PipeReader]) -> None:
 
 
 def _read_by_threads(child: subprocess.Popen[bytes], readers: List[_PipeReader]) -> None:
-    """The same with a thread for each pipe; this one looks now and then, and so can be interrupted."""
+    """Read as `_read` does, with a thread for each pipe; this thread looks now and then, and so can be interrupted."""
     import queue
 
     chunks: queue.SimpleQueue[Tuple[_PipeReader, bytes]] = queue.SimpleQueue()

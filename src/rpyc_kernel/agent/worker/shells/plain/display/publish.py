@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class DisplayHandle:
-    """What `display` gives for a `display_id`: a display that can be changed later."""
+    """A display that can be changed later: the result of `display` with a `display_id`."""
 
     def __init__(self, display_id: Optional[str] = None) -> None:
         self.display_id = display_id or os.urandom(16).hex()
@@ -42,7 +42,7 @@ class Displays:
 
     @classmethod
     def of_process(cls) -> Displays:
-        """Those of this process."""
+        """The display functions of this process."""
         return cls._last
 
     def display(

@@ -1,4 +1,4 @@
-"""What ``import IPython`` gives on a machine without IPython: a stand-in for cells and modules of the user's.
+"""A stand-in for IPython on a machine without it, which cells and modules of the user's import.
 
 Libraries must not take it for IPython: they ask ``sys.modules``, or import it and see whether that works. So the
 stand-in is never left in ``sys.modules``. Each import of it is a search that ends at `IPythonFinder`, which looks who
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ..shell import PlainShell
 
-#: what there is, by module: names, or the module of ours that has them
+#: the modules of the stand-in; each has names, or the module of ours that defines them
 _DISPLAY = ".display"
 MODULES: Dict[str, Any] = {
     "IPython": ("get_ipython", "display", "core", "lib", "version_info", "__version__"),
@@ -85,7 +85,7 @@ class StandIns:
         """The spec of a module for the code that imports it just now: None if that is a library's.
 
         Raises:
-            ImportError: the stand-in has no such thing
+            ImportError: the stand-in has no such module.
         """
         importer, wanted, listed = _import_of(name)
         if importer is None or not is_users(importer.f_globals):
@@ -105,7 +105,7 @@ class StandIns:
         return found
 
     def names(self, module: str) -> Dict[str, Any]:
-        """What a module has, by name."""
+        """The members of a module, by name."""
         place = MODULES[module]
         if place == _DISPLAY:
             from . import display
@@ -167,7 +167,7 @@ def is_users(scope: Dict[str, Any]) -> bool:
 
 
 def _import_of(name: str) -> Tuple[Optional[FrameType], str, bool]:
-    """Who imports, the module that the import is for, and whether it was found in the list of a ``from`` import.
+    """Find the importing frame, the module that is wanted, and whether it stands in the list of a ``from`` import.
 
     The import system calls itself for the parents of a module.
     """

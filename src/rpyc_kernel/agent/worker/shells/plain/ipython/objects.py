@@ -1,4 +1,4 @@
-"""What the classes of ``IPython.display`` have in common: data that is given, or read from a file or a URL."""
+"""The common part of the classes of ``IPython.display``: data that is given, or read from a file or a URL."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """``await`` outside functions on Python 3.7, whose compiler has no flag for it.
 
 The parser does accept it there. Each statement that awaits is put into a coroutine function of its own in which all
-names it binds are declared global, so that they end up in the namespace; all others are compiled as they are. That way
-``import *``, classes and functions keep meaning what they mean at the top level.
+names it binds are declared global, so that they end up in the namespace; all others are compiled as they are. So
+``import *``, classes and functions mean what they mean at the top level.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def awaits(tree: ast.AST) -> bool:
 
 
 def steps(compiler: Compiler, body: List[ast.stmt], last: Optional[ast.Expr], filename: str, value: str) -> List[Step]:
-    """What `Compiler.steps` gives, for a tree that awaits."""
+    """The steps of `Compiler.steps`, for a tree that awaits."""
     found = []
     plain: List[ast.stmt] = []
     for node in body:

@@ -62,7 +62,7 @@ def _compiles(source: str, flags: int) -> str:
 
 
 def _parses(source: str, flags: int) -> str:
-    """The same by the parser alone: on 3.7 the compiler refuses ``await`` outside functions.
+    """Tell by the parser alone: on 3.7 the compiler refuses ``await`` outside functions.
 
     Where more line breaks change the error, something was still to come (that is how `codeop` did it then).
     """

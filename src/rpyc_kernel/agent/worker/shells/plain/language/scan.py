@@ -224,7 +224,7 @@ class _Scanner:
                 self._magic_value(self.assign)
 
     def _magic_value(self, mark: int) -> None:
-        """What follows is text for a magic or the shell: quotes and brackets in it mean nothing here."""
+        """Skip the text for a magic or the shell: quotes and brackets in it mean nothing here."""
         text = self.text
         while True:
             end = text.find("\n", mark)

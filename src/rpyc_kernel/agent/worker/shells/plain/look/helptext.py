@@ -184,7 +184,7 @@ def file_of(value: Any) -> str:
 
 
 def _maker(value: Any) -> Any:
-    """What has a source: the object itself, the getter of a property, the class of anything else."""
+    """The object that has a source: the value itself, the getter of a property, the class of anything else."""
     if is_a(value, property):
         return value.fget
     return type(value) if kind_of(value) == "instance" else value

@@ -44,7 +44,7 @@ TRAILING = re.compile(
 
 
 class Unknown(Exception):
-    """What the expression is can only be told by running it."""
+    """The value of an expression can only be told by running it."""
 
 
 def trailing_expression(text: str) -> str:
@@ -156,7 +156,7 @@ def _bound(value: Any, cls: type, name: str, own: Dict[str, Any]) -> Any:
 
 
 def attribute_names(value: Any) -> List[str]:
-    """What ``dir()`` says; of the class alone, where ``__dir__`` raises or takes too long."""
+    """The names that ``dir()`` gives; the class's alone where ``__dir__`` raises or takes too long."""
     if isinstance(type(value).__dict__.get("__dir__", _inherited_dir(value)), types.FunctionType):
         found, names = _patient_dir(value)
         if found:
