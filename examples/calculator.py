@@ -1,7 +1,7 @@
 """Uses calculator_service.py, wherever that runs:
 
-    python calculator.py localhost:18861        at that port
-    python calculator.py CALCULATOR             found by its name, if it is registered
+python calculator.py localhost:18861        at that port
+python calculator.py CALCULATOR             found by its name, if it is registered
 """
 
 import sys

@@ -103,7 +103,7 @@ def main():
         protocol_config={"allow_public_attrs": options.public},
         registrar=registrar,
         auto_register=registrar is not None,  # False is RPyC's default: a server registers only if it is told to
-        **where
+        **where,
     )
     say("listening on {}".format(options.socket or "{}:{}".format(options.host, server.port)))
     server.start()

@@ -2,10 +2,7 @@
 
 from traitlets import Unicode
 
-from rpyc_kernel.kernel.app import main
-from rpyc_kernel.kernel.commands import registry
-from rpyc_kernel.kernel.commands.spec import CommandSpec
-from rpyc_kernel.kernel.kernel import RpycKernel
+from rpyc_kernel.extend import RpycKernel, command, main
 
 
 class BoardKernel(RpycKernel):
@@ -15,11 +12,10 @@ class BoardKernel(RpycKernel):
     address = Unicode("localhost:18812", help="The machine to connect to with the first cell.").tag(config=True)
 
 
-async def memory(kernel, arguments, cell):
-    return await kernel.run_there("print(open('/proc/meminfo').read().splitlines()[2])", cell)
+@command("memory", "Tells how much memory is free on the board.")
+async def memory(context):
+    return await context.run_there("print(open('/proc/meminfo').read().splitlines()[2])")
 
-
-registry.add(CommandSpec("memory", ("%", "$"), "Tells how much memory is free on the board."), memory)
 
 if __name__ == "__main__":
     main(BoardKernel)

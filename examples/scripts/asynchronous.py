@@ -1,6 +1,6 @@
 """Calls that don't wait: rpyc.async_, and what an AsyncResult can tell.
 
-    python asynchronous.py HOST[:PORT]
+python asynchronous.py HOST[:PORT]
 """
 
 import sys

@@ -1,6 +1,6 @@
 """The built-in functions of the other machine: what they do, they do there.
 
-    python builtin_functions.py HOST[:PORT]
+python builtin_functions.py HOST[:PORT]
 """
 
 import sys

@@ -1,6 +1,6 @@
 """Functions are values: a map there calls a function here. Both sides can call each other.
 
-    python callbacks.py HOST[:PORT]
+python callbacks.py HOST[:PORT]
 """
 
 import sys

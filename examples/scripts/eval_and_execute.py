@@ -1,6 +1,6 @@
 """Any expression, any statement.
 
-    python eval_and_execute.py HOST[:PORT]
+python eval_and_execute.py HOST[:PORT]
 """
 
 import sys

@@ -1,6 +1,6 @@
 """Events: a thread there calls a function here whenever something happens, also while nobody here asks for anything.
 
-    python events.py HOST[:PORT]
+python events.py HOST[:PORT]
 """
 
 import sys

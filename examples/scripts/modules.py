@@ -1,6 +1,6 @@
 """Modules of another machine, used as if they were here.
 
-    python modules.py HOST[:PORT]
+python modules.py HOST[:PORT]
 """
 
 import sys

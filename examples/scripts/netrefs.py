@@ -1,6 +1,6 @@
 """What arrives is a reference: it looks like the object there, and everything that is done to it is done there.
 
-    python netrefs.py HOST[:PORT]
+python netrefs.py HOST[:PORT]
 """
 
 import sys

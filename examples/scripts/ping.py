@@ -1,6 +1,6 @@
 """Is somebody there, and how far away?
 
-    python ping.py HOST[:PORT]
+python ping.py HOST[:PORT]
 """
 
 import statistics

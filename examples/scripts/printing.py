@@ -1,6 +1,6 @@
 """print, into the other side's stdout; it is shown here, as whatever is printed there.
 
-    python printing.py HOST[:PORT]
+python printing.py HOST[:PORT]
 """
 
 import sys

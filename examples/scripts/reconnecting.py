@@ -1,6 +1,6 @@
 """The link is cut, again and again, and the script need not do anything about it; a warning in the log tells of it.
 
-    python reconnecting.py HOST[:PORT]
+python reconnecting.py HOST[:PORT]
 """
 
 import sys

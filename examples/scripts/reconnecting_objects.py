@@ -1,6 +1,6 @@
 """Objects of the other machine, across a cut of the link, and across the end of the session.
 
-    python reconnecting_objects.py HOST[:PORT]
+python reconnecting_objects.py HOST[:PORT]
 """
 
 import logging

@@ -1,6 +1,6 @@
 """What goes wrong there is caught here, as what it is, with the tracebacks of both sides.
 
-    python remote_exceptions.py HOST[:PORT]
+python remote_exceptions.py HOST[:PORT]
 """
 
 import sys

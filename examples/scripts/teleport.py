@@ -1,6 +1,6 @@
 """A function that is written here, defined there, and called from here.
 
-    python teleport.py HOST[:PORT]
+python teleport.py HOST[:PORT]
 """
 
 import sys

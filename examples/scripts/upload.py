@@ -1,6 +1,6 @@
 """A file of this machine, run there; and then what it defines, called from here.
 
-    python upload.py HOST[:PORT]
+python upload.py HOST[:PORT]
 """
 
 import sys

@@ -1,6 +1,6 @@
 """Variables there stay from one line to the next, and can be changed from here.
 
-    python variables.py HOST[:PORT]
+python variables.py HOST[:PORT]
 """
 
 import sys

@@ -65,9 +65,8 @@ def test_its_first_cell_runs_on_its_machine(front: Client) -> None:
     assert front.good("import os; os.environ['RK_WHERE']").text == "'there'"
 
 
-@pytest.mark.parametrize("written", ["%memory", "$memory()"])
-def test_its_command(front: Client, written: str) -> None:
-    cell = front.good(written)
+def test_its_command(front: Client) -> None:
+    cell = front.good("%memory")
     assert cell.stdout.startswith("MemAvailable:")
     assert cell.stdout.count("\n") == 1
 
@@ -75,7 +74,6 @@ def test_its_command(front: Client, written: str) -> None:
 def test_its_command_is_one_like_ours(front: Client) -> None:
     assert "Tells how much memory is free on the board." in front.good("%memory?").stdout
     assert "%memory" in front.complete("%mem")["matches"]
-    assert "$memory()" in front.complete("$mem")["matches"]
     refused = front.run("x = 1\n%memory")
     assert "stands below other code" in refused.error["evalue"]
     refused = front.run("%memory now")
@@ -147,33 +145,38 @@ def test_after_a_crash_it_finds_its_session(kernel: InstalledKernel) -> None:
 
 COMMANDS = """
 import time
-from rpyc_kernel.errors import CommandError
-from rpyc_kernel.kernel.commands import registry
-from rpyc_kernel.kernel.app import main
-from rpyc_kernel.kernel.commands.spec import CommandSpec, Kind, Option, Positional
-from rpyc_kernel.kernel.kernel import RpycKernel
+from rpyc_kernel.extend import CommandError, Kind, Option, Positional, RpycKernel, command, main
 
 class OwnKernel(RpycKernel):
     pass
 
-async def tell(kernel, arguments, cell):
-    if arguments["words"] == ["nothing"]:
+@command(
+    "tell",
+    "Tells.",
+    Positional("words", "what to tell", many=True),
+    Option("loud", Kind.FLAG, "louder"),
+    Option("after", Kind.DURATION, "later", "TIME"),
+    spellings=("%", "$"),
+)
+async def tell(context, words, loud, after):
+    if words == ["nothing"]:
         raise CommandError("There is nothing to tell.")
-    return kernel.said(" ".join(arguments["words"]) + f" {arguments['loud']} {arguments['after']}", cell)
+    return " ".join(words) + f" {loud} {after}"
 
-async def wait(kernel, arguments, cell):
-    kernel.say("waiting", cell)
-    stopped = await kernel.blocking(lambda cancel: cancel.wait(60))
-    return kernel.said(f"stopped: {stopped}", cell)
+@command("wait", "Waits.")
+async def wait(context):
+    context.show("waiting")
+    stopped = await context.blocking(lambda cancel: cancel.wait(60))
+    return f"stopped: {stopped}"
 
-async def broken(kernel, arguments, cell):
+@command("broken", "Breaks.")
+async def broken(context):
     raise ValueError("a bug")
 
-options = (Option("loud", Kind.FLAG, "louder"), Option("after", Kind.DURATION, "later", "TIME"))
-words = Positional("words", "what to tell", many=True)
-registry.add(CommandSpec("tell", ("%", "$"), "Tells.", (words,), options), tell)
-registry.add(CommandSpec("wait", ("%",), "Waits."), wait)
-registry.add(CommandSpec("broken", ("%",), "Breaks."), broken)
+@command("quiet", "Says nothing.")
+async def quiet(context):
+    pass
+
 main(OwnKernel)
 """
 
@@ -189,9 +192,11 @@ def test_commands_that_run_here(own: Client) -> None:
     assert own.good("%tell one two --loud --after 2h").stdout == "one two True 7200.0\n"
     assert own.good('$tell("one", loud=True)').stdout == "one True None\n"
     assert own.complete("%tell --l")["matches"] == ["--loud"]
+    assert own.complete("$te")["matches"] == ["$tell("]
     cell = own.run("%tell nothing\n%tell more")
     assert (cell.error["ename"], cell.error["evalue"]) == ("CommandError", "There is nothing to tell.")
     assert cell.stdout == ""
+    assert own.good("%quiet").stdout == ""
     cell = own.run("%broken")
     assert "ValueError: a bug" in cell.error["evalue"]
     assert own.good("%tell on").stdout == "on False None\n"

@@ -56,12 +56,12 @@ def front(new_kernel: Callable[..., Kernel], registry: Server) -> Client:
 # --- %discover
 
 
-@pytest.mark.parametrize("command", ["%discover SLAVE", "%discover slave", '$discover("Slave")', "%discover"])
+@pytest.mark.parametrize("command", ["%discover SLAVE", "%discover slave", "%discover"])
 def test_discover_is_a_table(front: Client, remote: Remote, command: str) -> None:
     assert front.good(command).stdout == f"SLAVE  {remote.address}\n"
 
 
-@pytest.mark.parametrize("command", ["%discover SLAVE --registry {}", '$discover("SLAVE", registry="tcp://{}")'])
+@pytest.mark.parametrize("command", ["%discover SLAVE --registry {}", "%discover SLAVE --registry=tcp://{}"])
 def test_the_command_names_another_registry_than_the_kernels(front: Client, remote: Remote, command: str) -> None:
     with start_registry("tcp") as other:
         refused(front.run(command.format(other.address)), "SLAVE", other.address, "auto_register=True")

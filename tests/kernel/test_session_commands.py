@@ -49,7 +49,7 @@ def test_sessions_lists_what_runs_and_marks_ones_own(named: tuple[Client, Client
     assert list(seen) == ["walk"]
     assert "idle" in seen["walk"]
     assert "@" in seen["walk"], "held by whom"
-    assert second.good(f'$sessions("{own_remote.address}")').stdout.startswith("name")
+    assert second.good(f"%sessions {own_remote.address}").stdout.startswith("name")
 
 
 def test_sessions_shows_a_busy_one_as_busy(named: tuple[Client, Client], own_remote: Remote, gate: Gate) -> None:
@@ -246,7 +246,7 @@ def test_replay_of_a_cell_by_its_number(nb: Client) -> None:
         assert cell.reply is not None
         numbers.append(cell.reply["execution_count"])
     assert nb.good(f"%replay {numbers[1]}").stdout == "two\n"
-    assert nb.good(f'$replay("{numbers[0]}")').stdout == "one\n"
+    assert nb.good(f"%replay {numbers[0]}").stdout == "one\n"
 
 
 def test_replay_shows_an_error_and_is_none(nb: Client) -> None:

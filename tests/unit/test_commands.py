@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from rpyc_kernel import errors
 from rpyc_kernel.kernel.commands.parse import parse_call, parse_duration, parse_magic, split_words
+from rpyc_kernel.kernel.commands.registry import command
 from rpyc_kernel.kernel.commands.route import route
 from rpyc_kernel.kernel.commands.spec import (
     COMMANDS,
@@ -279,33 +280,31 @@ def test_examples_in_the_help_are_right(spec):
 
 
 @pytest.fixture
-def added(monkeypatch):
-    """`registry.add`, undone after the test."""
-    from rpyc_kernel.kernel.commands import registry
-
-    monkeypatch.setattr(registry, "DOINGS", dict(registry.DOINGS))
+def added():
+    """Take back, after the test, what it has registered."""
     before = dict(COMMANDS)
-    yield registry
+    yield
     COMMANDS.clear()
     COMMANDS.update(before)
 
 
-async def doing(kernel, arguments, cell):
-    return {}
+@pytest.mark.usefixtures("added")
+def test_a_command_more_is_read_like_ours():
+    @command("blink", "Blinks.", Positional("times", "how often"), Option("fast", Kind.FLAG, "fast"))
+    async def blink(context, times, *, fast):
+        pass
 
-
-def test_a_command_more_is_read_like_ours(added):
-    added.add(CommandSpec("blink", ("%", "$"), "Blinks.", (Positional("times", "how often"),)), doing)
-    (step,) = route("%blink 3")
-    assert (step.name, step.arguments) == ("blink", {"times": "3"})
-    assert added.DOINGS["blink"] is doing
+    (step,) = route("%blink 3 --fast")
+    assert (step.name, step.arguments) == ("blink", {"times": "3", "fast": True})
+    assert COMMANDS["blink"].handler is blink
     assert "Blinks." in command_help("%blink")
     assert "%blink" in unknown_command("$blnk")
 
 
+@pytest.mark.usefixtures("added")
 @pytest.mark.parametrize("name", ["connect", "local", "help", "", "two words", "a-b", "1st"])
-def test_a_name_that_a_command_cannot_have(added, name):
+def test_a_name_that_a_command_cannot_have(name):
     ours = dict(COMMANDS)
     with pytest.raises(ValueError, match="cannot have the name"):
-        added.add(CommandSpec(name, ("%",), "Takes ours away."), doing)
+        command(name, "Takes ours away.")(None)
     assert ours == COMMANDS

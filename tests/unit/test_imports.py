@@ -18,6 +18,7 @@ ALLOWED = {
     "errors": set(),
     "__main__": {"kernel", "cli"},
     "api": {"live", "transport"},
+    "extend": {"kernel"},
     "live": {"link", "transport"},
     "install": {"cli"},
     "cli": {"link", "transport"},
@@ -94,6 +95,17 @@ def wrong(path):
 def test_imports_only_what_the_drawing_allows(path):
     assert part_of(path) in ALLOWED, "a new part needs its line in docs/architecture.md and here"
     assert [f"line {line}: {name}" for line, name in wrong(path)] == []
+
+
+def test_nobody_holds_the_kernel():
+    """What decides and carries gets narrow Protocols (`kernel/ports.py`); only the application knows the kernel."""
+    holders = [
+        str(path.relative_to(PACKAGE))
+        for path in SOURCES
+        for _line, name in imported(path)
+        if name.endswith(".RpycKernel") or name.startswith("rpyc_kernel.kernel.kernel.")
+    ]
+    assert sorted(set(holders)) == ["extend.py", "kernel/app.py"]
 
 
 def test_the_package_itself_is_quick_to_import():

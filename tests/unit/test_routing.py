@@ -238,9 +238,8 @@ def test_commands_within_local_are_refused_unless_opaque():
 
 def test_hosts_and_disconnect():
     assert route("%hosts") == [Command("hosts", {}, 1, "%hosts")]
-    assert route("$hosts()") == [Command("hosts", {}, 1, "$hosts()")]
     assert route("%disconnect --end") == [Command("disconnect", {"end": True}, 1, "%disconnect --end")]
-    assert route("$disconnect( )") == [Command("disconnect", {"end": False}, 1, "$disconnect( )")]
+    assert route("%disconnect") == [Command("disconnect", {"end": False}, 1, "%disconnect")]
 
 
 # ---- help
@@ -326,7 +325,10 @@ def test_after_a_command_and_code_too():
         ("$connect('pi)\nx = 1", "not closed"),
         ("\n$exec('''", "Line 2: $exec(… is not closed"),
         ("$connect pi", "$connect takes parentheses: $connect("),
-        ("$hosts", "$hosts takes parentheses: $hosts()"),
+        ("$exec", '$exec takes parentheses: $exec("CODE")'),
+        ("$hosts()", "Line 1: Write %hosts, not $hosts."),
+        ("$sessions('pi', end='walk')", "Line 1: Write %sessions, not $sessions."),
+        ("x = 1\n$restart()", "$restart stands below other code"),
         ("$connect(host)", "Line 1: $connect(…) takes literal text in quotes; nothing of it is evaluated"),
         ("# c\n$conect('pi')", "Line 2: There is no command $conect. Did you mean $connect?"),
         ("$foo (1)", "There is no command $foo. There are: $connect, %connect, $exec, %%local,"),
@@ -411,29 +413,15 @@ def test_completeness_as_ipython_sees_it(cell, status):
     [
         ("$con|", ["$connect("]),
         ("$con|(", ["$connect"]),
-        (
-            "$|",
-            [
-                "$connect(",
-                "$exec(",
-                "$disconnect()",
-                "$discover(",
-                "$hosts()",
-                "$sessions(",
-                "$attach(",
-                "$replay(",
-                "$ping()",
-                "$restart()",
-            ],
-        ),
+        ("$|", ["$connect(", "$exec("]),
         (
             "%|",
             [
                 "%connect",
                 "%%local",
                 "%disconnect",
-                "%discover",
                 "%hosts",
+                "%discover",
                 "%sessions",
                 "%attach",
                 "%replay",
@@ -450,7 +438,6 @@ def test_completeness_as_ipython_sees_it(cell, status):
         ("$connect('pi', k|)", ["keep="]),
         ("$connect('pi',\n    k|", ["keep="]),
         ("$connect('pi', |", ["new=", "cwd=", "env=", "python=", "keep=", "name=", "registry="]),
-        ("$disconnect(|", ["end="]),
     ],
 )
 def test_completions(text, matches):

@@ -10,6 +10,8 @@ from traitlets import Type
 from rpyc_kernel.kernel.jupyter.base_app import ALIASES, STARTUP_ERRORS, BaseApp
 from rpyc_kernel.kernel.kernel import RpycKernel
 
+__all__ = ["RpycKernel", "RpycKernelApp", "main"]
+
 
 class RpycKernelApp(BaseApp):
     """A Jupyter kernel whose cells run on another machine's Python, reached through RPyC."""

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from traitlets import Bool, Dict, Enum, Float, Unicode
@@ -23,29 +24,30 @@ from rpyc_kernel.errors import (
 )
 from rpyc_kernel.kernel.cell import NOTHING, Cell
 from rpyc_kernel.kernel.commands import registry, route
-from rpyc_kernel.kernel.jupyter import logs
+from rpyc_kernel.kernel.commands.context import CommandContext
+from rpyc_kernel.kernel.jupyter import logs, stdin
 from rpyc_kernel.kernel.jupyter.base_kernel import BaseKernel
 from rpyc_kernel.kernel.jupyter.origin import origin
 from rpyc_kernel.kernel.sessions import deferred_end, identity
-from rpyc_kernel.kernel.sessions.interrupt_policy import Presses
-from rpyc_kernel.kernel.sessions.registry import Machines
-from rpyc_kernel.kernel.sessions.remote_variable import RemoteName
-from rpyc_kernel.kernel.sessions.requests import Exchange
-from rpyc_kernel.kernel.sessions.resolve import Whereabouts
-from rpyc_kernel.kernel.sessions.state_file import Memory
-from rpyc_kernel.kernel.sessions.worker_exits import NOT_RUN
+from rpyc_kernel.kernel.sessions.interrupt_policy import InterruptPolicy
+from rpyc_kernel.kernel.sessions.output import CellOutput
+from rpyc_kernel.kernel.sessions.registry import SessionRegistry
+from rpyc_kernel.kernel.sessions.remote_variable import RemoteVariable
+from rpyc_kernel.kernel.sessions.resolve import Resolver
+from rpyc_kernel.kernel.sessions.running_cells import RunningCells
+from rpyc_kernel.kernel.sessions.state_file import StateFile
 from rpyc_kernel.link.link import HEARTBEAT
 from rpyc_kernel.link.protocol import LinkStatus
 from rpyc_kernel.transport.discovery import registry as registries
 
 if TYPE_CHECKING:
-    from rpyc_kernel.kernel.sessions.session import Machine
+    from rpyc_kernel.kernel.sessions.session import RemoteSession
 
 log = logging.getLogger(__name__)
 
-DEFAULT_KEEP = 24 * 3600.0  # seconds
-LOOKUP_TIMEOUT = 10.0  # seconds for completion and inspection
-USAGE_TIMEOUT = 5.0  # seconds; front ends give up after 10
+DEFAULT_KEEP_S = 24 * 3600.0
+LOOKUP_TIMEOUT_S = 10.0  # for completion and inspection
+USAGE_TIMEOUT_S = 5.0  # front ends give up after 10
 
 
 class RpycKernel(BaseKernel):
@@ -55,7 +57,7 @@ class RpycKernel(BaseKernel):
     implementation_version = __version__
 
     address = Unicode("", help="The machine to connect to with the first cell: host, host:port …").tag(config=True)
-    keep = Float(DEFAULT_KEEP, help="Seconds that an idle session stays without a kernel.").tag(config=True)
+    keep = Float(DEFAULT_KEEP_S, help="Seconds that an idle session stays without a kernel.").tag(config=True)
     heartbeat = Float(HEARTBEAT, help="Seconds without an answer after which a link counts as lost.").tag(config=True)
     paced = Bool(True, help="Publish what had been waiting no faster than a Jupyter server passes on.").tag(config=True)
     cwd = Unicode("", help="The folder on that machine in which cells start.").tag(config=True)
@@ -71,22 +73,24 @@ class RpycKernel(BaseKernel):
         super().__init__(**kwargs)
         logs.set_up(self.log_level, self.log_file, self.log.handlers)
         self._lines = 0  # of the history; a session that is taken over may count its cells from anywhere
-        self.memory = Memory(getattr(self.parent, "abs_connection_file", None))
+        self.state = StateFile(getattr(self.parent, "abs_connection_file", None))
         self.publisher = self.make_publisher(paced=self.paced)
-        self.exchange = Exchange(self.publisher, self.session, self.stdin_socket)
-        self.exchange.told = lambda machine, text: machine.exits.told(text, self.arrived_until_now())
-        options = {"heartbeat": self.heartbeat, "holder": identity.holder(), "on_refused": self.exchange.on_refused}
+        self.output = CellOutput(self.publisher)
+        ask = partial(stdin.ask, self.session, self.stdin_socket)
+        self.cells = RunningCells(self.output, ask, self.arrived_until_now)
         registries.named = self.registry or None  # for scripts' `discover` and `service` in local cells too
-        self.machines = Machines(self._on_message, self._on_status, self._on_missed, **options)
-        self.whereabouts = Whereabouts(self)
-        self.remote_name = RemoteName(self, self.exchange.lines)
-        self._presses = Presses(self.exchange)
+        options = {"heartbeat": self.heartbeat, "holder": identity.holder()}
+        self.sessions = SessionRegistry(self.cells, self._on_missed, **options)
+        self.interrupts = InterruptPolicy(self.cells)
+        self.resolver = Resolver(self.sessions, self.state, self, self, self.output, self.interrupts)
+        self.remote_variable = RemoteVariable(self.shell, self.resolver, self, self.output)
+        self.cells.watchers.append(self.remote_variable)
 
     def start(self) -> None:
         """Start to take requests."""
-        self.exchange.loop = asyncio.get_event_loop()
-        for address, session in self.memory.known.missed:
-            deferred_end.end_when_reachable(address, session, self.memory.ended)
+        self.cells.loop = asyncio.get_event_loop()
+        for address, session in self.state.known.missed:
+            deferred_end.end_when_reachable(address, session, self.state.ended)
         super().start()
 
     # --- what front ends ask about the kernel
@@ -97,23 +101,23 @@ class RpycKernel(BaseKernel):
         return f'rpyc-kernel {__version__}: cells run on another machine\'s Python. $connect("host:port") names it.\n'
 
     def python_version(self) -> str:
-        """The version of the other machine's Python, "" as long as it isn't known."""
-        machine = self.machines.current
-        return str(machine.info.get("python") or "")[:40] if machine else ""
+        """Return the version of the other machine's Python, "" as long as it isn't known."""
+        session = self.sessions.current
+        return str(session.info.get("python") or "")[:40] if session else ""
 
     async def do_usage(self) -> tuple[dict[str, Any], str]:
-        """What the session and its machine use, and the reason where that isn't known."""
-        machine = self.machines.current
-        if machine is None:
+        """Return what the session and its machine use, and the reason where that isn't known."""
+        session = self.sessions.current
+        if session is None:
             return {}, "not connected to a machine yet"
         try:
-            answer, _buffers = await asyncio.to_thread(machine.link.ask, "usage", {}, USAGE_TIMEOUT)
+            answer, _packets = await asyncio.to_thread(session.ask, "usage", {}, USAGE_TIMEOUT_S)
         except RpycKernelError as error:
-            return {"hostname": machine.info.get("host"), "pid": machine.info.get("pid")}, str(error)
+            return {"hostname": session.info.get("host"), "pid": session.info.get("pid")}, str(error)
         return answer, ""
 
     def do_comm_info(self) -> dict[str, str]:
-        """The target's name by the id of each comm that is open there."""
+        """Return the target's name by the id of each comm that is open there."""
         return self.publisher.comms
 
     # --- cells
@@ -130,7 +134,9 @@ class RpycKernel(BaseKernel):
         cell_id: Any = None,
     ) -> dict[str, Any]:
         """Run a cell step by step, each where it belongs; the first step that fails ends it."""
-        msg_id = self.exchange.begin(*self.requester())
+        parent, ident = self.requester()
+        msg_id = self.publisher.remember(parent)
+        self.cells.begin(msg_id, parent, ident)
         cell = Cell(msg_id, self.count, self.count, silent, store_history and not silent, allow_stdin)
         if cell.store_history:
             self.count += 1
@@ -147,22 +153,22 @@ class RpycKernel(BaseKernel):
                 if reply["status"] != "ok":
                     break
         except KeyboardInterrupt:  # also a signal for local code that had not begun, or had just ended
-            reply = self.publisher.error("KeyboardInterrupt", "stopped before this part of the cell", msg_id)
+            reply = self.output.error("KeyboardInterrupt", "stopped before this part of the cell", msg_id)
         except (DialCancelledError, WaitingStoppedError, WithdrawnError) as error:
-            reply = self.publisher.error("KeyboardInterrupt", str(error), msg_id)
+            reply = self.output.error("KeyboardInterrupt", str(error), msg_id)
         except RpycKernelError as error:
-            reply = self.publisher.error(type(error).__name__, str(error), msg_id)
+            reply = self.output.error(type(error).__name__, str(error), msg_id)
         except Exception as error:
             log.exception("a cell could not be run")
             text = f"rpyc-kernel itself failed, which is a bug ({type(error).__name__}: {error}); its log says where."
-            reply = self.publisher.error("InternalError", text, msg_id)
+            reply = self.output.error("InternalError", text, msg_id)
         finally:
-            self.exchange.end(msg_id)
+            self.cells.end(msg_id)
         reply["execution_count"] = cell.shown
         return reply
 
     def runs_beside(self, code: str) -> bool:
-        """``%restart`` alone in its cell: it is there for a cell that doesn't end."""
+        """Tell whether a cell is ``%restart`` alone, which is there for a cell that doesn't end."""
         try:
             steps = route.route(code)
         except RpycKernelError:
@@ -171,35 +177,31 @@ class RpycKernel(BaseKernel):
 
     async def _run_step(self, step: route.Step, cell: Cell) -> dict[str, Any]:
         if isinstance(step, route.Command):
-            return await registry.run(self, step, cell)
+            return await registry.run(step, CommandContext(cell, self.output, self.resolver, self, self.run_there))
         if isinstance(step, route.Local):
             return await self._run_locally(step.code, cell)
-        machine = self.machines.current
-        if cell.silent and machine is None:
+        if cell.silent and self.sessions.current is None:
             return dict(NOTHING)  # start-up cells of a front end open no connection
-        machine = await self.whereabouts.reach(cell)
-        machine.used = True
+        session = await self.resolver.resolve(cell)
         if cell.store_history:
             cell.shown, self.count = cell.count, max(self.count, cell.count + 1)
-        return await self._run_on(machine, step.code, cell)
+        return await self._run_in(session, step.code, cell)
 
     async def run_there(self, code: str, cell: Cell) -> dict[str, Any]:
-        """Run code for a command, where the cells run; returns the content of its reply.
+        """Run code where the cells run, for a command; return the content of its reply. Raises a RpycKernelError.
 
         It is as if the user had written it, but it doesn't enter that Python's history.
         """
-        machine = await self.whereabouts.reach(cell)
-        machine.used = True
-        return await self._run_on(machine, code, replace(cell, store_history=False, user_expressions={}))
+        session = await self.resolver.resolve(cell)
+        return await self._run_in(session, code, replace(cell, store_history=False, user_expressions={}))
 
-    async def _run_on(self, machine: Machine, code: str, cell: Cell) -> dict[str, Any]:
-        deaths = machine.exits.known  # before it is looked at whether this cell must be told of one
+    async def _run_in(self, session: RemoteSession, code: str, cell: Cell) -> dict[str, Any]:
+        deaths = session.deaths  # before it is looked at whether this cell must be told of one
         if not cell.silent:
-            if text := machine.exits.error_for(*self.arrival):
-                machine.exits.told(text, self.arrived_until_now())
-                return self.publisher.error("WorkerDied", text + NOT_RUN, cell.msg_id)
-            if text := machine.exits.take_news():
-                self.say(text, cell, "stderr")
+            if text := session.refusal(*self.arrival):
+                return self.output.error("WorkerDied", text, cell.msg_id)
+            if text := session.take_news():
+                self.output.say(text, cell.msg_id, "stderr")
         content = {
             "code": code,
             "silent": cell.silent,
@@ -211,11 +213,11 @@ class RpycKernel(BaseKernel):
             "origin": origin(self),
         }
         metadata = self.get_parent("shell").get("metadata")
-        return await self._ask_machine(machine, Message("execute_request", content, cell.msg_id, metadata))
+        return await self._request(session, Message("execute_request", content, cell.msg_id, metadata))
 
     async def _run_locally(self, code: str, cell: Cell) -> dict[str, Any]:
         if not cell.silent:
-            await self.remote_name.give(code, cell)
+            await self.remote_variable.give(code, cell)
         try:
             reply = await self.execute_locally(
                 code,
@@ -225,13 +227,13 @@ class RpycKernel(BaseKernel):
                 allow_stdin=cell.allow_stdin,
             )
         finally:
-            self.remote_name.take_back()
-        if reply.get("ename") == RemoteClosedError.__name__ and self.machines.current is not None:
-            self.machines.current.exits.told_by_connection(self.arrived_until_now())
+            self.remote_variable.take_back()
+        if reply.get("ename") == RemoteClosedError.__name__ and self.sessions.current is not None:
+            self.sessions.current.told_by_connection()
         return reply
 
     def session_config(self) -> dict[str, Any]:
-        """How a session of this notebook begins, by the options of the kernel."""
+        """Return how a session of this notebook begins, by the options of the kernel."""
         config: dict[str, Any] = {"keep": self.keep, "shell": self.remote_shell, "agent": __version__}
         config["env"] = {str(name): str(value) for name, value in self.environment.items()}
         config["name"], config["from"] = identity.notebook(), socket.gethostname()
@@ -240,21 +242,11 @@ class RpycKernel(BaseKernel):
         config.update({name: value for name, value in (("cwd", self.cwd), ("python", self.python)) if value})
         return config
 
-    async def _ask_machine(self, machine: Machine, message: Message) -> dict[str, Any]:
-        """A request that the stop button reaches, once it is the one that runs there."""
-        beside = message.type != "execute_request"
-        with self.stoppable(lambda: self.interrupt_remote(machine, message.parent), beside=beside):
-            return await self.exchange.request(machine, message)
-
-    def say(self, text: str, cell: Cell, name: str = "stdout") -> None:
-        """Print a line of ours in a cell."""
-        self.publisher.send("stream", {"name": name, "text": text + "\n"}, cell.msg_id)
-
-    def said(self, text: str, cell: Cell) -> dict[str, Any]:
-        """Print what a command has to say, if anything; returns the content of its reply."""
-        if text:
-            self.say(text, cell)
-        return dict(NOTHING)
+    async def _request(self, session: RemoteSession, message: Message) -> dict[str, Any]:
+        """Send a request that the stop button reaches, once it is the one that runs there."""
+        press = partial(self.interrupts.press, session, message.parent)
+        with self.stoppable(press, beside=message.type != "execute_request"):
+            return await session.request(message)
 
     # --- completion, inspection, completeness, history
 
@@ -284,13 +276,13 @@ class RpycKernel(BaseKernel):
 
     async def _look_up(self, msg_type: str, content: dict[str, Any]) -> dict[str, Any] | None:
         """Ask the current machine, if it can be asked now."""
-        machine = self.machines.current
-        if machine is None or machine.link.status is not LinkStatus.UP:
+        session = self.sessions.current
+        if session is None or session.status is not LinkStatus.UP:
             return None
         msg_id = self.publisher.remember(self.get_parent("shell"))
         try:
-            async with asyncio.timeout(LOOKUP_TIMEOUT):
-                return await self.exchange.request(machine, Message(msg_type, content, msg_id))
+            async with asyncio.timeout(LOOKUP_TIMEOUT_S):
+                return await session.request(Message(msg_type, content, msg_id))
         except (TimeoutError, RpycKernelError):
             return None
 
@@ -306,8 +298,8 @@ class RpycKernel(BaseKernel):
 
     async def do_comm(self, message: dict[str, Any]) -> bool:
         """Carry a comm message of the front end to the other machine; False where none can be asked now."""
-        machine = self.machines.current
-        if machine is None or machine.link.status is not LinkStatus.UP:
+        session = self.sessions.current
+        if session is None or session.status is not LinkStatus.UP:
             return False
         content, msg_type = message["content"], message["header"]["msg_type"]
         comm_id = content.get("comm_id")
@@ -318,42 +310,27 @@ class RpycKernel(BaseKernel):
         msg_id = self.publisher.remember(message)
         buffers = [bytes(buffer) for buffer in message.get("buffers", ())]
         try:
-            await self._ask_machine(machine, Message(msg_type, content, msg_id, message.get("metadata"), buffers))
+            await self._request(session, Message(msg_type, content, msg_id, message.get("metadata"), buffers))
         except (TooLongError, NotTakenError) as error:
-            self.publisher.send("stream", {"name": "stderr", "text": f"{error}\n"}, msg_id)
+            self.output.say(str(error), msg_id, "stderr")
         except RpycKernelError as error:
             log.info("a %s was not delivered: %s", msg_type, error)
         return True
 
-    # --- links, interrupt and shutdown
-
-    def interrupt_remote(self, machine: Machine, msg_id: str) -> None:
-        """The stop button, on the control thread, while a request waits for its reply."""
-        self.io_loop.add_callback(self._presses.pressed, machine, msg_id)
-
-    def _on_status(self, machine: Machine, status: LinkStatus, error: RpycKernelError | None) -> None:
-        """A link has changed, on any thread."""
-        log.info("%s: %s %s", machine.name, status.value, error or "")
-        self.exchange.on_status(machine, status, error)
-        self.remote_name.on_status(machine, status)
-
-    def _on_message(self, machine: Machine, message: Message, backlog: bool) -> None:
-        """Something has come from a machine, on its link's thread."""
-        self.remote_name.before(message)
-        self.exchange.on_message(machine, message, backlog)
+    # --- the end
 
     def _on_missed(self, address: str, session: str) -> None:
-        """A session should have ended and could not be reached, on any thread."""
-        self.memory.missed(address, session)
-        deferred_end.end_when_reachable(address, session, self.memory.ended)
+        """Have a session ended later that should have ended and could not be reached. On any thread."""
+        self.state.missed(address, session)
+        deferred_end.end_when_reachable(address, session, self.state.ended)
 
     async def do_shutdown(self, restart: bool) -> dict[str, Any]:
         """End the sessions on the other machines (not one that the user keeps, unless for a restart), then this one."""
-        unreached = await asyncio.to_thread(self.machines.close, keep=not restart)
+        unreached = await asyncio.to_thread(self.sessions.close, keep=not restart)
         if restart:
-            self.memory.restarted(unreached)
+            self.state.restarted(unreached)
         else:
-            self.memory.forget()
+            self.state.forget()
         return dict(super().do_shutdown(restart))
 
 

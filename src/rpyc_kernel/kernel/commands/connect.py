@@ -1,38 +1,84 @@
-"""``%connect``, ``%disconnect`` and ``%hosts``."""
+"""``$connect``, ``$exec``, ``%%local``, ``%disconnect`` and ``%hosts``: where cells run."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rpyc_kernel.kernel.commands.registry import add, command
+from rpyc_kernel.kernel.commands.spec import CommandSpec, Kind, Option, Positional
 
 if TYPE_CHECKING:
-    from rpyc_kernel.kernel.cell import Cell
-    from rpyc_kernel.kernel.kernel import RpycKernel
+    from rpyc_kernel.kernel.commands.context import CommandContext
+    from rpyc_kernel.kernel.outcomes import Connected, Disconnected, Hosts
 
 
-async def connect(kernel: RpycKernel, arguments: dict[str, Any], cell: Cell) -> dict[str, Any]:
+@command(
+    "connect",
+    "Runs the lines below it, and the cells after, on another machine's Python. To where the notebook already is, it "
+    "keeps the session.",
+    Positional("address", "host, host:port, rpyc:// or unix:// address, local:, or service:NAME"),
+    Option("new", Kind.FLAG, "begin a fresh session, even where this notebook has one"),
+    Option("cwd", Kind.TEXT, "the folder there that cells start in", "DIR"),
+    Option("env", Kind.PAIRS, "set an environment variable there; may be given again", "K=V"),
+    Option("python", Kind.TEXT, "the Python there that runs the cells", "PATH"),
+    Option("keep", Kind.DURATION, "how long the session outlives the connection: 30m, 2h, 1d, 0", "TIME"),
+    Option("name", Kind.TEXT, "what %sessions calls the session; without it, the notebook's name", "NAME"),
+    Option("registry", Kind.TEXT, "for service:NAME: the registry to ask, host or host:port", "HOST"),
+    spellings=("$", "%"),
+    examples=('$connect("192.168.43.44")', "%connect pi:18812 --cwd /srv/data --env LANG=C.UTF-8 --keep 2h"),
+)
+async def connect(
+    context: CommandContext,
+    address: str,
+    *,
+    new: bool,
+    registry: str | None,
+    keep: float | None,
+    **options: str | dict[str, str] | None,
+) -> Connected:
     """Run what follows on that machine."""
-    config = kernel.session_config()
-    for name in ("cwd", "python", "keep", "env", "name"):
-        if arguments.get(name) not in (None, "", {}):
-            config[name] = arguments[name]
-    config["kept"] = config["kept"] or arguments["keep"] is not None
-    where, new, registry = arguments["address"], arguments["new"], arguments["registry"]
-    line = await kernel.whereabouts.connect(where, config, new=new, registry=registry)
-    machine = kernel.machines.current
-    dangers = kernel.machines.dangers(machine) if machine and arguments["keep"] else []
-    return kernel.said("\n".join([line, *dangers]), cell)
+    changes: dict[str, object] = {name: value for name, value in options.items() if value}
+    if keep is not None:
+        changes.update(keep=keep, kept=True)
+    connected = await context.sessions.connect(address, changes, new=new, registry=registry)
+    if keep:
+        connected = connected._replace(warnings=(*connected.warnings, *connected.session.warnings))
+    return connected
 
 
-async def disconnect(kernel: RpycKernel, arguments: dict[str, Any], cell: Cell) -> dict[str, Any]:
+add(
+    CommandSpec(
+        "exec",
+        ("$",),
+        "Runs code here, in the local IPython, which sees none of the other machine's variables.",
+        (Positional("code", "the code, in quotes; three quotes on each side let it span lines"),),
+        examples=('$exec("import os; print(os.getcwd())")',),
+        local_code=True,
+    )
+)
+add(
+    CommandSpec(
+        "local",
+        ("%%",),
+        "Runs the whole cell here, in the local IPython, which sees none of the other machine's variables.",
+        examples=("%%local",),
+        local_code=True,
+    )
+)
+
+
+@command(
+    "disconnect",
+    "Leaves the machine. The session there goes on for as long as it is kept.",
+    Option("end", Kind.FLAG, "end the session there too, with its variables"),
+    examples=("%disconnect --end",),
+)
+async def disconnect(context: CommandContext, *, end: bool) -> Disconnected:
     """Leave the machine."""
-    line = await kernel.blocking(lambda _cancel: kernel.machines.disconnect(end=arguments["end"]))
-    kernel.memory.name("", {})
-    return kernel.said(line, cell)
+    return await context.sessions.disconnect(end=end)
 
 
-async def hosts(kernel: RpycKernel, _arguments: dict[str, Any], cell: Cell) -> dict[str, Any]:
+@command("hosts", "Lists the machines that this notebook knows.", examples=("%hosts",))
+async def hosts(context: CommandContext) -> Hosts:
     """List the machines of this notebook."""
-    return kernel.said(kernel.machines.hosts(), cell)
-
-
-DOINGS = {"connect": connect, "disconnect": disconnect, "hosts": hosts}
+    return context.sessions.hosts()

@@ -1,43 +1,65 @@
-"""What the commands of `commands.COMMANDS` do, a family in a file."""
+"""Registers commands, each with its handler, and runs them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from rpyc_kernel.errors import CommandError
-from rpyc_kernel.kernel.cell import Cell
-from rpyc_kernel.kernel.commands import connect, discover, sessions
-from rpyc_kernel.kernel.commands.spec import COMMANDS, CommandSpec, command_help
+from rpyc_kernel.kernel.commands.spec import COMMANDS, CommandSpec, Option, Positional, Spelling, command_help
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from rpyc_kernel.kernel.commands.context import CommandContext
     from rpyc_kernel.kernel.commands.route import Command
-    from rpyc_kernel.kernel.kernel import RpycKernel
 
-    Doing = Callable[[RpycKernel, dict[str, Any], Cell], Awaitable[dict[str, Any]]]
-
-DOINGS: dict[str, Doing] = {**connect.DOINGS, **discover.DOINGS, **sessions.DOINGS}
-"""By a command's name: does it, and returns the content of the reply of that part of the cell."""
+Handler = TypeVar("Handler", bound="Callable[..., Awaitable[object]]")
 
 
-def add(spec: CommandSpec, doing: Doing) -> None:
-    """Give the notebooks of a kernel of one's own a command more. Raises ValueError where it can't have that name.
+def command(
+    name: str,
+    summary: str,
+    *parameters: Positional | Option,
+    spellings: tuple[Spelling, ...] = ("%",),
+    examples: tuple[str, ...] = (),
+) -> Callable[[Handler], Handler]:
+    """Make a coroutine function the handler of a command of that name. To be used before the kernel starts.
 
-    To be called before the kernel starts. *doing* gets the kernel, the arguments (see `commands.Arguments`) and the
-    cell, and returns the content of the reply, as ``kernel.said(text, cell)`` and ``kernel.run_there(code, cell)`` do.
-    What it raises as a RpycKernelError is shown to the user as one sentence.
+    The handler gets a `CommandContext`, and each parameter by its name: a `Positional` as text, None where it isn't
+    typed, or a list with ``many``; an `Option` as its `Kind` says. It returns None, or a text that is printed, or
+    what ``context.run_there`` has returned. What it raises as a RpycKernelError is shown to the user as one sentence,
+    and the cell ends there.
+
+    Args:
+        name: The name, without a prefix.
+        summary: A sentence for the help.
+        parameters: The arguments and options, in the order of the help.
+        spellings: The prefixes with which it is written: ``%`` as a magic, ``$`` as a call, ``%%`` with a cell.
+        examples: Lines for the help.
+
+    Raises:
+        ValueError: A command cannot have that name.
     """
+
+    def register(handler: Handler) -> Handler:
+        positionals = tuple(each for each in parameters if isinstance(each, Positional))
+        options = tuple(each for each in parameters if isinstance(each, Option))
+        add(CommandSpec(name, spellings, summary, positionals, options, examples, handler=handler))
+        return handler
+
+    return register
+
+
+def add(spec: CommandSpec) -> None:
+    """Add a command to the table. Raises ValueError where it can't have that name."""
     if not spec.name.isidentifier() or spec.name == "help" or spec.name in COMMANDS:
         raise ValueError(f"a command cannot have the name {spec.name!r}: it is taken, or no name")
-    COMMANDS[spec.name], DOINGS[spec.name] = spec, doing
+    COMMANDS[spec.name] = spec
 
 
-async def run(kernel: RpycKernel, step: Command, cell: Cell) -> dict[str, Any]:
-    """Do what a command says. Raises a RpycKernelError."""
+async def run(step: Command, context: CommandContext) -> dict[str, Any]:
+    """Do what a command says; return the content of the reply of that part of the cell. Raises a RpycKernelError."""
     if step.name == "help":
-        return kernel.said(command_help(step.arguments["command"]), cell)
-    doing = DOINGS.get(step.name)
-    if doing is None:
-        raise CommandError(f"{step.source} is not known.")
-    return await doing(kernel, step.arguments, cell)
+        return context.reply(command_help(step.arguments["command"]))
+    handler = COMMANDS[step.name].handler
+    assert handler is not None  # `route` has made a `Local` step of what has none
+    return context.reply(await handler(context, **step.arguments))

@@ -8,95 +8,94 @@ from typing import TYPE_CHECKING, Any
 from rpyc_kernel._version import __version__
 from rpyc_kernel.agent.wire import Message
 from rpyc_kernel.errors import CommandError, SessionVersionError
+from rpyc_kernel.kernel.commands.registry import command
+from rpyc_kernel.kernel.commands.spec import Kind, Option, Positional
 from rpyc_kernel.kernel.jupyter.publisher import SHOWN
+from rpyc_kernel.kernel.outcomes import Attached, AttachedAlready, Ended, Listing, Pinged, Replayed, Restarted
 from rpyc_kernel.link import listing
 from rpyc_kernel.link.protocol import LinkStatus
-from rpyc_kernel.transport.discovery.registry import service_name
 from rpyc_kernel.transport.plain import plain
 
 if TYPE_CHECKING:
     import threading
 
-    from rpyc_kernel.kernel.cell import Cell
-    from rpyc_kernel.kernel.kernel import RpycKernel
-    from rpyc_kernel.kernel.sessions.session import Machine
+    from rpyc_kernel.kernel.commands.context import CommandContext
+    from rpyc_kernel.kernel.sessions.session import RemoteSession
 
-REPLAYED = 1  # cells, where no number is given: the last one
-PAGE = 256 << 10  # bytes of one answer
-LOOK = 0.01  # seconds between two looks at whether the old Python has ended
-RESTART_TIMEOUT = 30.0  # seconds; it gets ten, and what it prints may travel slowly
+REPLAYED_CELLS = 1  # where no number is given: the last one
+PAGE_BYTES = 256 << 10  # of one answer
 
 
-async def sessions(kernel: RpycKernel, arguments: dict[str, Any], cell: Cell) -> dict[str, Any]:
+@command(
+    "sessions",
+    "Lists the sessions that run on a machine, or ends one.",
+    Positional("address", "which machine; without it, the one where cells run", required=False),
+    Option("end", Kind.TEXT, "end that session: its name, its id or the beginning of it", "NAME"),
+    examples=("%sessions", "%sessions pi --end walk"),
+)
+async def sessions(context: CommandContext, address: str | None, *, end: str | None) -> Listing | Ended:
     """List the sessions on a machine, or end one."""
-    where = await _where(kernel, arguments["address"], "%sessions")
-    found = await kernel.blocking(
-        lambda cancel: listing.sessions(kernel.machines.address_of(where, cancel), cancel=cancel)
-    )
-    if not arguments["end"]:
-        return kernel.said(listing.table(found, kernel.machines.sessions), cell)
-    entry = listing.choose(found, arguments["end"])
-    await kernel.blocking(lambda cancel: listing.end(kernel.machines.address_of(where, cancel), entry, cancel=cancel))
-    return kernel.said(f"The session {entry.name} on {where} has ended.", cell)
+    found = await context.sessions.list(address, "%sessions")
+    if not end:
+        return found
+    entry = listing.choose(found.entries, end)
+    await context.sessions.end(found.where, entry)
+    return Ended(entry.name, found.where)
 
 
-async def attach(kernel: RpycKernel, arguments: dict[str, Any], cell: Cell) -> dict[str, Any]:
+@command(
+    "attach",
+    "Takes over a session that runs on a machine, and shows what it gave out meanwhile.",
+    Positional("name", "the session's name, its id or the beginning of it"),
+    Positional("address", "which machine; without it, the one where cells run", required=False),
+    examples=("%attach walk", "%attach walk pi"),
+)
+async def attach(context: CommandContext, name: str, address: str | None) -> AttachedAlready | dict[str, Any]:
     """Take over a session, and show what it gave out meanwhile."""
-    where = await _where(kernel, arguments["address"], "%attach NAME")
-    found = await kernel.blocking(
-        lambda cancel: listing.sessions(kernel.machines.address_of(where, cancel), cancel=cancel)
-    )
-    entry = listing.choose(found, arguments["name"])
-    if entry.session in kernel.machines.sessions and (machine := kernel.machines.current):
-        if machine.link.session == entry.session:
-            return kernel.said(f"This notebook has the session {entry.name} already.", cell)
+    where, entries, ours = await context.sessions.list(address, "%attach NAME")
+    entry = listing.choose(entries, name)
+    current = context.sessions.current
+    if current is not None and current.id == entry.session and entry.session in ours:
+        return AttachedAlready(entry.name)
     if entry.newer:
         raise SessionVersionError(where, entry.agent, __version__)
-    machine = await kernel.blocking(lambda cancel: kernel.machines.attach(where, entry, cell.msg_id, cancel))
-    kernel.say(f"Attached to {entry.name} on {machine.describe()}{_how_it_is(entry)}", cell)
-    machine.announced.set()
-    return await kernel.whereabouts.attach(where, kernel.session_config(), machine, cell)
+    session = await context.sessions.attach(where, entry, context.cell)
+    context.show(Attached(session, entry))
+    return await context.sessions.catch_up(session, context.cell)
 
 
-def _how_it_is(entry: listing.SessionEntry) -> str:
-    parts = []
-    if entry.held:
-        parts.append(f"taken over from {entry.holder or 'another notebook'}")
-    if entry.unread:
-        parts.append("what nobody has seen yet follows")
-    if entry.busy:
-        parts.append("a cell runs there: this one goes on until it has ended")
-    return " (" + "; ".join(parts) + ")" if parts else ""
-
-
-async def replay(kernel: RpycKernel, arguments: dict[str, Any], cell: Cell) -> dict[str, Any]:
+@command(
+    "replay",
+    "Shows again what the last cell gave out, or the cell with that number.",
+    Positional("cell", "the number of the cell", required=False),
+    examples=("%replay", "%replay 7"),
+)
+async def replay(context: CommandContext, cell: str | None) -> Replayed:
     """Show again what cells have given out."""
-    machine = await _connected(kernel, cell)
-    number = arguments["cell"]
-    wanted: dict[str, Any] = {"cells": REPLAYED}
-    if number is not None:
-        if not (number.isascii() and number.isdigit()):
-            raise CommandError(f"%replay takes the number of a cell, like %replay 7, not {plain(number)}.")
-        wanted = {"cell": int(number)}
-    found, shown = await kernel.blocking(lambda cancel: _replay(kernel, machine, wanted, cell, cancel))
+    session = await _connected(context)
+    wanted: dict[str, Any] = {"cells": REPLAYED_CELLS}
+    if cell is not None:
+        if not (cell.isascii() and cell.isdigit()):
+            raise CommandError(f"%replay takes the number of a cell, like %replay 7, not {plain(cell)}.")
+        wanted = {"cell": int(cell)}
+    found, shown = await context.blocking(lambda cancel: _replay(context, session, wanted, cancel))
     if not found:
-        which = f"cell {number}" if number is not None else "any cell"
-        raise CommandError(f"What {which} gave out is not kept on {machine.name} any more, or it never ran there.")
-    return kernel.said("It gave out nothing.", cell) if not shown else kernel.said("", cell)
+        which = f"cell {cell}" if cell is not None else "any cell"
+        raise CommandError(f"What {which} gave out is not kept on {session.name} any more, or it never ran there.")
+    return Replayed(shown)
 
 
 def _replay(
-    kernel: RpycKernel, machine: Machine, wanted: dict[str, Any], cell: Cell, cancel: threading.Event
+    context: CommandContext, session: RemoteSession, wanted: dict[str, Any], cancel: threading.Event
 ) -> tuple[bool, int]:
-    """Page by page; whether there was such a cell, and how many messages were shown."""
+    """Show it page by page; return whether there was such a cell, and how many messages were shown."""
     place, shown = 0, 0
     while True:
-        request = {**wanted, "from": place, "max_bytes": PAGE}
-        answer, packets = machine.link.ask("replay", request)
+        answer, packets = session.ask("replay", {**wanted, "from": place, "max_bytes": PAGE_BYTES})
         for message in map(Message.decode, packets):
-            message.parent = cell.msg_id
+            message.parent = context.cell.msg_id
             if message.type in SHOWN and not cancel.is_set():
-                kernel.publisher.publish(message, cancel, backlog=True)
+                context.output.publish(message, cancel, backlog=True)
                 shown += 1
         following = answer.get("next")
         if cancel.is_set() or not isinstance(following, int) or following <= place:
@@ -104,60 +103,37 @@ def _replay(
         place = following
 
 
-async def ping(kernel: RpycKernel, _arguments: dict[str, Any], cell: Cell) -> dict[str, Any]:
-    """How the link, the machine and the session are."""
-    machine = await _connected(kernel, cell)
+@command(
+    "ping",
+    "Tells the round trip to the machine, its load, and the age of the session.",
+    examples=("%ping",),
+)
+async def ping(context: CommandContext) -> Pinged:
+    """Tell how the link, the machine and the session are."""
+    session = await _connected(context)
     started = time.perf_counter()
-    status, _buffers = await kernel.blocking(lambda _cancel: machine.link.ask("status", {}))
-    trip = time.perf_counter() - started
-    entry = listing.read({**status, "session": machine.link.session, "name": machine.title})
+    status, _packets = await context.blocking(lambda _cancel: session.ask("status", {}))
+    seconds = time.perf_counter() - started
+    entry = listing.read({**status, "session": session.id, "name": session.title})
     assert entry is not None
-    load = "load not known" if entry.load is None else "load " + " ".join(f"{number:.2f}" for number in entry.load)
-    age = "" if entry.age is None else f", {listing.duration(entry.age)} old"
-    return kernel.said(f"{machine.name}: round trip {trip * 1000:.1f} ms, {load}, session {entry.name}{age}", cell)
+    return Pinged(session.name, seconds, entry)
 
 
-async def restart(kernel: RpycKernel, _arguments: dict[str, Any], cell: Cell) -> dict[str, Any]:
+@command(
+    "restart",
+    "Ends the Python on the other machine, whatever it does, and starts a fresh one. Beside a cell too.",
+    examples=("%restart",),
+)
+async def restart(context: CommandContext) -> Restarted:
     """End the Python there, whatever it does, and go on with a fresh one on the same connection."""
-    machine = await _connected(kernel, cell)
-    before = machine.channels.python
-    machine.restarting = cell.msg_id
-    try:
-        ended = await kernel.blocking(lambda cancel: _restart(machine, cancel))
-    finally:
-        machine.restarting = ""
-    if not ended:
-        raise CommandError(f"The Python on {machine.name} is still ending. %restart again ends it at once.")
-    machine.channels.restarted(before)
-    return kernel.said(f"A fresh Python runs on {machine.name}; the variables of the one before are gone.", cell)
+    session = await _connected(context)
+    if not await context.blocking(lambda cancel: session.restart(context.cell.msg_id, cancel)):
+        raise CommandError(f"The Python on {session.name} is still ending. %restart again ends it at once.")
+    return Restarted(session.name)
 
 
-def _restart(machine: Machine, cancel: threading.Event) -> bool:
-    """Restart the Python there, and wait until the old one has ended: it has some seconds for that. Returns whether."""
-    before, deadline = machine.exits.restarts, time.monotonic() + RESTART_TIMEOUT
-    machine.link.ask("restart", {})
-    while machine.exits.restarts == before and time.monotonic() < deadline and not cancel.wait(LOOK):
-        if machine.link.status is LinkStatus.CLOSED and machine.link.error:
-            raise machine.link.error
-    return machine.exits.restarts != before
-
-
-async def _where(kernel: RpycKernel, address: str | None, shown: str) -> str:
-    """The machine that is meant: the one that was named in the command, else the notebook's."""
-    current = kernel.machines.current
-    known = kernel.memory.known.address or kernel.address
-    where = address or (current.name if current is not None else known)
-    if not where:
-        raise CommandError(f"Not connected. Say which machine is meant: {shown} ADDRESS")
-    name = service_name(where)
-    return where if name is None else (await kernel.whereabouts.servers(name))[0]
-
-
-async def _connected(kernel: RpycKernel, cell: Cell) -> Machine:
-    machine = await kernel.whereabouts.reach(cell)
-    if machine.link.status is LinkStatus.LOST:
-        await kernel.blocking(machine.link.wait_up)
-    return machine
-
-
-DOINGS = {"sessions": sessions, "attach": attach, "replay": replay, "ping": ping, "restart": restart}
+async def _connected(context: CommandContext) -> RemoteSession:
+    session = await context.sessions.resolve(context.cell)
+    if session.status is LinkStatus.LOST:
+        await context.blocking(session.wait_up)
+    return session

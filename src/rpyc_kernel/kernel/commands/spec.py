@@ -1,22 +1,21 @@
-"""The commands of our own that a cell may begin with: one table, both spellings.
+"""How the commands of our own are described, with which a cell may begin, and the texts of their help.
 
 A command is written as a magic, ``%connect pi --new``, or as the old kernel's call, ``$connect("pi", new=True)``.
-`COMMANDS` describes each once; parsing (`parse`), completion and help text follow from the entry, so that a new
-command is one new entry, and one in `registry` for what it does.
+`COMMANDS` has each once; parsing (`parse`), completion and help follow from its entry. `registry.command` adds one.
 
 Where in a cell a command may stand is `route`'s affair. Whether an address makes sense is `transport.address`'s.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from enum import Enum
 from typing import Any, Literal, NamedTuple
 
-from ...errors import CommandError
+from rpyc_kernel.errors import CommandError
 
 Arguments = dict[str, Any]
-"""What a command was given: every positional and option of its entry by name, with its default where not typed."""
+"""What a command was given: each positional and option of its entry by name, with its default where not typed."""
 
 Spelling = Literal["$", "%", "%%"]
 
@@ -53,9 +52,13 @@ class Option(NamedTuple):
 
 
 class CommandSpec(NamedTuple):
-    """One command. `local_code`: what it holds is code for the local IPython, and becomes a `routing.Local` step.
+    """One command.
 
     A ``%%`` spelling takes the rest of its cell; unless it is `local_code` the text is in `Arguments` as ``"code"``.
+
+    Attributes:
+        local_code: What the command holds is code for the local IPython, and becomes a `route.Local` step.
+        handler: What does it, called with a `CommandContext` and its `Arguments`; None only for `local_code`.
     """
 
     name: str
@@ -65,103 +68,11 @@ class CommandSpec(NamedTuple):
     options: tuple[Option, ...] = ()
     examples: tuple[str, ...] = ()
     local_code: bool = False
+    handler: Callable[..., Awaitable[object]] | None = None
 
 
-COMMANDS: dict[str, CommandSpec] = {
-    spec.name: spec
-    for spec in (
-        CommandSpec(
-            "connect",
-            ("$", "%"),
-            "Runs the lines below it, and the cells after, on another machine's Python. To where the notebook already "
-            "is, it keeps the session.",
-            (
-                Positional(
-                    "address",
-                    "host, host:port, rpyc:// or unix:// address, local:, or service:NAME",
-                ),
-            ),
-            (
-                Option("new", Kind.FLAG, "begin a fresh session, even where this notebook has one"),
-                Option("cwd", Kind.TEXT, "the folder there that cells start in", "DIR"),
-                Option("env", Kind.PAIRS, "set an environment variable there; may be given again", "K=V"),
-                Option("python", Kind.TEXT, "the Python there that runs the cells", "PATH"),
-                Option("keep", Kind.DURATION, "how long the session outlives the connection: 30m, 2h, 1d, 0", "TIME"),
-                Option("name", Kind.TEXT, "what %sessions calls the session; without it, the notebook's name", "NAME"),
-                Option("registry", Kind.TEXT, "for service:NAME: the registry to ask, host or host:port", "HOST"),
-            ),
-            ('$connect("192.168.43.44")', "%connect pi:18812 --cwd /srv/data --env LANG=C.UTF-8 --keep 2h"),
-        ),
-        CommandSpec(
-            "exec",
-            ("$",),
-            "Runs code here, in the local IPython, which sees none of the other machine's variables.",
-            (Positional("code", "the code, in quotes; three quotes on each side let it span lines"),),
-            examples=('$exec("import os; print(os.getcwd())")',),
-            local_code=True,
-        ),
-        CommandSpec(
-            "local",
-            ("%%",),
-            "Runs the whole cell here, in the local IPython, which sees none of the other machine's variables.",
-            examples=("%%local",),
-            local_code=True,
-        ),
-        CommandSpec(
-            "disconnect",
-            ("%", "$"),
-            "Leaves the machine. The session there goes on for as long as it is kept.",
-            options=(Option("end", Kind.FLAG, "end the session there too, with its variables"),),
-            examples=("%disconnect --end",),
-        ),
-        CommandSpec(
-            "discover",
-            ("%", "$"),
-            "Lists the servers that an RPyC registry knows: those of one service, or of all where it tells.",
-            (Positional("name", "the service, in any case, like SLAVE; without it, all of them", required=False),),
-            (Option("registry", Kind.TEXT, "the registry to ask; without it, this network and this machine", "HOST"),),
-            examples=("%discover SLAVE", "%discover --registry pi"),
-        ),
-        CommandSpec("hosts", ("%", "$"), "Lists the machines that this notebook knows.", examples=("%hosts",)),
-        CommandSpec(
-            "sessions",
-            ("%", "$"),
-            "Lists the sessions that run on a machine, or ends one.",
-            (Positional("address", "which machine; without it, the one where cells run", required=False),),
-            (Option("end", Kind.TEXT, "end that session: its name, its id or the beginning of it", "NAME"),),
-            examples=("%sessions", "%sessions pi --end walk"),
-        ),
-        CommandSpec(
-            "attach",
-            ("%", "$"),
-            "Takes over a session that runs on a machine, and shows what it gave out meanwhile.",
-            (
-                Positional("name", "the session's name, its id or the beginning of it"),
-                Positional("address", "which machine; without it, the one where cells run", required=False),
-            ),
-            examples=("%attach walk", "%attach walk pi"),
-        ),
-        CommandSpec(
-            "replay",
-            ("%", "$"),
-            "Shows again what the last cell gave out, or the cell with that number.",
-            (Positional("cell", "the number of the cell", required=False),),
-            examples=("%replay", "%replay 7"),
-        ),
-        CommandSpec(
-            "ping",
-            ("%", "$"),
-            "Tells the round trip to the machine, its load, and the age of the session.",
-            examples=("%ping",),
-        ),
-        CommandSpec(
-            "restart",
-            ("%", "$"),
-            "Ends the Python on the other machine, whatever it does, and starts a fresh one. Beside a cell too.",
-            examples=("%restart",),
-        ),
-    )
-}
+COMMANDS: dict[str, CommandSpec] = {}
+"""All commands by their names, in the order in which they were registered."""
 
 
 # ---- what a user reads

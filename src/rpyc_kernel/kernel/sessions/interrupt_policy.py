@@ -7,75 +7,89 @@ Where a second press doesn't end a cell soon, the cell names the way out.
 
 from __future__ import annotations
 
-import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.errors import CommandError, WaitingStoppedError, WithdrawnError
+from rpyc_kernel.kernel.loop_only import loop_only
 from rpyc_kernel.link.protocol import LinkStatus
 
 if TYPE_CHECKING:
-    from rpyc_kernel.kernel.sessions.requests import Exchange
-    from rpyc_kernel.kernel.sessions.session import Machine
+    import asyncio
+    from collections.abc import Callable
 
-SOON = 3.0  # seconds between two presses of somebody who sees that nothing happens
-SAME = 0.1  # seconds between two that are one: a front end may send both an interrupt and a signal
-GRACE = 5.0  # seconds that a cell that was stopped waits for the link
-PATIENCE = 2.0  # seconds that a cell has to end after a second press
+    from rpyc_kernel.kernel.sessions.running_cells import RunningCells
+    from rpyc_kernel.kernel.sessions.session import RemoteSession
+
+SECOND_PRESS_S = 3.0  # between two presses of somebody who sees that nothing happens
+SAME_PRESS_S = 0.1  # between two that are one: a front end may send both an interrupt and a signal
+LINK_GRACE_S = 5.0  # that a cell that was stopped waits for the link
+END_GRACE_S = 2.0  # that a cell has to end after a second press
 
 HINT = (
     "The cell on {name} has been told twice to stop and goes on. %restart, in a cell of its own, ends the Python there "
-    "and keeps the connection; the variables are lost then.\n"
+    "and keeps the connection; the variables are lost then."
 )
 KEPT = "link to {name} lost, reconnecting… The cell is stopped when it is back; press stop again to wait no longer."
 
 
-class Presses:
-    """Counts the presses for each request. In the event loop."""
+class InterruptPolicy:
+    """Counts the presses for each request, and decides what each of them does."""
 
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
+    def __init__(self, cells: RunningCells) -> None:
+        self._cells = cells
         self._last: tuple[list[str], float] = [""], 0.0  # whose, with what waited behind it, and when
         self._hinted = ""
 
-    def pressed(self, machine: Machine, msg_id: str) -> None:
-        """The stop button was pressed while that request waits for its reply, maybe behind others."""
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The event loop in which it decides."""
+        return self._cells.loop
+
+    def press(self, session: RemoteSession, msg_id: str) -> None:
+        """Take a press of the stop button while that request waits for its reply. Any thread may call it."""
+        if self.loop is not None:
+            self.loop.call_soon_threadsafe(self.pressed, session, msg_id)
+
+    @loop_only
+    def pressed(self, session: RemoteSession, msg_id: str) -> None:
+        """Do what the press means. The request may wait behind others."""
         now = time.monotonic()
-        link, exchange = machine.link, self._exchange
         queue = [msg_id]
-        if link.status is LinkStatus.UP:
-            queue = exchange.queue(machine) or queue
+        if session.status is LinkStatus.UP:
+            queue = session.requests.queue() or queue
             msg_id = queue[0]
         before, then = self._last
-        if msg_id in before and now - then < SAME:
+        if msg_id in before and now - then < SAME_PRESS_S:
             return
         again = before[0] == msg_id
         self._last = queue, now
-        if link.status is LinkStatus.UP:
-            link.interrupt(msg_id)
-            exchange.stop_asking(msg_id)
-            if again and now - then < SOON and self._hinted != msg_id:
+        if session.status is LinkStatus.UP:
+            session.interrupt(msg_id)
+            self._cells.stop_asking(msg_id)
+            if again and now - then < SECOND_PRESS_S and self._hinted != msg_id:
                 self._hinted = msg_id
-                asyncio.get_running_loop().call_later(PATIENCE, self._hint, machine, msg_id)
-        elif link.status is LinkStatus.LOST:
-            if not link.was_tried(msg_id):
-                link.withdraw(msg_id)
-                exchange.fail_one(msg_id, WithdrawnError(link.address))
+                self._later(END_GRACE_S, self._hint, session, msg_id)
+        elif session.status is LinkStatus.LOST:
+            if not session.was_tried(msg_id):
+                session.withdraw(msg_id, WithdrawnError(session.address))
             elif again:
-                self._wait_no_longer(machine, msg_id)
+                self._wait_no_longer(session, msg_id)
             else:
-                link.interrupt(msg_id)
-                exchange.show_link(machine, msg_id, KEPT.format(name=machine.name))
-                asyncio.get_running_loop().call_later(GRACE, self._wait_no_longer, machine, msg_id)
+                session.interrupt(msg_id)
+                session.requests.show_link(msg_id, KEPT.format(name=session.name))
+                self._later(LINK_GRACE_S, self._wait_no_longer, session, msg_id)
         else:
-            exchange.fail(machine, link.error or CommandError(f"The link to {machine.name} is down."))
+            session.requests.fail(session.error or CommandError(f"The link to {session.name} is down."))
 
-    def _hint(self, machine: Machine, msg_id: str) -> None:
-        if self._exchange.waits(msg_id):
-            self._exchange.warn(machine, msg_id, HINT.format(name=machine.name))
+    def _later(self, seconds: float, call: Callable[[RemoteSession, str], None], *args: Any) -> None:
+        assert self.loop is not None
+        self.loop.call_later(seconds, call, *args)
 
-    def _wait_no_longer(self, machine: Machine, msg_id: str) -> None:
-        link = machine.link
-        if link.status is LinkStatus.LOST and self._exchange.waits(msg_id):
-            link.withdraw(msg_id)
-            self._exchange.fail_one(msg_id, WaitingStoppedError(link.address, link.failure))
+    def _hint(self, session: RemoteSession, msg_id: str) -> None:
+        if session.requests.waits(msg_id):
+            session.requests.warn(msg_id, HINT.format(name=session.name))
+
+    def _wait_no_longer(self, session: RemoteSession, msg_id: str) -> None:
+        if session.status is LinkStatus.LOST and session.requests.waits(msg_id):
+            session.withdraw(msg_id, WaitingStoppedError(session.address, session.failure))

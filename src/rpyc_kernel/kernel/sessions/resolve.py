@@ -1,4 +1,4 @@
-"""Where a cell runs: on the machine that the notebook has named, found again, waited for, or the default."""
+"""In which session a cell runs: the one that the notebook has named, found again, waited for, or the default."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.errors import (
@@ -18,181 +19,262 @@ from rpyc_kernel.errors import (
     SessionError,
 )
 from rpyc_kernel.kernel.cell import NOTHING, Cell
+from rpyc_kernel.kernel.outcomes import Connected, Disconnected, Hosts, Listing, Service
+from rpyc_kernel.link import listing
 from rpyc_kernel.link.backoff import delays
-from rpyc_kernel.link.protocol import LinkStatus
 from rpyc_kernel.transport.address import Address
 from rpyc_kernel.transport.discovery.registry import SCHEME, find, service_name
 
 if TYPE_CHECKING:
-    from rpyc_kernel.kernel.kernel import RpycKernel
-    from rpyc_kernel.kernel.sessions.session import Machine
+    from rpyc_kernel.kernel.ports import Blocking, Notebook, Output
+    from rpyc_kernel.kernel.sessions.interrupt_policy import InterruptPolicy
+    from rpyc_kernel.kernel.sessions.registry import SessionRegistry
+    from rpyc_kernel.kernel.sessions.session import RemoteSession
+    from rpyc_kernel.kernel.sessions.state_file import StateFile
 
-PATIENCE = 1.5  # heartbeats that a cell of a restarted kernel waits for its machine
-LOOK = 0.02  # seconds between two looks at whether a backlog was shown
-MAX_COUNT = 10**9
+PATIENCE_HEARTBEATS = 1.5  # that a cell of a restarted kernel waits for its machine
+POLL_INTERVAL_S = 0.02
 
 log = logging.getLogger(__name__)
 
 
-class Whereabouts:
-    """Decides for a kernel which machine its cells run on, and remembers that for the kernel that comes after it."""
+class Resolver:
+    """Decides in which session cells run, and has that remembered for the kernel that comes after this one.
 
-    def __init__(self, kernel: RpycKernel) -> None:
-        self._kernel = kernel
-        self._machines = kernel.machines
-        self._memory = kernel.memory
+    It is the `SessionSource` of commands.
+    """
 
-    async def reach(self, cell: Cell) -> Machine:
-        """The machine where the cell runs. Where its link is down, the cell waits for it like one that runs there."""
-        machine = self._machines.current
-        if machine is None:
+    def __init__(
+        self,
+        registry: SessionRegistry,
+        state: StateFile,
+        notebook: Notebook,
+        blocking: Blocking,
+        output: Output,
+        interrupts: InterruptPolicy,
+    ) -> None:
+        self._registry = registry
+        self._state = state
+        self._notebook = notebook
+        self._blocking = blocking
+        self._output = output
+        self._interrupts = interrupts
+
+    # --- where cells run
+
+    @property
+    def current(self) -> RemoteSession | None:
+        """The session in which cells run, None while there is none."""
+        return self._registry.current
+
+    async def resolve(self, cell: Cell) -> RemoteSession:
+        """Return the session in which *cell* runs. Where its link is down, the cell waits like one that runs there.
+
+        Raises:
+            RpycKernelError: There is none, and none can be opened.
+        """
+        session = self._registry.current
+        if session is None:
             return await self._reach_known(cell)
-        if machine.link.status is LinkStatus.CLOSED:
-            error = machine.link.error
-            raise error or CommandError(f'The session is closed. $connect("{machine.name}") starts another.')
-        machine.link.hurry()
-        return machine
+        if session.closed:
+            raise session.error or CommandError(f'The session is closed. $connect("{session.name}") starts another.')
+        session.hurry()
+        return session
 
     async def connect(
-        self, address: str, config: dict[str, Any], *, new: bool = False, registry: str | None = None
-    ) -> str:
-        """Name a machine; from here on cells run there or nowhere, after a restart too. Returns the line that says so.
+        self, address: str, changes: dict[str, Any], *, new: bool = False, registry: str | None = None
+    ) -> Connected:
+        """Name a machine; from here on cells run there or nowhere, after a restart too.
 
-        Where that fails, they stay with the machine that was named before, if there is one. *registry*: who is asked
-        for the address of ``service:NAME``.
+        Where that fails, they stay with the machine that was named before, if there is one.
+
+        Args:
+            address: The address, or ``service:NAME``.
+            changes: What is to be otherwise than the kernel's options say of sessions.
+            new: Begin a fresh session, even where the notebook has one.
+            registry: Who is asked for the address of ``service:NAME``.
+
+        Raises:
+            RpycKernelError: It can't be connected to.
         """
+        config = {**self._notebook.session_config(), **changes}
+        if registry and service_name(address) is None:
+            raise CommandError("--registry goes with service:NAME; an address is not looked up in a registry.")
+        return await self._connect(address, config, new=new, registry=registry)
+
+    async def _connect(
+        self, address: str, config: dict[str, Any], *, new: bool = False, registry: str | None = None
+    ) -> Connected:
         if (name := service_name(address)) is not None:
             return await self._connect_service(name, config, new=new, registry=registry)
-        if registry:
-            raise CommandError("--registry goes with service:NAME; an address is not looked up in a registry.")
         checked = str(Address.parse(address))
         self._name_first(checked, config)
-        return await self._connect(checked, config, new=new)
+        return await self._connect_to(checked, config, new=new)
 
     def _name_first(self, address: str, config: dict[str, Any]) -> None:
         """Where no machine was named yet, name this one before it is dialled: cells meant for it must not run here."""
-        if not self._memory.known.address or not self._memory.known.named:
-            self._memory.name(address, config)
-            self._machines.leave_default()
+        if not self._state.known.address or not self._state.known.named:
+            self._state.name(address, config)
+            self._registry.leave_default()
 
-    async def _connect(self, checked: str, config: dict[str, Any], *, new: bool) -> str:
-        line = await self._kernel.blocking(lambda cancel: self._machines.connect(checked, config, cancel, new=new))
-        self._memory.name(checked, config)
-        self._hold()
-        return line
+    async def _connect_to(self, checked: str, config: dict[str, Any], *, new: bool) -> Connected:
+        connected = await self._blocking.blocking(
+            lambda cancel: self._registry.connect(checked, config, cancel, new=new)
+        )
+        self._state.name(checked, config)
+        self._remember()
+        return connected
 
-    async def servers(self, name: str, registry: str | None = None) -> list[str]:
-        """The addresses of a service's servers; first where cells run already. Raises a RpycKernelError."""
-        found = await self._kernel.blocking(lambda cancel: find(SCHEME + name, registry, cancel=cancel))
-        current = self._machines.current
-        return sorted(map(str, found), key=lambda address: current is None or address != current.name)
-
-    async def _connect_service(self, name: str, config: dict[str, Any], *, new: bool, registry: str | None) -> str:
-        """The first server of that service that can be connected to; the notebook remembers that one's address."""
+    async def _connect_service(
+        self, name: str, config: dict[str, Any], *, new: bool, registry: str | None
+    ) -> Connected:
+        """Connect to the first server of that service that answers; the notebook remembers that one's address."""
         # Asked again with the next cell; but not another registry, which may know others by that name.
         self._name_first("" if registry else SCHEME + name, {} if registry else config)
-        addresses = await self.servers(name, registry)
+        addresses = await self._servers(name, registry)
         errors: list[RpycKernelError] = []
         for address in addresses:
             try:
-                line = await self._connect(address, config, new=new)
+                connected = await self._connect_to(address, config, new=new)
             except DialCancelledError:
                 raise
             except (DialError, LinkError) as error:
                 errors.append(error)
-                continue
-            others = len(addresses) - 1
-            rest = "no other is registered" if not others else f"{others} other{'s' * (others > 1)} registered"
-            first, newline, more = line.partition("\n")
-            return f"{first} (service {name} at {address}, {rest}){newline}{more}"
+            else:
+                return connected._replace(service=Service(name, address, len(addresses) - 1))
         raise ServiceDownError(name, errors)
 
-    async def attach(self, address: str, config: dict[str, Any], machine: Machine, cell: Cell) -> dict[str, Any]:
-        """A session was taken over: the notebook is there now. Returns the content of the reply of what ran there."""
-        self._memory.name(address, config)
-        self._hold()
-        return await self._catch_up(machine, cell)
+    async def _servers(self, name: str, registry: str | None = None) -> list[str]:
+        """Return the addresses of a service's servers; first where cells run already. Raises a RpycKernelError."""
+        found = await self._blocking.blocking(lambda cancel: find(SCHEME + name, registry, cancel=cancel))
+        current = self._registry.current
+        return sorted(map(str, found), key=lambda address: current is None or address != current.name)
 
-    def _hold(self) -> Machine:
-        machine = self._machines.current
-        assert machine is not None
-        self._memory.hold(machine.name, machine.link.session)
-        return machine
+    async def disconnect(self, *, end: bool) -> Disconnected:
+        """Leave the machine; no cell runs anywhere until one is named."""
+        left = await self._blocking.blocking(lambda _cancel: self._registry.disconnect(end=end))
+        self._state.name("", {})
+        return left
 
-    async def _reach_known(self, cell: Cell) -> Machine:
-        """What this notebook has named before the kernel was restarted, or the kernel's option, or the default."""
-        known, kernel = self._memory.known, self._kernel
+    def hosts(self) -> Hosts:
+        """Return the machines of this notebook."""
+        return self._registry.hosts()
+
+    def _remember(self) -> RemoteSession:
+        session = self._registry.current
+        assert session is not None
+        self._state.hold(session.name, session.id)
+        return session
+
+    # --- sessions that run already
+
+    async def list(self, address: str | None, usage: str) -> Listing:
+        """List the sessions on a machine.
+
+        Args:
+            address: The machine; without it, the one where cells run, or would run.
+            usage: The command, as a user is told to write it with an address.
+
+        Raises:
+            RpycKernelError: It can't be asked.
+        """
+        current, known = self._registry.current, self._state.known.address or self._notebook.address
+        where = address or (current.name if current is not None else known)
+        if not where:
+            raise CommandError(f"Not connected. Say which machine is meant: {usage} ADDRESS")
+        if (name := service_name(where)) is not None:
+            where = (await self._servers(name))[0]
+        entries = await self._blocking.blocking(
+            lambda cancel: listing.sessions(self._registry.address_of(where, cancel), cancel=cancel)
+        )
+        return Listing(where, entries, self._registry.ids)
+
+    async def end(self, where: str, entry: listing.SessionEntry) -> None:
+        """End a session of the machine *where*. Raises a RpycKernelError."""
+        await self._blocking.blocking(
+            lambda cancel: listing.end(self._registry.address_of(where, cancel), entry, cancel=cancel)
+        )
+
+    async def attach(self, where: str, entry: listing.SessionEntry, cell: Cell) -> RemoteSession:
+        """Take over a session of the machine *where*; `catch_up` shows what it gave out. Raises a RpycKernelError."""
+        session = await self._blocking.blocking(lambda cancel: self._registry.attach(where, entry, cell.msg_id, cancel))
+        self._state.name(where, self._notebook.session_config())
+        self._remember()
+        return session
+
+    async def catch_up(self, session: RemoteSession, cell: Cell) -> dict[str, Any]:
+        """Show what a session gave out while nobody was connected, and wait for the cells that run there.
+
+        The session's own count goes on.
+
+        Returns:
+            The content of the reply to the last of these cells.
+        """
+        session.announce()
+        stopped = threading.Event()
+        with self._blocking.stoppable(stopped.set):
+            while session.behind and not stopped.is_set():
+                if session.closed and session.error:
+                    raise session.error
+                await asyncio.sleep(POLL_INTERVAL_S)
+        reply: dict[str, Any] = dict(NOTHING)
+        foreign = session.foreign_cells
+        for msg_id in foreign:
+            with self._blocking.stoppable(partial(self._interrupts.press, session, msg_id)):
+                reply = await session.outcome(msg_id)
+        last = await asyncio.to_thread(session.last_count, now=bool(foreign))
+        if last is not None:
+            self._notebook.count = cell.count = last + 1  # also of what follows in this cell
+        return {**NOTHING, **reply}
+
+    # --- after the kernel was started again
+
+    async def _reach_known(self, cell: Cell) -> RemoteSession:
+        """Go where the kernel before was, else where the kernel's option says, else to the default."""
+        known, config = self._state.known, self._notebook.session_config
         if not (known.session and await self._find_again(cell)):
-            address = known.address if known.named else kernel.address  # one that was not named was the default's
+            address = known.address if known.named else self._notebook.address  # one not named was the default's
             if address:
-                await self._connect_patiently(cell, address, known.config or kernel.session_config())
+                await self._connect_patiently(cell, address, known.config or config())
             elif known.named:
                 raise CommandError('Not connected. $connect("host:port") names the machine on which cells run.')
             else:
-                await kernel.blocking(lambda cancel: self._machines.default(kernel.session_config(), cancel))
-        return self._hold()
+                await self._blocking.blocking(lambda cancel: self._registry.default(config(), cancel))
+        return self._remember()
 
     async def _find_again(self, cell: Cell) -> bool:
-        """After a crash of the kernel, its own session; whether that is still there."""
-        known, kernel = self._memory.known, self._kernel
-        config = known.config or kernel.session_config()
+        """Take up the session of a kernel that has crashed; return whether it is still there."""
+        known = self._state.known
+        config = known.config or self._notebook.session_config()
+        find_again = partial(self._registry.find_again, known.address, config, known.session, cell.msg_id)
         try:
-            machine = await kernel.blocking(
-                lambda cancel: self._machines.find_again(known.address, config, known.session, cell.msg_id, cancel)
-            )
+            session = await self._blocking.blocking(lambda cancel: find_again(cancel, named=known.named))
         except SessionError as error:
-            kernel.say(f"The kernel has ended unexpectedly. {error}", cell, "stderr")
+            self._output.say(f"The kernel has ended unexpectedly. {error}", cell.msg_id, "stderr")
             return False
-        machine.default = not known.named
-        kernel.say(f"The kernel has ended unexpectedly. Its session on {machine.name} was found again.", cell, "stderr")
-        machine.announced.set()
-        await self._catch_up(machine, cell)
+        found = f"The kernel has ended unexpectedly. Its session on {session.name} was found again."
+        self._output.say(found, cell.msg_id, "stderr")
+        await self.catch_up(session, cell)
         return True
-
-    async def _catch_up(self, machine: Machine, cell: Cell) -> dict[str, Any]:
-        """Show what a session gave out while nobody was connected, and wait for the cells that run there.
-
-        Returns the content of the last one's reply. The session's own count goes on.
-        """
-        kernel, link = self._kernel, machine.link
-        reply: dict[str, Any] = dict(NOTHING)
-        stopped = threading.Event()
-        with kernel.stoppable(stopped.set):
-            while link.behind and not stopped.is_set():
-                if link.status is LinkStatus.CLOSED and link.error:
-                    raise link.error
-                await asyncio.sleep(LOOK)
-        foreign = machine.foreign_cells
-        for msg_id in foreign:
-            with kernel.stoppable(lambda msg_id=msg_id: kernel.interrupt_remote(machine, msg_id)):  # type: ignore[misc]
-                reply = await kernel.exchange.outcome(machine, msg_id)
-        last = link.attached.get("execution_count")
-        if foreign:
-            status, _buffers = await asyncio.to_thread(link.ask, "status", {})
-            last = status.get("execution_count")
-        if isinstance(last, int) and 0 <= last < MAX_COUNT:
-            kernel.count = last + 1
-            cell.count = kernel.count  # of what follows in this cell
-        return {**NOTHING, **reply}
 
     async def _connect_patiently(self, cell: Cell, address: str, config: dict[str, Any]) -> None:
         """Connect to the machine of before; if it was unreachable at the kernel's restart, wait for a while."""
-        exchange, lost = self._kernel.exchange, False
-        deadline = time.monotonic() + PATIENCE * self._kernel.heartbeat
+        lost, deadline = False, time.monotonic() + PATIENCE_HEARTBEATS * self._notebook.heartbeat
         for delay in delays():
-            await self._kernel.pause(delay, address)
+            await self._blocking.pause(delay, address)
             try:
-                log.info(await self.connect(address, config))
+                connected = await self._connect(address, config)
             except DialCancelledError:
                 raise
             except (DialError, LinkError):
-                missed = any(pair[0] == address for pair in self._memory.known.missed)
+                missed = any(pair[0] == address for pair in self._state.known.missed)
                 if not missed or time.monotonic() > deadline:
                     raise
                 if not lost:
-                    exchange.lines.show(cell.msg_id, f"link to {address} lost, reconnecting…")
+                    self._output.line(cell.msg_id, f"link to {address} lost, reconnecting…")
                 lost = True
             else:
+                log.info("connected to %s", connected.session.describe())
                 if lost:
-                    exchange.lines.show(cell.msg_id, f"link to {address} was lost, and is back")
+                    self._output.line(cell.msg_id, f"link to {address} was lost, and is back")
                 return

@@ -41,7 +41,7 @@ class Known:
     missed: list[list[str]] = field(default_factory=list)
 
 
-class Memory:
+class StateFile:
     """One small file of mode 0600; without a place for it (*connection_file* is None), nothing outlives the process."""
 
     def __init__(self, connection_file: str | None) -> None:

@@ -1,0 +1,104 @@
+"""The notebook's cells that run, for the sessions in which they run: who asked for each, and whom ``input()`` asks."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Protocol
+
+from rpyc_kernel.kernel.loop_only import loop_only
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rpyc_kernel.agent.wire import Message
+    from rpyc_kernel.kernel.sessions.output import CellOutput
+    from rpyc_kernel.kernel.sessions.session import RemoteSession
+    from rpyc_kernel.link.protocol import LinkStatus
+
+
+class AskFrontEnd(Protocol):
+    """Asks the client *ident* of the request *parent* for a line."""
+
+    async def __call__(self, prompt: str, *, password: bool, parent: dict[str, Any], ident: Any) -> str:
+        """Return the line. To stop asking, the task is cancelled."""
+
+
+class Watcher(Protocol):
+    """Wants to know what happens to sessions."""
+
+    def before(self, message: Message) -> None:
+        """Something has come that is about to be shown. On the link's thread."""
+
+    def changed(self, session: RemoteSession, status: LinkStatus) -> None:
+        """A link has changed. On any thread."""
+
+
+class RunningCells:
+    """The `SessionHost` of a notebook. It lives in the kernel's event loop.
+
+    Attributes:
+        loop: The event loop, set when the kernel starts.
+        output: Where cells show something.
+        watchers: Who is told of messages and of links.
+    """
+
+    loop: asyncio.AbstractEventLoop | None = None
+
+    def __init__(self, output: CellOutput, ask_front_end: AskFrontEnd, arrived_until_now: Callable[[], int]) -> None:
+        self.output = output
+        self.watchers: list[Watcher] = []
+        self.arrived_until_now = arrived_until_now
+        self._ask_front_end = ask_front_end
+        self._clients: dict[str, tuple[dict[str, Any], Any]] = {}  # request and identity of who sent a cell
+        self._asking = asyncio.Lock()
+        self._questions: dict[Any, asyncio.Task[None]] = {}
+
+    @loop_only
+    def begin(self, msg_id: str, parent: dict[str, Any], ident: Any) -> None:
+        """Take note of a cell that begins: its client may be asked for input."""
+        self._clients[msg_id] = (parent, ident)
+
+    @loop_only
+    def end(self, msg_id: str) -> None:
+        """Take note of a cell that has ended: what it asked needs no answer any more."""
+        self._clients.pop(msg_id, None)
+        self.output.forget(msg_id)
+        self.stop_asking(msg_id)
+
+    def runs(self, msg_id: str) -> bool:
+        """Tell whether that cell runs."""
+        return msg_id in self._clients
+
+    @loop_only
+    def stop_asking(self, msg_id: str) -> None:
+        """Wait no longer for answers to a cell that has ended or was interrupted."""
+        for key in [key for key in self._questions if msg_id in key[:2]]:
+            self._questions.pop(key).cancel()
+
+    @loop_only
+    def ask(self, session: RemoteSession, message: Message) -> None:
+        """Have a question of ``input()`` answered by the client whose cell shows it."""
+        serial = message.content.get("serial")
+        key = message.parent, session.shown_by(message.parent), serial if isinstance(serial, int) else None
+        if key not in self._questions:  # it may come twice to whoever takes a session over: with the backlog, and again
+            self._questions[key] = asyncio.get_running_loop().create_task(self._answer(session, message))
+
+    async def _answer(self, session: RemoteSession, message: Message) -> None:
+        client = self._clients.get(session.shown_by(message.parent))
+        if client is None:  # a thread of a cell that has ended
+            session.answer(message, {"error": "its cell has ended, so nobody can be asked"})
+            return
+        prompt, password = str(message.content.get("prompt", "")), bool(message.content.get("password"))
+        async with self._asking:  # one question at a time, since an answer doesn't say which it is for
+            value = await self._ask_front_end(prompt, password=password, parent=client[0], ident=client[1])
+        session.answer(message, {"value": value})
+
+    def before(self, message: Message) -> None:
+        """Tell the watchers of a message that is about to be shown. On the link's thread."""
+        for watcher in self.watchers:
+            watcher.before(message)
+
+    def changed(self, session: RemoteSession, status: LinkStatus) -> None:
+        """Tell the watchers of a link that has changed. On any thread."""
+        for watcher in self.watchers:
+            watcher.changed(session, status)
