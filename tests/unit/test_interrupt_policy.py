@@ -5,10 +5,10 @@ from unittest.mock import create_autospec
 import pytest
 
 from rpyc_kernel.errors import WaitingStoppedError, WithdrawnError
+from rpyc_kernel.kernel.cells import RunningCells
 from rpyc_kernel.kernel.sessions import interrupt_policy
 from rpyc_kernel.kernel.sessions.interrupt_policy import InterruptPolicy
-from rpyc_kernel.kernel.sessions.requests import Requests
-from rpyc_kernel.kernel.sessions.running_cells import RunningCells
+from rpyc_kernel.kernel.sessions.requests import PendingRequests
 from rpyc_kernel.kernel.sessions.session import RemoteSession
 from rpyc_kernel.link.protocol import LinkStatus
 
@@ -31,7 +31,7 @@ class Press:
         self.session = create_autospec(RemoteSession, instance=True)
         self.session.name, self.session.address, self.session.failure, self.session.error = "pi", "pi", "", None
         self.session.was_tried.return_value = True
-        self.requests = self.session.requests = create_autospec(Requests, instance=True)
+        self.requests = self.session.requests = create_autospec(PendingRequests, instance=True)
         self.requests.queue.return_value = []
         self.requests.waits.return_value = True
         self.policy = InterruptPolicy(self.cells)

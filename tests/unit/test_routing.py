@@ -18,7 +18,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 from rpyc_kernel import errors
 from rpyc_kernel.kernel.commands import scan
-from rpyc_kernel.kernel.commands.route import Command, Local, Remote, complete_command, route, strip_commands
+from rpyc_kernel.kernel.commands.route import Command, LocalCode, RemoteCode, complete_command, route, strip_commands
 from rpyc_kernel.kernel.commands.spec import COMMANDS, CommandSpec, Kind, Option, Positional
 
 PI = {
@@ -70,7 +70,7 @@ FOREIGN = [
 
 @pytest.mark.parametrize("cell", FOREIGN)
 def test_everything_else_belongs_to_the_remote(cell):
-    assert route(cell) == [Remote(cell, 1)]
+    assert route(cell) == [RemoteCode(cell, 1)]
     assert strip_commands(cell) == cell
 
 
@@ -79,7 +79,7 @@ def test_everything_else_belongs_to_the_remote(cell):
 def test_text_that_mentions_no_command_is_unchanged(cell):
     assume(not re.search(r"(?:^|[\r\n])\s*\$\w+\s*\(", cell))
     assume(not any(name in cell for name in COMMANDS))
-    assert route(cell) == [Remote(cell, 1)]
+    assert route(cell) == [RemoteCode(cell, 1)]
     assert strip_commands(cell) == cell
 
 
@@ -111,7 +111,7 @@ ELSEWHERE = [
 
 @pytest.mark.parametrize("cell", ELSEWHERE)
 def test_strings_comments_and_continuations_are_left_alone(cell):
-    assert route(cell) == [Remote(cell, 1)]
+    assert route(cell) == [RemoteCode(cell, 1)]
     assert strip_commands(cell) == cell
 
 
@@ -146,7 +146,7 @@ WAYS = [
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
 def test_a_command_and_code(way, newline):
     cell = f"{way}{newline}print(1){newline}print(2)"
-    assert route(cell) == [connect(source=way), Remote(f"#{newline}print(1){newline}print(2)", 2)]
+    assert route(cell) == [connect(source=way), RemoteCode(f"#{newline}print(1){newline}print(2)", 2)]
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -161,8 +161,8 @@ def test_several_commands_comments_and_blank_lines_keep_the_line_numbers():
     cell = '# my board\n\n$connect("pi")\n\n# here:\n$exec("x = 1")\n\nprint(1)\n'
     assert route(cell) == [
         connect(3),
-        Local("#\n\n\n\n\nx = 1", 6),
-        Remote("# my board\n\n\n\n# here:\n\n\nprint(1)\n", 8),
+        LocalCode("#\n\n\n\n\nx = 1", 6),
+        RemoteCode("# my board\n\n\n\n# here:\n\n\nprint(1)\n", 8),
     ]
 
 
@@ -171,7 +171,7 @@ def test_a_command_over_several_lines():
     first, second, remote = route(cell)
     assert first == connect(1, cell[: cell.index("\n%")], new=True)
     assert second == connect(5, "%connect pi \\\n  --new", new=True)
-    assert remote == Remote("#\n\n\n\n\n\nx", 7)
+    assert remote == RemoteCode("#\n\n\n\n\n\nx", 7)
 
 
 @given(
@@ -183,7 +183,7 @@ def test_line_numbers_survive_ipython(top, code):
     assume(any(line.strip() and not line.startswith("#") for line in top))
     cell = "\n".join([*top, code])
     remote = route(cell)[-1]
-    assert isinstance(remote, Remote)
+    assert isinstance(remote, RemoteCode)
     assert remote.code.count("\n") == cell.count("\n")
     lines = TransformerManager().transform_cell(remote.code).splitlines()
     asked = code.splitlines()[0]
@@ -194,7 +194,7 @@ def test_line_numbers_survive_ipython(top, code):
 def test_a_remote_cell_magic_comes_first():
     assert route("# c\n$connect('pi')\n\n%%bash\n%connect pi\nls") == [
         connect(2, "$connect('pi')"),
-        Remote("%%bash\n%connect pi\nls", 4),
+        RemoteCode("%%bash\n%connect pi\nls", 4),
     ]
 
 
@@ -202,38 +202,41 @@ def test_a_remote_cell_magic_comes_first():
 
 
 def test_exec():
-    assert route('$exec("x = 1")') == [Local("x = 1", 1)]
-    assert route('$exec("")') == [Local("", 1)]
-    assert route('$exec("a\\nb")') == [Local("a\nb", 1)]
+    assert route('$exec("x = 1")') == [LocalCode("x = 1", 1)]
+    assert route('$exec("")') == [LocalCode("", 1)]
+    assert route('$exec("a\\nb")') == [LocalCode("a\nb", 1)]
 
 
 def test_exec_over_lines_is_dedented_and_keeps_its_line_numbers():
     cell = 'x = 1\n$exec("""\n    if x:\n        1 / 0\n    """)'.removeprefix("x = 1\n")
-    assert route(cell) == [Local("#\nif x:\n    1 / 0\n", 1)]
-    assert route("\n" + cell) == [Local("#\n\nif x:\n    1 / 0\n", 2)]
-    assert route('$exec(\n\n"""a\nb""")') == [Local("#\n\na\nb", 1)]
+    assert route(cell) == [LocalCode("#\nif x:\n    1 / 0\n", 1)]
+    assert route("\n" + cell) == [LocalCode("#\n\nif x:\n    1 / 0\n", 2)]
+    assert route('$exec(\n\n"""a\nb""")') == [LocalCode("#\n\na\nb", 1)]
 
 
 def test_exec_holding_a_cell_magic():
-    assert route('# c\n$exec("""\n%%time\nx\n""")') == [Local("%%time\nx\n", 2)]
+    assert route('# c\n$exec("""\n%%time\nx\n""")') == [LocalCode("%%time\nx\n", 2)]
 
 
 def test_exec_holding_commands_and_parentheses():
-    assert route("$exec('''\n$connect(\")\")\n)(''')\ny") == [Local('#\n$connect(")")\n)(', 1), Remote("#\n\n\ny", 4)]
+    assert route("$exec('''\n$connect(\")\")\n)(''')\ny") == [
+        LocalCode('#\n$connect(")")\n)(', 1),
+        RemoteCode("#\n\n\ny", 4),
+    ]
 
 
 def test_local():
-    assert route("%%local\n1 / 0") == [Local("#\n1 / 0", 2)]
-    assert route("# c\n\n%%local  # here\r\n1 / 0\r\n") == [Local("# c\n\n\r\n1 / 0\r\n", 4)]
-    assert route("%%local") == [Local("", 1)]
-    assert route("%%local\n%%time\nx") == [Local("%%time\nx", 2)]
-    assert route("$connect('pi')\n%%local\nx") == [connect(source="$connect('pi')"), Local("#\n\nx", 3)]
+    assert route("%%local\n1 / 0") == [LocalCode("#\n1 / 0", 2)]
+    assert route("# c\n\n%%local  # here\r\n1 / 0\r\n") == [LocalCode("# c\n\n\r\n1 / 0\r\n", 4)]
+    assert route("%%local") == [LocalCode("", 1)]
+    assert route("%%local\n%%time\nx") == [LocalCode("%%time\nx", 2)]
+    assert route("$connect('pi')\n%%local\nx") == [connect(source="$connect('pi')"), LocalCode("#\n\nx", 3)]
 
 
 def test_commands_within_local_are_refused_unless_opaque():
     assert "Line 2: %connect stands below other code" in refusal("%%local\n%connect pi")
     assert "Line 3" in refusal("%%local\nx = 1\n$exec('y')")
-    assert route("%%local\n%%bash\n%connect pi") == [Local("%%bash\n%connect pi", 2)]
+    assert route("%%local\n%%bash\n%connect pi") == [LocalCode("%%bash\n%connect pi", 2)]
 
 
 def test_hosts_and_disconnect():
@@ -260,7 +263,7 @@ def test_hosts_and_disconnect():
 )
 def test_help(cell):
     assert route(cell) == [Command("help", {"command": "connect"}, 1, cell)]
-    assert route(cell + "\nx") == [Command("help", {"command": "connect"}, 1, cell), Remote("#\nx", 2)]
+    assert route(cell + "\nx") == [Command("help", {"command": "connect"}, 1, cell), RemoteCode("#\nx", 2)]
 
 
 def test_help_of_local_runs_nothing_of_its_cell():
@@ -362,10 +365,10 @@ def test_any_text_gives_steps_or_a_sentence(cell):
         assert re.match(r"Line [0-9]+: ", str(error))  # noqa: PT017
     else:
         assert steps
-        assert all(isinstance(step, Command | Local) for step in steps[:-1])
+        assert all(isinstance(step, Command | LocalCode) for step in steps[:-1])
         assert all(1 <= step.line <= len(re.findall(r"\r\n|\r|\n", cell)) + 1 for step in steps)
         assert all(step.source in cell for step in steps if isinstance(step, Command))
-        if isinstance(steps[-1], Remote):
+        if isinstance(steps[-1], RemoteCode):
             assert stripped == steps[-1].code
     for cursor in range(len(cell) + 1):
         complete_command(cell, cursor)
@@ -374,7 +377,7 @@ def test_any_text_gives_steps_or_a_sentence(cell):
 def test_a_large_cell_is_read_in_linear_time():
     code = "x = {'a': [1, 2, 3]}  # it's\n" * 30_000
     _, remote = route("$connect('pi')\n" + code)
-    assert remote == Remote("#\n" + code, 2)
+    assert remote == RemoteCode("#\n" + code, 2)
     route("$connect('pi')\n'''" + "\\" * 1_000_000)
     route("x" + "\n" * 1_000_000 + "'%connect'")
 
@@ -479,6 +482,6 @@ def test_a_line_magic_of_the_table(monkeypatch):
     spec = CommandSpec(
         "tick", ("%", "$"), "Times the link.", options=(Option("for", Kind.DURATION, "how long", "TIME"),)
     )
-    assert route("%tick --for 2s") == [Remote("%tick --for 2s", 1)]
+    assert route("%tick --for 2s") == [RemoteCode("%tick --for 2s", 1)]
     monkeypatch.setitem(COMMANDS, "tick", spec)
-    assert route("%tick --for 2s\nx") == [Command("tick", {"for": 2.0}, 1, "%tick --for 2s"), Remote("#\nx", 2)]
+    assert route("%tick --for 2s\nx") == [Command("tick", {"for": 2.0}, 1, "%tick --for 2s"), RemoteCode("#\nx", 2)]

@@ -22,7 +22,7 @@ from rpyc_kernel.errors import (
     WaitingStoppedError,
     WithdrawnError,
 )
-from rpyc_kernel.kernel.cell import NOTHING, Cell
+from rpyc_kernel.kernel.cells import NOTHING, Cell, PublishedOutput, RunningCells
 from rpyc_kernel.kernel.commands import registry, route
 from rpyc_kernel.kernel.commands.context import CommandContext
 from rpyc_kernel.kernel.jupyter import logs, stdin
@@ -30,11 +30,9 @@ from rpyc_kernel.kernel.jupyter.base_kernel import BaseKernel
 from rpyc_kernel.kernel.jupyter.origin import origin
 from rpyc_kernel.kernel.sessions import deferred_end, identity
 from rpyc_kernel.kernel.sessions.interrupt_policy import InterruptPolicy
-from rpyc_kernel.kernel.sessions.output import CellOutput
 from rpyc_kernel.kernel.sessions.registry import SessionRegistry
 from rpyc_kernel.kernel.sessions.remote_variable import RemoteVariable
 from rpyc_kernel.kernel.sessions.resolve import Resolver
-from rpyc_kernel.kernel.sessions.running_cells import RunningCells
 from rpyc_kernel.kernel.sessions.state_file import StateFile
 from rpyc_kernel.link.link import HEARTBEAT
 from rpyc_kernel.link.protocol import LinkStatus
@@ -75,7 +73,7 @@ class RpycKernel(BaseKernel):
         self._lines = 0  # of the history; a session that is taken over may count its cells from anywhere
         self.state = StateFile(getattr(self.parent, "abs_connection_file", None))
         self.publisher = self.make_publisher(paced=self.paced)
-        self.output = CellOutput(self.publisher)
+        self.output = PublishedOutput(self.publisher)
         ask = partial(stdin.ask, self.session, self.stdin_socket)
         self.cells = RunningCells(self.output, ask, self.arrived_until_now)
         registries.named = self.registry or None  # for scripts' `discover` and `service` in local cells too
@@ -83,8 +81,7 @@ class RpycKernel(BaseKernel):
         self.sessions = SessionRegistry(self.cells, self._on_missed, **options)
         self.interrupts = InterruptPolicy(self.cells)
         self.resolver = Resolver(self.sessions, self.state, self, self, self.output, self.interrupts)
-        self.remote_variable = RemoteVariable(self.shell, self.resolver, self, self.output)
-        self.cells.watchers.append(self.remote_variable)
+        self.remote_variable = RemoteVariable(self.shell, self.resolver, self, self.cells)
 
     def start(self) -> None:
         """Start to take requests."""
@@ -178,7 +175,7 @@ class RpycKernel(BaseKernel):
     async def _run_step(self, step: route.Step, cell: Cell) -> dict[str, Any]:
         if isinstance(step, route.Command):
             return await registry.run(step, CommandContext(cell, self.output, self.resolver, self, self.run_there))
-        if isinstance(step, route.Local):
+        if isinstance(step, route.LocalCode):
             return await self._run_locally(step.code, cell)
         if cell.silent and self.sessions.current is None:
             return dict(NOTHING)  # start-up cells of a front end open no connection

@@ -11,16 +11,12 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from rpyc_kernel.agent.wire import Message
-    from rpyc_kernel.kernel.cell import Cell
-    from rpyc_kernel.kernel.outcomes import Connected, Disconnected, Hosts, Listing
-    from rpyc_kernel.kernel.sessions.session import RemoteSession
-    from rpyc_kernel.link.listing import SessionEntry
     from rpyc_kernel.link.protocol import LinkStatus
 
 T = TypeVar("T")
 
 
-class Output(Protocol):
+class CellOutput(Protocol):
     """Shows something in a cell, which its ``msg_id`` names. Any thread may call it."""
 
     def say(self, text: str, msg_id: str, name: str = "stdout") -> None:
@@ -73,6 +69,30 @@ class Notebook(Protocol):
         """Return how a session of this notebook begins, by the options of the kernel."""
 
 
+class HostedSession(Protocol):
+    """A session, as the notebook that has it sees it.
+
+    Attributes:
+        name: The address as the user has written it.
+    """
+
+    name: str
+
+    @property
+    def has_waiting_connection(self) -> bool:
+        """Whether a live connection waits for an answer."""
+
+    @property
+    def foreign_cells(self) -> list[str]:
+        """The cells of other notebooks that had no reply yet when the session was taken over, in their order."""
+
+    def shown_by(self, msg_id: str) -> str:
+        """Return the cell that shows what belongs to a request."""
+
+    def answer(self, question: Message, content: dict[str, Any]) -> None:
+        """Answer an ``input_request``."""
+
+
 class SessionHost(Protocol):
     """What a session needs of the notebook that has it.
 
@@ -83,7 +103,7 @@ class SessionHost(Protocol):
     loop: asyncio.AbstractEventLoop | None
 
     @property
-    def output(self) -> Output:
+    def output(self) -> CellOutput:
         """Where the session shows what comes."""
 
     def runs(self, msg_id: str) -> bool:
@@ -92,49 +112,11 @@ class SessionHost(Protocol):
     def arrived_until_now(self) -> int:
         """Return the number of the last shell message that has come. In the event loop."""
 
-    def ask(self, session: RemoteSession, message: Message) -> None:
+    def ask(self, session: HostedSession, message: Message) -> None:
         """Have a question of ``input()`` answered. In the event loop."""
 
     def before(self, message: Message) -> None:
         """Get ready to show a message that has come. On the link's thread."""
 
-    def changed(self, session: RemoteSession, status: LinkStatus) -> None:
+    def changed(self, session: HostedSession, status: LinkStatus) -> None:
         """Take note of a link that has changed. On any thread."""
-
-
-class CurrentSession(Protocol):
-    """Knows the session in which cells run."""
-
-    @property
-    def current(self) -> RemoteSession | None:
-        """The session in which cells run, None while there is none."""
-
-    async def resolve(self, cell: Cell) -> RemoteSession:
-        """Return the session in which *cell* runs; connect if need be. Raises the RpycKernelError for which not."""
-
-
-class SessionSource(CurrentSession, Protocol):
-    """Connects to machines and lists their sessions, for commands. Each method may raise a RpycKernelError."""
-
-    async def connect(
-        self, address: str, changes: dict[str, Any], *, new: bool = False, registry: str | None = None
-    ) -> Connected:
-        """Have cells run at that address from here on."""
-
-    async def disconnect(self, *, end: bool) -> Disconnected:
-        """Leave the machine, and with *end* end its session."""
-
-    def hosts(self) -> Hosts:
-        """Return the machines of the notebook."""
-
-    async def list(self, address: str | None, usage: str) -> Listing:
-        """List the sessions on a machine. *usage*: how the command is written, for where no machine is known."""
-
-    async def end(self, where: str, entry: SessionEntry) -> None:
-        """End a session of the machine *where*."""
-
-    async def attach(self, where: str, entry: SessionEntry, cell: Cell) -> RemoteSession:
-        """Take over a session of the machine *where*; its output waits for `catch_up`."""
-
-    async def catch_up(self, session: RemoteSession, cell: Cell) -> dict[str, Any]:
-        """Show what a session gave out; return the content of the reply to what ran there."""

@@ -5,16 +5,53 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from rpyc_kernel.kernel.cell import NOTHING, Cell
+from rpyc_kernel.kernel.cells import NOTHING, Cell
 from rpyc_kernel.kernel.commands.sentences import sentence
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-    from rpyc_kernel.kernel.ports import Blocking, Output, SessionSource
+    from rpyc_kernel.kernel.outcomes import Connected, Disconnected, Hosts, Listing
+    from rpyc_kernel.kernel.ports import Blocking, CellOutput
+    from rpyc_kernel.kernel.sessions.session import RemoteSession
+    from rpyc_kernel.link.listing import SessionEntry
 
 T = TypeVar("T")
+
+
+class SessionSource(Protocol):
+    """Finds sessions, connects to them and leaves them. Each method may raise a RpycKernelError."""
+
+    @property
+    def current(self) -> RemoteSession | None:
+        """The session in which cells run, None while there is none."""
+
+    async def resolve(self, cell: Cell) -> RemoteSession:
+        """Return the session in which *cell* runs; connect if need be."""
+
+    async def connect(
+        self, address: str, changes: dict[str, Any], *, new: bool = False, registry: str | None = None
+    ) -> Connected:
+        """Have cells run at that address from here on."""
+
+    async def disconnect(self, *, end: bool) -> Disconnected:
+        """Leave the machine, and with *end* end its session."""
+
+    def hosts(self) -> Hosts:
+        """Return the machines of the notebook."""
+
+    async def list(self, address: str | None, usage: str) -> Listing:
+        """List the sessions on a machine. *usage*: how the command is written, for where no machine is known."""
+
+    async def end(self, where: str, entry: SessionEntry) -> None:
+        """End a session of the machine *where*."""
+
+    async def attach(self, where: str, entry: SessionEntry, cell: Cell) -> RemoteSession:
+        """Take over a session of the machine *where*; its output waits for `catch_up`."""
+
+    async def catch_up(self, session: RemoteSession, cell: Cell) -> dict[str, Any]:
+        """Show what a session gave out; return the content of the reply to what ran there."""
 
 
 class RunCode(Protocol):
@@ -35,7 +72,7 @@ class CommandContext:
     """
 
     cell: Cell
-    output: Output
+    output: CellOutput
     sessions: SessionSource
     _blocking: Blocking
     _run_code: RunCode

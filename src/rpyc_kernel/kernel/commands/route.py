@@ -26,7 +26,7 @@ class Command(NamedTuple):
     source: str
 
 
-class Local(NamedTuple):
+class LocalCode(NamedTuple):
     """Code for the local IPython.
 
     `line` is where it begins in the cell. `code` is padded at the top so that its line numbers, hence those of a
@@ -37,14 +37,14 @@ class Local(NamedTuple):
     line: int
 
 
-class Remote(NamedTuple):
-    """Code for the connected machine, padded like `Local`'s. A cell without commands is passed on unchanged."""
+class RemoteCode(NamedTuple):
+    """Code for the connected machine, padded like `LocalCode`'s. A cell without commands is passed on unchanged."""
 
     code: str
     line: int
 
 
-Step = Command | Local | Remote
+Step = Command | LocalCode | RemoteCode
 
 
 class Completion(NamedTuple):
@@ -86,12 +86,12 @@ def route(cell: str) -> list[Step]:
     if read.body:
         spec, arguments, header = read.body
         if spec.local_code:
-            steps.append(Local(read.rest, line))
+            steps.append(LocalCode(read.rest, line))
         else:
             source = cell[header.start : header.end].rstrip()
             steps.append(Command(spec.name, arguments | {"code": read.rest}, _line_number(cell, header.start), source))
     elif read.first or not steps:
-        steps.append(Remote(read.rest, line if steps else 1))
+        steps.append(RemoteCode(read.rest, line if steps else 1))
     return steps
 
 
@@ -168,7 +168,7 @@ def _take(cell: str, head: re.Match[str], line: Line, read: _Cell) -> None:
         code = textwrap.dedent(arguments[spec.positionals[0].name])
         begins = re.compile(r"[ \t]*\(\s*").match(cell, head.end())
         before = _line_number(cell, begins.end() if begins else line.start) - 1
-        read.steps.append(Local(_padded("\n" * before + code), number))
+        read.steps.append(LocalCode(_padded("\n" * before + code), number))
     else:
         read.steps.append(Command(spec.name, arguments, number, source))
 

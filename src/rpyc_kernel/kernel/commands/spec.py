@@ -57,7 +57,7 @@ class CommandSpec(NamedTuple):
     A ``%%`` spelling takes the rest of its cell; unless it is `local_code` the text is in `Arguments` as ``"code"``.
 
     Attributes:
-        local_code: What the command holds is code for the local IPython, and becomes a `route.Local` step.
+        local_code: What the command holds is code for the local IPython, and becomes a `route.LocalCode` step.
         handler: What does it, called with a `CommandContext` and its `Arguments`; None only for `local_code`.
     """
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from rpyc_kernel.kernel.sessions.running_cells import RunningCells
+    from rpyc_kernel.kernel.cells import RunningCells
     from rpyc_kernel.kernel.sessions.session import RemoteSession
 
 SECOND_PRESS_S = 3.0  # between two presses of somebody who sees that nothing happens

@@ -10,8 +10,8 @@ from rpyc_kernel.link.protocol import LinkStatus
 
 if TYPE_CHECKING:
     from rpyc_kernel.agent.wire import Message
-    from rpyc_kernel.kernel.cell import Cell
-    from rpyc_kernel.kernel.ports import Blocking, CurrentSession, Output
+    from rpyc_kernel.kernel.cells import Cell, RunningCells
+    from rpyc_kernel.kernel.ports import Blocking, HostedSession
     from rpyc_kernel.kernel.sessions.session import RemoteSession
     from rpyc_kernel.live.connection import LiveConnection
     from rpyc_kernel.live.remote import Remote
@@ -30,14 +30,26 @@ class LocalNames(Protocol):
     user_ns: dict[str, Any]
 
 
+class CurrentSession(Protocol):
+    """Knows the session in which cells run."""
+
+    @property
+    def current(self) -> RemoteSession | None:
+        """The session in which cells run, None while there is none."""
+
+    async def resolve(self, cell: Cell) -> RemoteSession:
+        """Return the session in which *cell* runs; connect if need be. Raises the RpycKernelError for which not."""
+
+
 class RemoteVariable:
     """Puts the connection into the local namespace of cells that mention it, unless the user has named something so."""
 
-    def __init__(self, shell: LocalNames, sessions: CurrentSession, blocking: Blocking, output: Output) -> None:
+    def __init__(self, shell: LocalNames, sessions: CurrentSession, blocking: Blocking, cells: RunningCells) -> None:
         self._shell = shell
         self._sessions = sessions
         self._blocking = blocking
-        self._output = output
+        self._cells = cells
+        self._output = cells.output
         self._given: Remote | None = None
         self._session: RemoteSession | None = None
         self._cell: Cell | None = None  # that runs and has it
@@ -68,12 +80,15 @@ class RemoteVariable:
         remote.on_many = lambda used: self._hint(used, session, cell)
         names[NAME] = self._given = remote
         self._session, self._cell = session, cell
+        self._cells.watch(self)
 
     def take_back(self) -> None:
         """Take note of the end of a local cell. The name stays, as threads of that cell may use it."""
         if self._given is not None:
             self._given.flush()
-        self._cell = None
+        if self._cell is not None:
+            self._cell = None
+            self._cells.unwatch(self)
 
     def before(self, message: Message) -> None:
         """Show what the cell has printed here so far, before what has come for it. On the link's thread."""
@@ -82,7 +97,7 @@ class RemoteVariable:
             for stream in (sys.stdout, sys.stderr):
                 stream.flush()
 
-    def changed(self, session: RemoteSession, status: LinkStatus) -> None:
+    def changed(self, session: HostedSession, status: LinkStatus) -> None:
         """Say that a link is lost, or is back, in the local cell that waits for it. On any thread."""
         cell = self._cell
         if cell is None or session is not self._session:

@@ -21,7 +21,7 @@ Key = tuple[str, str]
 """The type of a reply, and the ``msg_id`` of its request."""
 
 
-class Requests:
+class PendingRequests:
     """A future for each reply that is waited for, in the order of the requests. It lives in the event loop.
 
     Attributes:

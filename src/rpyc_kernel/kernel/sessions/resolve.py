@@ -18,7 +18,7 @@ from rpyc_kernel.errors import (
     ServiceDownError,
     SessionError,
 )
-from rpyc_kernel.kernel.cell import NOTHING, Cell
+from rpyc_kernel.kernel.cells import NOTHING, Cell
 from rpyc_kernel.kernel.outcomes import Connected, Disconnected, Hosts, Listing, Service
 from rpyc_kernel.link import listing
 from rpyc_kernel.link.backoff import delays
@@ -26,7 +26,7 @@ from rpyc_kernel.transport.address import Address
 from rpyc_kernel.transport.discovery.registry import SCHEME, find, service_name
 
 if TYPE_CHECKING:
-    from rpyc_kernel.kernel.ports import Blocking, Notebook, Output
+    from rpyc_kernel.kernel.ports import Blocking, CellOutput, Notebook
     from rpyc_kernel.kernel.sessions.interrupt_policy import InterruptPolicy
     from rpyc_kernel.kernel.sessions.registry import SessionRegistry
     from rpyc_kernel.kernel.sessions.session import RemoteSession
@@ -50,7 +50,7 @@ class Resolver:
         state: StateFile,
         notebook: Notebook,
         blocking: Blocking,
-        output: Output,
+        output: CellOutput,
         interrupts: InterruptPolicy,
     ) -> None:
         self._registry = registry

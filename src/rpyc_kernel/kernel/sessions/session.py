@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from rpyc_kernel.agent.wire import Message, reply_type
 from rpyc_kernel.errors import AgentError, DialCancelledError, RemoteClosedError, RpycKernelError
 from rpyc_kernel.kernel.loop_only import loop_only
-from rpyc_kernel.kernel.sessions.incoming import Incoming
-from rpyc_kernel.kernel.sessions.requests import Requests
+from rpyc_kernel.kernel.sessions.inbox import Inbox
+from rpyc_kernel.kernel.sessions.requests import PendingRequests
 from rpyc_kernel.kernel.sessions.worker_exits import NOT_RUN, WorkerExits
 from rpyc_kernel.link.link import Link
 from rpyc_kernel.link.protocol import LinkStatus
@@ -73,15 +73,13 @@ class RemoteSession:
         """
         self.name = name
         self.kept = self.used = self.orphaned = False
-        self.requests = Requests(host)
+        self.requests = PendingRequests(host)
         self._host = host
         self._exits = WorkerExits(name)
         self._channels = Channels()
         self._remote: Remote | None = None
-        self._incoming = Incoming(self, host, self._exits, self._channels)
-        self._link = link(
-            address, self._incoming.take, self._changed, session, on_refused=self._refused, **link_options
-        )
+        self._inbox = Inbox(self, host, self.requests, self._exits, self._channels)
+        self._link = link(address, self._inbox.take, self._changed, session, on_refused=self._refused, **link_options)
 
     # --- what it is
 
@@ -128,7 +126,7 @@ class RemoteSession:
     @property
     def info(self) -> dict[str, Any]:
         """The content of the last ``session_info``: the Python there, its shell and folder; {} before one has come."""
-        return self._incoming.info
+        return self._inbox.info
 
     @property
     def warnings(self) -> list[str]:
@@ -171,7 +169,7 @@ class RemoteSession:
 
     def _wait_ready(self, cancel: threading.Event, *, must: bool) -> None:
         started = time.monotonic()
-        while not self._incoming.ready.wait(POLL_INTERVAL_S):
+        while not self._inbox.ready.wait(POLL_INTERVAL_S):
             if cancel.is_set():
                 raise DialCancelledError(self.address)
             if self.closed and self.error:
@@ -179,7 +177,7 @@ class RemoteSession:
             if not must and (self.behind or time.monotonic() - started > BUSY_TIMEOUT_S):
                 return
             if must and self._exits.known and (news := self._exits.take_news()):
-                words = [news.partition(" The next cell ")[0], self._incoming.last_words]
+                words = [news.partition(" The next cell ")[0], self._inbox.last_words]
                 raise AgentError("\n".join(filter(None, words)))
             if time.monotonic() - started > READY_TIMEOUT_S:
                 raise AgentError(f"The Python on {self.name} did not get ready within {READY_TIMEOUT_S:g} s.")
@@ -236,7 +234,7 @@ class RemoteSession:
         """
         python, restarts = self._channels.python, self._exits.restarts
         deadline = time.monotonic() + RESTART_TIMEOUT_S
-        self._incoming.restarter = by
+        self._inbox.restarter = by
         try:
             self._link.ask("restart", {})
             while self._exits.restarts == restarts and time.monotonic() < deadline:
@@ -245,7 +243,7 @@ class RemoteSession:
                 if self.closed and self.error:
                     raise self.error
         finally:
-            self._incoming.restarter = ""
+            self._inbox.restarter = ""
         if self._exits.restarts == restarts:
             return False
         self._channels.restarted(python)
@@ -294,7 +292,7 @@ class RemoteSession:
 
     def announce(self) -> None:
         """Show what had been waiting there: the cell that took the session over has said what follows."""
-        self._incoming.announced.set()
+        self._inbox.announced.set()
 
     def shown_by(self, msg_id: str) -> str:
         """Return the cell that shows what belongs to a request: its own, or the one that took the session over."""
@@ -315,8 +313,8 @@ class RemoteSession:
 
     async def outcome(self, msg_id: str) -> dict[str, Any]:
         """Return the content of the reply to a cell of another notebook, once it has come."""
-        if msg_id in self._incoming.foreign_replies:
-            return self._incoming.foreign_replies.pop(msg_id)
+        if msg_id in self._inbox.foreign_replies:
+            return self._inbox.foreign_replies.pop(msg_id)
         with self.requests.expect(("execute_reply", msg_id)) as reply:
             return await reply
 
@@ -394,11 +392,11 @@ class RemoteSession:
     def _changed(self, status: LinkStatus, error: RpycKernelError | None) -> None:
         log.info("%s: %s %s", self.name, status.value, error or "")
         if status is LinkStatus.CLOSED:
-            self._incoming.closed.set()
+            self._inbox.closed.set()
             self._channels.fail(error or RemoteClosedError(self.name, "the session was left"))
-        self._incoming.soon(self._show_status, status)
+        self._inbox.soon(self._show_status, status)
         if status is LinkStatus.CLOSED and error is not None:
-            self._incoming.soon(self.requests.fail, error)
+            self._inbox.soon(self.requests.fail, error)
         self._host.changed(self, status)
 
     @loop_only
@@ -411,4 +409,4 @@ class RemoteSession:
 
     def _refused(self, msg_id: str, error: RpycKernelError) -> None:
         """Give up a request that the machine doesn't take, or with "" all."""
-        self._incoming.soon(self.requests.fail, error, msg_id)
+        self._inbox.soon(self.requests.fail, error, msg_id)

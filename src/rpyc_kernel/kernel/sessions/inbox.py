@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rpyc_kernel.agent.wire import Message
-    from rpyc_kernel.kernel.ports import SessionHost
-    from rpyc_kernel.kernel.sessions.session import RemoteSession
+    from rpyc_kernel.kernel.ports import HostedSession, SessionHost
+    from rpyc_kernel.kernel.sessions.requests import PendingRequests
     from rpyc_kernel.live.channels import Channels
 
 ANNOUNCE_TIMEOUT_S = 5.0
 
 
-class Incoming:
+class Inbox:
     """Sorts the messages of one session. Replies are given out in the event loop, output is shown at once.
 
     Attributes:
@@ -34,7 +34,14 @@ class Incoming:
         foreign_replies: Replies to cells of other notebooks that nobody has waited for yet, by their ``msg_id``.
     """
 
-    def __init__(self, session: RemoteSession, host: SessionHost, exits: WorkerExits, channels: Channels) -> None:
+    def __init__(
+        self,
+        session: HostedSession,
+        host: SessionHost,
+        requests: PendingRequests,
+        exits: WorkerExits,
+        channels: Channels,
+    ) -> None:
         self.info: dict[str, Any] = {}
         self.ready = threading.Event()
         self.announced = threading.Event()
@@ -44,7 +51,7 @@ class Incoming:
         self.foreign_replies: dict[str, dict[str, Any]] = {}
         self._host = host
         self._session = session
-        self._requests = session.requests
+        self._requests = requests
         self._exits = exits
         self._channels = channels
 

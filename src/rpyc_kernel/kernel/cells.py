@@ -1,0 +1,185 @@
+"""The notebook's cells: which of them run, how something is shown in one, and whom its ``input()`` asks."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from rpyc_kernel.kernel.loop_only import loop_only
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rpyc_kernel.agent.wire import Message
+    from rpyc_kernel.kernel.jupyter.publisher import Publisher
+    from rpyc_kernel.kernel.ports import HostedSession
+    from rpyc_kernel.link.protocol import LinkStatus
+
+NOTHING: dict[str, Any] = {"status": "ok", "payload": [], "user_expressions": {}}
+"""The content of the reply of a part of a cell that gives none of its own."""
+
+
+@dataclass
+class Cell:
+    """One ``execute_request`` on its way: what its parts have in common, wherever each of them runs.
+
+    Attributes:
+        msg_id: The id of the request.
+        count: Its number, of which a session that is taken over has a count of its own.
+        shown: The number that the front end shows.
+        silent: Whether it shows nothing.
+        store_history: Whether it enters the history.
+        allow_stdin: Whether its client can be asked for input.
+        user_expressions: What is to be evaluated after it.
+    """
+
+    msg_id: str
+    count: int
+    shown: int
+    silent: bool
+    store_history: bool
+    allow_stdin: bool
+    user_expressions: dict[str, str] = field(default_factory=dict)
+
+
+class PublishedOutput:
+    """The kernel's `CellOutput`. Any thread may call it: a local cell that waits for a link blocks the event loop."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+        self._lines: dict[str, str] = {}  # the display_id of each line, which no code there can guess, by cell
+        self._lock = threading.Lock()  # also of the order in which a line changes
+
+    def say(self, text: str, msg_id: str, name: str = "stdout") -> None:
+        """Print a line of ours on the stream of that *name*."""
+        self._publisher.send("stream", {"name": name, "text": text + "\n"}, msg_id)
+
+    def error(self, ename: str, evalue: str, msg_id: str) -> dict[str, Any]:
+        """Publish an error of ours, a sentence without a traceback; return the content of the reply to go with it."""
+        return self._publisher.error(ename, evalue, msg_id)
+
+    def publish(self, message: Message, until: threading.Event, *, backlog: bool = False) -> None:
+        """Publish a message of another machine. It may wait for a slow front end; *until* ends the waiting."""
+        self._publisher.publish(message, until, backlog=backlog)
+
+    def line(self, msg_id: str, text: str) -> None:
+        """Say how a link is, in the cell's one quiet line, which is updated in place."""
+        with self._lock:
+            msg_type = "update_display_data" if msg_id in self._lines else "display_data"
+            display = self._lines.setdefault(msg_id, f"link-{uuid.uuid4().hex}")
+            content = {"data": {"text/plain": text}, "metadata": {}, "transient": {"display_id": display}}
+            self._publisher.send(msg_type, content, msg_id)
+
+    def has_line(self, msg_id: str) -> bool:
+        """Tell whether the cell has such a line."""
+        return msg_id in self._lines
+
+    def forget(self, msg_id: str) -> None:
+        """Forget the line of a cell that has ended."""
+        with self._lock:
+            self._lines.pop(msg_id, None)
+
+
+class AskFrontEnd(Protocol):
+    """Asks the client *ident* of the request *parent* for a line."""
+
+    async def __call__(self, prompt: str, *, password: bool, parent: dict[str, Any], ident: Any) -> str:
+        """Return the line. To stop asking, the task is cancelled."""
+
+
+class Watcher(Protocol):
+    """Wants to know what comes from sessions, and how their links are."""
+
+    def before(self, message: Message) -> None:
+        """Take note of a message that is about to be shown. On the link's thread."""
+
+    def changed(self, session: HostedSession, status: LinkStatus) -> None:
+        """Take note of a link that has changed. On any thread."""
+
+
+class RunningCells:
+    """The cells that run: who asked for each. It is the `SessionHost` of sessions, and lives in the event loop.
+
+    Attributes:
+        loop: The kernel's event loop, set when the kernel starts.
+        output: Where cells show something.
+        arrived_until_now: Returns the number of the last shell message that has come.
+    """
+
+    loop: asyncio.AbstractEventLoop | None = None
+
+    def __init__(
+        self, output: PublishedOutput, ask_front_end: AskFrontEnd, arrived_until_now: Callable[[], int]
+    ) -> None:
+        self.output = output
+        self.arrived_until_now = arrived_until_now
+        self._ask_front_end = ask_front_end
+        self._watchers: tuple[Watcher, ...] = ()
+        self._clients: dict[str, tuple[dict[str, Any], Any]] = {}  # request and identity of who sent a cell
+        self._asking = asyncio.Lock()
+        self._questions: dict[Any, asyncio.Task[None]] = {}
+
+    @loop_only
+    def begin(self, msg_id: str, parent: dict[str, Any], ident: Any) -> None:
+        """Take note of a cell that begins: its client may be asked for input."""
+        self._clients[msg_id] = (parent, ident)
+
+    @loop_only
+    def end(self, msg_id: str) -> None:
+        """Take note of a cell that has ended: what it asked needs no answer any more."""
+        self._clients.pop(msg_id, None)
+        self.output.forget(msg_id)
+        self.stop_asking(msg_id)
+
+    def runs(self, msg_id: str) -> bool:
+        """Tell whether that cell runs."""
+        return msg_id in self._clients
+
+    # --- questions of input()
+
+    @loop_only
+    def ask(self, session: HostedSession, message: Message) -> None:
+        """Have a question of ``input()`` answered by the client whose cell shows it."""
+        serial = message.content.get("serial")
+        key = message.parent, session.shown_by(message.parent), serial if isinstance(serial, int) else None
+        if key not in self._questions:  # it may come twice to whoever takes a session over: with the backlog, and again
+            self._questions[key] = asyncio.get_running_loop().create_task(self._answer(session, message))
+
+    async def _answer(self, session: HostedSession, message: Message) -> None:
+        client = self._clients.get(session.shown_by(message.parent))
+        if client is None:  # a thread of a cell that has ended
+            session.answer(message, {"error": "its cell has ended, so nobody can be asked"})
+            return
+        prompt, password = str(message.content.get("prompt", "")), bool(message.content.get("password"))
+        async with self._asking:  # one question at a time, since an answer doesn't say which it is for
+            value = await self._ask_front_end(prompt, password=password, parent=client[0], ident=client[1])
+        session.answer(message, {"value": value})
+
+    @loop_only
+    def stop_asking(self, msg_id: str) -> None:
+        """Wait no longer for answers to a cell that has ended or was interrupted."""
+        for key in [key for key in self._questions if msg_id in key[:2]]:
+            self._questions.pop(key).cancel()
+
+    # --- watchers
+
+    def watch(self, watcher: Watcher) -> None:
+        """Tell the watcher of messages and links from now on."""
+        self._watchers = (*self._watchers, watcher)
+
+    def unwatch(self, watcher: Watcher) -> None:
+        """Tell the watcher nothing any more."""
+        self._watchers = tuple(each for each in self._watchers if each is not watcher)
+
+    def before(self, message: Message) -> None:
+        """Tell the watchers of a message that is about to be shown. On the link's thread."""
+        for watcher in self._watchers:
+            watcher.before(message)
+
+    def changed(self, session: HostedSession, status: LinkStatus) -> None:
+        """Tell the watchers of a link that has changed. On any thread."""
+        for watcher in self._watchers:
+            watcher.changed(session, status)
