@@ -1,0 +1,152 @@
+"""The notebook's cells that run: whom a question asks, in one line how a link is, and who watches."""
+
+import asyncio
+from unittest.mock import create_autospec
+
+import pytest
+
+from rpyc_kernel.agent.wire import Message
+from rpyc_kernel.kernel.cells import PublishedOutput, RunningCells, Watcher
+from rpyc_kernel.kernel.jupyter.publisher import Publisher
+from rpyc_kernel.kernel.ports import HostedSession
+from rpyc_kernel.link.protocol import LinkStatus
+
+
+class FrontEnd:
+    """Answers questions when the test says so."""
+
+    def __init__(self):
+        self.asked = []
+        self.lines = asyncio.Queue()
+
+    async def __call__(self, prompt, *, password, parent, ident):
+        self.asked.append((prompt, password, parent, ident))
+        return await self.lines.get()
+
+
+class Notebook:
+    """Running cells with doubles around them."""
+
+    def __init__(self):
+        self.publisher = create_autospec(Publisher, instance=True)
+        self.front_end = FrontEnd()
+        self.cells = RunningCells(PublishedOutput(self.publisher), self.front_end, lambda: 0)
+        self.session = create_autospec(HostedSession, instance=True)
+        self.session.shown_by.side_effect = lambda msg_id: {"theirs": "taker"}.get(msg_id, msg_id)
+
+    def asks(self, msg_id, prompt="> ", serial=1):
+        self.cells.ask(self.session, Message("input_request", {"prompt": prompt, "serial": serial}, msg_id))
+
+    @property
+    def answers(self):
+        return [(call.args[0].parent, call.args[1]) for call in self.session.answer.call_args_list]
+
+
+def run(scenario):
+    async def main():
+        notebook = Notebook()
+        notebook.cells.loop = asyncio.get_running_loop()
+        async with asyncio.timeout(10):
+            await scenario(notebook)
+
+    asyncio.run(main())
+
+
+async def settle():
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def test_a_question_goes_to_the_client_whose_cell_shows_it_one_at_a_time():
+    async def scenario(notebook):
+        notebook.cells.begin("a", {"header": "of a"}, [b"client a"])
+        notebook.cells.begin("taker", {"header": "of the taker"}, [b"client t"])
+        notebook.asks("a", "name? ")
+        notebook.asks("theirs", "more? ")
+        await settle()
+        assert notebook.front_end.asked == [("name? ", False, {"header": "of a"}, [b"client a"])]
+        notebook.front_end.lines.put_nowait("ada")
+        await settle()
+        assert notebook.answers == [("a", {"value": "ada"})]
+        assert notebook.front_end.asked[1][0::3] == ("more? ", [b"client t"])
+        notebook.front_end.lines.put_nowait("no")
+        await settle()
+        assert notebook.answers[1] == ("theirs", {"value": "no"})
+
+    run(scenario)
+
+
+def test_a_question_that_comes_twice_is_asked_once_and_another_one_again():
+    async def scenario(notebook):
+        notebook.cells.begin("a", {}, [])
+        notebook.asks("a", serial=1)
+        notebook.asks("a", serial=1)
+        await settle()
+        notebook.front_end.lines.put_nowait("one")
+        await settle()
+        notebook.asks("a", serial=2)
+        await settle()
+        assert len(notebook.front_end.asked) == 2
+        notebook.cells.end("a")
+
+    run(scenario)
+
+
+def test_a_thread_of_a_cell_that_has_ended_is_told_that_nobody_can_be_asked():
+    async def scenario(notebook):
+        notebook.asks("gone")
+        await settle()
+        ((msg_id, content),) = notebook.answers
+        assert msg_id == "gone"
+        assert "nobody can be asked" in content["error"]
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("how", ["end", "stop_asking"])
+def test_after_its_end_or_an_interrupt_nobody_is_asked_any_more(how):
+    async def scenario(notebook):
+        notebook.cells.begin("a", {}, [])
+        notebook.asks("a")
+        await settle()
+        getattr(notebook.cells, how)("a")
+        await settle()
+        notebook.front_end.lines.put_nowait("late")
+        await settle()
+        assert notebook.answers == []
+        assert notebook.cells.runs("a") is (how == "stop_asking")
+
+    run(scenario)
+
+
+def test_a_line_is_updated_in_place_until_its_cell_has_ended():
+    async def scenario(notebook):
+        output = notebook.cells.output
+        output.line("a", "lost")
+        output.line("a", "back")
+        notebook.cells.end("a")
+        assert not output.has_line("a")
+        output.line("a", "lost")
+        sent = [
+            (call.args[0], call.args[1]["transient"]["display_id"]) for call in notebook.publisher.send.call_args_list
+        ]
+        assert [msg_type for msg_type, _display in sent] == ["display_data", "update_display_data", "display_data"]
+        assert sent[0][1] == sent[1][1] != sent[2][1]
+
+    run(scenario)
+
+
+def test_a_watcher_is_told_until_it_is_none():
+    async def scenario(notebook):
+        watcher = create_autospec(Watcher, instance=True)
+        message = Message("stream", {}, "a")
+        notebook.cells.before(message)
+        notebook.cells.watch(watcher)
+        notebook.cells.before(message)
+        notebook.cells.changed(notebook.session, LinkStatus.LOST)
+        notebook.cells.unwatch(watcher)
+        notebook.cells.changed(notebook.session, LinkStatus.UP)
+        watcher.before.assert_called_once_with(message)
+        watcher.changed.assert_called_once_with(notebook.session, LinkStatus.LOST)
+
+    run(scenario)
