@@ -9,7 +9,7 @@ ARGS ?=
 # Or each kernel that a test or a measurement starts would compile what it imports, which takes longer than all else.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo lab test venvs check docs way format bench reliability conformance soak fuzz clean
+.PHONY: help demo lab test venvs check docs way format bench reliability conformance soak fuzz windows clean
 .DELETE_ON_ERROR:
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo "make bench   measure against a local kernel, side by side;  make reliability  under faults"
 	@echo "make conformance  suites that others have made for kernels, ipykernel's own among them"
 	@echo "make soak    the tests of faults at full length: half an hour;  make fuzz  the ones that throw bytes"
+	@echo "make windows the tests on a Windows, which Wine plays"
 	@echo "make clean   remove what all of these leave behind, the private environment included"
 
 # The private environment. A stamp for each set of packages, so that nothing is installed twice.
@@ -79,6 +80,11 @@ conformance: $(VENV)/test.installed
 
 soak: $(VENV)/test.installed
 	@$(RUN) -m pytest -m soak --timeout=0 -o faulthandler_timeout=0 -s --durations=0 $(ARGS)
+
+# On a Windows that Wine plays (Debian: apt install wine wine64); the first time, its Python is fetched.
+windows: $(VENV)/test.installed
+	@$(RUN) -m tests.windows.wine
+	@$(RUN) -m pytest -m windows -n 2 tests/windows $(ARGS)
 
 fuzz: $(VENV)/test.installed
 	@$(RUN) -m pytest -m fuzz --timeout=0 $(ARGS)

@@ -43,12 +43,13 @@ def test_what_the_program_said_last_is_told(tmp_path):
     assert "ended with exit code 7: no such luck. " in why_not(python=str(program))
 
 
+@pytest.mark.parametrize("worker", ["fork", "spawn"])
 @pytest.mark.parametrize("answer", ["", "[]", "1", '{"a": 1}', "not json"])
-def test_an_answer_that_is_no_record(tmp_path, answer):
+def test_an_answer_that_is_no_record(tmp_path, answer, worker):
     program = tmp_path / "python"
     program.write_text(f"#!/bin/sh\ncat > /dev/null\necho '{answer}'\n")
     program.chmod(0o700)
-    assert "Is it a Python?" in why_not(python=str(program))
+    assert "Is it a Python?" in why_not(python=str(program), worker=worker)
 
 
 def test_a_program_that_is_missing():
@@ -74,6 +75,32 @@ def test_a_program_that_never_answers(tmp_path, monkeypatch):
     program.chmod(0o700)
     monkeypatch.setattr(spawn_module, "SECONDS", 0.5)
     assert "did not answer within 0.5 s" in why_not(python=str(program))
+    assert not runs(int((tmp_path / "pid").read_text()))
+
+
+def test_an_answer_is_enough_where_somebody_keeps_the_keeper_s_streams_open(tmp_path):
+    """As Wine's console host does. What a Python prints when it starts is no answer."""
+    program = tmp_path / "python"
+    program.write_text(
+        f"#!/bin/sh\ncat > /dev/null\necho $$ > {tmp_path}/pid\necho hello\necho '{{}}'\n"
+        'echo \'{"session": "never"}\'\necho more\nexec sleep 60\n'
+    )
+    program.chmod(0o700)
+    started = time.monotonic()
+    assert spawn(*agent_archive(), BOOT, {"session": "never", "python": str(program), "worker": "spawn"}) == {
+        "session": "never"
+    }
+    assert time.monotonic() - started < 30.0
+    os.kill(int((tmp_path / "pid").read_text()), 9)
+
+
+@pytest.mark.parametrize("worker", ["fork", "spawn"])
+def test_a_program_that_never_ends_is_ended(tmp_path, monkeypatch, worker):
+    program = tmp_path / "python"
+    program.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\ncat > /dev/null\necho hello\nexec sleep 60\n")
+    program.chmod(0o700)
+    monkeypatch.setattr(spawn_module, "SECONDS", 0.5)
+    assert "did not answer within 0.5 s" in why_not(python=str(program), worker=worker)
     assert not runs(int((tmp_path / "pid").read_text()))
 
 

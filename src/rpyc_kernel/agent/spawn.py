@@ -75,53 +75,77 @@ def spawn(digest: str, archive: bytes, boot: bytes, config: Dict[str, Any]) -> D
     try:
         output, errors = talk(process, head + archive + text)
     except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
         raise SpawnError("%s was started for the session and did not answer within %g s" % (python, SECONDS)) from None
-    finally:
-        for stream in (process.stdin, process.stdout, process.stderr):
-            if stream:
-                stream.close()
     return _record(python, output, errors, process.returncode)
 
 
 def _talk(process: subprocess.Popen[bytes], data: bytes) -> Tuple[bytes, bytes]:
     """Its last words; it ends when the keeper, its child, has told its record."""
-    return process.communicate(data, SECONDS)
+    with process:
+        try:
+            return process.communicate(data, SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise
 
 
 def _talk_and_part(process: subprocess.Popen[bytes], data: bytes) -> Tuple[bytes, bytes]:
-    """What it says; it is the keeper itself, which goes on when it has closed its streams."""
+    """What it says up to its record; it is the keeper itself, which goes on.
+
+    Who waited for the end of its streams could wait for the end of the session: Wine's console host has them open too.
+    Each stream belongs to the thread that reads or writes it, which closes it.
+    """
     import threading  # late, and in a server that has threads
 
-    said: Dict[str, bytes] = {}
+    said = {"out": b"", "err": b""}
 
     def hear(name: str, stream: Any) -> None:
-        said[name] = stream.read()
+        with stream:
+            for line in stream:
+                said[name] += line
+                if name == "out" and _is_answer(line):
+                    break
 
     def tell(stream: Any) -> None:
         try:
-            stream.write(data)
-            stream.close()
+            with stream:
+                stream.write(data)
         except OSError:
             pass  # it has ended; why, it tells or its exit code does
 
-    threads = [
+    deadline = time.monotonic() + SECONDS
+    threading.Thread(target=tell, args=(process.stdin,), daemon=True).start()
+    listeners = [
         threading.Thread(target=hear, args=("out", process.stdout), daemon=True),
         threading.Thread(target=hear, args=("err", process.stderr), daemon=True),
-        threading.Thread(target=tell, args=(process.stdin,), daemon=True),
     ]
-    for thread in threads:
-        thread.start()
-    deadline = time.monotonic() + SECONDS
-    for thread in threads:
-        thread.join(max(0.0, deadline - time.monotonic()))
-        if thread.is_alive():
-            raise subprocess.TimeoutExpired(process.args, SECONDS)
-    if not said["out"].strip():
-        process.wait(max(0.0, deadline - time.monotonic()))
+    for listener in listeners:
+        listener.start()
+    try:
+        for listener in listeners:
+            listener.join(max(0.0, deadline - time.monotonic()))
+            if listener.is_alive():
+                raise subprocess.TimeoutExpired(process.args, SECONDS)
+            if any(map(_is_answer, said["out"].splitlines()[-1:])):
+                break
+        else:
+            process.wait(max(0.0, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise
     threading.Thread(target=process.wait, name="rpyc-kernel-keeper", daemon=True).start()  # or it would be a zombie
     return said["out"], said["err"]
+
+
+def _is_answer(line: bytes) -> bool:
+    """Whether a keeper has said that, and not something which its Python prints when it starts."""
+    try:
+        answer = json.loads(line.decode("utf-8"))
+    except ValueError:
+        return False
+    return isinstance(answer, dict) and not {"error", "session"}.isdisjoint(answer)
 
 
 def _record(python: str, output: bytes, errors: bytes, code: Optional[int]) -> Dict[str, Any]:

@@ -226,6 +226,10 @@ class Sorter:
         try:
             os.killpg(0, signal.SIGKILL)
         except (AttributeError, OSError):  # Windows
+            if os.name == "nt":
+                from ..windows import kill_tree
+
+                kill_tree(os.getpid())  # where there is no job, which would have ended this one by now
             os._exit(1)
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
 
     from ...boot import Agent
+    from ...windows import Job
     from ..outbox.journal import Journal
     from ..requests import Requests
 
@@ -78,6 +79,11 @@ class SpawnedWorker(WorkerProcess):
                 os.close(fd)
             raise
         self.pid = self._process.pid
+        self._job: Optional[Job] = None
+        if os.name == "nt":
+            from ...windows import Job
+
+            self._job = Job.of(self._process)
         if hasattr(os, "getsid"):
             self._processes = CellProcesses(self.pid)
         self._readers = [PipeReader(read, marked_frames.Marked(self._mark), self._ring) for read, _write in pipes]
@@ -113,7 +119,9 @@ class SpawnedWorker(WorkerProcess):
 
     def kill(self) -> None:
         """End it at once, and as far as the system knows it, all that it has started."""
-        if os.name == "nt" and self._process.poll() is None:
+        if self._job is not None:
+            self._job.end()
+        elif os.name == "nt" and self._process.poll() is None:
             from ...windows import kill_tree
 
             kill_tree(self.pid)
@@ -230,6 +238,8 @@ class SpawnedWorker(WorkerProcess):
         """Close the keeper's ends."""
         self._bell.close()
         self._rope.close()
+        if self._job is not None:
+            self._job.close()
 
 
 class PipeReader:

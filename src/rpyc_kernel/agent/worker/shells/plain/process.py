@@ -96,7 +96,7 @@ def run(
     readers = [_PipeReader(pipe, sink) for pipe, sink in zip(pipes, sinks)]
     try:
         if text is not None:
-            _feed(child, text)
+            _feed(child, _encoded(command, text))
         _read(child, readers)
         return child.wait()
     except BaseException:
@@ -116,7 +116,11 @@ class _PipeReader:
         self.pipe = pipe
         self.sink = sink
         encoding = locale.getpreferredencoding(False)
-        if encoding.lower() in ("ascii", "us-ascii", "ansi_x3.4-1968"):
+        if os.name == "nt":
+            from ...windows import console_encoding
+
+            encoding = console_encoding()
+        elif encoding.lower() in ("ascii", "us-ascii", "ansi_x3.4-1968"):
             encoding = "utf-8"  # the C locale says nothing about what programs write
         self.decoder = codecs.getincrementaldecoder(encoding)("replace")
         self.left = False
@@ -175,14 +179,23 @@ def own_group() -> Dict[str, Any]:
     return {"preexec_fn": os.setpgrp}
 
 
-def _feed(child: subprocess.Popen[bytes], text: str) -> None:
+def _encoded(command: Union[str, Sequence[str]], text: str) -> bytes:
+    """A program's stdin: UTF-8, for Windows' own shell the console's."""
+    if os.name == "nt" and command[0].lower() in ("cmd", "cmd.exe"):
+        from ...windows import console_encoding
+
+        return text.replace("\n", "\r\n").encode(console_encoding(), "replace")
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _feed(child: subprocess.Popen[bytes], data: bytes) -> None:
     """Write stdin from a thread: the program may write before it has read all of it."""
 
     def write() -> None:
         assert child.stdin is not None
         try:
             with child.stdin as pipe:
-                pipe.write(text.encode("utf-8", "surrogateescape"))
+                pipe.write(data)
         except OSError:
             pass  # it ended without reading
 

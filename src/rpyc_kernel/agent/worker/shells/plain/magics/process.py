@@ -1,4 +1,4 @@
-"""``%pip %ls %cat %mkdir %man %sx %%bash %%sh %%script``."""
+"""``%pip %ls %cat %mkdir %man %sx %%bash %%sh %%cmd %%script``."""
 
 from __future__ import annotations
 
@@ -73,6 +73,11 @@ def script_bash(shell: PlainShell, line: str, cell: str, _local: Any) -> None:
 def script_sh(shell: PlainShell, line: str, cell: str, _local: Any) -> None:
     """``%%sh``: run the cell in the POSIX shell."""
     _script(shell, "sh", ["sh"], line, cell)
+
+
+def script_cmd(shell: PlainShell, line: str, cell: str, _local: Any) -> None:
+    """``%%cmd``: run the cell in Windows' own shell, which shows what it does and no prompts."""
+    _script(shell, "cmd", ["cmd", "/q", "/k", "rem"], line, cell if cell.endswith("\n") else cell + "\n")
 
 
 def script(shell: PlainShell, line: str, cell: str, _local: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 
 from .usage import MagicUsageError, Outcome
 
@@ -60,6 +61,8 @@ CELL: Dict[str, Tuple[str, str]] = {
     "timeit": ("timeit", "timeit_cell"),
     "writefile": ("files", "writefile"),
 }
+if os.name == "nt":
+    CELL["cmd"] = ("process", "script_cmd")
 #: those whose text is code, in which ``$name`` and ``{name}`` are not replaced
 _LITERAL = frozenset(["time", "timeit", "capture", "pinfo", "pinfo2", "config", "history"])
 
