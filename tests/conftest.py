@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import tempfile
 
 import pytest
 import xdist.scheduler
@@ -16,12 +18,17 @@ settings.load_profile("busy")  # how long an example takes says how busy the mac
 
 BROWSERS = "tests/kernel/browser"
 LEFTOVERS = pytest.StashKey[Leftovers]()
+PRIVATE_FILES = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 
 
 def pytest_configure(config):
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background: children would inherit that
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):  # the process that runs the tests, or has others run them
+        if os.name == "nt":  # what XDG_CACHE_HOME is elsewhere, which tests set, and the user's own must not be touched
+            folder = tempfile.TemporaryDirectory(prefix="rpyc-kernel-tests-", ignore_cleanup_errors=True)
+            config.stash[PRIVATE_FILES] = folder
+            os.environ["LOCALAPPDATA"] = folder.name
         config.stash[LEFTOVERS] = Leftovers()
 
 
@@ -32,6 +39,8 @@ def pytest_sessionfinish(session):
     if leftovers and (found := leftovers.found()):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
         session.config.get_terminal_writer().line("\n".join(["", "The tests have left behind:", *found]), red=True)
+    if folder := session.config.stash.get(PRIVATE_FILES, None):
+        folder.cleanup()
 
 
 class Scheduling(xdist.scheduler.LoadFileScheduling):

@@ -24,8 +24,10 @@ from tests.unit.sessions import BOOT, Client
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     """The folder of the cache, which isn't made yet, and no other place to go."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for variable in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(variable, str(tmp_path / "cache"))
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(tmp_path / "home"))
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     monkeypatch.delenv("TMPDIR", raising=False)
     return tmp_path / "cache" / "rpyc-kernel"
@@ -51,6 +53,7 @@ def cached():
 # --- the cache
 
 
+@pytest.mark.needs("posix")
 def test_what_is_kept_is_found_again(cache):
     assert cached() is None
     boot.keep(AGENT)
@@ -79,6 +82,7 @@ def test_what_was_not_used_for_a_month_is_removed(cache):
     assert not (cache / "code-old").exists()
 
 
+@pytest.mark.needs("posix")
 def test_where_the_first_folder_cannot_be_written_the_next_serves(tmp_path, monkeypatch):
     (tmp_path / "cache").write_text("a file where a folder should be")
     boot.keep(AGENT)
@@ -86,6 +90,7 @@ def test_where_the_first_folder_cannot_be_written_the_next_serves(tmp_path, monk
     assert cached() == ARCHIVE
 
 
+@pytest.mark.needs("posix")
 def test_with_nowhere_to_write_nothing_is_kept_and_nothing_raised(tmp_path):
     (tmp_path / "cache").write_text("")
     (tmp_path / "home").write_text("")
@@ -93,6 +98,7 @@ def test_with_nowhere_to_write_nothing_is_kept_and_nothing_raised(tmp_path):
     assert cached() is None
 
 
+@pytest.mark.needs("posix")
 @pytest.mark.parametrize("mode", [0o777, 0o750, 0o701])
 def test_a_folder_that_others_may_enter_is_not_used(cache, mode):
     boot.keep(AGENT)
@@ -101,6 +107,7 @@ def test_a_folder_that_others_may_enter_is_not_used(cache, mode):
     assert cached() is None
 
 
+@pytest.mark.needs("posix")
 def test_a_link_is_not_followed(cache, tmp_path):
     (tmp_path / "elsewhere").mkdir(mode=0o700)
     cache.parent.mkdir()
@@ -108,12 +115,14 @@ def test_a_link_is_not_followed(cache, tmp_path):
     assert str(cache) not in boot.private_folders(True)
 
 
+@pytest.mark.needs("posix")
 def test_a_folder_of_another_user_is_not_used(cache, monkeypatch):
     assert str(cache) in boot.private_folders(True)
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
     assert str(cache) not in boot.private_folders(False)
 
 
+@pytest.mark.needs("posix")
 def test_the_cache_is_never_in_a_shared_folder_and_a_session_may_be(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     below = str(tmp_path / f"rpyc-kernel-{os.geteuid()}")

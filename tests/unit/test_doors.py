@@ -86,6 +86,7 @@ def test_the_two_find_each_other(kind, listen, tmp_path, monkeypatch):
     assert keeper.end is EOFError
 
 
+@pytest.mark.needs("posix")
 def test_the_socket_is_for_its_owner_alone(listen, tmp_path):
     _listener, name = listen()
     assert name == str(tmp_path / "abc.sock")

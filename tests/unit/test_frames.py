@@ -10,7 +10,11 @@ from hypothesis import strategies as st
 
 from rpyc_kernel.agent import frames
 from rpyc_kernel.agent.frames import LENGTH, LengthFrames
-from rpyc_kernel.agent.shared_page import Page, bytes_in_pipe
+
+if os.name == "posix":
+    from rpyc_kernel.agent.shared_page import Page, bytes_in_pipe
+
+pytestmark = pytest.mark.needs("posix")
 
 
 def framed(packets):

@@ -323,6 +323,7 @@ def test_remove_says_where_the_kernel_is_instead(tmp_path, monkeypatch, capsys):
     assert str(tmp_path) in refused(capsys, "--name", "board", "--remove", status=1)
 
 
+@pytest.mark.needs("posix")
 def test_remove_takes_a_link_away_but_not_its_target(tmp_path):
     assert install.main(["--prefix", str(tmp_path)]) == 0
     target = tmp_path / "share/jupyter/kernels/rpyc"

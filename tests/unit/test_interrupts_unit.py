@@ -12,10 +12,12 @@ from types import SimpleNamespace
 import pytest
 
 from rpyc_kernel.agent.keeper.worker.interrupts import CellProcesses
-from rpyc_kernel.agent.shared_page import Page
 from rpyc_kernel.agent.worker import interrupts as module
 from rpyc_kernel.agent.worker.interrupts import SAME_PRESS_S, Interrupts
 from rpyc_kernel.agent.worker.request_context import current
+
+if os.name == "posix":
+    from rpyc_kernel.agent.shared_page import Page
 
 pytestmark = pytest.mark.needs("posix")
 

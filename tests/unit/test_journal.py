@@ -409,6 +409,7 @@ def test_only_text_is_dropped(tmp_path):
     assert (gone + kept, gone > 20_000, markers <= 60) == (30_000, True, True)
 
 
+@pytest.mark.needs("posix")
 def test_when_others_take_the_disk_not_all_is_dropped_at_once(tmp_path):
     journal = unheard(folder=str(tmp_path), cap=10_000_000)
     for _ in range(1000):
@@ -705,5 +706,6 @@ TestBounded = Bounded.TestCase
 TestBounded.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
 TestOnABadDisk = OnABadDisk.TestCase
 TestOnABadDisk.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestOnABadDisk.pytestmark = [pytest.mark.needs("posix")]
 TestWithoutDisk = WithoutDisk.TestCase
 TestWithoutDisk.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)

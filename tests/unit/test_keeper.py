@@ -225,7 +225,7 @@ def test_a_terminated_session_does_not_wait_for_its_cell(client):
     wait_for(lambda: not runs(client.worker) and not runs(client.keeper))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [15, 9], ids=["SIGTERM", "SIGKILL"])
 def test_a_keeper_that_is_ended_takes_its_worker_along(client, number):
     os.kill(client.keeper, number)
     wait_for(lambda: not runs(client.worker))

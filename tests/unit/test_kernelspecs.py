@@ -81,6 +81,7 @@ def test_uninstall_of_one_that_is_not_there_fails():
 # --- the folders
 
 
+@pytest.mark.needs("posix")
 def test_the_folders_that_are_searched(tmp_path, monkeypatch):
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
     folders = [Path(folder) for folder in KernelSpecManager().kernel_dirs]
@@ -134,6 +135,7 @@ def running(monkeypatch):
         manager.context.destroy(linger=0)
 
 
+@pytest.mark.needs("posix")
 def test_the_fields_and_the_connection_file(running):
     manager, client = running
     spec = manager.kernel_spec
@@ -169,6 +171,7 @@ def test_the_fields_and_the_connection_file(running):
     assert "rpyc-kernel" in info["banner"]
 
 
+@pytest.mark.needs("posix")
 def test_a_request_that_is_not_signed_with_the_key_is_not_heard(running):
     manager, client = running
     stranger = BlockingKernelClient()

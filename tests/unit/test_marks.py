@@ -76,6 +76,7 @@ def test_what_may_begin_a_mark_waits_for_the_rest_and_nothing_else_does():
     assert marked.feed(b"!") == [(FOREIGN, MARK[:5] + b"!")]
 
 
+@pytest.mark.needs("posix")
 def test_a_pipe_that_somebody_made_non_blocking_loses_nothing():
     reader, writer = os.pipe()
     os.set_blocking(writer, False)

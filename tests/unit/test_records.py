@@ -16,7 +16,8 @@ pytestmark = pytest.mark.needs("posix")
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for variable in ("XDG_CACHE_HOME", "LOCALAPPDATA"):  # as the system has it
+        monkeypatch.setenv(variable, str(tmp_path / "cache"))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     return Path(next(records.sessions_folders()))

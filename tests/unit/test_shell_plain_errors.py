@@ -102,9 +102,7 @@ def test_sys_exit(session):
 
 
 def test_interrupts_are_errors(session):
-    code = (
-        "import os, signal, time\ntry:\n    os.kill(os.getpid(), signal.SIGINT)\n    time.sleep(5)\nfinally:\n    x = 1"
-    )
+    code = "import signal, time\ntry:\n    signal.raise_signal(signal.SIGINT)\n    time.sleep(5)\nfinally:\n    x = 1"
     kept = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         reply = session.error(code)

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import resource
 import shutil
 import signal
 import stat
@@ -84,6 +83,7 @@ def test_what_is_appended_comes_back_in_order(spill):
     assert (spill.count, spill.urgent, spill.bytes, spill.on_disk) == (0, 0, 0, 0)
 
 
+@pytest.mark.needs("posix")
 def test_without_what_only_posix_has(spill, monkeypatch):
     for name in ("pread", "pwrite", "geteuid"):
         monkeypatch.delattr(os, name)
@@ -97,6 +97,7 @@ def test_without_what_only_posix_has(spill, monkeypatch):
     assert room.memory_bytes() > 0
 
 
+@pytest.mark.needs("posix")
 def test_its_folder_is_private_and_its_files_have_no_name(spill, folder):
     folder.parent.chmod(0o777)
     spill.append([text(b"x" * 1000)])
@@ -116,6 +117,7 @@ def test_the_disk_gets_back_what_was_read(spill):
     assert spill.on_disk < 600_000
 
 
+@pytest.mark.needs("posix")
 def test_it_is_closed_in_a_forked_process(spill):
     spill.append([packet(bytes(50_000)) for _ in range(20)])
     files = [segment._fd for segment in spill._segments]
@@ -151,6 +153,7 @@ def a_link(folder):
     folder.symlink_to(folder.parent / "elsewhere")
 
 
+@pytest.mark.needs("posix")
 @pytest.mark.parametrize("prepare", [others, a_link, lambda folder: folder.touch()])
 def test_a_folder_that_others_may_change_is_not_used(spill, folder, prepare):
     prepare(folder)
@@ -165,6 +168,7 @@ def test_a_file_that_lies_in_wait_is_not_written_to(spill, folder):
     assert spill.append([packet()]) == 1
 
 
+@pytest.mark.needs("posix")
 def test_a_folder_that_is_removed_takes_nothing_away(spill, folder):
     before = [packet(b"%d" % number + bytes(30_000)) for number in range(10)]
     assert spill.append(before) == 10
@@ -183,6 +187,7 @@ def test_a_margin_stays_free(folder):
     assert Spill(str(folder), MIB, free + 10 * MIB).append([packet()]) == 0
 
 
+@pytest.mark.needs("posix")
 def test_the_margin_of_a_large_disk_is_a_part_of_it(tmp_path):
     whole = 1 << 40
     disk = os.statvfs_result((4096, 4096, whole // 4096, 0, 100 * MIB // 4096, 0, 0, 0, 0, 255))
@@ -222,6 +227,7 @@ def fill(spill):
         pass
 
 
+@pytest.mark.needs("posix")
 def test_a_disk_that_becomes_full(spill):
     entries = [packet(b"%5d" % number + bytes(1000)) for number in range(1000)]
     with mock.patch.object(os, "pwrite", FullDisk(500_000)):
@@ -233,6 +239,7 @@ def test_a_disk_that_becomes_full(spill):
     assert len(taken) > 800
 
 
+@pytest.mark.needs("posix")
 def test_thinning_on_a_full_disk_needs_no_room(spill):
     fill(spill)
     lines = 2000 * spill.count
@@ -253,6 +260,7 @@ def test_what_was_freed_may_be_used_again_when_others_have_filled_the_disk(spill
         assert spill.append([text(b"line\n")]) == 0
 
 
+@pytest.mark.needs("posix")
 def test_nothing_is_thinned_where_that_makes_no_room(spill, folder):
     spill.append([text(b"line\n" * 9000) for _ in range(10)])
     shutil.rmtree(folder)
@@ -261,6 +269,7 @@ def test_nothing_is_thinned_where_that_makes_no_room(spill, folder):
     assert spill.thin() == 0
 
 
+@pytest.mark.needs("posix")
 def test_where_a_file_cannot_be_written_again_what_is_left_of_it_is_kept_in_memory(spill):
     """As on a file system that never writes to the same place."""
     update_of = update(b"u" * 100)
@@ -279,6 +288,7 @@ def test_where_a_file_cannot_be_written_again_what_is_left_of_it_is_kept_in_memo
     assert spill.in_memory == 0
 
 
+@pytest.mark.needs("posix")
 def test_what_cannot_be_read_back_is_told(spill):
     spill.append([text(b"a" * 1000), packet(b"x", urgent=True)])
     spill.append([packet(bytes(900_000))])
@@ -352,6 +362,8 @@ with tempfile.TemporaryDirectory() as folder:
         taken += spill.take(1000)
     print(done, len(taken), set(len(entry.data) for entry in taken))
 """
+    import resource
+
     limit = 1 << 20
 
     def limited():
@@ -453,3 +465,4 @@ class Queue(RuleBasedStateMachine):
 
 TestQueue = Queue.TestCase
 TestQueue.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestQueue.pytestmark = [pytest.mark.needs("posix")]

@@ -70,6 +70,7 @@ def test_a_file_that_is_none_of_ours_is_nothing(file, content):
     assert StateFile(file).known == Known()
 
 
+@pytest.mark.needs("posix")
 def test_nobody_else_can_read_it_and_it_goes_with_the_kernel(file):
     state = StateFile(file)
     state.name("pi", {"env": {"TOKEN": "secret"}})
@@ -99,6 +100,7 @@ state.hold("pi", "another")
 """
 
 
+@pytest.mark.needs("posix")
 def test_what_cannot_be_written_leaves_what_was_there(file, tmp_path):
     """A full disk, or any other reason; nothing half-written stays either."""
     StateFile(file).hold("pi", "abc")

@@ -38,6 +38,7 @@ def test_it_says_what_psutil_says(busy_grandchild):
     assert found["cpu_count"] == psutil.cpu_count()
 
 
+@pytest.mark.needs("posix")
 def test_the_processor_time_of_a_grandchild_counts(busy_grandchild):
     """Its share of the time between two questions, however much of the processor this busy machine gives it."""
     asked = Usage()
@@ -64,6 +65,7 @@ def test_of_no_process_nothing_is_said(pid):
     assert found["host_virtual_memory"]["total"] > 0
 
 
+@pytest.mark.needs("posix")
 def test_a_program_may_have_any_name(tmp_path):
     program = tmp_path / "a) R 1 (b"
     program.symlink_to("/bin/sleep")

@@ -91,12 +91,13 @@ class Wine:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
-    def run(self, *arguments: str, timeout: float = START_SECONDS, **env: str) -> str:
+    def run(self, *arguments: str, timeout: float = START_SECONDS, folder: Path | None = None, **env: str) -> str:
         """What that Python prints.
 
+        :param folder: where it is started
         :raises subprocess.CalledProcessError: it ended with another exit code than 0
         """
-        return _run(self.command(*arguments), self.environment(**env), timeout).strip()
+        return _run(self.command(*arguments), self.environment(**env), timeout, folder).strip()
 
 
 def windows_path(path: Path | str) -> str:
@@ -152,9 +153,9 @@ def _download(folder: Path, *arguments: str) -> None:
     _run([sys.executable, "-m", "pip", "download", "-q", "-d", str(folder), *arguments], dict(os.environ), 300)
 
 
-def _run(command: list[str], env: dict[str, str], timeout: float) -> str:
+def _run(command: list[str], env: dict[str, str], timeout: float, folder: Path | None = None) -> str:
     """What a program prints, through a pipe: with a file as its stdin or stdout, Wine's Python finds no end of it."""
-    done = subprocess.run(command, env=env, input=b"", capture_output=True, timeout=timeout, check=False)
+    done = subprocess.run(command, env=env, cwd=folder, input=b"", capture_output=True, timeout=timeout, check=False)
     if done.returncode:
         sys.stderr.write(done.stdout.decode(errors="replace") + done.stderr.decode(errors="replace"))
         done.check_returncode()

@@ -117,7 +117,7 @@ class _PipeReader:
         self.sink = sink
         encoding = locale.getpreferredencoding(False)
         if os.name == "nt":
-            from ...windows import console_encoding
+            from ....windows import console_encoding
 
             encoding = console_encoding()
         elif encoding.lower() in ("ascii", "us-ascii", "ansi_x3.4-1968"):
@@ -182,7 +182,7 @@ def own_group() -> Dict[str, Any]:
 def _encoded(command: Union[str, Sequence[str]], text: str) -> bytes:
     """A program's stdin: UTF-8, for Windows' own shell the console's."""
     if os.name == "nt" and command[0].lower() in ("cmd", "cmd.exe"):
-        from ...windows import console_encoding
+        from ....windows import console_encoding
 
         return text.replace("\n", "\r\n").encode(console_encoding(), "replace")
     return text.encode("utf-8", "surrogateescape")
