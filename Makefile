@@ -3,13 +3,13 @@
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	$$p -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 VENV := .venv
-RUN := $(VENV)/bin/python
+RUN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
 PIP := $(RUN) -m pip install -qq --disable-pip-version-check
 ARGS ?=
 # Or each kernel that a test or a measurement starts would compile what it imports, which takes longer than all else.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo lab test venvs check docs way format bench reliability conformance soak fuzz windows clean
+.PHONY: help demo lab test agent venvs release check docs way format bench reliability conformance soak fuzz windows clean
 .DELETE_ON_ERROR:
 
 help:
@@ -24,6 +24,7 @@ help:
 	@echo "make conformance  suites that others have made for kernels, ipykernel's own among them"
 	@echo "make soak    the tests of faults at full length: half an hour;  make fuzz  the ones that throw bytes"
 	@echo "make windows the tests on a Windows, which Wine plays"
+	@echo "make agent   the tests of what runs on the other machine;  make release  build and check the distributions"
 	@echo "make clean   remove what all of these leave behind, the private environment included"
 
 # The private environment. A stamp for each set of packages, so that nothing is installed twice.
@@ -46,6 +47,10 @@ lab: $(VENV)/lab.installed
 
 test: $(VENV)/test.installed
 	@$(RUN) -m pytest -n 4 --no-loadscope-reorder $(ARGS)
+
+# What is sent to servers, tried on their Pythons; RPYC_KERNEL_TESTS_SERVERS=3.14 names more of those.
+agent: $(VENV)/test.installed
+	@$(RUN) -m pytest -n 4 tests/servers tests/unit $(ARGS)
 
 # What `make test` would make when it is first needed: the Pythons of servers, in venvs with old RPyCs and old IPythons.
 venvs: $(VENV)/test.installed
@@ -88,6 +93,10 @@ windows: $(VENV)/test.installed
 
 fuzz: $(VENV)/test.installed
 	@$(RUN) -m pytest -m fuzz --timeout=0 $(ARGS)
+
+# The distributions in dist/, built and looked at, and the changelog's words for them.
+release: $(VENV)/release.installed
+	@$(RUN) scripts/release.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) .venvs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

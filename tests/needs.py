@@ -22,6 +22,14 @@ import pytest
 REQUIRED = frozenset(filter(None, re.split(r"[,\s]+", os.environ.get("RPYC_KERNEL_REQUIRE", ""))))
 
 
+MORE_PYTHONS = tuple(filter(None, re.split(r"[,\s]+", os.environ.get("RPYC_KERNEL_TESTS_SERVERS", ""))))
+
+
+def pythons(*listed: str) -> list[str]:
+    """The versions that a test is for, and those that RPYC_KERNEL_TESTS_SERVERS names beside them."""
+    return [*listed, *(each for each in MORE_PYTHONS if each not in listed)]
+
+
 def needs(*names: str) -> str:
     """Skip the running test, or fail it, if one of `names` isn't here; return the path of the last of them.
 

@@ -15,13 +15,14 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.needs import find, needs
+from tests.needs import MORE_PYTHONS, find, needs
 
 CURRENT_PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
 CURRENT_RPYC = "6.0.2"
 
 #: the oldest, the newest and what lies between, each on a Python of its time
 VERSIONS = [("4.1.5", "3.8"), ("5.0.1", "3.7"), ("5.3.1", "3.9"), ("6.0.2", "3.11"), ("6.0.2", "3.13")]
+VERSIONS += [(CURRENT_RPYC, python) for python in MORE_PYTHONS if python not in {each for _rpyc, each in VERSIONS}]
 
 WITHOUT_IPYTHON = ["comm", "matplotlib", "nest_asyncio", "numpy", "pandas", "pillow", "tqdm"]
 WITHOUT_IPYTHON += ["click", "line_profiler", "loguru", "memory_profiler", "pytest", "rich", "wurlitzer"]  # of reports

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from rpyc_kernel.agent.worker.import_hooks import when_imported
-from tests.needs import needs
+from tests.needs import needs, pythons
 
 SOURCE = "import os\nVALUE = 42\ndef f():\n    return 'in f'\n"
 #: run by each Python with a zip on its path: what is watched for there behaves as if nobody did
@@ -52,7 +52,7 @@ print("good")
 """
 
 
-@pytest.mark.parametrize("version", ["3.7", "3.8", "3.9", "3.10", "3.13"])
+@pytest.mark.parametrize("version", pythons("3.7", "3.8", "3.9", "3.10", "3.13"))
 def test_modules_from_a_zip(version: str, tmp_path: Path) -> None:
     archive = tmp_path / "modules.zip"
     python = needs(f"python{version}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.needs import needs
+from tests.needs import needs, pythons
 
 ROOT = Path(__file__).parents[2]
 LIBRARY = """
@@ -80,7 +80,7 @@ print("good")
 """
 
 
-@pytest.mark.parametrize("version", ["3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13"])
+@pytest.mark.parametrize("version", pythons("3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13"))
 def test_who_sees_it(version: str, tmp_path: Path) -> None:
     site, real, own = tmp_path / "site-packages", tmp_path / "later" / "site-packages", tmp_path / "own"
     for folder in (site, real / "IPython", own):

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from rpyc_kernel.agent.worker.spawned_main import definitions
-from tests.needs import needs
+from tests.needs import needs, pythons
 
 CELLS = [
     (
@@ -49,7 +49,7 @@ except KeyError:
 """
 
 
-@pytest.mark.parametrize("version", ["3.7", "3.8", "3.11", "3.13"])
+@pytest.mark.parametrize("version", pythons("3.7", "3.8", "3.11", "3.13"))
 def test_definitions_are_made_again_and_nothing_else(version, tmp_path) -> None:
     (tmp_path / "cells.py").write_text(definitions(CELLS, NAMES), encoding="utf-8")
     command = [needs(f"python{version}"), "-c", CHECK, tmp_path / "cells.py"]
