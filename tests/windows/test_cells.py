@@ -99,6 +99,7 @@ PROGRAMS = {
         "import subprocess as s, sys; print(s.check_output([sys.executable, '-c', 'print(42)'], text=True), end='')",
         "42\n",
     ),
+    "os.system with letters": ("import os; none = os.system('echo é')", "é\r\n"),
     "os.system": ("import os; none = os.system('echo hello')", "hello\r\n"),
     "asyncio's subprocess": (ASYNCIO_PROGRAM, "b'42\\r\\n'\n"),
     "%%script": ("%%script cmd /q /k prompt\necho one", "one\n"),

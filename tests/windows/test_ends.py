@@ -9,10 +9,12 @@ from collections.abc import Callable
 
 import pytest
 
+from tests import stripped
 from tests.kernel.client import Client
 from tests.kernel.kernels import Kernel
 from tests.kernel.remotes import wait_until
 from tests.windows.servers import WindowsServer
+from tests.windows.wine import Wine, windows_path
 
 CRASHES = {
     "an access violation": ("import faulthandler; faulthandler._read_null()", "0xC0000005"),
@@ -77,6 +79,20 @@ def test_a_program_may_be_meant_to_stay(fresh: Client, own_server: WindowsServer
     fresh.run("import os; os._exit(3)")
     assert fresh.good("6 * 7").text == "42"
     assert own_server.pythons("stays")
+
+
+def test_a_session_without_ctypes(wine: Wine, new_kernel: Callable[..., Kernel]) -> None:
+    """There is no job then. (Wine's taskkill ends no children, so that what becomes of them can't be tried here.)"""
+    with WindowsServer(wine, PYTHONPATH=windows_path(stripped.FOLDER)) as server:
+        front = new_kernel().first
+        front.good(f"%connect {server.address}")
+        assert front.run("import ctypes").status == "error"
+        assert front.good("!echo é").stdout == "é\n"
+        assert "exit code 3" in str(front.run("import os; os._exit(3)").error)
+        front.good("%restart")
+        assert front.good("6 * 7").text == "42"
+        server.wine.end(server.pythons("start_keeper"))
+        assert wait_until(lambda: not server.pythons(), 10)
 
 
 def test_a_session_outlives_its_server(fresh: Client, own_server: WindowsServer) -> None:

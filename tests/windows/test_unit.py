@@ -8,7 +8,7 @@ from tests.windows.wine import Wine, windows_path
 ROOT = SOURCE.parent
 # What the packages there don't have: numpy, whose DLLs Wine doesn't load, and Jupyter's server.
 WITHOUT = ["test_pacing", "test_plain_data", "test_show_encoders", "test_show_screen"]
-SOME = "test_boot or test_doors or test_records or test_spawn or test_shell_plain_errors"
+SOME = "test_boot or test_connection or test_doors or test_records or test_spawn or test_shell_plain_errors"
 
 
 def test_all_are_collected_and_some_run(wine: Wine) -> None:

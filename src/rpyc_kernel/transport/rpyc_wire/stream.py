@@ -8,6 +8,7 @@ to send after every chunk (moving n bytes costs n²) and swallow timeouts; and n
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import struct
 import threading
@@ -22,6 +23,7 @@ from rpyc_kernel.errors import (
     NoAnswerError,
     ProtocolError,
 )
+from rpyc_kernel.transport.deadline import POLL_INTERVAL_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -35,6 +37,7 @@ _END = b"\n"
 _READ_BYTES = 64 * 2**10  # that one recv takes at most while the size of the frame is not known
 _MIN_TIMEOUT_S = 0.001  # with none at all TLS fails with errors of its own, instead of a TimeoutError
 _FIRST_BUFFER_BYTES = 2**20  # a frame's memory starts with this much and at most doubles with what has really come
+_NOBODY_WAKES = os.name == "nt"  # shutdown() doesn't end there what another thread waits for
 
 
 def _is_timeout(error: OSError) -> bool:
@@ -107,6 +110,8 @@ class FrameStream:
 
     def _set_timeout(self, deadline: Deadline) -> None:
         seconds = deadline.slice()
+        if _NOBODY_WAKES:
+            seconds = POLL_INTERVAL_S if seconds is None else min(seconds, POLL_INTERVAL_S)
         if self._pending and seconds is not None:
             seconds = max(seconds, _MIN_TIMEOUT_S)
         self._socket.settimeout(seconds)

@@ -213,11 +213,17 @@ def _torn(data: bytes) -> int:
 
 
 def _utf8(data: bytes) -> Bytes:
-    """The bytes if they are UTF-8, else read in the machine's own encoding."""
+    """The bytes if they are UTF-8, else read in the machine's own encoding; on Windows in its console's."""
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:
-        import locale  # late, since few programs write anything else
+        if os.name == "nt":
+            from ...windows import console_encoding
 
-        return data.decode(locale.getpreferredencoding(False), "replace").encode("utf-8", "replace")
+            encoding = console_encoding()
+        else:
+            import locale  # late, since few programs write anything else
+
+            encoding = locale.getpreferredencoding(False)
+        return data.decode(encoding, "replace").encode("utf-8", "replace")
     return data
