@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
+import re
+
 from tests.kernel.kernels import SOURCE
 from tests.windows.wine import Wine, windows_path
 
 ROOT = SOURCE.parent
 # What the packages there don't have: numpy, whose DLLs Wine doesn't load, and Jupyter's server.
 WITHOUT = ["test_pacing", "test_plain_data", "test_show_encoders", "test_show_screen"]
-SOME = "test_boot or test_connection or test_doors or test_records or test_spawn or test_shell_plain_errors"
+SOME = "test_boot or test_doors or test_records or test_abort_ends"
+PYTEST = """
+import os, pytest, sys
+class Probe:
+    def pytest_collection_finish(self):
+        print("private files are in", os.environ["LOCALAPPDATA"])
+sys.exit(pytest.main(sys.argv[1:], plugins=[Probe()]))
+"""
 
 
 def test_all_are_collected_and_some_run(wine: Wine) -> None:
-    arguments = ["-p", "no:cacheprovider", "-q", "-k", SOME, "tests/unit"]
+    # Now and then Wine can't close the handle of a process that has ended.
+    arguments = [
+        "-p",
+        "no:cacheprovider",
+        "-q",
+        "-s",
+        "-k",
+        SOME,
+        "-W",
+        "ignore::pytest.PytestUnraisableExceptionWarning",
+    ]
     ignored = [f"--ignore=tests/unit/{name}.py" for name in WITHOUT]
-    paths = ";".join(map(windows_path, (wine.packages, SOURCE)))
-    said = wine.run("-m", "pytest", *arguments, *ignored, PYTHONPATH=paths, folder=ROOT)
+    paths = ";".join(map(windows_path, (wine.packages, SOURCE, ROOT)))
+    said = wine.run("-c", PYTEST, *arguments, *ignored, "tests/unit", PYTHONPATH=paths, folder=ROOT)
     assert " passed, " in said
-    own = ("AppData/Local", ".cache")
-    assert [found for each in own for found in wine.prefix.glob(f"drive_c/users/*/{each}/rpyc-kernel")] == []
+    private = re.search(r"private files are in (.+)", said)
+    assert private
+    name = private.group(1).rstrip().rpartition("\\")[2]
+    assert name.startswith("rpyc-kernel-tests-")
+    left = [f"Temp/{name}", "AppData/Local/rpyc-kernel", ".cache/rpyc-kernel"]
+    assert [found for each in left for found in wine.prefix.glob(f"drive_c/users/*/{each}")] == []
