@@ -30,6 +30,7 @@ DOCUMENTS = sorted([*ROOT.glob("docs/*.md"), *ROOT.glob("README*.md"), ROOT / "C
 OF_OURS = {"architecture.md", "reliability.md", "platforms.md", "benchmarks.md", "CONTRIBUTING.md"}
 PYTHON = [path for folder in ("src", "scripts", "benchmarks", "conformance") for path in ROOT.glob(f"{folder}/**/*.py")]
 # Where a path may begin: the repository, its tests, the package, and its parts that have parts.
+BUILT = ("build", "dist")  # made by our own targets, and absent from a clone
 BASES = [
     ROOT,
     ROOT / "tests",
@@ -125,6 +126,8 @@ def wrong_names(span: str, *, bare: bool) -> Iterator[str]:
     """
     if (path := PATH.fullmatch(span)) and (path[1] or bare) and "*" not in span:
         first = span.partition("/")[0]
+        if first in BUILT:
+            return
         if bare or any((base / first).is_dir() for base in BASES):
             place, _, name = span.replace("::", ":").partition(":")
             found = files(place)
