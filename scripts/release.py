@@ -29,10 +29,10 @@ class ReleaseError(Exception):
 
 def version() -> str:
     """The version that the package says it has."""
-    text = (ROOT / "src/rpyc_kernel/__init__.py").read_text(encoding="utf-8")
+    text = (ROOT / "src/rpyc_kernel/_version.py").read_text(encoding="utf-8")
     found = re.search(r'^__version__ = "([^"]+)"$', text, re.MULTILINE)
     if not found:
-        raise ReleaseError("src/rpyc_kernel/__init__.py has no line __version__ = …")
+        raise ReleaseError("src/rpyc_kernel/_version.py has no line __version__ = …")
     return found.group(1)
 
 

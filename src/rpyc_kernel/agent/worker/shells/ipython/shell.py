@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional, Set, Tuple
 
     from ....wire import Json
+    from .profile import IPKernelApp
 
 INLINE = "module://matplotlib_inline.backend_inline"
 
@@ -35,12 +36,11 @@ class IPythonShell:
         import IPython
 
         from .interactive import make_shell
-        from .profile import IPKernelApp
 
         self.name = "IPython " + IPython.__version__
         if "MPLBACKEND" not in os.environ and importlib.util.find_spec("matplotlib_inline"):
             os.environ["MPLBACKEND"] = INLINE
-        self._app: Optional[IPKernelApp] = IPKernelApp(profile)
+        self._app = _application(profile)
         self._shell = make_shell(self._app)
         self.in_a_hurry = self._without_jedi = False
         when_imported("jedi", make_jedi_careful)
@@ -189,3 +189,10 @@ def _told(shell: Any, result: Any) -> Tuple[Any, Any]:
         return None, None
     error = result.error_before_exec if result.error_before_exec is not None else result.error_in_exec
     return error, shell.error_of_cell(error)
+
+
+def _application(profile: str) -> Optional[IPKernelApp]:
+    """ipykernel's application as far as a profile's start-up files look at it; None once these have run."""
+    from . import profile as profiles
+
+    return profiles.IPKernelApp(profile)
