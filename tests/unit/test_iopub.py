@@ -34,8 +34,13 @@ class Publishing:
         front.connect(f"tcp://127.0.0.1:{self.port}")
         front.subscribe(b"")
         self.fronts.append(front)
-        time.sleep(0.2)  # for the subscription; only the first one is welcomed
+        wait_for(lambda: self.reaches(front))
         return front
+
+    def reaches(self, front):
+        """Whether a message comes to that front end; only the first one is welcomed."""
+        self.thread.background_socket.send_multipart([b"probe"])
+        return front.poll(5)
 
     def publish_many(self):
         """On a thread of its own, which waits for room as a link's does; returns it."""
@@ -49,7 +54,7 @@ class Publishing:
 
     @staticmethod
     def read(front):
-        """The number of the next message, the welcome left out."""
+        """The number of the next message, the welcome and probes left out."""
         while not (data := front.recv_multipart()[0])[:1].isdigit():
             pass
         return int(data)
