@@ -215,7 +215,7 @@ class _Reader:
         except queue.Empty:
             raise AssertionError(
                 f"nothing came for {SILENCE} s: {link.status}, {link.error!r}, {self.open} cells open, "
-                f"{link.state.received} messages received, the last statuses {self.session.statuses[-3:]}"
+                f"{self.messages} messages received, the last statuses {self.session.statuses[-3:]}"
             ) from None
         self.messages += 1
         self._take(message)

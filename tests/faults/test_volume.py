@@ -161,21 +161,30 @@ def complete(found: Sum, size: int) -> None:
     assert found.reply["status"] == "ok"
 
 
+class Pausing(Session):
+    """Once it is told to, pauses at the next text until it may go on."""
+
+    pausing = False
+
+    def __init__(self, address: str) -> None:
+        super().__init__(address)
+        self.paused, self.go_on = threading.Event(), threading.Event()
+
+    def on_message(self, message: Message, backlog: bool) -> None:
+        if self.pausing and message.type == "stream" and not self.paused.is_set():
+            self.paused.set()
+            self.go_on.wait()
+        super().on_message(message, backlog)
+
+
 def test_2_gb_to_a_reader_that_pauses(remote: Remote, clock: Clock, tmp_path: Path) -> None:
     """The worker is held back meanwhile, and nothing is lost."""
     size = ALL if clock.is_full else LESS
     progress = tmp_path / "progress"
-    with Session(remote.address) as session:
-        found, paused, go_on = Sum(), threading.Event(), threading.Event()
+    with Pausing(remote.address) as session:
+        found, paused, go_on = Sum(), session.paused, session.go_on
         _worker, keeper = pids(session.run(WORKER_AND_KEEPER)[0])
-
-        def on_message(message: Message, _backlog: bool) -> None:
-            if message.type == "stream" and not paused.is_set():
-                paused.set()
-                go_on.wait()
-            session.messages.put(message)
-
-        session.link.on_message = on_message
+        session.pausing = True
         cell = session.start(printing(size, SHOWS, progress=progress))
         assert paused.wait(30)
         held = settled(progress)

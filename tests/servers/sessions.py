@@ -21,7 +21,7 @@ class Session:
         self.statuses: list[Any] = []
         self.link = Link(
             Address.parse(address),
-            lambda message, _backlog: self.messages.put(message),
+            self.on_message,
             lambda status, error: self.statuses.append((status, error)),
         )
         self.config = {"shell": "plain", **config}
@@ -37,6 +37,10 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.link.close(end=True)
+
+    def on_message(self, message: Message, _backlog: bool) -> None:
+        """On the link's thread."""
+        self.messages.put(message)
 
     def start(self, code: str, **more: Any) -> str:
         """Submit a cell, with more content than its code; returns its ``msg_id``."""

@@ -1,313 +1,255 @@
-"""The two threads of a link: one pulls messages, one sends requests, each on an RPyC connection of its own."""
+"""The two threads of a link.
+
+Each does what a `LinkProtocol` wants of one RPyC connection, and reports what came of it.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections import deque
+from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from rpyc_kernel.agent import wire
-from rpyc_kernel.errors import (
-    AgentError,
-    NotTakenError,
-    ProtocolError,
-    RemoteError,
-    RpycKernelError,
-    SessionError,
+from rpyc_kernel.errors import AgentError, LinkLost, RpycKernelError
+from rpyc_kernel.link.actions import (
+    Abort,
+    AllowFrames,
+    Answer,
+    Deliver,
+    Dial,
+    Fail,
+    ForAll,
+    ForThread,
+    LinkStatus,
+    Refuse,
+    Role,
+    Send,
+    StatusChanged,
 )
-from rpyc_kernel.link.protocol import LinkStatus, SequenceError
+from rpyc_kernel.link.protocol import MALFORMED
 from rpyc_kernel.transport.broker_client import Broker, open_broker
 
 if TYPE_CHECKING:
-    from rpyc_kernel.link.link import Link, Question
-    from rpyc_kernel.link.protocol import Submission
+    from collections.abc import Callable, Iterator
 
-MAX_BYTES = 256 << 10  # of one pull's answer: what a stock server writes fastest
-WAIT = 5.0  # seconds that a pull waits when there is nothing to give; its empty answer is the heartbeat
-POLL_FIRST, POLL_LAST = 0.005, 0.2  # seconds between pulls from a server with few threads
-DIAL_TIMEOUT = 10.0  # seconds for one attempt
-AGAIN = 0.1  # seconds until the sender dials again
-TRIES = 3  # that what is answered by an error, or can't be read, is sent or asked for
+    from rpyc_kernel.agent import wire
+    from rpyc_kernel.link.protocol import LinkProtocol
 
-# what reading an answer raises that isn't what it should be
-MALFORMED = (SequenceError, LookupError, TypeError, ValueError, ArithmeticError, RecursionError)
+clock = time.monotonic
 
 
-class Puller(threading.Thread):
-    """Pulls messages, and reconnects when the link breaks: it decides what becomes of the link.
+class LinkThreads:
+    """Carries the actions of a protocol, which it guards by a lock. No callback is called with the lock held.
 
-    :ivar delivered: the number of the last message that was given to ``on_message``
-    :ivar catching_up: whether what comes had been waiting there, or came while that was shown
+    Attributes:
+        on_message: Gets each message, and whether it is backlog, on the puller's thread.
+        closed: Is set when the link is closed.
     """
 
-    def __init__(self, link: Link) -> None:
-        super().__init__(name="rpyc-kernel-puller", daemon=True)
-        self._link = link
-        self.delivered = 0
-        self.catching_up = False
-        self._parts = wire.Parts()
-        self._parent = ""  # of the last message
-        self._refusals = (0, 0)  # the number of the last message that had come, and how many answers were wrong since
+    def __init__(
+        self,
+        protocol: LinkProtocol,
+        on_message: Callable[[wire.Message, bool], None],
+        on_status: Callable[[LinkStatus, RpycKernelError | None], None],
+        on_refused: Callable[[str, RpycKernelError], None],
+    ) -> None:
+        self.on_message = on_message
+        self.closed = threading.Event()
+        self.changed = threading.Condition()  # guards the protocol and everything below
+        self.protocol = protocol
+        self.puller = ConnectionThread(self, Role.PULLER)
+        self.sender = ConnectionThread(self, Role.SENDER)
+        self._on_status = on_status
+        self._on_refused = on_refused
+        self._answers: dict[int, Future[tuple[dict[str, Any], list[memoryview]]]] = {}
+        self._untold: deque[ForAll] = deque()
+        self._telling = False
 
-    def run(self) -> None:
-        """Until the link is closed."""
-        link = self._link
-        broker = link.pulling
-        while broker is not None:
-            try:
-                if broker.hello.get("pooled"):
-                    self._poll(broker)
-                else:
-                    self._pull(broker)
-            except (SessionError, *MALFORMED) as error:
-                link.end(error)
-            except RpycKernelError as error:
-                if isinstance(error, (ProtocolError, RemoteError)):
-                    self._refuse(error)
-                link.lose(error)
-            broker.close()
-            broker = link.reconnect()
+    @contextmanager
+    def events(self, thread: ConnectionThread | None = None) -> Iterator[LinkProtocol]:
+        """Within it the lock is held, for events. Then callbacks are called, without it.
 
-    def _refuse(self, error: RpycKernelError) -> None:
-        """What was answered can't be taken. When that was so `TRIES` times, the next message isn't asked for again."""
-        link, (before, times) = self._link, self._refusals
-        received = link.state.received
-        times = times + 1 if before == received else 1
-        self._refusals = received, times
-        if times < TRIES:
-            return
-        with link.changed:
-            there = link.state.skip()
-        if times > TRIES or not there:  # then it isn't the message
-            link.end(error)
-            return
-        self._refusals = link.state.received, TRIES
-        failure = NotTakenError(link.address, error)
-        for message in instead("", self._parent, f"a message could not be taken ({error})"):
-            link.on_message(message, self.catching_up)
-        link.on_refused("", failure)
-
-    def _pull(self, broker: Broker) -> None:
-        wait = min(WAIT, self._link.heartbeat / 3)
-        tickets: deque[int] = deque()
-        while self._link.status is LinkStatus.UP:
-            while len(tickets) < 2:
-                tickets.append(broker.send("pull", self._request(wait)))
-            self._arrived(*broker.receive(tickets.popleft(), self._link.heartbeat))
-
-    def _poll(self, broker: Broker) -> None:
-        """Pull without waiting over there: a waiting pull would hold one of that server's few threads."""
-        link, delay = self._link, POLL_FIRST
-        while link.status is LinkStatus.UP:
-            header, packets = broker.call("pull", self._request(0.0), timeout=link.heartbeat)
-            self._arrived(header, packets)
-            delay = POLL_FIRST if packets else min(delay * 1.3, POLL_LAST)
-            with link.changed:
-                if link.state.next_unsent() is not None or (not packets and link.changed.wait(delay)):
-                    delay = POLL_FIRST
-
-    def _request(self, wait: float) -> dict[str, Any]:
-        received, rtt = self._link.state.received, self._link.rtt
-        most = 1 if self._refusals[1] and self._refusals[0] == received else MAX_BYTES  # one alone, to know which it is
-        request = {"acked": received, "rtt": rtt, "max_bytes": most, "wait": wait}
-        return self._link.with_session(request)
-
-    def _arrived(self, header: dict[str, Any], packets: list[memoryview]) -> None:
-        link, state = self._link, self._link.state
-        new = state.arrived(int(header["first"]), packets)
-        for number, packet in enumerate(new, state.received - len(new) + 1):
-            for message in self._read(packet):
-                link.on_message(message, self.catching_up)
-            self.delivered = number
-        if state.received >= state.backlog and sum(map(len, packets)) < MAX_BYTES:
-            self.catching_up = False
-
-    def _read(self, packet: memoryview) -> list[wire.Message]:
-        """The message in a packet; none if it is a part. Where it can't be read, what is shown instead."""
-        kind, parent = wire.about(packet)
-        self._parent = parent or self._parent
+        Args:
+            thread: The thread that reports them; the messages that it has are given out before anything else is told.
+        """
         try:
-            if not wire.is_part(packet):
-                message = wire.Message.decode(packet)
-                message.sealed = wire.is_sealed(packet)
+            with self.changed:
+                try:
+                    yield self.protocol
+                finally:
+                    self.sort_actions()
+        finally:
+            if thread is not None:
+                thread.deliver()
+            self._tell()
+
+    def answer_of(self, question: int) -> Future[tuple[dict[str, Any], list[memoryview]]]:
+        """Where the answer to a question will be. Within `events`."""
+        return self._answers.setdefault(question, Future())
+
+    def sort_actions(self) -> None:
+        """With the lock held: give the protocol's actions to those that do them."""
+        for action in self.protocol.take_actions():
+            if isinstance(action, Deliver):
+                self.puller.queue.append(action)
+            elif isinstance(action, (StatusChanged, Refuse, Answer, Fail)):
+                self._untold.append(action)
+                if isinstance(action, StatusChanged) and action.status is LinkStatus.CLOSED:
+                    self.closed.set()
             else:
-                header, buffers = wire.unpack(packet)
-                whole = self._parts.take(header["part"], buffers[0])
-                if whole is None:
-                    return []
-                message = wire.Message.decode(whole)
-        except wire.WireError as error:
-            if not kind:  # no message of ours
-                raise
-            return instead(kind, parent, str(error))
-        if message.type == "session_info":  # of a new Python: what the one before had begun ends nowhere
-            self._parts.clear()
-        return [message]
+                (self.puller if action.role is Role.PULLER else self.sender).take(action)
+            self.changed.notify_all()
+
+    def _tell(self) -> None:
+        """Call back, one at a time and in order."""
+        while True:
+            with self.changed:
+                if self._telling or not self._untold:  # another thread, which tells just now, goes on with it
+                    return
+                self._telling = True
+                action = self._untold.popleft()
+            try:
+                if isinstance(action, StatusChanged):
+                    self._on_status(*action)
+                elif isinstance(action, Refuse):
+                    self._on_refused(*action)
+                elif isinstance(action, Answer):
+                    self._answers.pop(action.question).set_result((action.header, action.buffers))
+                else:
+                    self._answers.pop(action.question).set_exception(action.error)
+            finally:
+                with self.changed:
+                    self._telling = False
 
 
-def instead(kind: str, parent: str, reason: str) -> list[wire.Message]:
-    """What is shown in the place of a message of that type which can't be."""
-    failed = {"ename": "MessageError", "evalue": reason, "traceback": [reason]}
-    if kind.endswith("_reply"):
-        reply = wire.Message(kind, {**failed, "status": "error"}, parent)
-        return [wire.Message("error", failed, parent), reply] if kind == "execute_reply" else [reply]
-    return [wire.Message("stream", {"name": "stderr", "text": f"[nothing is shown here: {reason}]\n"}, parent)]
+class ConnectionThread(threading.Thread):
+    """Carries one connection after the other.
 
+    Attributes:
+        queue: What it has to do, oldest first.
+    """
 
-class Sender(threading.Thread):
-    """Sends requests, interrupts, and what else is asked of the session."""
-
-    def __init__(self, link: Link) -> None:
-        super().__init__(name="rpyc-kernel-sender", daemon=True)
-        self._link = link
-        self._epoch = 0  # of the request that is under way
-        self._failures = 0  # to dial, in a row
-        self._question: Question | None = None  # that is under way
-        self._submission: Submission | None = None  # that is
-        self._refusals: tuple[bytes | None, int] = None, 0  # its packet, and how often it was answered by an error:
-        self._error: RpycKernelError | None = None
+    def __init__(self, threads: LinkThreads, role: Role) -> None:
+        super().__init__(name=f"rpyc-kernel-{role.value}", daemon=True)
+        self.queue: deque[ForThread | Abort] = deque()
+        self._cancel: threading.Event | None = None  # while it is an event, that one ends any dialling and waiting
+        self._threads = threads
+        self._role = role
+        self._number = 0  # of the connection, or of the one that is dialled; 0: there is none
+        self._broker: Broker | None = None
+        self._dialled = 0  # the number of the newest connection that is wanted
+        self._abort = threading.Event()  # its dialling
+        self._tickets: deque[tuple[int, float, float]] = deque()  # with the time it was sent, and its timeout
 
     @property
     def moved(self) -> int:
         """How many bytes the present connection has carried; another number for each connection."""
-        broker = self._link.sending
+        broker = self._broker
         return -1 if broker is None else broker.connection.moved
+
+    def take(self, action: ForThread | Abort) -> None:
+        """With the lock held: do that next, but break off a connection at once."""
+        self.queue.append(action)
+        if isinstance(action, Dial):
+            self._dialled, self._abort = action.number, threading.Event()
+        elif isinstance(action, Abort) and action.number == self._dialled:
+            self._abort.set()
+            if self._broker is not None and action.number == self._number:
+                self._broker.abort(action.reason)
+
+    def cancel_with(self, cancel: threading.Event | None) -> None:
+        """Let that event end any dialling and waiting; for who does the thread's steps before it is started."""
+        self._cancel = cancel
+        if self._broker is not None:
+            self._broker.connection.cancel = cancel
 
     def run(self) -> None:
         """Until the link is closed."""
-        link = self._link
-        broker = self._dial()  # the link needs this connection too; where it fails, it is tried again below
-        while True:
-            with link.changed:
-                link.changed.wait_for(lambda: link.status is LinkStatus.CLOSED or self._has_work())
-                closed, following = link.status is LinkStatus.CLOSED, link.sending
-            if broker is not None and broker is not following:
-                broker.close()  # the puller has given it up while nothing was to be sent
-            if closed:
-                return
-            broker = following or self._dial()
-            if broker is None:
-                continue
-            try:
-                self._send(broker)
-            except (SessionError, *MALFORMED) as error:
-                self._fail(error)
-                if not self._superseded():
-                    link.end(error)
-            except RpycKernelError as error:
-                self._fail(error)
-                self._note(error)
-                self._drop(broker, str(error))
+        while self.step():
+            pass
+        self.hang_up()
 
-    def _dial(self) -> Broker | None:
-        link = self._link
-        with link.changed:
-            if link.status in (LinkStatus.LOST, LinkStatus.CLOSED):
-                return None
-            link.stop_dialling.clear()
+    def step(self) -> bool:
+        """Do one thing, and wait for it; returns False when the link is closed and nothing is left to do."""
+        threads = self._threads
+        with threads.events() as protocol:
+            while not (self.queue or self._tickets):
+                if protocol.status is LinkStatus.CLOSED:
+                    return False
+                due = protocol.due(self._role)
+                if due is not None and due <= clock():
+                    protocol.tick(clock())
+                    threads.sort_actions()
+                else:
+                    threads.changed.wait(None if due is None else due - clock())
+            action = self.queue.popleft() if self.queue else None
         try:
-            broker = open_broker(link.address, timeout=DIAL_TIMEOUT, cancel=link.stop_dialling)
+            if action is None:
+                self._receive()
+            elif isinstance(action, Deliver):
+                self._deliver(action)
+            elif isinstance(action, Dial):
+                self._dial(action)
+            elif action.number == self._number:
+                self._use(action)
         except (RpycKernelError, *MALFORMED) as error:
-            with link.changed:
-                if link.status is LinkStatus.UP and self._failures * AGAIN > link.heartbeat and link.pulling:
-                    link.pulling.abort(str(error))  # one way only is no link
-                self._failures = self._failures + 1 if link.status is LinkStatus.UP else 0
-                link.changed.wait_for(lambda: link.status is LinkStatus.CLOSED, AGAIN)
-            return None
-        with link.changed:
-            self._failures = 0
-            wanted = not link.stop_dialling.is_set()
-            link.sending = broker if wanted else None
-        if not wanted:
-            broker.close()
-            return None
-        return broker
+            number = self._number
+            self.hang_up()
+            with threads.events(self) as protocol:
+                protocol.failed(self._role, number, error, clock())
+        return True
 
-    def _drop(self, broker: Broker, reason: str) -> None:
-        """This connection is gone, and so probably the other one: the puller finds out, and reconnects."""
-        link = self._link
-        broker.close()
-        with link.changed:
-            if link.sending is broker:  # else the puller knows already
-                link.sending = None
-                if link.status is LinkStatus.UP and link.pulling is not None:
-                    link.pulling.abort(reason)
-                    link.changed.wait_for(lambda: link.status is not LinkStatus.UP, AGAIN)
+    def deliver(self) -> None:
+        """Give out the messages that come next in the queue."""
+        while self.queue and isinstance(action := self.queue[0], Deliver):
+            self.queue.popleft()
+            self._deliver(action)
 
-    def _has_work(self) -> bool:
-        link = self._link
-        if link.status is not LinkStatus.UP:
-            return False
-        waiting = link.state.next_interrupt() is not None or link.state.next_unsent() is not None
-        return link.sending is None or bool(link.questions) or waiting
+    def _deliver(self, action: Deliver) -> None:
+        for message in action.messages:
+            self._threads.on_message(message, action.backlog)
+        self._threads.protocol.delivered = action.last
 
-    def _superseded(self) -> bool:
-        """Whether a stale epoch was our own, from before a reconnection."""
-        with self._link.changed:
-            return self._link.status is LinkStatus.LOST or self._link.state.epoch != self._epoch
+    def _dial(self, action: Dial) -> None:
+        self.hang_up()
+        self._number, abort = action.number, self._abort
+        cancel = self._cancel or abort
+        broker = open_broker(action.address, timeout=action.timeout, cancel=cancel, hello=action.hello_timeout)
+        broker.connection.cancel = self._cancel
+        with self._threads.events() as protocol:
+            self._broker = broker
+            if not abort.is_set():  # else that is the next action
+                protocol.connected(self._role, action.number, broker.hello)
 
-    def _note(self, error: RpycKernelError) -> None:
-        """The request that was under way was answered by an error: it is sent again only so often."""
-        submission, self._submission = self._submission, None
-        if submission is not None and isinstance(error, (AgentError, ProtocolError, RemoteError)):
-            before, times = self._refusals
-            self._refusals = submission.packet, times + 1 if before is submission.packet else 1
-            self._error = error
+    def _use(self, action: Send | AllowFrames | Abort) -> None:
+        assert self._broker is not None
+        if isinstance(action, Abort):
+            raise LinkLost(self._broker.address, action.reason)
+        if isinstance(action, AllowFrames):
+            self._broker.connection.max_frame = action.size
+            return
+        started = time.perf_counter()
+        self._tickets.append((self._broker.send(action.op, action.header, action.buffers), started, action.timeout))
 
-    def _give_up(self, submission: Submission) -> None:
-        link = self._link
-        with link.changed:
-            link.state.refused(submission)
-        self._refusals = None, 0
-        link.on_refused(submission.parent, NotTakenError(link.address, self._error))
-
-    def _fail(self, error: Exception) -> None:
-        question, self._question = self._question, None
-        if question is not None:
-            question.answer.set_exception(error)
-
-    def _send(self, broker: Broker) -> None:
-        """Until nothing is left to send, or the link is not up any more."""
-        link, state = self._link, self._link.state
-        while True:
-            with link.changed:
-                if link.status is not LinkStatus.UP or broker is not link.sending:
-                    return
-                self._epoch = state.epoch
-                interrupt = state.next_interrupt()
-                submission, refused = None, False
-                if interrupt is None and link.questions:
-                    self._question = link.questions.popleft()
-                elif interrupt is None and (submission := state.next_unsent()) is not None:
-                    refused = self._refusals[1] >= TRIES and self._refusals[0] is submission.packet
-                    if not refused:
-                        state.sent()
-            if interrupt is not None:
-                broker.call("interrupt", link.with_session({"parent": interrupt}), timeout=link.heartbeat)
-                with link.changed:
-                    state.interrupted(interrupt)
-            elif self._question is not None:
-                self._ask(broker, self._question)
-            elif submission is not None and refused:
-                self._give_up(submission)
-            elif submission is not None:
-                request = {"n": submission.number, "type": submission.type, "parent": submission.parent}
-                request.update(submission.more)
-                self._submission = submission
-                started = time.perf_counter()
-                answer = broker.call("submit", link.with_session(request), [submission.packet], link.heartbeat)
-                link.rtt = min(link.rtt, time.perf_counter() - started)  # the attach had more to do than to answer
-                self._submission = None
-                with link.changed:
-                    state.accepted(int(answer[0]["accepted"]))
-            else:
-                return
-
-    def _ask(self, broker: Broker, question: Question) -> None:
+    def _receive(self) -> None:
+        assert self._broker is not None
+        ticket, started, timeout = self._tickets.popleft()
         try:
-            answer = broker.call(question.op, self._link.with_session(question.header), timeout=self._link.heartbeat)
-            question.answer.set_result(answer)
-        except AgentError as error:  # that was refused; the link is as good as before
-            question.answer.set_exception(error)
-        self._question = None
+            header, buffers = self._broker.receive(ticket, timeout)
+        except AgentError as error:
+            with self._threads.events() as protocol:
+                protocol.refused(self._role, self._number, error, clock())
+            return
+        took = time.perf_counter() - started
+        with self._threads.events(self) as protocol:
+            protocol.answered(self._role, self._number, header, buffers, took, clock())
+
+    def hang_up(self) -> None:
+        """Close the connection, if there is one; for the thread itself, or when it has ended."""
+        with self._threads.changed:
+            broker, self._broker, self._number = self._broker, None, 0
+            self._tickets.clear()
+        if broker is not None:
+            broker.close()
