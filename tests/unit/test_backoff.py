@@ -3,7 +3,7 @@
 from itertools import islice
 
 from rpyc_kernel.link import backoff
-from rpyc_kernel.link.backoff import LAST, OFTEN, SOON, delays
+from rpyc_kernel.link.backoff import LAST_DELAY_S, OFTEN_S, SOON_S, delays
 
 
 def test_the_first_attempt_is_made_at_once():
@@ -21,14 +21,14 @@ def test_whoever_waits_half_a_minute_sees_the_link_back_within_a_second(monkeypa
     waited, longest = 0.0, []
     for delay in delays():
         waited += delay
-        (longest.append(delay) if waited <= SOON else None)
+        (longest.append(delay) if waited <= SOON_S else None)
         if waited > 600:
-            assert delay == LAST
+            assert delay == LAST_DELAY_S
             break
-    assert max(longest) == OFTEN < 1
+    assert max(longest) == OFTEN_S < 1
 
 
 def test_each_is_jittered_by_a_half():
     found = [list(islice(delays(), 60)) for _ in range(50)]
-    assert all(LAST / 2 <= series[-1] <= LAST for series in found)
+    assert all(LAST_DELAY_S / 2 <= series[-1] <= LAST_DELAY_S for series in found)
     assert len({series[-1] for series in found}) > 10

@@ -62,7 +62,7 @@ class AllowFrames(NamedTuple):
 
 
 class Deliver(NamedTuple):
-    """Give messages to ``on_message``, on the puller's thread, and set `LinkProtocol.delivered` to *last*."""
+    """Give messages to ``on_message``, on the puller's thread, and set `Incoming.delivered` to *last*."""
 
     messages: Sequence[wire.Message]
     backlog: bool  # whether they had been waiting, or came while such were shown

@@ -1,4 +1,4 @@
-"""How long to wait between attempts to reconnect."""
+"""When to try again what has failed, and for how long."""
 
 from __future__ import annotations
 
@@ -8,13 +8,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FIRST = 0.1  # seconds
-OFTEN = 0.8  # between attempts in the first `SOON`: most links are back by then, and whoever waits sees it at once
-SOON = 30.0
-LAST = 10.0
+FIRST_DELAY_S = 0.1
+OFTEN_S = 0.8  # between attempts in the first `SOON_S`: most links are back by then, and whoever waits sees it at once
+SOON_S = 30.0
+LAST_DELAY_S = 10.0
+
+FIRST_TIMEOUT_S = 2.0  # of the first attempts: one that hangs must not hide that the link is back
+LAST_TIMEOUT_S = 10.0
+TIMEOUT_GROWTH = 1.5
 
 
-def delays(first: float = FIRST, often: float = OFTEN, soon: float = SOON, last: float = LAST) -> Iterator[float]:
+def delays(
+    first: float = FIRST_DELAY_S, often: float = OFTEN_S, soon: float = SOON_S, last: float = LAST_DELAY_S
+) -> Iterator[float]:
     """Seconds before each attempt: none, then doubling up to *often*, after *soon* up to *last*, jittered by a half."""
     yield 0.0
     delay, waited = first, 0.0
@@ -22,3 +28,30 @@ def delays(first: float = FIRST, often: float = OFTEN, soon: float = SOON, last:
         yield delay * random.uniform(0.5, 1.0)  # noqa: S311 - nothing secret
         waited += delay
         delay = min(delay * 2, often if waited < soon else last)
+
+
+class Backoff:
+    """The attempts to reconnect.
+
+    Attributes:
+        timeout: Seconds that the next attempt may take.
+        hurry: Whether the attempt that is under way is to be followed by another one at once.
+    """
+
+    def __init__(self) -> None:
+        self.start()
+
+    def start(self) -> None:
+        """The link is lost."""
+        self.timeout = FIRST_TIMEOUT_S
+        self.hurry = True
+
+    def delay(self) -> float:
+        """Seconds until the next attempt."""
+        if self.hurry:
+            self.hurry, self._delays = False, delays()
+        return next(self._delays)
+
+    def failed(self) -> None:
+        """An attempt has failed: the next one may take longer."""
+        self.timeout = min(self.timeout * TIMEOUT_GROWTH, LAST_TIMEOUT_S)

@@ -116,7 +116,7 @@ class Link:
     @property
     def behind(self) -> int:
         """How many messages of the backlog have not been given to *on_message* yet."""
-        return self._protocol.behind
+        return self._protocol.incoming.behind
 
     # --- its life
 

@@ -210,7 +210,7 @@ class ConnectionThread(threading.Thread):
     def _deliver(self, action: Deliver) -> None:
         for message in action.messages:
             self._threads.on_message(message, action.backlog)
-        self._threads.protocol.delivered = action.last
+        self._threads.protocol.incoming.delivered = action.last
 
     def _dial(self, action: Dial) -> None:
         self.hang_up()
