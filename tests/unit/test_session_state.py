@@ -72,6 +72,13 @@ def test_a_kernel_that_takes_over_goes_on_with_the_numbers_of_the_session():
     assert submit(state, "a")[0].number == 8
 
 
+def test_what_was_submitted_before_the_first_link_is_sent_whatever_the_session_has_accepted_of_others():
+    state = SessionState()
+    submit(state, "a")
+    state.attached(3, 7)
+    assert send_all(state) == [(8, "a")]
+
+
 def test_what_is_refused_is_given_up_with_all_its_parts_and_its_numbers_are_free_again(state):
     submit(state, "a")
     for start in (0, 1, 2):

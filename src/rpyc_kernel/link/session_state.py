@@ -144,8 +144,9 @@ class SessionState:
             raise SequenceError(f"messages up to {acknowledged} are gone, and {self.received} was the last that came")
         self.received = max(self.received, acknowledged)
         self.backlog = last
+        if self.epoch:  # else what the keeper has was another kernel's
+            self.accepted(accepted)
         self.epoch = epoch
-        self.accepted(accepted)
         self._sent = 0
         numbered = [replace(each, number=number) for number, each in enumerate(self._pending, accepted + 1)]
         self._pending = deque(numbered)
