@@ -192,7 +192,7 @@ def _told(shell: Any, result: Any) -> Tuple[Any, Any]:
 
 
 def _application(profile: str) -> Optional[IPKernelApp]:
-    """ipykernel's application as far as a profile's start-up files look at it; None once these have run."""
+    """Ipykernel's application as far as a profile's start-up files look at it; None once these have run."""
     from . import profile as profiles
 
     return profiles.IPKernelApp(profile)
