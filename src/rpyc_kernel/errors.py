@@ -1,12 +1,13 @@
 """Everything that can go wrong, as one tree.
 
-A message is made for the person at the notebook: what happened, to which address, what to do next.
+A message is made for the person at the notebook: it says what happened, to which address, and what to do next. Errors
+that belong to an address have its text as their attribute ``address``.
 
 ::
 
     RpycKernelError
     ├── AddressError                 a text that is no address
-    ├── ArgumentError                   what was asked for can't be done as it is written
+    ├── ArgumentError                an argument that can't be meant
     │   └── CommandError             by a command in a cell
     ├── MalformedRequestError        a front end's message that is not as Jupyter's protocol has it
     ├── DialError                    no usable connection came to be
@@ -67,7 +68,7 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 def start_command(host: str = "", port: int | None = None) -> str:
     """Return the shell line that starts a stock RPyC server, for somebody who will dial *host* and *port*.
 
-    For this machine itself it listens on loopback only: whoever reaches such a server is its user.
+    For this machine itself it listens on loopback only: whoever reaches such a server can run code there.
     """
     if ":" in host:
         listen, family = ("::1" if host in _LOOPBACK else "::"), ", ipv6=True"
@@ -80,41 +81,40 @@ def start_command(host: str = "", port: int | None = None) -> str:
 
 
 class RpycKernelError(Exception):
-    """Whatever of ours goes wrong; never raised itself."""
+    """The root of all errors of ours; never raised itself."""
 
 
 def again(error: RpycKernelError) -> RpycKernelError:
-    """Return the same error once more: one that is raised again and again would carry each of its tracebacks along."""
+    """Return a copy of *error* to raise: an error that is raised again and again collects all of its tracebacks."""
     fresh = type(error).__new__(type(error), *error.args)
     fresh.__dict__.update(vars(error))
     return fresh
 
 
 class AddressError(RpycKernelError):
-    """Raised by :meth:`Address.parse`. Its message never repeats a secret that was written into the address."""
+    """Raised for a text that is no address. The message never repeats a secret that was written into it."""
 
 
 class ArgumentError(RpycKernelError):
-    """Raised where what was asked for can't be done as it is written: a name that means no session, or several."""
+    """Raised for an argument that can't be meant: a name of no session or of several, a number out of its bounds."""
 
 
 class CommandError(ArgumentError):
-    """Raised for a command in a cell.
+    """Raised for a command in a cell that is written wrongly, or can't be done where the notebook is.
 
-    By ``kernel.routing`` and ``kernel.parsing`` for one that is written wrongly, before any of the cell ran; by
-    ``kernel.whereabouts`` and ``kernel.magics`` for one that can't be done where the notebook is.
+    Where it is written wrongly, nothing of the cell has run.
     """
 
 
 class MalformedRequestError(RpycKernelError):
-    """Raised for a front end's request whose content is not as Jupyter's protocol has it. *reason*: what is wrong."""
+    """Raised for a front end's request whose content is not as Jupyter's protocol has it."""
 
     def __init__(self, msg_type: str, reason: str) -> None:
         super().__init__(f"The front end has sent a {msg_type} that can't be understood: {reason}.")
 
 
 class _AtAddress(RpycKernelError):
-    """An error that belongs to one address, which its message names."""
+    """An error that belongs to one address, which the message names."""
 
     def __init__(self, address: object, message: str) -> None:
         super().__init__(message)
@@ -129,21 +129,25 @@ class DialError(_AtAddress):
 
 
 class UnsupportedSchemeError(DialError):
-    """Raised by ``dial`` for an address of a kind that it has no way to."""
+    """Raised for an address of a kind that can't be dialled."""
 
     def __init__(self, address: object, hint: str) -> None:
         super().__init__(address, f"Cannot connect to {address}: {hint}")
 
 
 class TransportError(DialError):
-    """Raised where another package's transport is broken, missing, or did not get there. *told*: a sentence's end."""
+    """Raised where another package's transport is broken, missing, or did not get there."""
 
     def __init__(self, address: object, told: str) -> None:
         super().__init__(address, f"Cannot connect to {address}: {told}")
 
 
 class NameNotResolvedError(DialError):
-    """Raised when the host name has no address. *temporary*: no name server answered, so that it may exist."""
+    """Raised when the host name has no IP address.
+
+    Attributes:
+        temporary: No name server answered, so that the name may exist.
+    """
 
     def __init__(self, address: object, host: str, *, temporary: bool = False) -> None:
         self.temporary = temporary
@@ -163,7 +167,7 @@ class NobodyListeningError(DialError):
 
 
 class UnreachableError(DialError):
-    """Raised when the network says at once that it does not get there. *reason* is the system's own word for it."""
+    """Raised when the network says at once that it doesn't get there; *reason* is the system's own word."""
 
     def __init__(self, address: object, reason: str) -> None:
         super().__init__(
@@ -173,7 +177,7 @@ class UnreachableError(DialError):
 
 
 class DialTimeoutError(DialError):
-    """Raised when nothing came back from there for *seconds*: wrong address, machine off, or a firewall."""
+    """Raised when nothing came back for *seconds*: wrong address, machine off, or a firewall."""
 
     def __init__(self, address: object, seconds: float) -> None:
         super().__init__(
@@ -184,14 +188,18 @@ class DialTimeoutError(DialError):
 
 
 class DialCancelledError(DialError):
-    """Raised when connecting was stopped: the *cancel* event of ``dial`` was set."""
+    """Raised when connecting was stopped: by the user, or by the event that was given to ``dial``."""
 
     def __init__(self, address: object) -> None:
         super().__init__(address, f"Connecting to {address} was stopped.")
 
 
 class NotRpycError(DialError):
-    """Raised when something else than RPyC answers. *speaks* names it, as far as its first bytes tell."""
+    """Raised when something else than RPyC answers.
+
+    Attributes:
+        speaks: Its name, as far as its first bytes tell.
+    """
 
     def __init__(self, address: object, speaks: str, hint: str = "") -> None:
         self.speaks = speaks
@@ -228,7 +236,7 @@ class ServerClosedError(DialError):
 
 
 class RpycVersionError(DialError):
-    """Raised when RPyC answers in a dialect that is not understood here. *found* says what it looks like."""
+    """Raised when RPyC answers in a dialect that is not understood here; *found* describes it."""
 
     def __init__(self, address: object, found: str) -> None:
         super().__init__(
@@ -239,7 +247,11 @@ class RpycVersionError(DialError):
 
 
 class WrongServiceError(DialError):
-    """Raised when it is an RPyC server that does not let a client run code. *service*: the class it serves."""
+    """Raised when an RPyC server doesn't let a client run code.
+
+    Attributes:
+        service: The class that it serves.
+    """
 
     def __init__(self, address: object, service: str, host: str = "") -> None:
         self.service = service
@@ -258,7 +270,7 @@ class DiscoveryError(RpycKernelError):
 
 
 class NoRegistryError(DiscoveryError):
-    """Raised when nobody answered who is a registry. *asked*: where, and what became of each question."""
+    """Raised when no registry answered; *asked* names each place, and what became of the question there."""
 
     def __init__(self, asked: str) -> None:
         super().__init__(
@@ -268,9 +280,10 @@ class NoRegistryError(DiscoveryError):
 
 
 class NotRegisteredError(DiscoveryError):
-    """Raised when a registry answered, and no server is registered with it under *name*. *asked*: who answered.
+    """Raised when a registry answered, and knows no server of that name.
 
-    *hidden*: there are some, but by the loopback address of their own machine, where nobody else reaches them.
+    Attributes:
+        name: The service's name.
     """
 
     def __init__(self, name: str, asked: str, *, hidden: bool = False) -> None:
@@ -290,7 +303,7 @@ class NotRegisteredError(DiscoveryError):
 
 
 class ListingRefusedError(DiscoveryError):
-    """Raised when a registry answers, but doesn't list what it knows: it has to be allowed to, and to be RPyC ≥ 5.3."""
+    """Raised when a registry doesn't list the services that it knows: it must be allowed to, and be of RPyC ≥ 5.3."""
 
     def __init__(self, asked: str) -> None:
         super().__init__(
@@ -300,9 +313,11 @@ class ListingRefusedError(DiscoveryError):
 
 
 class ServiceDownError(DiscoveryError):
-    """Raised when none of the servers that are registered under *name* can be connected to.
+    """Raised when none of the servers that are registered for a service can be connected to.
 
-    *errors*: why not, one for each of them.
+    Attributes:
+        name: The service's name.
+        errors: Why not, one for each server.
     """
 
     def __init__(self, name: str, errors: Sequence[Exception]) -> None:
@@ -323,7 +338,7 @@ class RemoteUnfitError(_AtAddress):
 
 
 class PythonTooOldError(RemoteUnfitError):
-    """Raised when the server runs on a Python older than the agent needs. *found*: its version, like ``"3.6.15"``."""
+    """Raised when the server's Python is older than the agent needs; *found* is its version, like ``"3.6.15"``."""
 
     def __init__(self, address: object, found: str, needed: str = "3.7") -> None:
         super().__init__(
@@ -334,7 +349,7 @@ class PythonTooOldError(RemoteUnfitError):
 
 
 class NoRoomError(RemoteUnfitError):
-    """Raised when the other machine has no place for the session's files. *reason* is its system's own word."""
+    """Raised when the other machine has no place for the session's files; *reason* is its system's own word."""
 
     def __init__(self, address: object, reason: str) -> None:
         super().__init__(
@@ -345,7 +360,7 @@ class NoRoomError(RemoteUnfitError):
 
 
 class NoInterpreterError(RemoteUnfitError):
-    """Raised when the server is embedded in a program: what its ``sys.executable`` names is no Python."""
+    """Raised when the server is embedded in a program: its ``sys.executable`` names no Python."""
 
     def __init__(self, address: object, executable: str) -> None:
         named = f"names {executable!r}, which is no Python" if executable else "is empty"
@@ -376,7 +391,11 @@ class LinkError(_AtAddress):
 
 
 class LinkLost(LinkError):
-    """Raised when the connection breaks, is closed by the server, or was aborted from another thread."""
+    """Raised when the connection breaks, is closed by the server, or was aborted from another thread.
+
+    Attributes:
+        reason: A part of a sentence.
+    """
 
     def __init__(self, address: object, reason: str) -> None:
         self.reason = reason
@@ -384,7 +403,7 @@ class LinkLost(LinkError):
 
 
 class WaitingStoppedError(LinkError):
-    """Raised when the user pressed stop while the link was down. *reason*: why the last attempt failed."""
+    """Raised when the user pressed stop while the link was down; *reason* says why the last attempt failed."""
 
     def __init__(self, address: object, reason: str = "") -> None:
         why = f" The last attempt to reconnect failed: {reason}" if reason else ""
@@ -396,7 +415,7 @@ class WaitingStoppedError(LinkError):
 
 
 class WithdrawnError(LinkError):
-    """Raised when the user stops a cell that could not be sent yet. *lost*: whether that was for the link."""
+    """Raised when the user stops a cell before it was sent; *lost* says whether the link was down then."""
 
     def __init__(self, address: object, *, lost: bool = True) -> None:
         when = f"it was sent to {address}, whose link is down" if lost else f"all of it had been sent to {address}"
@@ -404,16 +423,18 @@ class WithdrawnError(LinkError):
 
 
 class NoAnswerError(LinkError):
-    """Raised when no reply came within *seconds*. The request may still be running, its reply can still be received."""
+    """Raised when no reply came within *seconds*. The request may still run, and its reply be received later."""
 
     def __init__(self, address: object, seconds: float) -> None:
         super().__init__(address, f"{address} did not answer within {seconds:g} s.")
 
 
 class ProtocolError(LinkError):
-    """Raised when what came is not RPyC, is malformed or was not asked for. The connection is closed then.
+    """Raised for bytes that are no RPyC, are malformed or were not asked for. The connection is closed then.
 
-    *reason* goes into the message; *head* holds the first bytes of what came, for a guess at what speaks there.
+    Attributes:
+        reason: A part of a sentence.
+        head: The first of the bytes, for a guess at who speaks there.
     """
 
     def __init__(self, address: object, reason: str, head: bytes = b"") -> None:
@@ -426,17 +447,14 @@ class ProtocolError(LinkError):
 
 
 class TooLongError(LinkError):
-    """Raised when what the user has made is too long to travel to *address*. *reason*: a sentence without its stop."""
+    """Raised when a cell or an answer of the user's is too long to travel."""
 
     def __init__(self, address: object, reason: str) -> None:
         super().__init__(address, f"{address} was not asked: {reason}.")
 
 
 class NotTakenError(LinkError):
-    """Raised when the machine doesn't take a request, however often it is sent. The session goes on.
-
-    *error*: what it said.
-    """
+    """Raised when the machine answers a request by *error*, however often it is sent. The session goes on."""
 
     def __init__(self, address: object, error: Exception | None) -> None:
         super().__init__(
@@ -446,7 +464,7 @@ class NotTakenError(LinkError):
 
 
 class FrameTooLargeError(ProtocolError):
-    """Raised when a frame is announced, or unpacks to, more than is taken (sizes in bytes). Nothing was allocated."""
+    """Raised when a frame has, or unpacks to, more bytes than are taken. Nothing was allocated."""
 
     def __init__(self, address: object, size: int | None, limit: int, head: bytes = b"") -> None:
         announced = f"of {size:,} bytes" if size is not None else "that unpacks without end"
@@ -461,10 +479,7 @@ class SessionError(_AtAddress):
 
 
 class SessionGoneError(SessionError):
-    """Raised when the session has ended: it was idle for too long, was ended by somebody, or the machine restarted.
-
-    *reason*: what is known about it over there, as a part of a sentence.
-    """
+    """Raised when the session has ended: it was idle for too long, was ended by somebody, or the machine restarted."""
 
     def __init__(self, address: object, reason: str = "") -> None:
         why = f" ({reason})" if reason else ""
@@ -478,7 +493,9 @@ class SessionGoneError(SessionError):
 class TakenOverError(SessionError):
     """Raised when another kernel attached to the session: only the newest one is served.
 
-    *by*: who did, for people; *at*: when, as this machine's local time, like ``"14:03"``; *name*: the session's.
+    Attributes:
+        by: Who did, for people.
+        at: When, as this machine's local time, like ``"14:03"``.
     """
 
     def __init__(self, address: object, by: str = "", at: str = "", name: str = "") -> None:
@@ -496,7 +513,7 @@ class TakenOverError(SessionError):
 class RemoteClosedError(SessionError, EOFError):
     """Raised by a live connection (``remote``, ``rpyc_kernel.connect``, ``rpyc_kernel.service``) that is no more.
 
-    *reason*: what ended it, as a part of a sentence. RPyC raises EOFError there, so this is one too.
+    RPyC raises EOFError there, so that this is one too.
     """
 
     def __init__(self, address: object, reason: str) -> None:
@@ -508,7 +525,7 @@ class RemoteClosedError(SessionError, EOFError):
 
 
 class SessionVersionError(SessionError):
-    """Raised when the session is newer than this kernel. *agent*: the version of rpyc-kernel that has started it."""
+    """Raised when the session is newer than this kernel; *agent* is the version that has started it."""
 
     def __init__(self, address: object, agent: str, ours: str) -> None:
         which = f"rpyc-kernel {agent}" if agent else "a newer rpyc-kernel"
@@ -527,8 +544,11 @@ class RemoteError(RpycKernelError):
 
     It only carries texts: no class, and no module, is chosen by the other side.
 
-    *name*: the class, like ``"AttributeError"``; *message*: what ``str`` of it would be about;
-    *remote_traceback*: the server's text, or ``""``; *module*: where the class is from.
+    Attributes:
+        name: The class, like ``"AttributeError"``.
+        message: About the text of the exception.
+        remote_traceback: The server's text, or "".
+        module: Where the class is from.
     """
 
     def __init__(self, name: str, message: str, remote_traceback: str = "", module: str = "builtins") -> None:
@@ -548,4 +568,4 @@ class ValueMissingError(RpycKernelError, ImportError):
 
 
 class AgentError(RpycKernelError):
-    """Raised with the sentence in which our agent on the other machine refused something."""
+    """Raised with the sentence in which the agent on the other machine refused something."""
