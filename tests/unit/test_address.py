@@ -28,7 +28,7 @@ GOOD = {
     "rpycs://[::1]:7": ("rpycs://[::1]:7", "rpycs://[::1]:7"),
     "ssh://pi@board": ("ssh://pi@board", "ssh://pi@board"),
     "ssh://board:2222": ("ssh://board:2222", "ssh://board:2222"),
-    "ssh://board": ("ssh://board", "board"),
+    "ssh://board": ("ssh://board", "ssh://board"),
     "unix:///run/user/1000/s.sock": ("unix:///run/user/1000/s.sock", "unix:///run/user/1000/s.sock"),
     "unix:/tmp/s": ("unix:///tmp/s", "unix:///tmp/s"),
     "local:": ("local:", "this machine"),

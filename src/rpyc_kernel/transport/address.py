@@ -91,7 +91,8 @@ class Address:
     @property
     def is_loopback(self) -> bool:
         """Whether it can only mean this machine, as far as the text tells."""
-        return self.transport.is_loopback(self)
+        known = self.transport.loopback
+        return syntax.is_loopback(self.host) if known is None else known
 
     def locate(self, registry: str | None = None, cancel: threading.Event | None = None) -> list[Address]:
         """Return the addresses of the servers that it stands for; but for the name of a service, that is itself.
@@ -114,19 +115,23 @@ class Transport:
     Attributes:
         scheme: In lower case.
         default_port: The port of an address that names none.
+        takes_user: Whether an address may name a user.
         takes_blanks: Whether a space may stand in an address.
         refusal: Why no such address can be dialled, as the end of a sentence; "" where they can. No sentence of ours
             may recommend one that can't.
         inapplicable: The options of ``%connect`` that mean nothing at such an address, and the sentence for each.
+        loopback: Whether such an address can only mean this machine; None where its host tells.
         unprotected: Whether whoever reaches a server at such an address can run code there.
     """
 
     default_port: ClassVar[int | None] = None
+    takes_user: ClassVar[bool] = True
     takes_blanks: ClassVar[bool] = False
     refusal: ClassVar[str] = ""
     inapplicable: ClassVar[Mapping[str, str]] = {
         "registry": "--registry goes with service:NAME; an address is not looked up in a registry."
     }
+    loopback: ClassVar[bool | None] = None
     unprotected: ClassVar[bool] = False
 
     def __init__(self, scheme: str) -> None:
@@ -139,14 +144,12 @@ class Transport:
     def parse(self, text: str, rest: str) -> Address:
         """Read the address *text*, of which *rest* follows the scheme. Raises AddressError."""
         user, place = syntax.split_user(text, rest)
+        if user is not None and not self.takes_user:
+            raise AddressError(f'{shown(text)}: a user is no part of an RPyC address. Write "{place}".')
         if user is not None:
-            self.check_user(text, user, place)
+            syntax.check_user(text, user)
         host, port = syntax.host_and_port(text, place)
         return Address(self.scheme, host, self.default_port if port is None else port, user=user or "")
-
-    def check_user(self, text: str, user: str, place: str) -> None:
-        """Raise AddressError unless *user* may stand before *place* in the address *text*."""
-        syntax.check_user(text, user)
 
     def text(self, address: Address) -> str:
         """Return the canonical text of *address*."""
@@ -155,17 +158,12 @@ class Transport:
 
     def display(self, address: Address) -> str:
         """Return a short name of *address* for messages."""
-        if address.port == self.default_port and not address.user:
-            return address.host
-        return self.text(address)
+        short = self.default_port is not None and address.port == self.default_port and not address.user
+        return address.host if short else self.text(address)
 
     def server(self, address: Address) -> tuple[str, int | None]:
         """Return the host and the port that the server listens on; ``("", None)`` where *address* doesn't tell."""
         return "", None
-
-    def is_loopback(self, address: Address) -> bool:
-        """Return whether *address* can only mean this machine."""
-        return syntax.is_loopback(address.host)
 
     def locate(
         self, address: Address, registry: str | None = None, cancel: threading.Event | None = None

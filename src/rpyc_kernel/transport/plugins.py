@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 class Plugin(Transport):
     """What another package's scheme means: ``scheme://user@host:port/path``, or ``scheme:///path``."""
 
+    loopback = False  # the host may be a place on the way
+
     def parse(self, text: str, rest: str) -> Address:
         """Read the address, of which only the form is known. Raises AddressError, also for a scheme of no package."""
         if not _find(self.scheme):
@@ -48,14 +50,6 @@ class Plugin(Transport):
         if slash and path and not place:  # a device, a container …
             return Address(self.scheme, path=path)
         return dataclasses.replace(super().parse(text, place), path=path)
-
-    def display(self, address: Address) -> str:
-        """Return all of it."""
-        return self.text(address)
-
-    def is_loopback(self, address: Address) -> bool:
-        """Return False: the host may be a place on the way."""
-        return False
 
     def open_socket(self, address: Address, deadline: Deadline) -> socket.socket:
         """Have the package that has the scheme connect. Raises a DialError, within *deadline*."""

@@ -29,6 +29,8 @@ _MAX_FILE_BYTES = 1000
 class Local(Transport):
     """This machine's own server. ``path`` is the file that leads to it, once it was started."""
 
+    loopback = True
+
     def follows_colon(self, rest: str) -> bool:
         """``local:`` alone is; what follows it would be the port of a host named ``local``."""
         return not rest
@@ -46,10 +48,6 @@ class Local(Transport):
     def display(self, address: Address) -> str:
         """Return what people call it."""
         return "this machine"
-
-    def is_loopback(self, address: Address) -> bool:
-        """Return True."""
-        return True
 
     def open_socket(self, address: Address, deadline: Deadline) -> socket.socket:
         """Connect to the server whose port and secret are in the file ``address.path``. Raises a DialError."""

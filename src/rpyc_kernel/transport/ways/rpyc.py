@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from rpyc_kernel.errors import AddressError
 from rpyc_kernel.transport import sockets, syntax
 from rpyc_kernel.transport.address import Address, Transport
 
@@ -18,11 +17,8 @@ class Rpyc(Transport):
     """A host and a port, to which nothing has to be proved."""
 
     default_port = 18812  # RPyC's own for a classic server
+    takes_user = False
     unprotected = True
-
-    def check_user(self, text: str, user: str, place: str) -> NoReturn:
-        """Refuse it: RPyC knows no users."""
-        raise AddressError(f'{syntax.shown(text)}: a user is no part of an RPyC address. Write "{place}".')
 
     def text(self, address: Address) -> str:
         """Return ``host:port``."""

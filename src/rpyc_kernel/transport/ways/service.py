@@ -21,6 +21,7 @@ class Service(Transport):
     """``host`` is the name, in upper case."""
 
     takes_blanks = True
+    loopback = False  # the registry may name any machine
     inapplicable: ClassVar[Mapping[str, str]] = {}
 
     def follows_colon(self, rest: str) -> bool:
@@ -34,14 +35,6 @@ class Service(Transport):
     def text(self, address: Address) -> str:
         """Return ``service:NAME``."""
         return f"{self.scheme}:{address.host}"
-
-    def display(self, address: Address) -> str:
-        """Return the same."""
-        return self.text(address)
-
-    def is_loopback(self, address: Address) -> bool:
-        """Return False: the registry may name any machine."""
-        return False
 
     def locate(
         self, address: Address, registry: str | None = None, cancel: threading.Event | None = None

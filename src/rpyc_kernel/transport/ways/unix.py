@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 class Unix(Transport):
     """A whole path."""
 
+    loopback = True
+
     def follows_colon(self, rest: str) -> bool:
         """Return whether *rest* is a path, and not the port of a host named ``unix``."""
         return not rest.isdecimal()
@@ -24,14 +26,6 @@ class Unix(Transport):
     def parse(self, text: str, rest: str) -> Address:
         """Take *rest* for the path."""
         return Address(self.scheme, path=syntax.socket_path(text, rest))
-
-    def display(self, address: Address) -> str:
-        """Return all of it."""
-        return self.text(address)
-
-    def is_loopback(self, address: Address) -> bool:
-        """Return True."""
-        return True
 
     def open_socket(self, address: Address, deadline: Deadline) -> socket.socket:
         """Connect to the socket at ``address.path``. Raises a DialError, within *deadline*."""
