@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional, Set, Tuple
 
     from ....wire import Json
-    from .profile import IPKernelApp
 
 INLINE = "module://matplotlib_inline.backend_inline"
 
@@ -36,12 +35,14 @@ class IPythonShell:
         import IPython
 
         from .interactive import make_shell
+        from .profile import IPKernelApp
 
         self.name = "IPython " + IPython.__version__
         if "MPLBACKEND" not in os.environ and importlib.util.find_spec("matplotlib_inline"):
             os.environ["MPLBACKEND"] = INLINE
-        self._app = _application(profile)
-        self._shell = make_shell(self._app)
+        app = IPKernelApp(profile)
+        self._app: Optional[Any] = app  # it runs a profile's start-up files before the first cell
+        self._shell = make_shell(app)
         self.in_a_hurry = self._without_jedi = False
         when_imported("jedi", make_jedi_careful)
         if "show" in builtins.__dict__:  # jedi completes no name that somebody has added to them
@@ -189,10 +190,3 @@ def _told(shell: Any, result: Any) -> Tuple[Any, Any]:
         return None, None
     error = result.error_before_exec if result.error_before_exec is not None else result.error_in_exec
     return error, shell.error_of_cell(error)
-
-
-def _application(profile: str) -> Optional[IPKernelApp]:
-    """Ipykernel's application as far as a profile's start-up files look at it; None once these have run."""
-    from . import profile as profiles
-
-    return profiles.IPKernelApp(profile)
