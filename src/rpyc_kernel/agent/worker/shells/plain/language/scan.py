@@ -138,20 +138,23 @@ class _Scanner:
             mark += 1
         if mark >= size or text[mark] not in "%!?":
             return -1
-        first = mark
-        while True:
-            end = text.find("\n", mark)
-            if end < 0:
-                end = size
-            if end < size and text[end - 1] == "\\":
-                mark = end + 1
-                continue
-            break
+        end = self._joined_end(mark)
         self.continued = text[end - 1] == "\\"
         self.pos = end
         visible = text[start:end].rstrip()
         self.last_code = start + len(visible) - 1
-        return first
+        return mark
+
+    def _joined_end(self, start: int) -> int:
+        """The end of the line, with the lines that backslashes join to it."""
+        text, size = self.text, len(self.text)
+        while True:
+            end = text.find("\n", start)
+            if end < 0:
+                return size
+            if text[end - 1] != "\\":
+                return end
+            start = end + 1
 
     def _code_line(self) -> None:
         """Advance to the line break that ends this logical line, or to the end of the text."""
@@ -225,16 +228,8 @@ class _Scanner:
 
     def _magic_value(self, mark: int) -> None:
         """Skip the text for a magic or the shell: quotes and brackets in it mean nothing here."""
-        text = self.text
-        while True:
-            end = text.find("\n", mark)
-            if end < 0:
-                end = len(text)
-            if end < len(text) and text[end - 1] == "\\":
-                mark = end + 1
-                continue
-            break
-        self.last_code = self.assign + len(text[self.assign : end].rstrip()) - 1
+        end = self._joined_end(mark)
+        self.last_code = mark + len(self.text[mark:end].rstrip()) - 1
         self.pos = end - 1
 
     def _open_string(self) -> None:

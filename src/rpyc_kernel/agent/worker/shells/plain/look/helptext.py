@@ -75,7 +75,7 @@ def describe(value: Any, detail: int = 0, omit: Container[str] = ()) -> str:
     documentation = doc_of(value)
     about: List[Tuple[str, str]] = []
     if kind not in ("function", "class", "module"):
-        about.append(("Type", _type_name(value)))
+        about.append(("Type", type(value).__name__))
         text = _string_form(value)
         if text:
             about.append(("String form", text))
@@ -244,10 +244,6 @@ def _section(title: str, text: str) -> str:
     if "\n" in text:
         return label + "\n" + text
     return label + " " * max(1, 11 - len(title)) + text
-
-
-def _type_name(value: Any) -> str:
-    return type(value).__name__
 
 
 def _string_form(value: Any) -> str:

@@ -26,8 +26,7 @@ def pwd(_shell: PlainShell, _line: str, _local: Any) -> str:
 def cd(shell: PlainShell, line: str, _local: Any) -> None:
     """``%cd [-q] FOLDER``: change it; without a name to the home folder, with ``-`` to where it was before."""
     options, folder = ({}, line.strip()) if line.strip() == "-" else split_options("cd", line, "q")
-    if len(folder) > 1 and folder[0] == folder[-1] and folder[0] in "'\"":
-        folder = folder[1:-1]
+    folder = _unquoted(folder)
     if folder == "-":
         if "cd" not in _previous:
             raise MagicUsageError("%cd -: there is no previous folder yet.")
@@ -83,8 +82,7 @@ def set_env(_shell: PlainShell, line: str, _local: Any) -> None:
 def writefile(_shell: PlainShell, line: str, cell: str, _local: Any) -> None:
     """``%%writefile [-a] FILE``: write the cell to a file on this machine; ``-a`` appends."""
     options, name = split_options("writefile", line, "a")
-    if len(name) > 1 and name[0] == name[-1] and name[0] in "'\"":
-        name = name[1:-1]
+    name = _unquoted(name)
     if not name:
         raise MagicUsageError("%%writefile needs the name of a file.")
     path = os.path.expanduser(name)
@@ -94,6 +92,10 @@ def writefile(_shell: PlainShell, line: str, cell: str, _local: Any) -> None:
     with open(path, "a" if append else "w", encoding="utf-8") as file:
         file.write(text)
     print(verb, name)
+
+
+def _unquoted(name: str) -> str:
+    return name[1:-1] if len(name) > 1 and name[0] == name[-1] and name[0] in "'\"" else name
 
 
 def _is_secret(name: str) -> bool:

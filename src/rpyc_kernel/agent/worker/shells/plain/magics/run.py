@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 import types
 
 from .options import split_options, words
@@ -32,7 +33,7 @@ def run(shell: PlainShell, line: str, _local: Any) -> None:
     name = args[0]
     path = _module_path(name) if "m" in options else _script_path(name)
     source = _read(path)
-    start = _now()
+    start = time.perf_counter()
     argv, main, first = sys.argv, sys.modules.get("__main__"), sys.path[:1]
     module = types.ModuleType("__main__")
     scope: Dict[str, Any] = shell.namespace if "i" in options else module.__dict__
@@ -70,7 +71,7 @@ def run(shell: PlainShell, line: str, _local: Any) -> None:
     if "t" in options:
         from .time import format_time
 
-        print("Wall time: %s" % format_time(_now() - start))
+        print("Wall time: %s" % format_time(time.perf_counter() - start))
 
 
 def _script_path(name: str) -> str:
@@ -114,9 +115,3 @@ def _read(path: str) -> str:
 
 def _is_dunder(name: str) -> bool:
     return name.startswith("__") and name.endswith("__")
-
-
-def _now() -> float:
-    import time
-
-    return time.perf_counter()
