@@ -13,11 +13,10 @@ from .import_hooks import when_imported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Optional
+    from typing import Any, Callable
 
     from ..wire import Message
     from .frontend import Frontend
-    from .kernel_shim import KernelShim
 
 
 class Comms:
@@ -28,7 +27,7 @@ class Comms:
         kernel: the `KernelShim`, which a comm has as ipykernel's do: anywidget sends nothing by one without
     """
 
-    kernel: Optional[KernelShim] = None
+    kernel: object = None
 
     def __init__(self, frontend: Frontend) -> None:
         self.handlers = {each: self._handler(each) for each in ("comm_open", "comm_msg", "comm_close")}

@@ -12,14 +12,23 @@ from .request_context import NOBODY, current, started_by
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from contextvars import Token
-    from typing import Any, Dict, List, Optional, Sequence, Tuple
+    from typing import Any, Dict, List, Optional, Protocol, Sequence, Tuple
 
     from ..wire import Bytes, Json
     from .interrupts import Interrupts
     from .io.frame_writer import FrameWriter
     from .io.user_streams import UserStreams
     from .page_hints import PageHints
-    from .show.screen import Screen
+
+    class ShownPictures(Protocol):
+        """The pictures that ``show`` has shown: `show.screen.Screen`."""
+
+        def clear(self, number: int) -> None:
+            """Begin anew with the next picture: the outputs of that cell were cleared."""
+
+        def flush(self, number: int) -> None:
+            """Show the last picture of each place: the code of that cell has ended."""
+
 
 MAX_REMEMBERED = 4096  #: requests
 #: messages that come after all that was printed before, whatever printed it
@@ -73,7 +82,7 @@ class Frontend:
         self.parents: Dict[int, str] = {}
         self.origin: Dict[str, Json] = {}
         self.allow_stdin = False
-        self.screen: Optional[Screen] = None
+        self.screen: Optional[ShownPictures] = None
         self.page_host = ""
         self._page_hints: Optional[PageHints] = None
         self.user_streams: Optional[UserStreams] = None

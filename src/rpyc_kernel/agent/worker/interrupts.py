@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from .cell_frames import Place
     from .forced_interrupt import ForcedInterrupt
-    from .io.protocol import KeeperSignals
+    from .io.keeper_signals import KeeperSignals
 
 REPEAT_SWALLOWED_S = 0.02  #: seconds after which an interrupt that Python has swallowed is repeated
 SAME_PRESS_S = 0.5  #: seconds in which a second interrupt of one request is the same press

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from .introspect import Introspection
     from .io.frame_writer import FrameWriter
-    from .io.protocol import KeeperChannel
+    from .io.keeper_channel import KeeperChannel
     from .netrefs.live import Live
     from .shells.protocol import Shell
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Dict, NoReturn, Set
 
     from ..interrupts import Interrupts
-    from .protocol import KeeperSignals
+    from .keeper_signals import KeeperSignals
 
 PIECE_BYTES = 1 << 16  #: bytes of text in one frame
 MAX_REMEMBERED = 4096  #: cells

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any, BinaryIO, Dict, Tuple
 
     from ..interrupts import Interrupts
-    from .protocol import KeeperSignals
+    from .keeper_signals import KeeperSignals
 
 
 def main(stream: BinaryIO, config: Dict[str, Any]) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Dict, Optional, Tuple
 
-    from .live import Frames
+    from .channel import SessionChannel
 
 VERSION = ".".join(map(str, rpyc.version.version))  # a tuple in all of them; rpyc.__version__ is not
 IS_OLD = int(rpyc.version.version[0]) < 6  # numbers up to 5.x, texts since
@@ -254,17 +254,17 @@ def _of_user(tb: Optional[TracebackType]) -> Optional[TracebackType]:
     return following
 
 
-def connect(frames: Frames, namespace: Dict[str, Any], timeout: Optional[float]) -> SessionConnection:
+def connect(channel: SessionChannel, namespace: Dict[str, Any], timeout: Optional[float]) -> SessionConnection:
     """Make RPyC's connection of a live connection.
 
     Args:
-        frames: carry what RPyC sends.
+        channel: carries the frames.
         namespace: the variables of the cells.
         timeout: seconds that a callback to the kernel's side may take; None: for ever.
     """
     service = SessionService(namespace)
     config: Dict[str, Any] = {"sync_request_timeout": timeout, "bind_threads": False}
     config["propagate_KeyboardInterrupt_locally"] = False
-    connection = SessionConnection(service, frames, config)
+    connection = SessionConnection(service, channel, config)
     service.on_connect(connection)
     return connection

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional, Protocol, Sequence, Set, Tuple
 
     from ...wire import Bytes, Json
-    from ..kernel_shim import KernelShim
 
     class Shell(Protocol):
         """Runs cells, and answers what is asked about them.
@@ -23,13 +22,13 @@ if TYPE_CHECKING:
             name: ``plain``, or ``IPython 8.12.3``.
             execution_count: of the next cell; the worker sets it before a cell where the kernel counts.
             in_a_hurry: whether `complete` has to do without what takes long; set by the worker.
-            kernel: the value of ``get_ipython().kernel``; set by the worker.
+            kernel: the value of ``get_ipython().kernel``, a `KernelShim`; set by the worker.
         """
 
         name: str
         execution_count: int
         in_a_hurry: bool
-        kernel: KernelShim
+        kernel: object
 
         @property
         def facade(self) -> ShellFacade:

@@ -8,13 +8,15 @@ from ..import_hooks import when_imported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Optional
 
     from ..frontend import Frontend
+    from .screen import Screen
 
 
 def install(frontend: Frontend) -> None:
     """Make ``show`` a builtin: so it is no variable of the user's, who may have one of that name."""
+    screen: Optional[Screen] = None
 
     def show(frame: Any, *, bgr: bool = False, fps: float = 30.0, quality: int = 85, id: str = "") -> None:
         """Show a picture in the cell, in the place of the one before: what a camera gives, in a loop, is a video.
@@ -33,11 +35,12 @@ def install(frontend: Frontend) -> None:
         id
             each has a place of its own in the cell
         """
-        if frontend.screen is None:
+        nonlocal screen
+        if screen is None:
             from .screen import Screen
 
-            frontend.screen = Screen(frontend)
-        frontend.screen.show(frame, bgr=bgr, fps=fps, quality=quality, id=id)
+            frontend.screen = screen = Screen(frontend)
+        screen.show(frame, bgr=bgr, fps=fps, quality=quality, id=id)
 
     def mind_maixpy(module: Any) -> None:
         from .maixpy import mind

@@ -22,7 +22,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional, Tuple
 
-    from ...kernel_shim import KernelShim
     from ..protocol import ShellOutput
     from .display.figures import Figures
     from .language.compiling import Step
@@ -43,7 +42,7 @@ class PlainShell:
     def __init__(self, frontend: ShellOutput) -> None:
         self.frontend = frontend
         self.execution_count = 1
-        self.kernel: KernelShim  #: what ``get_ipython().kernel`` gives; set by the worker
+        self.kernel: object  #: what ``get_ipython().kernel`` gives; set by the worker
         self.compiler = Compiler()
         self.captured: Optional[List[Tuple[str, Content]]] = None  #: where ``%%capture`` collects displays
         self.payload: List[Content] = []
