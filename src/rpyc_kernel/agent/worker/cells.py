@@ -17,9 +17,9 @@ from .. import frames, wire
 from .failures import describe, failed_callback, failed_reply, interrupted_reply, show_stray
 from .import_hooks import when_imported
 from .interruptible import Interruptible, Undelivered
-from .interrupts import Unmasked
 from .main_loop import MainLoop, request_of, task_of, user_traceback
 from .request_context import Driven, current
+from .stopped_question import Unmasked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ it. A request that is interrupted before it has begun finds its number there whe
 
 One press should be enough. Where an interrupt can't act, since a step of the event loop doesn't end, it acts on that
 step `HELD_UP_S` seconds later. Code that catches the interrupt goes on; a second press within `SECOND_PRESS_S` seconds
-forces it (`forced_interrupt`), and so does a question that is asked again where it was just stopped, as debuggers do.
+forces it (`forced_interrupt`), and so does a question that is asked again where it was just stopped
+(`stopped_question`), as debuggers do.
 """
 
 from __future__ import annotations
@@ -16,15 +17,14 @@ import sys
 import threading
 import time
 
-from .cell_frames import CellFrames, holds_debugger, is_loops
+from .cell_frames import CellFrames, is_loops
 from .request_context import NOBODY, current
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
-    from typing import Any, Callable, Dict, List, Optional, Tuple
+    from typing import Any, Callable, Dict, List, Optional
 
-    from .cell_frames import Place
     from .forced_interrupt import ForcedInterrupt
     from .io.keeper_signals import KeeperSignals
 
@@ -36,14 +36,6 @@ FORCED_POLL_INTERVAL_S = 0.05  #: seconds between two looks whether code that sw
 ABANDON_S = 0.5  #: seconds that awaiting code has to end after a second press
 
 _set_handler = signal.signal  # as it is before `handlers.guard` replaces it for the user's code
-
-
-class Unmasked(BaseException):
-    """A KeyboardInterrupt that no ``except KeyboardInterrupt`` catches. It looks like one."""
-
-
-Unmasked.__name__ = Unmasked.__qualname__ = "KeyboardInterrupt"
-Unmasked.__module__ = "builtins"
 
 
 class Interrupts:
@@ -81,7 +73,6 @@ class Interrupts:
         self._swallowed = 0  # the request that is interrupted again, since Python has swallowed its interrupt
         self._forced: Optional[ForcedInterrupt] = None
         self._forced_on, self._forced_since = 0, 0.0
-        self._stopped_question: Optional[Tuple[int, List[Place]]] = None
 
     def install(self) -> None:
         """Take over SIGINT; at the start of each cell again, since debuggers leave handlers of their own."""
@@ -132,8 +123,6 @@ class Interrupts:
             self._late, self._late_until = self._late + 1, time.monotonic() + SAME_PRESS_S  # its signal may still come
         if number == self._forced_on:
             self.end_forced()
-        if self._stopped_question is not None and number == self._stopped_question[0]:
-            self._stopped_question = None
 
     def end_forced(self) -> None:
         """The code that was interrupted has ended: what runs now reports that."""
@@ -184,39 +173,6 @@ class Interrupts:
                 meant, self._pending = self._pending, None
                 if meant in self._running:
                     self._deliver(meant, sys._getframe(1))
-
-    # questions (`input`)
-
-    def ask(self, frame: Optional[FrameType]) -> None:
-        """The code of that frame is about to ask the user something.
-
-        Raises:
-            Unmasked: it was interrupted in that question, and asks it again.
-        """
-        if self._stopped_question is not None and self._question_at(frame) == self._stopped_question:
-            raise self._unmasked(frame)
-
-    def stop_asking(self, frame: Optional[FrameType]) -> None:
-        """The code of that frame was interrupted in a question.
-
-        Raises:
-            Unmasked: a debugger has asked, which would swallow the interrupt.
-        """
-        self._stopped_question = self._question_at(frame)
-        if self._stopped_question is not None and holds_debugger(frame):
-            raise self._unmasked(frame)
-
-    def _question_at(self, frame: Optional[FrameType]) -> Optional[Tuple[int, List[Place]]]:
-        if threading.current_thread() is not threading.main_thread():
-            return None
-        return current.get(), self.frames.places(frame)
-
-    def _unmasked(self, frame: Optional[FrameType]) -> Unmasked:
-        error = Unmasked()
-        self._force(current.get(), frame).error = error
-        return error
-
-    # signals
 
     def repeat(self) -> None:
         """From any thread, just after the keeper's signal: where that one woke nobody, send another.
@@ -269,7 +225,7 @@ class Interrupts:
             return
         self._running[meant] = now
         if now - last < SECOND_PRESS_S:
-            self._force(meant, frame)
+            self.force(meant, frame)
         if self.cancel is None:
             if self.frames.is_machinery(frame):
                 self._pending = meant  # just before the code of the cell, or just after
@@ -284,7 +240,13 @@ class Interrupts:
         self.cancel(meant)
         self._soon(HELD_UP_S, meant)
 
-    def _force(self, meant: int, frame: Optional[FrameType]) -> ForcedInterrupt:
+    def force(self, meant: int, frame: Optional[FrameType]) -> ForcedInterrupt:
+        """From now on, interrupt the code of that request wherever it swallows the interrupt.
+
+        Args:
+            meant: the number of the request.
+            frame: runs on the main thread.
+        """
         from .forced_interrupt import ForcedInterrupt  # late: few cells need it
 
         if self._forced is None:

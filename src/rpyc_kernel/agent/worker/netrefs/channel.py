@@ -1,6 +1,6 @@
 """The channel of one live connection: frames of RPyC's protocol inside ``rpyc_msg`` messages.
 
-The buffer of an ``rpyc_msg`` is a frame, written as RPyC 6 writes it; a long frame comes in pieces, and all but the last
+The buffer of an ``rpyc_msg`` is a frame, written as RPyC 6 writes it. A long frame comes in pieces; all but the last
 say ``more``.
 """
 

@@ -14,7 +14,7 @@ from traitlets.config import Config
 
 from ...claims import Claims
 from ...error_hints import hints
-from ...interrupts import Unmasked
+from ...stopped_question import Unmasked
 from ..own_frames import hide_ours, without_ours
 from ..plain.display import traceback_frames, tracebacks
 from . import processes
