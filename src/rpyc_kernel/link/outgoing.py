@@ -6,9 +6,10 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from rpyc_kernel.errors import AgentError, ProtocolError, RemoteError, RpycKernelError
+from rpyc_kernel.link.session_state import Submission
 
 if TYPE_CHECKING:
-    from rpyc_kernel.link.session_state import SessionState, Submission
+    from rpyc_kernel.link.session_state import SessionState
 
 TRIES = 3  # that a request is sent which is answered by an error
 
@@ -34,7 +35,7 @@ class Refusal(NamedTuple):
     error: RpycKernelError | None
 
 
-Item: TypeAlias = "Question | Interrupt | Submission"
+Item: TypeAlias = Question | Interrupt | Submission
 
 
 class Outgoing:
