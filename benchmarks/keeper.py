@@ -49,10 +49,10 @@ class Forwarder(Journal):
         self.waiting_bytes += len(data)
         if self.waiting:
             last = self.waiting[-1]
-            if last[0] == name and last[1] == parent and len(last[2]) + len(data) <= CHUNK:
+            if last[0] == name and last[1] == parent and len(last[2]) + len(data) <= CHUNK_BYTES:
                 last[2].extend(data)
                 return
-        for piece in wire.text_pieces(data, CHUNK):
+        for piece in wire.text_pieces(data, CHUNK_BYTES):
             self.waiting.append((name, parent, bytearray(piece)))
 
     def add_packet(self, packet, urgent):

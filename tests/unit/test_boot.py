@@ -73,8 +73,8 @@ def test_what_was_not_used_for_a_month_is_removed(cache):
     for name in ("agent-old", "code-old", "agent-new", "another-old"):
         (cache / name).touch()
         if name.endswith("old"):
-            os.utime(cache / name, (0, time.time() - 31 * boot.DAY))
-    os.utime(cache / ("agent-" + DIGEST), (0, time.time() - 31 * boot.DAY))
+            os.utime(cache / name, (0, time.time() - 31 * boot.DAY_S))
+    os.utime(cache / ("agent-" + DIGEST), (0, time.time() - 31 * boot.DAY_S))
     assert cached() == ARCHIVE  # which is a use
     boot.keep(boot.Agent(*archive_of(one="value = 2")))
     assert {path.name for path in cache.iterdir()} >= {"agent-new", "another-old", "agent-" + DIGEST}
@@ -182,7 +182,7 @@ def test_an_archive_is_mounted_once(mounted):
 
 
 def test_an_archive_that_unpacks_to_too_much_is_refused(mounted, monkeypatch):
-    monkeypatch.setattr(boot, "MAX_ARCHIVE", 1000)
+    monkeypatch.setattr(boot, "MAX_ARCHIVE_BYTES", 1000)
     with pytest.raises(ValueError, match=r"."):
         boot.load("one", mounted(*archive_of(one="#" * 2000)))
 

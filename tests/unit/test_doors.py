@@ -137,7 +137,7 @@ def test_a_broker_believes_nobody_who_does_not_know_the_key(listen, answer):
 
 def test_nobody_waits_forever_at_a_door(listen, monkeypatch):
     _listener, name = listen()
-    monkeypatch.setattr(local_socket, "SECONDS", 0.1)
+    monkeypatch.setattr(local_socket, "HANDSHAKE_TIMEOUT_S", 0.1)
     with pytest.raises(TimeoutError):
         local_socket.connect(name, KEY)
 
@@ -221,7 +221,7 @@ def test_nothing_is_read_from_a_visitor_before_it_has_proved_itself(pair):
 
 def test_a_visitor_that_announces_too_much_is_refused(pair):
     visitor, other = pair
-    other.sendall(greet(visitor, other) + frames.LENGTH.pack(visitor_module.MAX_PACKET + 1))
+    other.sendall(greet(visitor, other) + frames.LENGTH.pack(visitor_module.MAX_PACKET_BYTES + 1))
     with pytest.raises(Refused):
         visitor.receive()
 

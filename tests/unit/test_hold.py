@@ -5,7 +5,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from rpyc_kernel.agent.keeper.lease import MAX_HOLDER, REMEMBERED, Lease, Stale
+from rpyc_kernel.agent.keeper.lease import MAX_CLIENTS, MAX_HOLDER_CHARACTERS, Lease, Stale
 
 CLIENTS = ["ada", "bob", "eve"]
 
@@ -100,10 +100,10 @@ def test_before_the_first_link_nobody_is_served():
 
 def test_memory_is_bounded():
     hold = Lease(0.0)
-    for number in range(10 * REMEMBERED):
+    for number in range(10 * MAX_CLIENTS):
         hold.attach(f"client {number}", 1, "x" * 10_000, True, 0.0)
-    assert len(hold.holder) == MAX_HOLDER
-    assert len(hold._attempts) == len(hold._takeovers) == REMEMBERED
+    assert len(hold.holder) == MAX_HOLDER_CHARACTERS
+    assert len(hold._attempts) == len(hold._takeovers) == MAX_CLIENTS
     with pytest.raises(Stale) as caught:
         hold.check(1, 0.0)  # so long ago that nobody knows who it was
     assert "by" in caught.value.answer

@@ -13,13 +13,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from rpyc_kernel.agent.keeper.outbox.entries import OVERHEAD
+from rpyc_kernel.agent.keeper.outbox.entries import OVERHEAD_BYTES
 from rpyc_kernel.agent.keeper.outbox.journal import Journal, open_journal
 from rpyc_kernel.agent.keeper.outbox.spill import Spill
-from rpyc_kernel.agent.keeper.outbox.tail import CHUNK
+from rpyc_kernel.agent.keeper.outbox.tail import CHUNK_BYTES
 from rpyc_kernel.agent.wire import Message, image_packet
 
-EVERYTHING = 1 << 40
+ALL_BYTES = 1 << 40
 
 
 def texts(packets):
@@ -62,28 +62,28 @@ def test_text_of_another_stream_or_cell_does_not_join(journal, name, parent):
     journal.add_text(name, parent, b"two")
     journal.add_text("stdout", "a", b"three")
     seen = [("stdout", "a", "one"), (name, parent, "two"), ("stdout", "a", "three")]
-    assert texts(journal.take(EVERYTHING)[1]) == seen
+    assert texts(journal.take(ALL_BYTES)[1]) == seen
 
 
 def test_text_does_not_join_across_a_message(journal):
     journal.add_text("stdout", "a", b"one")
     journal.add_packet(b"packet", False)
     journal.add_text("stdout", "a", b"two")
-    assert len(journal.take(EVERYTHING)[1]) == 3
+    assert len(journal.take(ALL_BYTES)[1]) == 3
 
 
 def test_long_text_is_cut_between_characters(journal):
-    whole = "xä€😀" * CHUNK
+    whole = "xä€😀" * CHUNK_BYTES
     journal.add_text("stdout", "a", whole.encode())
-    pieces = [text for _name, _parent, text in texts(journal.take(EVERYTHING)[1])]
+    pieces = [text for _name, _parent, text in texts(journal.take(ALL_BYTES)[1])]
     assert "".join(pieces) == whole
-    assert all(CHUNK - 4 < len(piece.encode()) <= CHUNK for piece in pieces[:-1])
+    assert all(CHUNK_BYTES - 4 < len(piece.encode()) <= CHUNK_BYTES for piece in pieces[:-1])
 
 
 def test_joined_text_stays_below_the_chunk(journal):
     for _ in range(5):
-        journal.add_text("stdout", "a", b"x" * (CHUNK // 2))
-    assert [len(text) for *_, text in texts(journal.take(EVERYTHING)[1])] == [CHUNK, CHUNK, CHUNK // 2]
+        journal.add_text("stdout", "a", b"x" * (CHUNK_BYTES // 2))
+    assert [len(text) for *_, text in texts(journal.take(ALL_BYTES)[1])] == [CHUNK_BYTES, CHUNK_BYTES, CHUNK_BYTES // 2]
 
 
 def test_what_the_journal_was_given_is_its_own(journal):
@@ -98,17 +98,17 @@ def test_a_take_gives_about_what_was_asked_for(journal):
         journal.add_packet(b"packet %d" % number, False)
     assert len(journal.take(0)[1]) == 1
     assert len(journal.take(9)[1]) == 2
-    assert len(journal.take(EVERYTHING)[1]) == 2
+    assert len(journal.take(ALL_BYTES)[1]) == 2
 
 
 def test_acknowledging_frees(journal):
     journal.add_packet(b"packet 1", False)
     journal.add_text("stdout", "a", b"text")
     journal.add_text("stdout", "a", b"text")
-    assert journal.size == 8 + 8 + 2 * OVERHEAD
-    journal.take(EVERYTHING)
+    assert journal.size == 8 + 8 + 2 * OVERHEAD_BYTES
+    journal.take(ALL_BYTES)
     journal.acknowledge(1)
-    assert (journal.size, journal.unread, journal.acknowledged) == (8 + OVERHEAD, 1, 1)
+    assert (journal.size, journal.unread, journal.acknowledged) == (8 + OVERHEAD_BYTES, 1, 1)
     journal.acknowledge(2)
     assert (journal.size, journal.unread, journal.acknowledged) == (0, 0, 2)
 
@@ -118,13 +118,13 @@ def test_what_was_not_given_out_cannot_be_acknowledged(journal):
     journal.add_packet(b"packet 2", False)
     journal.take(1)
     journal.acknowledge(2**40)
-    assert journal.take(EVERYTHING) == (2, [b"packet 2"])
+    assert journal.take(ALL_BYTES) == (2, [b"packet 2"])
 
 
 def test_an_old_acknowledgement_changes_nothing(journal):
     for _ in range(3):
         journal.add_packet(b"packet", False)
-    journal.take(EVERYTHING)
+    journal.take(ALL_BYTES)
     journal.acknowledge(2)
     journal.acknowledge(1)
     journal.acknowledge(-5)
@@ -138,26 +138,26 @@ def test_after_a_rewind_a_number_stands_for_the_same_message(journal):
     journal.rewind()
     journal.add_text("stdout", "b", b", and longer")
     assert journal.take(1) == before
-    assert texts(journal.take(EVERYTHING)[1]) == [("stdout", "b", "not sent yet, and longer")]
+    assert texts(journal.take(ALL_BYTES)[1]) == [("stdout", "b", "not sent yet, and longer")]
 
 
 def test_text_does_not_join_what_was_sent_on_an_earlier_link(journal):
     journal.add_text("stdout", "a", b"one")
-    before = journal.take(EVERYTHING)
+    before = journal.take(ALL_BYTES)
     journal.rewind()
     journal.add_text("stdout", "a", b"two")
     assert journal.take(1) == before
-    assert texts(journal.take(EVERYTHING)[1]) == [("stdout", "a", "two")]
+    assert texts(journal.take(ALL_BYTES)[1]) == [("stdout", "a", "two")]
 
 
 def test_it_is_full_at_its_limit_counting_what_messages_cost():
-    journal = Journal(3 * OVERHEAD)
+    journal = Journal(3 * OVERHEAD_BYTES)
     for _ in range(2):
         journal.add_packet(b"", False)
         assert not journal.full
     journal.add_packet(b"", False)
     assert journal.full
-    journal.take(EVERYTHING)
+    journal.take(ALL_BYTES)
     assert journal.full
     journal.acknowledge(1)
     assert not journal.full
@@ -218,7 +218,7 @@ def values(packets):
 
 
 def take_all(journal):
-    return values(journal.take(EVERYTHING)[1])
+    return values(journal.take(ALL_BYTES)[1])
 
 
 def test_a_newer_picture_takes_the_place_of_one_that_waits(journal):
@@ -234,7 +234,7 @@ def test_its_place_is_that_of_the_older_one_or_text_would_keep_it_back_for_ever(
     journal.add_picture(picture(1))
     journal.add_text("stdout", "a", b"text")
     journal.add_picture(picture(2))
-    assert journal.size == journal.unread_bytes + OVERHEAD * 2
+    assert journal.size == journal.unread_bytes + OVERHEAD_BYTES * 2
     assert take_all(journal) == [2, "text"]
     journal.acknowledge(2)
     assert journal.size == 0
@@ -263,9 +263,9 @@ def test_no_picture_is_given_out_while_one_is_under_way(journal):
     assert take_all(journal) == [1]
     journal.add_picture(picture(2))
     assert (journal.held, journal.unsent) == (True, 1)
-    assert journal.take(EVERYTHING) == (2, [])
+    assert journal.take(ALL_BYTES) == (2, [])
     journal.add_text("stdout", "a", b"behind it")
-    assert journal.take(EVERYTHING) == (2, [])
+    assert journal.take(ALL_BYTES) == (2, [])
     journal.acknowledge(1)
     assert not journal.held
     assert take_all(journal) == [2, "behind it"]
@@ -334,7 +334,7 @@ def counts(text):
     return sum(lines for lines, _ in found), sum(size for _, size in found), len(found)
 
 
-def unheard(memory=100_000, folder=None, cap=0, limit=EVERYTHING):
+def unheard(memory=100_000, folder=None, cap=0, limit=ALL_BYTES):
     journal = Journal(limit, memory, Spill(folder, cap, 0))
     journal.listening = False
     return journal
@@ -350,14 +350,14 @@ def test_the_oldest_text_is_dropped_and_counted(tmp_path, cap):
     whole = lines(0, 200_000)
     for start in range(0, 200_000, 50):
         journal.add_text("stdout", "a", lines(start, start + 50).encode())
-        assert journal.in_memory < 110_000 + CHUNK
+        assert journal.in_memory < 110_000 + CHUNK_BYTES
         assert journal.spill.on_disk <= cap
         assert not journal.full
     text = "".join(each.content["text"] for each in all_of(journal))
     marker = DROPPED.match(text)
     tail = text[marker.end() :]
     assert whole.endswith(tail)
-    assert len(tail) >= 75_000 - CHUNK + cap * 3 // 4
+    assert len(tail) >= 75_000 - CHUNK_BYTES + cap * 3 // 4
     dropped = whole[: len(whole) - len(tail)]
     assert counts(text) == (dropped.count("\n"), len(dropped), 1)
     assert journal.spill.on_disk == 0
@@ -432,7 +432,7 @@ def test_the_worker_waits_when_nothing_can_be_dropped(tmp_path, cap):
     while not journal.full:
         journal.add_packet(display("a", number, 1000), False)
         number += 1
-    assert 100_000 + cap * 3 // 4 < number * (len(display("a", 0, 1000)) + OVERHEAD) < 120_000 + cap * 1.3
+    assert 100_000 + cap * 3 // 4 < number * (len(display("a", 0, 1000)) + OVERHEAD_BYTES) < 120_000 + cap * 1.3
     journal.add_text("stdout", "a", b"what was in the pipe\n" * 100)
     assert journal.full
     messages = all_of(journal)
@@ -496,11 +496,11 @@ def test_an_update_that_was_given_out_stays():
     journal.add_packet(update("one", 1), False)
     journal.add_packet(update("one", 2), False)
     assert journal.take(1) == before
-    assert serials(map(Message.decode, journal.take(EVERYTHING)[1])) == [2]
+    assert serials(map(Message.decode, journal.take(ALL_BYTES)[1])) == [2]
 
 
 def test_many_displays_are_not_all_tracked(tmp_path, monkeypatch):
-    monkeypatch.setattr("rpyc_kernel.agent.keeper.outbox.journal.TRACKED", 10)
+    monkeypatch.setattr("rpyc_kernel.agent.keeper.outbox.journal.MAX_TRACKED_UPDATES", 10)
     journal = unheard(folder=str(tmp_path), cap=10_000_000)
     for number in range(1000):
         journal.add_packet(update(f"display {number}", number, 1000), False)
@@ -511,15 +511,15 @@ def test_many_displays_are_not_all_tracked(tmp_path, monkeypatch):
 
 
 def test_no_more_than_a_window_is_given_out_without_an_acknowledgement(monkeypatch):
-    monkeypatch.setattr("rpyc_kernel.agent.keeper.outbox.journal.WINDOW", 5000)
-    journal = Journal(EVERYTHING)
+    monkeypatch.setattr("rpyc_kernel.agent.keeper.outbox.journal.WINDOW_BYTES", 5000)
+    journal = Journal(ALL_BYTES)
     for number in range(20):
         journal.add_packet(display("a", number, 1000), False)
-    first, packets = journal.take(EVERYTHING)
+    first, packets = journal.take(ALL_BYTES)
     assert (first, len(packets)) == (1, 5)
-    assert journal.take(EVERYTHING) == (6, [])
+    assert journal.take(ALL_BYTES) == (6, [])
     journal.acknowledge(2)
-    assert len(journal.take(EVERYTHING)[1]) == 2
+    assert len(journal.take(ALL_BYTES)[1]) == 2
 
 
 def test_its_limits_are_those_of_the_session(tmp_path):
@@ -605,7 +605,7 @@ class Bounded(RuleBasedStateMachine):
         assert [number for number, _entry in seen] == list(range(self.acked + 1, journal.last + 1))
         assert journal.unread == len(seen)
         assert journal.unread_bytes == sum(len(entry.data) for _number, entry in seen)
-        assert journal.size == journal.unread_bytes + OVERHEAD * len(seen)
+        assert journal.size == journal.unread_bytes + OVERHEAD_BYTES * len(seen)
         unsent = [entry for number, entry in seen if number > self.sent]
         assert (journal.unsent, journal.urgent) == (len(unsent), sum(entry.urgent for entry in unsent))
         assert journal.unsent_bytes == sum(len(entry.data) for entry in unsent)
@@ -679,7 +679,7 @@ class OnABadDisk(Bounded):
 
     def __init__(self):
         super().__init__()
-        self.left = EVERYTHING
+        self.left = ALL_BYTES
         self.pwrite = os.pwrite
         self.patch = mock.patch("rpyc_kernel.agent.keeper.outbox.segment.os.pwrite", self.write)
         self.patch.start()
@@ -691,7 +691,7 @@ class OnABadDisk(Bounded):
             raise OSError(errno.ENOSPC, "No space left on device")
         return done
 
-    @rule(left=st.sampled_from([0, 100, 3000, EVERYTHING]))
+    @rule(left=st.sampled_from([0, 100, 3000, ALL_BYTES]))
     def fill_disk(self, left):
         self.left = left
 

@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from rpyc_kernel.agent.keeper import log as log_module
-from rpyc_kernel.agent.keeper.log import LIMIT, MAX_LINE, Log
+from rpyc_kernel.agent.keeper.log import MAX_LINE_CHARACTERS, MAX_LOG_BYTES, Log
 
 pytestmark = pytest.mark.needs("posix")
 
@@ -25,14 +25,14 @@ def test_it_stays_small_and_keeps_the_newest_whole_lines(tmp_path):
     log = Log(str(tmp_path / "log"))
     for number in range(5000):
         log.write(f"line {number} " + "x" * 50)
-        assert number % 100 or (tmp_path / "log").stat().st_size <= LIMIT
+        assert number % 100 or (tmp_path / "log").stat().st_size <= MAX_LOG_BYTES
     lines = (tmp_path / "log").read_text().splitlines()
     assert lines[0] == "(what came before was dropped)"
     numbers = [int(line.split("line ")[1].split()[0]) for line in lines[1:]]
     assert numbers == list(range(numbers[0], 5000))
     assert len(numbers) > 100
-    log.write("y" * 10 * LIMIT)
-    assert (tmp_path / "log").stat().st_size <= LIMIT + MAX_LINE + 100
+    log.write("y" * 10 * MAX_LOG_BYTES)
+    assert (tmp_path / "log").stat().st_size <= MAX_LOG_BYTES + MAX_LINE_CHARACTERS + 100
 
 
 def test_an_exception_with_its_traceback(tmp_path):

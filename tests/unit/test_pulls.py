@@ -2,7 +2,7 @@
 
 import pytest
 
-from rpyc_kernel.agent.keeper.long_poll import MAX_PACE, MIN_PACE, Pull, due
+from rpyc_kernel.agent.keeper.long_poll import MAX_PACE_S, MIN_PACE_S, Pull, due
 from rpyc_kernel.agent.keeper.outbox.journal import Journal
 from rpyc_kernel.agent.wire import image_packet
 
@@ -59,7 +59,7 @@ def test_what_was_given_out_is_no_reason_to_answer(journal):
     assert due(pull(), journal, 0.0, NOW) == NOW
 
 
-@pytest.mark.parametrize(("rtt", "pace"), [(0.0, MIN_PACE), (-1.0, MIN_PACE), (0.1, 0.1), (60.0, MAX_PACE)])
+@pytest.mark.parametrize(("rtt", "pace"), [(0.0, MIN_PACE_S), (-1.0, MIN_PACE_S), (0.1, 0.1), (60.0, MAX_PACE_S)])
 def test_the_pace_is_the_round_trip_within_bounds(rtt, pace):
     assert pull(rtt=rtt).pace == pace
 

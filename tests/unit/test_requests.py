@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rpyc_kernel.agent.keeper.requests import EXECUTE, REMEMBERED, Requests
+from rpyc_kernel.agent.keeper.requests import EXECUTE, MAX_PARENTS, Requests
 
 
 @pytest.fixture
@@ -108,13 +108,13 @@ def test_the_parent_of_a_request_is_known_after_its_end(requests):
 
 
 def test_what_was_too_long_ago_belongs_to_the_last_cell_and_memory_is_bounded(requests):
-    for number in range(1, REMEMBERED + 2):
+    for number in range(1, MAX_PARENTS + 2):
         accept(requests, number, str(number))
         requests.begin(number)
         requests.end(number)
     assert requests.parent_of(2) == "2"
-    assert requests.parent_of(1) == str(REMEMBERED + 1)
-    assert len(requests._parents) == REMEMBERED
+    assert requests.parent_of(1) == str(MAX_PARENTS + 1)
+    assert len(requests._parents) == MAX_PARENTS
 
 
 def test_with_the_worker_what_it_had_begun_is_lost_and_cells_that_waited_are_not(requests):

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from rpyc_kernel.agent.keeper.outbox.entries import display_id, likely_display_id
 from rpyc_kernel.agent.keeper.outbox.journal import Journal
-from rpyc_kernel.agent.keeper.outbox.retention import CELLS, Retention, replay
+from rpyc_kernel.agent.keeper.outbox.retention import MAX_CELLS, Retention, replay
 from rpyc_kernel.agent.keeper.outbox.spill import Spill
 from rpyc_kernel.agent.wire import Message, about, image_packet, pack
 from tests.unit.test_journal import DROPPED, counts
@@ -252,11 +252,11 @@ def test_a_limit_below_one_marker(journal):
 
 
 def test_so_many_cells_are_kept(journal):
-    for number in range(CELLS + 5):
+    for number in range(MAX_CELLS + 5):
         journal.retention.begin(str(number), number)
         journal.add_text("stdout", str(number), b"text")
         acknowledge(journal)
-    assert list(journal.retention.cells) == [str(number) for number in range(5, CELLS + 5)]
+    assert list(journal.retention.cells) == [str(number) for number in range(5, MAX_CELLS + 5)]
     before = journal.retention.size
     journal.add_text("stdout", "1", b"late")
     acknowledge(journal)

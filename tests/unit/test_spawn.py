@@ -206,7 +206,7 @@ def test_a_keeper_that_was_killed_is_gone_and_its_record_too(sessions, tmp_path)
 
 def test_a_keeper_that_is_slow_to_answer_is_not_forgotten(sessions, monkeypatch):
     client = sessions.start()
-    monkeypatch.setattr(broker_module.local_socket, "SECONDS", 0.2)
+    monkeypatch.setattr(broker_module.local_socket, "HANDSHAKE_TIMEOUT_S", 0.2)
     other = sessions.link(client.session)
     os.kill(client.keeper, 19)  # SIGSTOP
     try:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rpyc_kernel.agent.keeper.link_speed import LEAST, LinkSpeed
+from rpyc_kernel.agent.keeper.link_speed import MIN_MEASURED_BYTES, LinkSpeed
 
 
 def measured(speed, size, seconds, rtt=0.05, number=1):
@@ -41,7 +41,7 @@ def test_so_much_may_be_ahead_of_another_picture():
 
 
 def test_what_is_small_says_nothing():
-    assert measured(LinkSpeed(), LEAST - 1, 1.0) == 0
+    assert measured(LinkSpeed(), MIN_MEASURED_BYTES - 1, 1.0) == 0
 
 
 def test_an_acknowledgement_of_what_was_before_is_not_the_one():

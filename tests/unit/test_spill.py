@@ -19,18 +19,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from rpyc_kernel.agent.keeper.outbox import room
-from rpyc_kernel.agent.keeper.outbox.entries import EVERYTHING, Entry, marker
+from rpyc_kernel.agent.keeper.outbox.entries import ALL_BYTES, JournalEntry, marker
 from rpyc_kernel.agent.keeper.outbox.spill import Spill
 
 MIB = 1 << 20
 
 
 def text(data, name="stdout", parent="a"):
-    return Entry(name, parent, data)
+    return JournalEntry(name, parent, data)
 
 
 def packet(data=b"packet", urgent=False):
-    return Entry("", "", data, urgent)
+    return JournalEntry("", "", data, urgent)
 
 
 def update(data=b"update", display="one"):
@@ -352,11 +352,11 @@ def test_a_limit_for_the_size_of_files():
     code = """\
 import sys, tempfile
 sys.path.insert(0, sys.argv[1])
-from rpyc_kernel.agent.keeper.outbox.entries import Entry
+from rpyc_kernel.agent.keeper.outbox.entries import JournalEntry
 from rpyc_kernel.agent.keeper.outbox.spill import Spill
 with tempfile.TemporaryDirectory() as folder:
     spill = Spill(folder, 64 << 20, 0)
-    done = spill.append([Entry("", "", bytes(10_000)) for _ in range(400)])
+    done = spill.append([JournalEntry("", "", bytes(10_000)) for _ in range(400)])
     taken = []
     while spill.count:
         taken += spill.take(1000)
@@ -386,13 +386,13 @@ class Queue(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.spill = Spill(f"{self.folder.name}/scratch", 20_000, 0)
         self.model = deque()  # (what is told, the entry)
-        self.disk = FullDisk(EVERYTHING)
+        self.disk = FullDisk(ALL_BYTES)
         self.patch = mock.patch.object(os, "pwrite", self.disk)
         self.patch.start()
 
     def teardown(self):
         try:
-            self.take(EVERYTHING)
+            self.take(ALL_BYTES)
             assert not self.model
             assert self.spill.take(1) == []
             assert (self.spill.on_disk, self.spill.in_memory) == (0, 0)
@@ -401,7 +401,7 @@ class Queue(RuleBasedStateMachine):
             self.spill.close()
             self.folder.cleanup()
 
-    @rule(room=st.sampled_from([0, 50, 2000, EVERYTHING, EVERYTHING]))
+    @rule(room=st.sampled_from([0, 50, 2000, ALL_BYTES, ALL_BYTES]))
     def the_disk_has_room(self, room):
         self.disk.room = room
 

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from rpyc_kernel.agent.keeper import usage as keeper_usage
-from rpyc_kernel.agent.keeper.usage import MEMORY, Usage
+from rpyc_kernel.agent.keeper.usage import MEMORY_FIELDS, Usage
 from rpyc_kernel.kernel.jupyter import usage
 
 LOOPS = "import subprocess, sys, time; print('on', flush=True); end = time.time() + 60\nwhile time.time() < end: pass"
@@ -55,7 +55,7 @@ def test_the_processor_time_of_a_grandchild_counts(busy_grandchild):
 
 
 def test_both_ends_know_the_same_fields():
-    assert keeper_usage.MEMORY == usage.MEMORY
+    assert keeper_usage.MEMORY_FIELDS == usage.MEMORY
 
 
 @pytest.mark.parametrize("pid", [None, 2**22 + 1])
@@ -86,7 +86,7 @@ def test_where_there_is_no_proc_each_field_is_there_and_none(monkeypatch):
     assert found["pid"] == os.getpid()
     assert found["hostname"]
     assert (found["kernel_cpu"], found["kernel_memory"], found["host_cpu_percent"]) == (None, None, None)
-    assert found["host_virtual_memory"] == dict.fromkeys(MEMORY)
+    assert found["host_virtual_memory"] == dict.fromkeys(MEMORY_FIELDS)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_what_another_machine_makes_up_is_not_passed_on(answer):
     found = usage.content(answer)
     assert set(found) == {"hostname", *usage.NUMBERS, "host_virtual_memory"}
     assert [found[name] for name in usage.NUMBERS] == [None] * len(usage.NUMBERS)
-    assert found["host_virtual_memory"] == dict.fromkeys(MEMORY)
+    assert found["host_virtual_memory"] == dict.fromkeys(MEMORY_FIELDS)
 
 
 def test_a_host_name_is_a_line_of_text():

@@ -1,15 +1,15 @@
-"""The first of the agent to arrive on the other machine: it loads the rest. Complete in itself.
+"""The first module of the agent to arrive on the other machine: it loads all others, and imports none of them.
 
-The kernel has the RPyC server evaluate this file's text. It then asks by the SHA-256 of the agent: where a private
-cache has it, nothing more is sent; else the kernel sends it once. What is loaded was checked against that hash, in
-memory; a cache that cannot be written only means that it is sent again.
+The kernel has the RPyC server evaluate the text of this file. The kernel then asks for the agent by its SHA-256: where
+a private cache has the agent, nothing more is sent; else the kernel sends it once. The agent is checked against that
+hash in memory, before it is loaded; where the cache can't be written, the agent is only sent again.
 
-The agent is a JSON object, module path (``worker/main.py``) to source, whose text the hash is of. It travels and is
+The agent is a JSON object, module path (``worker/main.py``) to source; the hash is that of its text. It travels and is
 kept compressed by zlib. It is mounted as a package whose name holds the hash, so that agents of several versions can
 live in one server.
 
-Beside it the cache keeps its modules compiled, for each Python on which a keeper has run: a board would compile them
-for a second or more in each session.
+Beside the agent the cache keeps its modules compiled, for each Python on which a keeper has run: a board would compile
+them for a second or more in each session.
 """
 
 from __future__ import annotations
@@ -39,17 +39,21 @@ else:
         except ImportError:
             from hashlib import sha256
 
-MAX_ARCHIVE = 16 << 20  # bytes, unpacked
+MAX_ARCHIVE_BYTES = 16 << 20  # of the agent, unpacked
 PREFIX = "_rpyc_kernel_agent_"
 ORIGIN = "<rpyc-kernel agent>/"
-SHOWN = ("worker/shells/", "worker/show/__init__")  #: modules whose docstrings are shown
-DAY = 24 * 3600.0  # seconds
+WITH_DOCSTRINGS = ("worker/shells/", "worker/show/__init__")  #: modules whose docstrings are shown
+DAY_S = 24 * 3600.0
 
 
 def private_folders(create: bool, shared: bool = True) -> Iterator[str]:
-    """Folders that only this user can use, best first; with ``shared``, also such below shared temp folders.
+    """The folders that only this user can use, best first.
 
     On Windows, where modes mean nothing, that is a folder of the user's profile, which Windows keeps from other users.
+
+    Args:
+        create: Whether to make those that are missing.
+        shared: Whether also folders below shared temporary ones are wanted.
     """
     home = os.path.expanduser("~")
     bases = [os.environ.get("LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME"), os.path.join(home, ".cache")]
@@ -87,11 +91,11 @@ def _make(folder: str) -> None:
 
 
 def _read(name: str) -> Iterator[BinaryIO]:
-    """The file of that name in the cache, from each of its places."""
+    """Open the file of that name in the cache, in each folder that has it."""
     for folder in private_folders(False, shared=False):
         try:
             with open(os.path.join(folder, name), "rb") as file:
-                if os.fstat(file.fileno()).st_mtime < time.time() - DAY:
+                if os.fstat(file.fileno()).st_mtime < time.time() - DAY_S:
                     os.utime(file.name)
                 yield file
         except OSError:
@@ -101,9 +105,14 @@ def _read(name: str) -> Iterator[BinaryIO]:
 def write_file(path: str, data: bytes, mode: int = 0o600, sync: bool = True) -> None:
     """Write a file whole or not at all: until it is whole, the one before stays.
 
-    :param mode: its permissions, as far as the umask allows them
-    :param sync: whether it must be there after the machine has lost its power, too
-    :raises OSError: it could not be written
+    Args:
+        path: The file.
+        data: All that it is to hold.
+        mode: Its permissions, as far as the umask allows them.
+        sync: Whether the file must be there after the machine has lost its power, too.
+
+    Raises:
+        OSError: The file could not be written.
     """
     part = "%s.%s.new" % (path, os.urandom(6).hex())
     fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
@@ -123,7 +132,7 @@ def write_file(path: str, data: bytes, mode: int = 0o600, sync: bool = True) -> 
 
 
 def _write(name: str, data: bytes) -> bool:
-    """Put something into the cache, if there is a place for it, and remove what was not used for a month."""
+    """Put a file into the cache, if that has a folder; remove the files that were not used for a month."""
     for folder in private_folders(True, shared=False):
         try:
             write_file(os.path.join(folder, name), data)
@@ -137,7 +146,7 @@ def _write(name: str, data: bytes) -> bool:
 def _tidy(folder: str) -> None:
     for name in os.listdir(folder):
         path = os.path.join(folder, name)
-        if name.startswith(("agent-", "code-")) and os.lstat(path).st_mtime < time.time() - 30 * DAY:
+        if name.startswith(("agent-", "code-")) and os.lstat(path).st_mtime < time.time() - 30 * DAY_S:
             os.unlink(path)
 
 
@@ -147,19 +156,21 @@ def hash_of(data: bytes) -> bytes:
 
 
 def digest_of(data: bytes) -> str:
-    """The same in hexadecimal."""
+    """The SHA-256 of these bytes, in hexadecimal."""
     return sha256(data).hexdigest()
 
 
 def package_of(digest: str) -> str:
-    """The name of the package as which the agent of that name is mounted."""
+    """The name of the package that the agent of that name is mounted as."""
     return PREFIX + digest[:16]
 
 
 class Agent:
-    """The agent of that name: packed, its sources once they are needed, and its code.
+    """The agent: packed, its sources once they are needed, and its code.
 
-    :param packed: as it travels; ``b""``: it is in the cache, if it is needed
+    Args:
+        digest: The agent's name, the SHA-256 of its text in hexadecimal.
+        packed: The agent as it travels; ``b""`` where it is taken from the cache when it is needed.
     """
 
     def __init__(self, digest: str, packed: Any) -> None:
@@ -167,13 +178,14 @@ class Agent:
         self.packed = packed
         self.package = package_of(digest)
         self._sources: Optional[Dict[str, str]] = None
-        self._code: Optional[Code] = None
+        self._code: Optional[CompiledAgent] = None
 
     @property
     def sources(self) -> Dict[str, str]:
-        """Source by path.
+        """The source of each module, by its path.
 
-        :raises ValueError: this is not the agent of that name
+        Raises:
+            ValueError: The packed agent is not the agent of that name.
         """
         if self._sources is None:
             self._sources = json.loads(self._unpacked().decode("utf-8"))
@@ -184,7 +196,7 @@ class Agent:
 
         packed = self.packed or next((file.read() for file in _read("agent-%s" % self.digest)), b"")
         try:
-            text = zlib.decompressobj().decompress(packed, MAX_ARCHIVE)
+            text = zlib.decompressobj().decompress(packed, MAX_ARCHIVE_BYTES)
         except zlib.error:
             text = b""
         if digest_of(text) != self.digest:
@@ -192,7 +204,7 @@ class Agent:
         return text
 
     def has(self, path: str) -> bool:
-        """Whether there is such a module."""
+        """Whether the agent has a module at that path."""
         return path in (self._code.starts if self._code else self.sources)
 
     def code(self, path: str) -> Any:
@@ -202,7 +214,7 @@ class Agent:
         return compile(self.sources[path], ORIGIN + path, "exec", dont_inherit=True)
 
     def load_code(self) -> None:
-        """Have all code at hand: from the cache, or else compiled in a process that ends, and cached.
+        """Get the code of all modules: from the cache, or else compiled in a process that ends, and cached.
 
         In this process, compiling would leave some MiB that are never given back: so only where none can be forked.
         """
@@ -210,16 +222,16 @@ class Agent:
         if self._code:
             return
         if not hasattr(os, "fork"):
-            data = Code.compile(self.sources)
+            data = CompiledAgent.compile(self.sources)
             _write(_code_name(self.digest), data)
-            self._code = cached_code(self.digest) or Code.load(data)
+            self._code = cached_code(self.digest) or CompiledAgent.load(data)
             return
         reader, writer = os.pipe()
         pid = os.fork()
         if pid == 0:
             try:
                 os.close(reader)
-                data = Code.compile(self.sources)
+                data = CompiledAgent.compile(self.sources)
                 if not _write(_code_name(self.digest), data):
                     with open(writer, "wb") as pipe:
                         pipe.write(data)
@@ -229,13 +241,15 @@ class Agent:
         with open(reader, "rb") as pipe:
             data = pipe.read()
         os.waitpid(pid, 0)
-        self._code = Code.load(data) if data else cached_code(self.digest)
+        self._code = CompiledAgent.load(data) if data else cached_code(self.digest)
 
 
-class Code:
-    """The compiled modules in one piece, from which each is made when it is asked for.
+class CompiledAgent:
+    """The compiled modules in one piece of memory; a module's code object is made when it is asked for.
 
-    :param starts: where in ``data`` the code of each module begins
+    Args:
+        starts: Where in ``data`` the code of each module begins, by its path.
+        data: The code of all modules, marshalled.
     """
 
     _HEAD = struct.Struct("!II")
@@ -246,12 +260,12 @@ class Code:
 
     @classmethod
     def compile(cls, sources: Dict[str, str]) -> bytes:
-        """All modules in the form in which they are kept: CRC-32 of the rest, length of the table, table, code."""
+        """Compile all modules for the cache: CRC-32 of all that follows, length of the table, table, code."""
         starts: Dict[str, int] = {}
         pieces: List[bytes] = []
         end = 0
         for path, source in sources.items():
-            optimize = -1 if path.startswith(SHOWN) else 2  # without what nobody reads there
+            optimize = -1 if path.startswith(WITH_DOCSTRINGS) else 2  # without docstrings and asserts
             code = compile(_bare(source), ORIGIN + path, "exec", dont_inherit=True, optimize=optimize)
             pieces.append(marshal.dumps(code))
             starts[path] = end
@@ -261,8 +275,8 @@ class Code:
         return cls._HEAD.pack(crc32(rest), len(table)) + rest
 
     @classmethod
-    def load(cls, data: Any) -> Optional[Code]:
-        """The same read again; None if it is damaged, which would crash the interpreter."""
+    def load(cls, data: Any) -> Optional[CompiledAgent]:
+        """Read what `compile` has made; None if it is damaged: damaged code would crash the interpreter."""
         if len(data) <= cls._HEAD.size:
             return None
         check, length = cls._HEAD.unpack_from(data)
@@ -277,7 +291,7 @@ class Code:
 
 
 def _bare(source: str) -> Any:
-    """The syntax tree of a module without the annotations of its functions, which cost a session 0.25 MiB (3.8)."""
+    """Parse a module, and drop the annotations of its functions: they cost a session 0.25 MiB (Python 3.8)."""
     import ast  # late: only where there is something to compile
 
     tree = ast.parse(source)
@@ -290,7 +304,7 @@ def _bare(source: str) -> Any:
 
 
 def cached(digest: str) -> Optional[Agent]:
-    """The agent of that name from the cache, checked, or None."""
+    """The agent of that name from the cache, checked; None if the cache doesn't have it."""
     for file in _read("agent-%s" % digest):
         agent = Agent(digest, file.read())
         try:
@@ -302,21 +316,23 @@ def cached(digest: str) -> Optional[Agent]:
 
 
 def keep(agent: Agent) -> None:
-    """Put it into the cache."""
+    """Put an agent into the cache."""
     _write("agent-%s" % agent.digest, agent.packed)
 
 
-def cached_code(digest: str) -> Optional[Code]:
-    """What this very Python has compiled of the agent of that name, from the cache, or None.
+def cached_code(digest: str) -> Optional[CompiledAgent]:
+    """The code that this very Python has compiled of the agent of that name, from the cache, or None.
 
-    This name can't prove what is in the file, as an agent's does. It is believed because nobody but this user can
-    write into that folder, as Python believes its ``__pycache__``; the checksum only shows that it is whole.
+    The name of this file proves nothing about its content, unlike that of an agent. The content is believed because
+    nobody but this user can write into that folder, as Python believes its ``__pycache__``; the checksum only shows
+    that the file is whole.
     """
     import mmap  # late: a server needs none of this
 
     for file in _read(_code_name(digest)):
         try:
-            code = Code.load(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))  # memory that sessions share
+            shared = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)  # sessions share this memory
+            code = CompiledAgent.load(shared)
         except (OSError, ValueError):  # a file system that can't do this, or it is empty
             continue
         if code:
@@ -337,7 +353,7 @@ class Importer:
         self.package = agent.package
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Optional[ModuleSpec]:
-        """The module of that name, if it is one of ours."""
+        """The spec of a module of the agent; None for any other module."""
         if name != self.package and not name.startswith(self.package + "."):
             return None
         base = name[len(self.package) + 1 :].replace(".", "/")
@@ -349,14 +365,14 @@ class Importer:
         return None
 
     def create_module(self, spec: ModuleSpec) -> None:
-        """An ordinary module."""
+        """Leave it to Python to make an ordinary module."""
 
     def exec_module(self, module: ModuleType) -> None:
-        """Run its code in it."""
+        """Run the code of a module in it."""
         exec(self.agent.code(_path_of(module.__spec__)), module.__dict__)
 
     def get_source(self, name: str) -> str:
-        """Its source, for tracebacks."""
+        """The source of a module, for tracebacks."""
         spec = self.find_spec(name)
         try:
             return self.agent.sources[_path_of(spec)] if spec else ""
@@ -369,7 +385,7 @@ def _path_of(spec: Optional[ModuleSpec]) -> str:
 
 
 def mount(agent: Agent) -> str:
-    """Make its modules importable; returns the name of their package."""
+    """Make the modules of an agent importable; returns the name of their package."""
     if agent.package not in sys.modules:
         sys.meta_path.append(Importer(agent))
     return agent.package
@@ -383,22 +399,22 @@ def mounted(digest: str) -> Optional[Agent]:
 
 
 def load(name: str, package: str) -> Any:
-    """The module ``name`` of the mounted agent."""
+    """Import the module ``name`` of a mounted agent."""
     __import__(package + "." + name)
     return sys.modules[package + "." + name]
 
 
 def open_broker(digest: str, source: bytes, code: Any = None) -> Tuple[Callable[[str, bytes], bytes], bytes]:
-    """The one function that the kernel calls, ``call(op, payload) -> bytes``, of a broker for this connection.
+    """Make a broker for this connection.
 
     Args:
-        digest: The agent's name.
+        digest: The name of the kernel's agent.
         source: The text of this file, for the keepers.
-        code: That text compiled, where this connection has done it.
+        code: That text compiled, where this connection has compiled it.
 
     Returns:
-        The function, and its answer to op ``hello``, or ``b""`` as long as there is no agent here: op ``agent`` brings
-        it, and is answered like ``hello``.
+        The one function that the kernel calls, ``call(op, payload) -> bytes``, and its answer to op ``hello``. The
+        answer is ``b""`` as long as the agent isn't here: op ``agent`` brings it, and is answered like ``hello``.
     """
     brokers: List[Any] = []
 
@@ -423,7 +439,7 @@ def open_broker(digest: str, source: bytes, code: Any = None) -> Tuple[Callable[
 
 
 def start_keeper(stream: BinaryIO) -> None:
-    """The keeper's process begins here; ``stream`` gives the agent and the session's configuration (JSON)."""
+    """Begin a keeper's process; ``stream`` brings the agent and the session's configuration (JSON)."""
     agent, config = _receive(stream)
     if config.get("worker") != "spawn":
         agent.packed = b""  # a session lives long, and its code is there
@@ -431,22 +447,22 @@ def start_keeper(stream: BinaryIO) -> None:
 
 
 def start_worker(stream: BinaryIO) -> None:
-    """The process of a worker that isn't forked begins here; ``stream`` goes on with requests."""
+    """Begin the process of a worker that isn't forked; ``stream`` brings the same, and then requests."""
     agent, config = _receive(stream)
     agent.packed = b""
     _load_apart("worker.io.spawned", agent).main(stream, config)
 
 
 def _load_apart(name: str, agent: Agent) -> Any:
-    """A module of the agent, in a process of its own; what it imports is Python's own, see `own_imports`."""
+    """Load a module of the agent in its own process, where imports find Python's own modules (`own_imports`)."""
     package = mount(agent)
     load("own_imports", package).install(globals().get("user_path"))
     return load(name, package)
 
 
 def _receive(stream: BinaryIO) -> Tuple[Agent, Dict[str, Any]]:
-    """The agent, its code at hand, and the session's configuration."""
-    gc.disable()  # until all is imported: nothing of that is garbage
+    """Read the agent, whose code is loaded then, and the session's configuration."""
+    gc.disable()  # until all is imported: imports make no garbage
     digest = stream.readline().decode("ascii").strip()
     size, rest = (int(size) for size in stream.readline().split())
     agent = Agent(digest, _read_apart(stream, size))
@@ -456,11 +472,11 @@ def _receive(stream: BinaryIO) -> Tuple[Agent, Dict[str, Any]]:
 
 
 def _read_apart(stream: BinaryIO, size: int) -> Any:
-    """So many bytes in memory of their own, which goes back to the system: in the heap 0.1 MiB would stay behind."""
+    """Read so many bytes into a mapping, which goes back to the system: of the heap 0.1 MiB would stay behind."""
     import mmap  # late: a server needs none of this
 
     if not size:
         return b""
     memory = mmap.mmap(-1, size)
-    stream.readinto(memory)  # type: ignore[attr-defined]  # all of it, or up to the end: a hash is looked at later
+    stream.readinto(memory)  # type: ignore[attr-defined]  # or less, at the end: the hash will tell
     return memory

@@ -1,8 +1,8 @@
 """The one function that the kernel calls over RPyC. It finds the keeper of a session and passes bytes.
 
-A broker belongs to one RPyC connection and runs in whatever thread of the server serves that. It starts keepers, lists
-the sessions of this user by their records, and ends what dead ones have left; what is asked of one session it passes on
-unread. Of these it keeps nothing but the socket to the keeper that it talked to last.
+A broker belongs to one RPyC connection, and runs in the server's thread for that. It starts keepers, lists the sessions
+of this user by their records, and removes what dead sessions have left. A request for one session it passes on unread;
+it keeps nothing of that but the socket to the keeper that it talked to last.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
     Json = Dict[str, Any]
 
-POLLING_WAIT = 0.05  #: seconds that a pull may wait in a server whose threads are few
-PAUSES = (0.02, 0.1, 0.3)  #: seconds after a keeper has closed a connection at once, as it does just when it is killed
-LOOK = 1.0  #: seconds that a keeper has to tell its status for the list of sessions
+POOLED_WAIT_S = 0.05  #: a pull may wait so long in a server whose threads are few
+RECONNECT_PAUSES_S = (0.02, 0.1, 0.3)  #: after a keeper has closed a connection at once, as one does that is killed
+STATUS_TIMEOUT_S = 1.0  #: in which a keeper has to tell its status for the list of sessions
 
-# So that a link that is gone is noticed here too: when idle, after 30 s without a sign of life; with something under
-# way, after two minutes instead of TCP's fifteen. Linux counts a reader that takes nothing for so long as gone as well.
-# (TCP_KEEPALIVE is what macOS calls TCP_KEEPIDLE.)
+# By these the server notices that a link is gone: an idle one after 30 s without a sign of life, one with data under
+# way after two minutes instead of TCP's fifteen. Linux counts a reader that takes nothing for so long as gone as well.
+# (macOS calls TCP_KEEPIDLE TCP_KEEPALIVE.)
 KEEPALIVE = (("SO_KEEPALIVE", 1), ("TCP_KEEPIDLE", 15), ("TCP_KEEPALIVE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
-USER_TIMEOUT = 120_000  #: milliseconds
+USER_TIMEOUT_MS = 120_000
 
 
 class SessionGone(Exception):
@@ -42,8 +42,10 @@ class SessionGone(Exception):
 class Broker:
     """The broker of one connection.
 
-    :param archive: the agent, to be handed to keepers
-    :param boot: the text of ``boot.py``
+    Args:
+        digest: The agent's name.
+        archive: The agent, packed, for the keepers.
+        boot: The text of ``boot.py``.
     """
 
     def __init__(self, digest: str, archive: bytes, boot: bytes) -> None:
@@ -88,12 +90,12 @@ class Broker:
     def _spawn(self, config: Json) -> Json:
         record = self._asked_again(str(config.get("session"))) or spawn(*self._agent, config)
         answer = records.public(record)
-        if not record.get("path"):  # nowhere to write it: the kernel has to remember it
+        if not record.get("path"):  # it could be written nowhere: the kernel has to remember it
             answer["record"] = record
         return answer
 
     def _asked_again(self, session: str) -> Optional[Json]:
-        """The record of a session that runs already: its answer was lost on the way."""
+        """The record of a session that runs already: the answer to the first question for it was lost."""
         record = records.read(session)
         if record is not None:
             try:
@@ -107,8 +109,8 @@ class Broker:
         session = header.get("session")
         if not isinstance(session, str):
             raise ValueError("no session was named")  # noqa: TRY004 - of what came over the wire
-        if op == "pull" and self._pooled and header.get("wait", 0) > POLLING_WAIT:
-            header["wait"] = POLLING_WAIT
+        if op == "pull" and self._pooled and header.get("wait", 0) > POOLED_WAIT_S:
+            header["wait"] = POOLED_WAIT_S
             payload = wire.pack(header)
         if self._door is None or self._door[0] != session:
             self._close()
@@ -124,7 +126,7 @@ class Broker:
         record = given if isinstance(given, dict) else records.read(session)
         if record is None:
             raise SessionGone("there is no session %s on this machine" % session)
-        for pause in PAUSES:
+        for pause in RECONNECT_PAUSES_S:
             try:
                 return local_socket.connect(record["socket"], bytes.fromhex(record["key"]))
             except local_socket.NobodyError:
@@ -153,9 +155,10 @@ def _ask(sock: socket.socket, op: str, payload: bytes, kernel: Optional[socket.s
 
 
 def _wait_beside(sock: socket.socket, kernel: socket.socket) -> None:
-    """Wait for the keeper's answer; a kernel that goes meanwhile is noticed at once (where the system tells).
+    """Wait for the keeper's answer; where the system tells, a kernel that goes meanwhile is noticed at once.
 
-    :raises OSError: it has gone, so that the keeper should know
+    Raises:
+        OSError: The kernel has gone; the keeper should know.
     """
     if not hasattr(select, "POLLRDHUP"):
         return
@@ -167,13 +170,13 @@ def _wait_beside(sock: socket.socket, kernel: socket.socket) -> None:
 
 
 def _every_session() -> List[Json]:
-    """What there is to know of each session of this user; what dead ones have left is removed."""
+    """Record and status of each session of this user; what dead sessions have left is removed."""
     import threading  # late, and in a server that has threads
 
     records.tidy()
     found: List[Tuple[Json, Json]] = [(record, {"answers": False}) for record in records.every()]
     threads = [threading.Thread(target=_look_at, args=each, daemon=True) for each in found]
-    deadline = time.monotonic() + LOOK
+    deadline = time.monotonic() + STATUS_TIMEOUT_S
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -185,9 +188,9 @@ def _every_session() -> List[Json]:
 def _look_at(record: Json, status: Json) -> None:
     """Ask a keeper, or find that it is gone."""
     try:
-        sock = local_socket.connect(record["socket"], bytes.fromhex(record["key"]), LOOK)
+        sock = local_socket.connect(record["socket"], bytes.fromhex(record["key"]), STATUS_TIMEOUT_S)
         try:
-            sock.settimeout(LOOK)
+            sock.settimeout(STATUS_TIMEOUT_S)
             answer = wire.unpack(_ask(sock, "status", wire.pack({"session": record["session"]})))[0]
         finally:
             sock.close()
@@ -204,12 +207,16 @@ def _error(kind: str, text: str) -> bytes:
 
 
 def _tune_connection(at_end: Callable[[], None]) -> Tuple[str, Optional[socket.socket]]:
-    """Set up the RPyC connection that this call came on, and have a function called when it is closed.
+    """Set up the RPyC connection by which this call came.
 
-    Returns the class of the server behind it, "" if unknown, and its socket.
-
-    RPyC leaves Nagle's algorithm on (88 ms a request on loopback) and compresses whatever is long, even images. The
+    RPyC leaves Nagle's algorithm on (88 ms a request on loopback) and compresses all long messages, even images. The
     connection is found on the stack: it is calling us. Where it isn't found all works, only slower.
+
+    Args:
+        at_end: Called when the connection is closed.
+
+    Returns:
+        The class of the server, "" if it isn't known, and the connection's socket.
     """
     connection = None
     frame: Optional[FrameType] = sys._getframe(1)
@@ -228,7 +235,7 @@ def _tune_connection(at_end: Callable[[], None]) -> Tuple[str, Optional[socket.s
         channel.compress = False
         sock = channel.stream.sock
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for name, value in (*KEEPALIVE, ("TCP_USER_TIMEOUT", USER_TIMEOUT)):
+        for name, value in (*KEEPALIVE, ("TCP_USER_TIMEOUT", USER_TIMEOUT_MS)):
             level = socket.SOL_SOCKET if name.startswith("SO_") else socket.IPPROTO_TCP
             if hasattr(socket, name):
                 sock.setsockopt(level, getattr(socket, name), value)
@@ -238,9 +245,9 @@ def _tune_connection(at_end: Callable[[], None]) -> Tuple[str, Optional[socket.s
 
 
 def _call_at_end(connection: Any, function: Callable[[], None]) -> None:
-    """Where nothing tells that the kernel has gone, its connection is closed when an answer to it can't be sent.
+    """Call a function when a connection is closed: at the latest when an answer to the kernel can't be sent.
 
-    Its broker would live until the collector comes, since RPyC leaves cycles behind, and hold the session all the time.
+    Its broker would live on until the collector comes, since RPyC leaves cycles, and would hold the session meanwhile.
     """
     close = getattr(connection, "close", None)
     if close is None:

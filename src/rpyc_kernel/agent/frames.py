@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     Bytes = Union[bytes, bytearray, memoryview]
 
 FRAME = struct.Struct("<BIIQQ")
-PIPE_SIZE = 1 << 18  #: bytes that the worker may be ahead of its keeper, where the system lets us choose
+PIPE_BYTES = 1 << 18  #: the worker may be so far ahead of its keeper, where the system lets us choose
 REQUEST = struct.Struct("<II")
-INTERRUPT = 0xFFFFFFFF  #: in place of the length: no request, but an interrupt for the one with that number
-CARRIES = 0xFFFFFFFE  #: the same: the number is how many bytes a second the link carries
-LEAVE = 0xFFFFFFFD  #: the same: no request will follow; end in order, with the cell that runs
-HURRY = 0xFFFFFFFC  #: the same: the time for that is used up; run the exit functions now
+# words of the keeper, each in the place of a length
+INTERRUPT = 0xFFFFFFFF  #: interrupt the request with that number
+CARRIES = 0xFFFFFFFE  #: the link carries that number of bytes a second
+LEAVE = 0xFFFFFFFD  #: no request will follow: end in order, with the cell that runs
+HURRY = 0xFFFFFFFC  #: the time for that is used up: run the exit functions now
 FAILED_CODE = 70  #: the exit code of a worker that has said `FAILED`
 WORDS = (INTERRUPT, CARRIES, LEAVE, HURRY)
 LENGTH = struct.Struct("!I")
@@ -33,20 +34,20 @@ LENGTH = struct.Struct("!I")
 # kinds of frames from the worker
 STDOUT, STDERR = 1, 2  #: text that Python wrote, UTF-8
 MESSAGE = 3  #: a finished message
-URGENT = 4  #: one that somebody waits for: a reply or an input_request
+URGENT = 4  #: a message that somebody waits for: a reply or an input_request
 BEGUN = 5  #: the request's code starts to run; no data
 ENDED = 6  #: the request's reply, its last message, after which another may begin
 PICTURE = 7  #: a message of ``show``: of one display, a newer picture takes the place of one that still waits
 FAILED = 8  #: the worker can't go on, by no fault of a cell's code; a sentence that says why
 RESTART = 9  #: the cell has asked for a fresh Python; no data
 
-_SHORT = 1 << 16  # bytes that are sent as one
+_JOINED_BYTES = 1 << 16  # less than that is sent as one piece
 
 STREAMS = {STDOUT: "stdout", STDERR: "stderr"}
 
 
 class Outgoing:
-    """What a socket that doesn't block has not taken yet. Long pieces are not copied."""
+    """The data that a socket which doesn't block has not taken yet. Long pieces are not copied."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
@@ -56,14 +57,14 @@ class Outgoing:
         return bool(self._waiting)
 
     def write(self, *pieces: Bytes) -> None:
-        """Send, as much as the socket takes now."""
-        if sum(map(len, pieces)) < _SHORT:
+        """Send pieces in a row, as much as the socket takes now."""
+        if sum(map(len, pieces)) < _JOINED_BYTES:
             pieces = (b"".join(pieces),)
         self._waiting.extend(memoryview(piece) for piece in pieces if piece)
         self.flush()
 
     def flush(self) -> None:
-        """Send more, since the socket can be written. Where the other side has gone, nothing is left to send."""
+        """Send more, as the socket has room. Where the other side has gone, the rest is dropped."""
         try:
             while self._waiting:
                 piece = self._waiting[0]
@@ -79,9 +80,10 @@ class Outgoing:
 
 
 class LengthFrames:
-    """Takes a byte stream apart into packets that stand behind their length. No I/O.
+    """Takes a byte stream apart into packets, each behind its length. No I/O.
 
-    :param limit: bytes of one packet, at most
+    Args:
+        limit: Bytes of one packet, at most.
     """
 
     def __init__(self, limit: int) -> None:
@@ -89,9 +91,10 @@ class LengthFrames:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> List[bytes]:
-        """The packets that are complete now.
+        """Take in bytes; returns the packets that are complete now.
 
-        :raises ValueError: a length above the limit
+        Raises:
+            ValueError: A length is above the limit.
         """
         self._buffer += data
         packets = []

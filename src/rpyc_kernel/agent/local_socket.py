@@ -1,4 +1,4 @@
-"""The local socket between broker and keeper: where it stands, and how the two know each other.
+"""The local socket between broker and keeper: where it is, and how the two know each other.
 
 A Unix socket in a private folder; on Linux one of its abstract names where no folder can be written; where the system
 has no Unix sockets, or none with so long a path, a loopback port. Both sides prove that they know the session's key,
@@ -26,10 +26,10 @@ else:
         from hmac import compare_digest
 
 NONCE = 16  #: bytes
-PROOF = 32
-_PATH_MAX = 100  # of 108 bytes, or 104 on some systems
-SECONDS = 10.0  #: for a handshake
-_BLOCK = 64  # bytes of which SHA-256 takes in one after the other
+PROOF = 32  #: bytes
+_MAX_PATH_BYTES = 100  # of 108 bytes, or 104 on some systems
+HANDSHAKE_TIMEOUT_S = 10.0  #: for each step of it
+_BLOCK_BYTES = 64  # of SHA-256
 
 
 class NobodyError(OSError):
@@ -37,10 +37,21 @@ class NobodyError(OSError):
 
 
 def listen(folder: Optional[str], session: str) -> Tuple[socket.socket, str]:
-    """A listening socket, and the name under which `connect` finds it."""
+    """Listen for brokers of a session.
+
+    Args:
+        folder: The folder for the socket; None where none can be written.
+        session: The session's name.
+
+    Returns:
+        The socket, and the name by which `connect` finds it.
+
+    Raises:
+        OSError: There is no room for the socket.
+    """
     linux = sys.platform == "linux"
     path = os.path.join(folder, session + ".sock") if folder else ""
-    if not hasattr(socket, "AF_UNIX") or not (linux or 0 < len(os.fsencode(path)) <= _PATH_MAX):
+    if not hasattr(socket, "AF_UNIX") or not (linux or 0 < len(os.fsencode(path)) <= _MAX_PATH_BYTES):
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         listener.bind(("127.0.0.1", 0))
         name = "127.0.0.1:%d" % listener.getsockname()[1]
@@ -59,14 +70,20 @@ def listen(folder: Optional[str], session: str) -> Tuple[socket.socket, str]:
 
 
 def connect(name: str, key: bytes, seconds: Optional[float] = None) -> socket.socket:
-    """A connection to the keeper that listens under ``name``, which has proved that it knows the key.
+    """Connect to a keeper, which has then proved that it knows the session's key.
 
-    :param seconds: for each step of the handshake, since a keeper may be stopped; `SECONDS` where it isn't said
-    :raises NobodyError: it is gone
-    :raises OSError: it doesn't answer
+    Args:
+        name: What `listen` has returned.
+        key: The session's key.
+        seconds: For each step of the handshake, since a keeper may be stopped; `HANDSHAKE_TIMEOUT_S` where it isn't
+            said.
+
+    Raises:
+        NobodyError: The keeper is gone.
+        OSError: The keeper doesn't answer.
     """
     try:
-        sock = _connect(name, SECONDS if seconds is None else seconds)
+        sock = _connect(name, HANDSHAKE_TIMEOUT_S if seconds is None else seconds)
     except (ConnectionRefusedError, FileNotFoundError) as error:
         raise NobodyError("nobody listens at %s" % name) from error
     try:
@@ -103,18 +120,18 @@ def _connect(name: str, seconds: float) -> socket.socket:
 
 
 def proof(key: bytes, who: bytes, nonce: bytes) -> bytes:
-    """What only somebody who knows the key can answer to the nonce."""
+    """The answer to a nonce that only somebody who knows the key can give; ``who``: ``broker`` or ``keeper``."""
     return hmac_sha256(key, who + nonce)
 
 
 def proves(answer: bytes, key: bytes, who: bytes, nonce: bytes) -> bool:
-    """Whether it is the `proof`; takes as long for every wrong one."""
+    """Whether an answer is the `proof`; that takes the same time for every wrong one."""
     return compare_digest(answer, proof(key, who, nonce))
 
 
 def hmac_sha256(key: bytes, message: bytes) -> bytes:
     """HMAC (RFC 2104) of the message with a key of at most 64 bytes."""
-    key = key.ljust(_BLOCK, b"\0")
+    key = key.ljust(_BLOCK_BYTES, b"\0")
     inner = hash_of(bytes(byte ^ 0x36 for byte in key) + message)
     return hash_of(bytes(byte ^ 0x5C for byte in key) + inner)
 
@@ -122,7 +139,8 @@ def hmac_sha256(key: bytes, message: bytes) -> bytes:
 def check_peer(sock: socket.socket) -> None:
     """Refuse a process of another user.
 
-    :raises OSError: it is one
+    Raises:
+        OSError: The other end belongs to another user.
     """
     if hasattr(socket, "SO_PEERCRED") and sock.family == getattr(socket, "AF_UNIX", None):
         _pid, uid, _gid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
@@ -131,9 +149,10 @@ def check_peer(sock: socket.socket) -> None:
 
 
 def read_exactly(sock: socket.socket, count: int) -> bytes:
-    """``count`` bytes from a blocking socket.
+    """Read ``count`` bytes from a blocking socket.
 
-    :raises OSError: it was closed before
+    Raises:
+        OSError: The socket was closed before.
     """
     data = bytearray()
     while len(data) < count:
@@ -145,7 +164,7 @@ def read_exactly(sock: socket.socket, count: int) -> bytes:
 
 
 def send_packet(sock: socket.socket, packet: bytes) -> None:
-    """One packet behind its length."""
+    """Send one packet, behind its length."""
     if len(packet) < 1 << 16:
         sock.sendall(frames.LENGTH.pack(len(packet)) + packet)
     else:
@@ -154,7 +173,7 @@ def send_packet(sock: socket.socket, packet: bytes) -> None:
 
 
 def read_packet(sock: socket.socket) -> bytes:
-    """The next packet."""
+    """Read the next packet."""
     (length,) = frames.LENGTH.unpack(read_exactly(sock, frames.LENGTH.size))
     return read_exactly(sock, length)
 
@@ -167,7 +186,7 @@ class _Short:
         self._folder: Optional[int] = None
 
     def __enter__(self) -> str:
-        if len(os.fsencode(self._path)) <= _PATH_MAX:
+        if len(os.fsencode(self._path)) <= _MAX_PATH_BYTES:
             return self._path
         folder, name = os.path.split(self._path)
         self._folder = os.open(folder, os.O_RDONLY)

@@ -18,61 +18,61 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Iterator, List, Tuple
 
-MARK = 16  #: bytes
-FOREIGN, OURS, END = 0, 1, 2  #: what others wrote; the data of a piece; the last that is of interest
+MARK_BYTES = 16
+FOREIGN, OURS, END = 0, 1, 2  #: what others wrote; the data of a piece; the end of all that the worker has written
 
 _LENGTH = struct.Struct("<H")
 _END = 0xFFFF
-_ROOM = min(getattr(select, "PIPE_BUF", 4096), 4096) - MARK - _LENGTH.size
-AGAIN = 0.001  # seconds
+_PIECE_BYTES = min(getattr(select, "PIPE_BUF", 4096), 4096) - MARK_BYTES - _LENGTH.size
+RETRY_INTERVAL_S = 0.001
 
 
 def new_mark() -> bytes:
-    """A mark for one worker. It begins with a byte that is in no UTF-8, so that text is rarely taken for its start."""
-    return b"\xff" + os.urandom(MARK - 1)
+    """Make a mark for one worker. Its first byte is in no UTF-8, so that text is rarely taken for its beginning."""
+    return b"\xff" + os.urandom(MARK_BYTES - 1)
 
 
 def pieces(mark: bytes, data: bytes) -> Iterator[bytes]:
-    """The data, marked; one piece where there is none."""
+    """Cut data into marked pieces; where there is no data, into one."""
     start = 0
     while start < len(data) or not start:
-        piece = data[start : start + _ROOM]
+        piece = data[start : start + _PIECE_BYTES]
         yield mark + _LENGTH.pack(len(piece)) + piece
-        start += _ROOM
+        start += _PIECE_BYTES
 
 
 def last(mark: bytes) -> bytes:
-    """What the keeper itself writes into a pipe behind all that a dead worker has written."""
+    """The mark that the keeper itself writes into a pipe, behind all that a dead worker has written."""
     return mark + _LENGTH.pack(_END)
 
 
 def write(fd: int, data: bytes) -> None:
-    """Write all of it, which is one piece, at once if there is room: others may have made that pipe non-blocking."""
+    """Write one piece, at once if there is room: others may have made that pipe non-blocking."""
     while data:
         try:
             data = data[os.write(fd, data) :]
         except BlockingIOError:
-            time.sleep(AGAIN)
+            time.sleep(RETRY_INTERVAL_S)
 
 
 class Marked:
-    """Takes apart what comes out of such a pipe. No I/O."""
+    """Takes apart the bytes that come out of such a pipe. No I/O."""
 
     def __init__(self, mark: bytes) -> None:
         self._mark = mark
         self._rest = b""
 
     def feed(self, data: bytes) -> List[Tuple[int, bytes]]:
-        """What that was, in order: `FOREIGN`, `OURS` or `END`, and the bytes."""
+        """Take in bytes; returns them in order, each run with its kind: `FOREIGN`, `OURS` or `END`."""
         data = self._rest + data
         found: List[Tuple[int, bytes]] = []
         position = 0
         while True:
             place = data.find(self._mark, position)
-            start = place + MARK + _LENGTH.size
+            start = place + MARK_BYTES + _LENGTH.size
             if place < 0 or start > len(data):
                 break
-            (length,) = _LENGTH.unpack_from(data, place + MARK)
+            (length,) = _LENGTH.unpack_from(data, place + MARK_BYTES)
             end = start if length == _END else start + length
             if end > len(data):
                 break
@@ -88,7 +88,7 @@ class Marked:
 
     def _begun(self, data: bytes, position: int) -> int:
         """How many bytes at the end may be the beginning of a mark."""
-        for length in range(min(MARK - 1, len(data) - position), 0, -1):
+        for length in range(min(MARK_BYTES - 1, len(data) - position), 0, -1):
             if data.endswith(self._mark[:length]):
                 return length
         return 0

@@ -1,9 +1,9 @@
 """The agent's imports find Python's own modules, whatever files lie in the user's folders.
 
-A file ``asyncio.py`` in a session's folder is an exercise, and no reason to fall over. Python's own module is found
-first by whatever the agent, IPython and installed modules import, and by everything as long as a worker is being born.
-The code of a cell that imports such a name gets the user's file, unless Python's own was loaded before it, or is one of
-those that the agent may need at any time: they would be loaded in any notebook's kernel.
+A file ``asyncio.py`` in a session's folder is an exercise, and no reason to fall over. The imports of the agent, of
+IPython and of installed modules find Python's own module first, and so do all imports while a worker begins. A cell
+that imports such a name gets the user's file, unless Python's own module was loaded before, or is in `CLAIMED`: the
+agent may need it at any time, and any notebook's kernel would have loaded it.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, List, Optional
 
-PACKAGE = __name__.rpartition(".")[0]  #: the agent's, under whatever name it is mounted
-OURS = (__name__.partition(".")[0], "IPython")  #: whose late imports are as good as early ones
+PACKAGE = __name__.rpartition(".")[0]  #: the agent's package, whatever its name is
+OURS = (__name__.partition(".")[0], "IPython")  #: packages whose late imports find the same as early ones
 STDLIB = os.path.dirname(getattr(os, "__file__", "") or "")
 
-#: what a worker imports late, so that a cell may have asked for it before
+#: modules that a worker imports late, so that a cell may have asked for the name before
 CLAIMED = frozenset(
     [
         "ast",
@@ -52,8 +52,9 @@ CLAIMED = frozenset(
 class OwnFirst:
     """A meta path finder that stands before all others.
 
-    :ivar user_path: ``sys.path`` as the user's code is to have it
-    :ivar always: whether whoever imports finds Python's own modules first
+    Attributes:
+        user_path: ``sys.path`` as the user's code is to have it.
+        always: Whether whoever imports finds Python's own modules first.
     """
 
     def __init__(self, user_path: List[str]) -> None:
@@ -64,8 +65,8 @@ class OwnFirst:
         self._places = [each for each in sys.path if each.startswith(around) and not each.endswith(packages)]
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
-        """The spec of a module of Python's own, where that is wanted."""
-        if path is not None or fullname in sys.builtin_module_names:  # for which no folder is read
+        """The spec of a module of Python's own, where that comes first."""
+        if path is not None or fullname in sys.builtin_module_names:  # no folder is read for it
             return None
         if not (self.always or fullname in CLAIMED or _asked_by_own(sys._getframe(1))):
             return None
@@ -73,7 +74,7 @@ class OwnFirst:
 
 
 def _asked_by_own(frame: Any) -> bool:
-    """Whether it is the agent or IPython that imports something, or an installed module while it is loaded."""
+    """Whether the agent or IPython imports, or an installed module while it is loaded."""
     while frame is not None and _passes_on(frame):
         frame = frame.f_back
     if frame is None:
@@ -85,7 +86,7 @@ def _asked_by_own(frame: Any) -> bool:
 
 
 def _passes_on(frame: Any) -> bool:
-    """Whether it is part of the import itself: importlib, a finder, or what stands in the place of ``__import__``."""
+    """Whether a frame is part of the import itself: importlib, a finder, or a replacement of ``__import__``."""
     code = frame.f_code
     return _root(frame) == "importlib" or code.co_name == "find_spec" or code.co_varnames[:2] == ("name", "globals")
 
@@ -98,9 +99,10 @@ _finder: Optional[OwnFirst] = None
 
 
 def install(user_path: Optional[List[str]]) -> None:
-    """From now on, whoever imports finds Python's own modules first.
+    """Let all imports find Python's own modules first, from now on.
 
-    :param user_path: ``sys.path`` as Python has begun with it, see `starter`
+    Args:
+        user_path: ``sys.path`` as Python has begun with it, see `starter`.
     """
     global _finder
     if STDLIB and _finder is None:
@@ -109,12 +111,12 @@ def install(user_path: Optional[List[str]]) -> None:
 
 
 def give_path() -> None:
-    """Code of the user's will run soon: it finds what lies in its folder."""
+    """Give the user's code, which will run soon, its own ``sys.path``."""
     if _finder is not None:
         sys.path[:] = _finder.user_path
 
 
 def release() -> None:
-    """The worker is born: the code of cells finds the user's files first."""
+    """Let the code of cells find the user's files first: the worker has begun."""
     if _finder is not None:
         _finder.always = False

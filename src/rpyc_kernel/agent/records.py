@@ -1,10 +1,10 @@
 """The private folder of this user on this machine, and the records of sessions in it.
 
-A record is what a broker needs to find a keeper: where its socket is, and the key by which the two know each other.
-It is believed only if this user owns it and its folder, and nobody else can write to either.
+A record tells a broker where the socket of a keeper is, and the key by which the two know each other. A record is
+believed only if this user owns it and its folder, and nobody else can write to either.
 
-A session ``abc`` has ``abc.json``, its record; ``abc.sock``; ``abc.d``, a folder for whatever it needs; and
-``abc.json.log``, see `keeper.log`. What is removed is found by these names, never by what a record says.
+A session ``abc`` has its record ``abc.json``, its socket ``abc.sock``, a folder ``abc.d`` for its files, and its log
+``abc.json.log`` (`keeper.log`). Files are removed by these names, never by the content of a record.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
 RECORD = ".json"
 LOG = ".json.log"
-_MAX_RECORD = 16384  # bytes
+_MAX_RECORD_BYTES = 16384
 _MAX_RECORDS = 1000
-_WEEK = 7 * 24 * 3600.0  # seconds
-_CLOCK_IS_SET = 1577836800.0  # 2020: a board without a battery clock starts in 1970
-# what is told to the kernel, and of what type it has to be; a record may be an older agent's or a newer one's
+_WEEK_S = 7 * 24 * 3600.0
+_CLOCK_IS_SET_S = 1577836800.0  # 2020: a board without a battery clock starts in 1970
+# the fields that the kernel is told, and their types; a record may be that of an older agent, or of a newer one
 _PUBLIC = {"session": str, "name": str, "version": int, "agent": str, "pid": int, "python": str, "started": float}
 
 
 def sessions_folders(create: bool = True) -> Iterator[str]:
-    """The folders in which records may be kept, best first, with ``create`` made where they are missing."""
+    """The folders for records, best first; with ``create``, those that are missing are made."""
     for folder in private_folders(create):
         path = os.path.join(folder, "sessions")
         try:
@@ -48,14 +48,14 @@ def sessions_folders(create: bool = True) -> Iterator[str]:
 
 
 def write(folder: str, record: Record) -> None:
-    """Keep a record where brokers look for it. A session doesn't outlive its machine's power, nor need its record."""
+    """Write a record where brokers look for it. It needn't outlive the machine's power: the session doesn't."""
     text = io.StringIO()
     json.dump(record, text)
     write_file(os.path.join(folder, record["session"] + RECORD), text.getvalue().encode("ascii"), sync=False)
 
 
 def read(session: str) -> Optional[Record]:
-    """The record of a session, if there is one that can be believed."""
+    """The record of a session, if it has one that can be believed."""
     if not session.isalnum():
         return None
     for folder in sessions_folders(create=False):
@@ -70,13 +70,13 @@ def read(session: str) -> Optional[Record]:
 
 
 def _load(path: str) -> Any:
-    # neither a link nor a pipe, at which one might wait for ever
+    # neither a link nor a pipe, which might never say anything
     fd = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     with os.fdopen(fd, "rb") as file:
         status = os.fstat(fd)
         if not (stat.S_ISREG(status.st_mode) and is_private(status)):
             return None
-        return json.loads(file.read(_MAX_RECORD).decode("utf-8"))
+        return json.loads(file.read(_MAX_RECORD_BYTES).decode("utf-8"))
 
 
 def _is_complete(record: Record) -> bool:
@@ -104,7 +104,7 @@ def every() -> Iterator[Record]:
 
 
 def public(record: Record) -> Record:
-    """What may be told of a session, without its secrets."""
+    """The fields of a record that may be told, without its secrets."""
     told = {}
     for name, kind in _PUBLIC.items():
         value = record.get(name)
@@ -127,7 +127,7 @@ def forget(record: Record) -> None:
 
 
 def tidy() -> None:
-    """Remove what sessions that crashed have left, a week later: their logs, and what has no record."""
+    """Remove the files that crashed sessions have left, a week later: their logs, and all that has no record."""
     for folder in sessions_folders(create=False):
         try:
             names = os.listdir(folder)
@@ -142,9 +142,9 @@ def _remove_if_old(path: str) -> None:
     now = time.time()
     try:
         status = os.lstat(path)
-        if status.st_mtime < _CLOCK_IS_SET <= now:
+        if status.st_mtime < _CLOCK_IS_SET_S <= now:
             os.utime(path)  # from a time when the clock wasn't set: its week begins now
-        elif now - status.st_mtime > _WEEK:
+        elif now - status.st_mtime > _WEEK_S:
             if stat.S_ISDIR(status.st_mode):
                 _remove_folder(path)
             else:
@@ -168,7 +168,7 @@ def _remove_folder(path: str) -> None:
 
 
 def is_private(status: os.stat_result) -> bool:
-    """Whether only this user can write there."""
+    """Whether only this user can write to a file or folder of that status."""
     if not hasattr(os, "geteuid"):
         return True  # Windows, see `private_folders`
     return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)

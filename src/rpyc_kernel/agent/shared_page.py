@@ -1,4 +1,4 @@
-"""One page of memory that the keeper shares with a worker which it has forked, and the look into a pipe. Linux only.
+"""One page of memory that the keeper shares with a worker that it has forked; how much is in a pipe. Linux only.
 
 Elsewhere ``FIONREAD`` at the write end of a pipe says 0, whatever is in it.
 """
@@ -20,7 +20,7 @@ _INT = struct.Struct("=i")
 
 
 def _fionread() -> int:
-    """The number of FIONREAD, where it is the usual one without `termios`, which takes 0.1 MiB of two processes."""
+    """The number of FIONREAD; where it is the usual one, without `termios`, which takes 0.1 MiB of a session."""
     if os.uname().machine.startswith(("aarch64", "arm", "i686", "riscv", "x86_64")):
         return 0x541B
     import termios
@@ -32,7 +32,7 @@ FIONREAD = _fionread()
 
 
 class Page:
-    """Memory that the keeper and its worker share: counters of the pipes, whom an interrupt is meant for, and more."""
+    """Memory that the keeper and its worker share: counters of the pipes, the last interrupt, an unfinished line."""
 
     # native, so that each number is written at once
     _TURN = struct.Struct("@Q")  # odd while the keeper reads a pipe
@@ -52,14 +52,15 @@ class Page:
 
     @property
     def counters(self) -> Tuple[int, int]:
-        """How many bytes the keeper has read from each pipe so far; for the keeper, who alone changes them."""
+        """How many bytes the keeper has read from each pipe so far; only the keeper changes them, and asks."""
         _turn, out, err = self._COUNTERS.unpack_from(self._memory)
         return out, err
 
     def read_pipe(self, index: int, fd: int, count: int) -> bytes:
-        """Read from a pipe, and count what came. The worker sees that both are under way, and waits for the end.
+        """Read from a pipe, and count the bytes. The worker sees that this is under way, and waits for its end.
 
-        :raises BlockingIOError: there is nothing in it
+        Raises:
+            BlockingIOError: The pipe is empty.
         """
         turn, *counters = self._COUNTERS.unpack_from(self._memory)
         self._TURN.pack_into(self._memory, 0, turn + 1)
@@ -72,21 +73,21 @@ class Page:
             self._TURN.pack_into(self._memory, 0, turn + 2)
 
     def watch(self, pipes: Tuple[int, int]) -> None:
-        """Before the fork: the worker is to see whether something is in these pipes, of which it has no read ends.
+        """Before the fork: let the worker see whether something is in these pipes; it has no read ends of them.
 
-        It asks for each line that it prints. ``FIONREAD`` for each pipe takes three times as long, as Python tells
-        audit hooks of it, of which a worker has one.
+        The worker asks for each line that it prints. ``FIONREAD`` of each pipe would take three times as long, since
+        Python tells audit hooks of it, and a worker has one.
         """
         self._filled = select.epoll(2)
         for fd in pipes:
             self._filled.register(fd, select.EPOLLIN)
 
     def watch_no_more(self) -> None:
-        """In the keeper, after the fork."""
+        """Close that look into the pipes: in the keeper, after the fork."""
         self._filled.close()
 
     def stamps(self, pipes: Tuple[int, int]) -> Tuple[int, int]:
-        """How many bytes others have ever written to each pipe, of which these are the write ends."""
+        """How many bytes others have ever written to each of two pipes; ``pipes``: the write ends."""
         memory, counters, unread, ioctl = self._memory, self._COUNTERS, self._unread, fcntl.ioctl
         while True:
             turn, out, err = counters.unpack_from(memory)
@@ -101,7 +102,7 @@ class Page:
 
     @property
     def interrupt(self) -> Tuple[int, int]:
-        """The serial number of the last interrupt, and the number of the request it is meant for."""
+        """The serial number of the last interrupt, and the number of its request."""
         serial, request = self._INTERRUPT.unpack_from(self._memory, self._INTERRUPT_AT)
         return serial, request
 
@@ -110,7 +111,7 @@ class Page:
         self._INTERRUPT.pack_into(self._memory, self._INTERRUPT_AT, *value)
 
     def note_interrupt(self, _number: int) -> bool:
-        """The keeper has set `interrupt` and sent a signal. Returns whether its signal is to be sent here: no."""
+        """The keeper has set `interrupt` and sent the signal. Returns whether the worker has to send it: no."""
         return False
 
     @property
@@ -128,16 +129,16 @@ class Page:
         self._PARTIAL.pack_into(self._memory, self._PARTIAL_AT, kind, request, len(text))
 
     def drop_partial(self) -> None:
-        """The line was sent."""
+        """Forget the unfinished line: it was sent."""
         self._memory[self._PARTIAL_AT] = 0
 
     @property
     def partial(self) -> Tuple[int, int, bytes]:
-        """Kind, request and text of the line that was not finished; kind 0 if there is none."""
+        """Kind, request and text of the unfinished line; kind 0 if there is none."""
         kind, request, length = self._PARTIAL.unpack_from(self._memory, self._PARTIAL_AT)
         return kind, request, bytes(self._memory[self._TEXT_AT : self._TEXT_AT + min(length, self.PARTIAL_MAX)])
 
 
 def bytes_in_pipe(fd: int) -> int:
-    """How many bytes wait in a pipe, seen from either end."""
+    """How many bytes wait in a pipe; ``fd``: either end of it."""
     return _INT.unpack(fcntl.ioctl(fd, FIONREAD, b"\0\0\0\0"))[0]  # type: ignore[no-any-return]

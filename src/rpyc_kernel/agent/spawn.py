@@ -20,7 +20,7 @@ SECONDS = 60.0  #: until a keeper has answered; boards are slow
 _DETACHED = getattr(subprocess, "CREATE_NO_WINDOW", 0) | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
 
 
-FORKS = ("linux", "android")  # `shared_page` needs what pipes tell there, and elsewhere don't
+FORKS = ("linux", "android")  # only there a pipe tells its write end how much is in it, as `shared_page` needs it
 VARIABLE = "RPYC_KERNEL_WORKER"  #: in the server's environment: how workers begin where the kernel doesn't say
 
 WHICH = "Say which Python to use there with %connect ADDRESS --python PATH"
@@ -31,10 +31,14 @@ class SpawnError(Exception):
 
 
 def how_workers_begin(config: Dict[str, Any], environment: Mapping[str, str]) -> str:
-    """``fork``: a worker is forked from its keeper, and shares its memory; ``spawn``: it is a program of its own.
+    """How workers begin: ``fork``, forked from their keeper, whose memory they share; or ``spawn``, as programs.
 
-    :param config: of the session; its ``worker`` says it, or else the environment, or else what this system can do
-    :raises SpawnError: it can't do that
+    Args:
+        config: The session's; its ``worker`` comes first.
+        environment: The server's; its variable comes second, and then what this system can do.
+
+    Raises:
+        SpawnError: This system can't do it.
     """
     forks = hasattr(os, "fork") and sys.platform in FORKS
     how = config.get("worker") or environment.get(VARIABLE) or ("fork" if forks else "spawn")
@@ -48,8 +52,14 @@ def how_workers_begin(config: Dict[str, Any], environment: Mapping[str, str]) ->
 def spawn(digest: str, archive: bytes, boot: bytes, config: Dict[str, Any]) -> Dict[str, Any]:
     """Start a keeper; returns the record of its session.
 
-    :param config: see `keeper.main.main`; ``python``, ``cwd`` and ``env`` are used here
-    :raises SpawnError: it didn't start
+    Args:
+        digest: The agent's name.
+        archive: The agent, packed.
+        boot: The text of ``boot.py``.
+        config: See `keeper.main.main`; ``python``, ``cwd`` and ``env`` are used here.
+
+    Raises:
+        SpawnError: The keeper didn't start.
     """
     python = config.get("python") or sys.executable
     if not python:
@@ -80,7 +90,7 @@ def spawn(digest: str, archive: bytes, boot: bytes, config: Dict[str, Any]) -> D
 
 
 def _talk(process: subprocess.Popen[bytes], data: bytes) -> Tuple[bytes, bytes]:
-    """Its last words; it ends when the keeper, its child, has told its record."""
+    """Talk to the parent of a keeper that is forked: it ends when the keeper has told its record."""
     with process:
         try:
             return process.communicate(data, SECONDS)
@@ -91,10 +101,10 @@ def _talk(process: subprocess.Popen[bytes], data: bytes) -> Tuple[bytes, bytes]:
 
 
 def _talk_and_part(process: subprocess.Popen[bytes], data: bytes) -> Tuple[bytes, bytes]:
-    """What it says up to its record; it is the keeper itself, which goes on.
+    """Talk to the keeper itself, up to its record: it goes on.
 
-    Who waited for the end of its streams could wait for the end of the session: Wine's console host has them open too.
-    Each stream belongs to the thread that reads or writes it, which closes it.
+    The end of its streams may be that of the session: Wine's console host has them open too. Each stream belongs to the
+    thread that reads or writes it, and is closed by it.
     """
     import threading  # late, and in a server that has threads
 
@@ -112,7 +122,7 @@ def _talk_and_part(process: subprocess.Popen[bytes], data: bytes) -> Tuple[bytes
             with stream:
                 stream.write(data)
         except OSError:
-            pass  # it has ended; why, it tells or its exit code does
+            pass  # it has ended; its stderr or its exit code tells why
 
     deadline = time.monotonic() + SECONDS
     threading.Thread(target=tell, args=(process.stdin,), daemon=True).start()

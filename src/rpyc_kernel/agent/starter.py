@@ -1,6 +1,6 @@
-"""The text that a Python is started with to become a keeper or a worker: it gets ``boot.py`` through its stdin.
+"""The program text by which a Python becomes a keeper or a worker: it reads ``boot.py`` from its stdin.
 
-Until it is one, the user's folders don't count: a file ``json.py`` there must not be taken for Python's own.
+Until then the user's folders don't count: a file ``json.py`` there must not be taken for Python's own.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _TEXT = (
 KEEPER = _TEXT % ("sys.stdin.buffer", "start_keeper")
 WORKER = _TEXT % ("os.fdopen(os.dup(0), 'rb')", "start_worker")
 
-compiled: Dict[bytes, CodeType] = {}  #: ``boot.py`` by its text, as this process has compiled it
+compiled: Dict[bytes, CodeType] = {}  #: the code of ``boot.py`` by its text, as this process has compiled it
 
 
 def first_words(boot: bytes) -> bytes:
-    """What such a Python reads first: which one has compiled ``boot.py``, the code, and the text for any other."""
+    """The first bytes for such a Python: which version has compiled ``boot.py``, the code, and the text for others."""
     if boot not in compiled:
         compiled[boot] = compile(boot, "<rpyc-kernel boot>", "exec")
     code = marshal.dumps(compiled[boot])

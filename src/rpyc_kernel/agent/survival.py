@@ -39,7 +39,7 @@ LAST_LOGOUT = (
     "The sessions end when %s has logged out on that machine: loginctl enable-linger, run there once, keeps them."
 )
 
-MAX_FILE = 65536  #: bytes
+MAX_FILE_BYTES = 65536  #: bytes
 ANSWER_TIMEOUT_S = 3.0  #: for a program of systemd's
 # Containers that are machines of their own, with services that stay, are not meant.
 LIKE_MACHINES = ("", "lxc", "lxc-libvirt", "systemd-nspawn", "wsl")
@@ -133,7 +133,7 @@ def _ask(*command: str) -> Dict[str, str]:
 def _read(root: str, name: str) -> str:
     try:
         with open(os.path.join(root, name), "rb") as file:
-            return file.read(MAX_FILE).decode("utf-8", "replace")
+            return file.read(MAX_FILE_BYTES).decode("utf-8", "replace")
     except OSError:
         return ""
 

@@ -1,24 +1,24 @@
-"""How messages look on the way between kernel, broker and keeper.
+"""The form of messages on the way between kernel, broker and keeper.
 
-One shape serves everything: a JSON header and any number of binary buffers beside it.
+Everything has one form: a JSON header and any number of binary buffers beside it.
 
-``pack``/``unpack`` make and read that shape::
+``pack`` and ``unpack`` write and read it::
 
     u32 header length | u32 number of buffers | u32 length of each buffer … | header (UTF-8 JSON) | buffers …
 
-A `Message` is a Jupyter message (https://jupyter-client.readthedocs.io/en/stable/messaging.html) in that shape, with
-the header ``{"type", "parent", "content", "metadata"}``; ``parent`` is the ``msg_id`` of the request it belongs to.
-The text of a ``stream`` message travels as its one buffer instead of in the JSON, since it may be long. So does the
-picture of a display whose header has ``image``, its mime type; it becomes base64 where it arrives.
+A `Message` is a Jupyter message (https://jupyter-client.readthedocs.io/en/stable/messaging.html) in that form, with
+the header ``{"type", "parent", "content", "metadata"}``; ``parent`` is the ``msg_id`` of its request. The text of a
+``stream`` message travels as its one buffer instead of in the JSON, since it may be long. So does the picture of a
+display whose header has ``image``, its mime type; it becomes base64 where it arrives.
 
 A long message is cut: its packet travels in *parts*, packets of their own with the header ``{"part": [id, start, size],
-"type", "parent", "content": {}}`` and ``size`` bytes in all, of which the buffer holds those from ``start`` on. Other
-messages may come between two parts. Where ``start`` is -1, the sender has given the message up.
+"type", "parent", "content": {}}``. ``size`` is that of the whole message; the buffer holds its bytes from ``start`` on.
+Other messages may come between two parts. Where ``start`` is -1, the sender has given the message up.
 
-What the keeper says itself (a worker has died) is *sealed*: a bit of the number of buffers, which the keeper lets no
-packet of a worker have. So nothing that a user's code sends is taken for it.
+The keeper's own messages (a worker has died) are *sealed*: by a bit of the number of buffers, which the keeper lets no
+packet of a worker have. So no message of a user's code is taken for one.
 
-Nothing is believed before it was checked: every length against what is there, every field against its type.
+Nothing is believed before it was checked: every length against the bytes there are, every field against its type.
 """
 
 from __future__ import annotations
@@ -37,17 +37,15 @@ if TYPE_CHECKING:  # importing typing costs 1 MiB on a board, and only type chec
     Bytes = Union[bytes, bytearray, memoryview]
     Json = Dict[str, Any]
 
-VERSION = 1  #: of everything that crosses the wire; an agent speaks exactly one
+VERSION = 1  #: of all that crosses the wire; an agent speaks exactly one version
 
 #: bytes of one message, whichever way it goes; the variable is for tests, at either end
 MAX_MESSAGE = int(os.environ.get("RPYC_KERNEL_MAX_MESSAGE") or 1 << 30)
 PART = 256 << 10  #: bytes of a message in one part
-LONG = (
-    2 << 20
-)  #: bytes above which what a worker gives out is cut; below, a newer update may take the place of an older
+LONG = 2 << 20  #: bytes of a worker's message above which it is cut; a newer update takes the place of a shorter one
 
 MAX_BUFFERS = 10000
-MAX_ITEMS = 50_000_000  #: of all that is no list in one message, and becomes one in JSON
+MAX_ITEMS = 50_000_000  #: in one message, of the objects that are no lists and become lists in JSON
 MAX_UNCOUNTED = 1_000_000  #: the same of iterators, which may be endless
 MAX_HEADER = 1 << 30  #: bytes of JSON in one packet
 MAX_IMAGE = 64 << 20  #: bytes of one picture
@@ -57,16 +55,16 @@ IMAGES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
 
 _COUNTS = struct.Struct("!II")
 _IS_PART, _TYPE, _CONTENT = b'{"part":[', b'{"type":"', b',"content":'  # as they are written here
-_HEAD = 4096  # bytes in which type and parent stand
+_HEAD_BYTES = 4096  # type and parent stand in the first ones
 _SEAL = 0x80  # in the first byte of the number of buffers
 
 
 class WireError(ValueError):
-    """What came is no packet, or not of the form that it must have."""
+    """Bytes that are no packet, or a packet of another form."""
 
 
 class MessageTooLong(ValueError):
-    """A message that may not travel."""
+    """A message is too long to travel."""
 
     def __init__(self, size: int, limit: int) -> None:
         super().__init__(
@@ -81,7 +79,7 @@ def pack(header: Json, buffers: Sequence[Bytes] = ()) -> bytes:
 
 
 def pack_pieces(header: Json, buffers: Sequence[Bytes] = ()) -> List[Bytes]:
-    """The same in pieces, of which the buffers are not copied."""
+    """The packet in pieces; the buffers are not copied."""
     try:
         text = _dumps(header).encode("utf-8")
     except (UnicodeEncodeError, TypeError):
@@ -99,7 +97,8 @@ def _flat(buffer: Any) -> Bytes:
 def unpack(packet: Bytes) -> Tuple[Json, List[memoryview]]:
     """The JSON object and the buffers of a packet.
 
-    :raises WireError: it is no well-formed packet
+    Raises:
+        WireError: The packet is not well-formed.
     """
     view = memoryview(packet)
     if len(view) < _COUNTS.size:
@@ -136,10 +135,10 @@ def unpack(packet: Bytes) -> Tuple[Json, List[memoryview]]:
 def about(packet: Bytes) -> Tuple[str, str]:
     """Type and parent of a message or of a part; ``("", "")`` if it is none.
 
-    A message that our agent made isn't read for that, so that it may be one that can't be read.
+    A message that the agent has made isn't read as a whole, so that it needn't be one that can be read.
     """
     start = _header_start(packet)
-    head = bytes(packet[start : start + _HEAD])
+    head = bytes(packet[start : start + _HEAD_BYTES])
     end = head.find(_CONTENT) if head.startswith(_TYPE) else -1
     try:
         return _read_head(head[:end]) if end > 0 else _type_and_parent(unpack(packet)[0])
@@ -157,7 +156,7 @@ def _type_and_parent(header: Json) -> Tuple[str, str]:
 
 
 def is_part(packet: Bytes) -> bool:
-    """Whether that is a part of a message that was cut."""
+    """Whether a packet is a part of a message that was cut."""
     start = _header_start(packet)
     return bytes(packet[start : start + len(_IS_PART)]) == _IS_PART
 
@@ -167,23 +166,23 @@ def _header_start(packet: Bytes) -> int:
 
 
 def seal(packet: bytes) -> bytes:
-    """The same packet as one that the keeper has made itself."""
+    """Seal a packet, as one that the keeper has made itself."""
     return packet[:4] + bytes((packet[4] | _SEAL,)) + packet[5:]
 
 
 def is_sealed(packet: Bytes) -> bool:
-    """Whether the keeper has made that packet itself."""
+    """Whether a packet is sealed: the keeper has made it itself."""
     return len(packet) > 4 and packet[4] & _SEAL != 0
 
 
 def _dumps(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_Plain())
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_JsonFallback())
 
 
-class _Plain:
-    """JSON for what users and libraries put into messages: bytes are base64, as Jupyter has it for images.
+class _JsonFallback:
+    """JSON for the objects that users and libraries put into messages: bytes are base64, as images are in Jupyter.
 
-    One for each message, of which it counts the items.
+    There is one for each message, whose items it counts.
     """
 
     def __init__(self) -> None:
@@ -202,9 +201,10 @@ class _Plain:
         return repr(value)
 
     def list_of(self, value: Any) -> List[Any]:
-        """The items of whatever has some, one by one, so that an interrupt gets in between.
+        """The items of an iterable, taken one by one, so that an interrupt gets in between.
 
-        :raises ValueError: it has so many that they may be without end
+        Raises:
+            ValueError: There are so many that they may be without end.
         """
         most = MAX_ITEMS if hasattr(value, "__len__") else MAX_UNCOUNTED
         items = []
@@ -218,7 +218,7 @@ class _Plain:
 
 
 def clean(value: Any) -> Any:
-    """The same value with only strings as keys, and with lone surrogates, which no UTF-8 can carry, as escapes."""
+    """A copy of a value: all keys are strings, and lone surrogates, which UTF-8 can't carry, are escapes."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode("utf-8")
     if isinstance(value, dict):
@@ -229,7 +229,7 @@ def clean(value: Any) -> Any:
 
 
 def encode_text(text: str) -> bytes:
-    """UTF-8 of what a program printed; a lone surrogate shows as the escape it would be typed as."""
+    """The UTF-8 of printed text; a lone surrogate becomes the escape that one would type for it."""
     try:
         return text.encode("utf-8")
     except UnicodeEncodeError:
@@ -239,7 +239,8 @@ def encode_text(text: str) -> bytes:
 class Message:
     """One Jupyter message: ``type`` (its ``msg_type``), ``content``, ``parent``, ``metadata`` and ``buffers``.
 
-    :ivar sealed: whether the keeper has made it itself
+    Attributes:
+        sealed: Whether the keeper has made the message itself.
     """
 
     __slots__ = ("buffers", "content", "metadata", "parent", "sealed", "type")
@@ -265,7 +266,8 @@ class Message:
     def encode(self) -> bytes:
         """The message as a packet.
 
-        :raises MessageTooLong: it may not travel
+        Raises:
+            MessageTooLong: The packet would be longer than `MAX_MESSAGE`.
         """
         return b"".join(self.pieces())
 
@@ -287,13 +289,14 @@ class Message:
     def decode(cls, packet: Bytes) -> Message:
         """The message in a packet.
 
-        :raises WireError: it is no packet, or a field has the wrong type
+        Raises:
+            WireError: The packet is none, or a field has the wrong type.
         """
         return cls.read(*unpack(packet))
 
     @classmethod
     def read(cls, header: Json, buffers: List[memoryview]) -> Message:
-        """The message that was unpacked already, as `decode`."""
+        """The message of a packet that was unpacked; errors as those of `decode`."""
         kind, parent = header.get("type"), header.get("parent")
         content, metadata = header.get("content"), header.get("metadata", {})
         if not (isinstance(kind, str) and isinstance(parent, str)):
@@ -315,7 +318,7 @@ def _check_size(size: int) -> None:
 
 
 def cut(pieces: Iterable[Bytes], size: int) -> Iterator[bytes]:
-    """The bytes of these pieces in a row, so many at a time."""
+    """Cut the bytes of some pieces in a row anew, ``size`` at a time."""
     waiting: List[memoryview] = []
     room = size
     for piece in pieces:
@@ -331,14 +334,15 @@ def cut(pieces: Iterable[Bytes], size: int) -> Iterator[bytes]:
 
 
 def part_packet(part: Sequence[int], kind: str, parent: str, piece: Bytes) -> bytes:
-    """A part of a message of that type: ``part`` is the id of the message, where the piece begins, and its size."""
+    """The packet of a part; ``part``: the id of the message, where the piece begins, and the message's size."""
     return pack({"part": list(part), "type": kind, "parent": parent, "content": {}}, [piece])
 
 
 class Parts:
     """Puts messages together again that were cut. No I/O.
 
-    :param limit: bytes of all that has begun; None: `MAX_MESSAGE`
+    Args:
+        limit: Bytes of all messages that have begun; None: `MAX_MESSAGE`.
     """
 
     def __init__(self, limit: Optional[int] = None) -> None:
@@ -346,11 +350,15 @@ class Parts:
         self._begun: Dict[int, bytearray] = {}
 
     def take(self, part: Any, piece: Bytes) -> Optional[bytearray]:
-        """The whole message if this part is the last one, else None.
+        """Take a part; returns the whole message if this is the last one, else None.
 
-        :param part: what the header says, see `part_packet`
-        :raises WireError: the message is lost; of those that are too long, or whose beginning was never here, it is
-            told with the last part
+        Args:
+            part: The ``part`` of the header, see `part_packet`.
+            piece: Its bytes.
+
+        Raises:
+            WireError: The message is lost. That it is too long, or that its beginning was never here, is told with
+                the last part.
         """
         if not (isinstance(part, list) and len(part) == 3 and all(type(number) is int for number in part)):
             raise WireError("a part without its numbers")
@@ -373,13 +381,13 @@ class Parts:
         return None
 
     def copy(self) -> Parts:
-        """Another one, with which the same has begun."""
+        """A copy, with the messages that have begun."""
         other = Parts(self._limit)
         other._begun = {name: bytearray(begun) for name, begun in self._begun.items()}
         return other
 
     def clear(self) -> None:
-        """Forget what has begun: whoever sent it is gone."""
+        """Forget the messages that have begun: their sender is gone."""
         self._begun.clear()
 
 
@@ -390,7 +398,7 @@ def _lost(size: int, limit: int) -> str:
 
 
 def reply_type(request_type: str) -> str:
-    """The type of the message that ends a request; comm messages are answered so that we know they were handled."""
+    """The type of the message that ends a request; comm messages have one too, which tells that they were handled."""
     base = request_type[: -len("_request")] if request_type.endswith("_request") else request_type
     return base + "_reply"
 
@@ -418,9 +426,10 @@ def image_packet(kind: str, parent: str, content: Json, mime: str, image: Bytes)
 
 
 def _put_image(kind: str, content: Json, mime: Any, buffers: List[memoryview]) -> None:
-    """The picture of a display goes to its other data.
+    """Put the picture of a display to its other data.
 
-    :raises WireError: there is none, or it is not what it is said to be
+    Raises:
+        WireError: There is no picture, or it is of another type than is said.
     """
     data = content.get("data")
     if kind not in ("display_data", "update_display_data") or len(buffers) != 1 or not isinstance(data, dict):

@@ -1,4 +1,4 @@
-"""Netrefs to arrays: numpy, which has protocols of its own, works on a copy of what lies at the other end."""
+"""Netrefs to arrays: numpy, which has protocols of its own, works on a copy of the other end's array."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict
 
-#: what numpy asks for: at the other end it would ask back, without end, or read memory that isn't there
+#: attributes that numpy asks for: the other end would ask back, without end, or name memory that isn't here
 PROTOCOLS = frozenset([
     "__array__", "__array_ufunc__", "__array_function__", "__array_wrap__", "__array_prepare__", "__array_finalize__",
     "__array_priority__", "__array_interface__", "__array_struct__", "__array_namespace__", "__dlpack__",
@@ -15,9 +15,10 @@ PROTOCOLS = frozenset([
 
 
 def methods(copied: Callable[[Any], Any]) -> Dict[str, Any]:
-    """The methods by which a netref to an array is one for numpy.
+    """The methods by which numpy takes a netref for an array.
 
-    :param copied: gives the array that a netref leads to, as one of this end
+    Args:
+        copied: Gives a copy of a netref's array, at this end.
     """
 
     def array(self: Any, dtype: Any = None, copy: Any = None) -> Any:

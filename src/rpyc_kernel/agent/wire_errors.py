@@ -42,7 +42,7 @@ def is_built_in(kind: type) -> bool:
 
 
 def describe(kind: type, depth: int = 0, budget: Optional[List[int]] = None) -> Any:
-    """The class of an exception, and what it derives from: ``(module, name, id, bases)``; a built-in one's name."""
+    """Describe the class of an exception: ``(module, name, id, bases)``; a built-in one by its name."""
     if is_built_in(kind):
         return kind.__name__
     told = vars(kind).get(CLASS)  # it stands for a class of the other end
@@ -70,13 +70,16 @@ def dump(
     left_out: Sequence[str] = (),
     depth: int = 0,
 ) -> Any:
-    """What the other end is told of an exception. It can always be sent.
+    """Describe an exception for the other end. The description can always be sent.
 
-    :param trace: its traceback, or what the other end may see of it
-    :param names: the module and the name of its class, if they are to be others than they are
-    :param texts: whether ``repr`` stands for an attribute that can't be sent, which is left out otherwise
-    :param more: whether the other end knows more than RPyC
-    :param left_out: names of attributes that aren't told
+    Args:
+        error: The exception.
+        trace: Its traceback, or the part of that which the other end may see.
+        names: The module and the name of its class, where others are to be told.
+        texts: Whether ``repr`` stands for an attribute that can't be sent; otherwise it is left out.
+        more: Whether the other end knows more than RPyC.
+        left_out: Names of attributes that aren't told.
+        depth: How many exceptions this one is nested in.
     """
     if type(error) is StopIteration and not depth:
         return STOP_ITERATION
@@ -93,9 +96,11 @@ def dump(
 
 
 def returned(error: BaseException, box: Callable[[Any], Any]) -> Any:
-    """What the other end is told of a StopIteration with a value, None of all others. RPyC tells no values.
+    """Describe a StopIteration with a value for the other end; None for all others. RPyC tells no values.
 
-    :param box: the connection's
+    Args:
+        error: The exception.
+        box: Makes the connection's box of an object.
     """
     if type(error) is not StopIteration or error.value is None:
         return None
@@ -108,7 +113,7 @@ def returned(error: BaseException, box: Callable[[Any], Any]) -> Any:
 
 
 def find_returned(told: Any) -> Any:
-    """The box that `returned` has put into what was told, or None."""
+    """The box that `returned` has put into a description, or None."""
     if not (isinstance(told, tuple) and len(told) == 4 and told[0] == ("builtins", "StopIteration")):
         return None
     attributes = told[2]
@@ -179,7 +184,7 @@ def _copies(values: Dict[Any, Any]) -> Any:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether RPyC can pack it, and the other end reads it."""
+    """Whether RPyC can pack a value, and the other end reads it."""
     kind = type(value)
     if kind is tuple or kind is frozenset:
         if len(value) > MAX_TEXT or not all(map(_is_plain, value)):
@@ -215,7 +220,8 @@ def short(text: str, length: int = MAX_TEXT) -> str:
 class ErrorClasses:
     """The classes of the other end's exceptions, as this end has them, by what `describe` tells of them.
 
-    :ivar roots: classes that each of them derives from, beside its own bases
+    Attributes:
+        roots: Classes that each of them derives from, beside its own bases.
     """
 
     roots: Bases = ()
@@ -260,7 +266,7 @@ class ErrorClasses:
         return self.metaclass(self.shown(name), roots or (Exception,), dict(names))
 
     def shown(self, name: str) -> str:
-        """What the class that stands for one of that name is called."""
+        """The name of the class that stands for one of that name."""
         return name
 
     def create(self, kind: Type[BaseException], args: Tuple[Any, ...], members: List[Any]) -> BaseException:
@@ -281,5 +287,5 @@ class ErrorClasses:
 
 
 def _most_derived(bases: Bases) -> Bases:
-    """Without those that others of them derive from: there would be no order of them."""
+    """Leave out the classes that others of them derive from: there would be no order of bases."""
     return tuple(b for b in bases if not any(o is not b and issubclass(o, b) for o in bases))

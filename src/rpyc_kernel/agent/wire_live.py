@@ -1,4 +1,4 @@
-"""What both ends of a live connection into a session know beyond RPyC: what can be sent, and what is copied.
+"""The rules of both ends of a live connection into a session beyond RPyC's: what can be sent, and what is copied.
 
 RPyC copies plain immutable values, and gives a reference to everything else. A kernel also copies to its session what a
 reference would be of no use for, in boxes that RPyC doesn't have:
@@ -40,8 +40,9 @@ ATOMS = frozenset([type(None), bool, float, complex, bytes, type(...), type(NotI
 def check(value: Any, depth: int = 0) -> int:
     """Count the values in a message, or in a part of it. Whatever RPyC can't pack counts as one.
 
-    :raises TypeError: it can't be sent, or the other end would refuse it
-    :raises UnicodeEncodeError: a text in it has half a character
+    Raises:
+        TypeError: It can't be sent, or the other end would refuse it.
+        UnicodeEncodeError: A text in it has half a character.
     """
     kind = type(value)
     if kind in ATOMS:
@@ -70,9 +71,10 @@ def check(value: Any, depth: int = 0) -> int:
 
 
 def id_pack(obj: Any) -> Tuple[str, int, int]:
-    """What RPyC knows an object by. RPyC's own asks the object, which may answer anything, or raise.
+    """The identity of an object in RPyC. RPyC's own function asks the object, which may answer anything, or raise.
 
-    :raises TypeError: it is RPyC's class of references, of which there can be none
+    Raises:
+        TypeError: It is RPyC's class of references, of which there can be none.
     """
     kind = type(obj)
     if issubclass(kind, type):

@@ -1,7 +1,7 @@
-"""Who holds the session: one client at a time, by one link at a time. A plain object without I/O.
+"""The lease of a session: one client has it at a time, by one link at a time. A plain object without I/O.
 
-Every attach raises the *epoch*. Whoever comes with an older one is told that it is stale, and also by whom the session
-was taken over, if that wasn't itself by a newer link.
+Every attach raises the *epoch* (a fencing token). A link with an older epoch is told that it is stale, and who has
+taken the session over, unless its own client has with a newer link.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ if TYPE_CHECKING:
 
     Json = Dict[str, Any]
 
-REMEMBERED = 64  #: clients, and takeovers
-MAX_HOLDER = 200  #: characters of the text that says who holds it
+MAX_CLIENTS = 64  #: whose last attempt is known; and takeovers
+MAX_HOLDER_CHARACTERS = 200
 
 
 class Stale(Exception):
-    """The link that asks was followed by another one, or may not follow the one there is.
+    """A newer link is there, or this one may not take its place.
 
-    :ivar answer: what it is told
+    Attributes:
+        answer: The answer for this link.
     """
 
     def __init__(self, **more: Any) -> None:
@@ -28,12 +29,16 @@ class Stale(Exception):
 
 
 class Lease:
-    """Whose session it is.
+    """Knows which link is served.
 
-    :ivar epoch: of the link that is served; 0 until the first
-    :ivar client: whose link that is, "" if it didn't say
-    :ivar holder: the same for people
-    :ivar since: the time of the clock that `attach` is given, at which that client took the session
+    Args:
+        now: The time.
+
+    Attributes:
+        epoch: The epoch of the link that is served; 0 until the first.
+        client: The client of that link, "" if it didn't say.
+        holder: A text for people that says who that is.
+        since: When that client took the session.
     """
 
     def __init__(self, now: float) -> None:
@@ -41,14 +46,24 @@ class Lease:
         self.client = ""
         self.holder = ""
         self.since = now
-        self._attempts: Dict[str, int] = {}  # of each client, the how many-th link was its last
-        self._takeovers: List[Tuple[int, str]] = []  # the epoch from which on a client had it
+        self._attempts: Dict[str, int] = {}  # by client: the number of its last link
+        self._takeovers: List[Tuple[int, str]] = []  # epochs from which on a client had it
 
     def attach(self, client: str, attempt: int, holder: str, take: bool, now: float) -> bool:
-        """A link begins, and the epoch rises; returns whether it took the session from another client.
+        """Begin a link: the epoch rises.
 
-        :param take: whether it may
-        :raises Stale: another client has the session, or this attempt was delayed and a later one has come before it
+        Args:
+            client: The name of its client, "" if it doesn't say.
+            attempt: The number of this link among those of its client.
+            holder: A text for people that says who the client is.
+            take: Whether it may take the session from another client.
+            now: The time.
+
+        Returns:
+            Whether it took the session from another client.
+
+        Raises:
+            Stale: Another client has the session, or a later attempt of this client has come before this one.
         """
         if client and attempt <= self._attempts.get(client, attempt - 1):
             raise Stale if client == self.client else self._stale(now)
@@ -57,22 +72,23 @@ class Lease:
         if client:
             self._attempts.pop(client, None)
             self._attempts[client] = attempt  # as the newest
-            if len(self._attempts) > REMEMBERED:
+            if len(self._attempts) > MAX_CLIENTS:
                 del self._attempts[next(iter(self._attempts))]
         self.epoch += 1
-        self.holder = holder[:MAX_HOLDER]
+        self.holder = holder[:MAX_HOLDER_CHARACTERS]
         if client == self.client and self._takeovers:
             return False
         taken = self.client != ""
         self.client, self.since = client, now
         self._takeovers.append((self.epoch, client))
-        del self._takeovers[:-REMEMBERED]
+        del self._takeovers[:-MAX_CLIENTS]
         return taken
 
     def check(self, epoch: int, now: float) -> None:
         """Let the present link pass.
 
-        :raises Stale: it is another one
+        Raises:
+            Stale: Another link is served.
         """
         if epoch != self.epoch or not epoch:
             raise Stale if self._client_of(epoch) == self.client else self._stale(now)

@@ -1,28 +1,29 @@
 """How fast the link to the kernel is. A plain object without I/O; times are of any clock that only goes forward.
 
-It is measured with pictures alone: the acknowledgement of anything else may wait until something follows.
+Only pictures are measured: the acknowledgement of anything else may wait until something follows.
 """
 
 from __future__ import annotations
 
-LEAST = 4096  #: bytes of what is measured; less says something of the round trip alone
-SHORTEST = 0.0005  #: seconds that anything takes
-AGAIN = 0.5  #: seconds until it is measured again
-AHEAD = 0.1  #: seconds that what is under way may take when another picture follows it
+MIN_MEASURED_BYTES = 4096  #: less tells of the round trip alone
+MIN_DURATION_S = 0.0005  #: a transfer is taken to last at least so long
+MEASURE_INTERVAL_S = 0.5
+AHEAD_S = 0.1  #: when a picture follows others, those under way may take so long
 
 
 class LinkSpeed:
-    """Looks how long a picture takes until it is acknowledged.
+    """Takes the time until a picture is acknowledged.
 
-    :ivar bytes_per_second: 0 until something was measured
+    Attributes:
+        bytes_per_second: The speed; 0 until a picture was measured.
     """
 
     def __init__(self) -> None:
         self.bytes_per_second = 0
-        self._last = 0  # the number of the message whose acknowledgement is waited for
+        self._last = 0  # the message whose acknowledgement is waited for, by its number
         self._size = 0
-        self._due = 0.0  # when that would come from a link that is infinitely fast
-        self._measured = 0.0  # when one came
+        self._due = 0.0  # when it would come by a link of infinite speed
+        self._measured = 0.0  # when the last one came
 
     @property
     def measuring(self) -> bool:
@@ -31,12 +32,13 @@ class LinkSpeed:
 
     @property
     def ahead(self) -> int:
-        """Bytes that may be under way when another picture is given out: those that are there in a moment."""
-        return int(self.bytes_per_second * AHEAD)
+        """How many bytes may be under way when another picture is given out: they arrive in `AHEAD_S`."""
+        return int(self.bytes_per_second * AHEAD_S)
 
     def left(self, number: int, size: int, rtt: float, now: float) -> None:
         """Messages up to that number were given out, and with them ``size`` bytes are under way."""
-        if not self._last and size >= LEAST and (not self.bytes_per_second or now - self._measured > AGAIN):
+        known = self.bytes_per_second and now - self._measured <= MEASURE_INTERVAL_S
+        if not self._last and size >= MIN_MEASURED_BYTES and not known:
             self._last, self._size, self._due = number, size, now + rtt
 
     def arrived(self, number: int, now: float) -> None:
@@ -44,6 +46,6 @@ class LinkSpeed:
         if not 0 < self._last <= number:
             return
         self._last, self._measured = 0, now
-        measured = int(self._size / max(now - self._due, SHORTEST))
-        # a kernel that was busy once makes it look slow, nothing makes it look faster than it is
+        measured = int(self._size / max(now - self._due, MIN_DURATION_S))
+        # a kernel that was busy once makes the link look slow; nothing makes it look faster than it is
         self.bytes_per_second = max(measured, (measured + self.bytes_per_second) // 2)

@@ -1,4 +1,4 @@
-"""What happened to a session, in a few lines beside its record: for whoever wonders why it has ended."""
+"""The log of a session, a few lines in a file beside its record: it tells people why the session has ended."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Optional
 
-LIMIT = 64 << 10  #: bytes of the file
-MAX_LINE = 4096  #: characters
+MAX_LOG_BYTES = 64 << 10
+MAX_LINE_CHARACTERS = 4096
 
 
 class Log:
-    """Appends lines to a file that only this user can read. Where that can't be written, nothing is lost but the log.
+    """Appends lines to a file that only this user can read. Where it can't be written, there is no log.
 
-    :param path: None where there is no folder for it
+    Args:
+        path: The file; None where there is no folder for it.
     """
 
     def __init__(self, path: Optional[str]) -> None:
@@ -26,11 +27,11 @@ class Log:
         self._born = time.monotonic()
 
     def write(self, text: str) -> None:
-        """A line, behind the time and the age of the session, since the clock may be wrong."""
+        """Append a line, behind the time, and behind the age of the session, since the clock may be wrong."""
         if not self.path:
             return
         stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime())
-        line = "%s +%.1f s  %s\n" % (stamp, time.monotonic() - self._born, text[:MAX_LINE])
+        line = "%s +%.1f s  %s\n" % (stamp, time.monotonic() - self._born, text[:MAX_LINE_CHARACTERS])
         try:
             self._append(self.path, line.encode("utf-8", "backslashreplace"))
         except OSError:
@@ -42,9 +43,9 @@ class Log:
         fd = os.open(path, flags, 0o600)
         try:
             size = os.fstat(fd).st_size
-            if size + len(line) > LIMIT:
-                os.lseek(fd, size - LIMIT // 2, os.SEEK_SET)
-                kept = os.read(fd, LIMIT // 2)
+            if size + len(line) > MAX_LOG_BYTES:
+                os.lseek(fd, size - MAX_LOG_BYTES // 2, os.SEEK_SET)
+                kept = os.read(fd, MAX_LOG_BYTES // 2)
                 kept = b"(what came before was dropped)\n" + kept[kept.find(b"\n") + 1 :]
                 write_file(path, kept + line, sync=False)
             else:
@@ -53,13 +54,13 @@ class Log:
             os.close(fd)
 
     def write_exception(self) -> None:
-        """The exception that is handled just now, with its traceback: the end of a keeper by a bug."""
-        import traceback  # late: it is not needed as long as all goes well
+        """Append the exception that is being handled, with its traceback: a bug has ended the keeper."""
+        import traceback  # late: only bugs need it
 
-        self.write(traceback.format_exc()[-MAX_LINE:])
+        self.write(traceback.format_exc()[-MAX_LINE_CHARACTERS:])
 
     def remove(self) -> None:
-        """The session ended as it should: nobody will ask."""
+        """Remove the file: the session has ended as it should, and nobody will ask."""
         if self.path:
             try:
                 os.unlink(self.path)

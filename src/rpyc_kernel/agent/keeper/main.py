@@ -1,4 +1,4 @@
-"""The keeper's process: detach, open the door, leave a record, then run the loop until the session ends."""
+"""The keeper's process: it detaches, listens, leaves a record, and runs the loop until the session ends."""
 
 from __future__ import annotations
 
@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 def main(config: Json, agent: Agent) -> None:
     """Become the keeper of a new session and tell the broker, on stdout, its record (or ``{"error": text}``).
 
-    :param config: ``session`` (its name on this machine, chosen by the kernel), ``name`` (for people), ``shell``
-        (``auto``, ``plain`` or ``ipython``), ``keep`` (seconds an idle session stays without a kernel), ``agent`` (the
-        version of the kernel's distribution, for people), ``worker`` (``fork`` or ``spawn``: see
-        `spawn.how_workers_begin`)
-    :param agent: this one
+    Args:
+        config: ``session`` (its name on this machine, chosen by the kernel), ``name`` (for people), ``shell``
+            (``auto``, ``plain`` or ``ipython``), ``keep`` (seconds an idle session stays without a kernel), ``agent``
+            (the version of the kernel's distribution, for people), ``worker`` (``fork`` or ``spawn``: see
+            `spawn.how_workers_begin`).
+        agent: This agent.
     """
     forks = config.get("worker") != "spawn"
     if forks:
@@ -49,7 +50,7 @@ def main(config: Json, agent: Agent) -> None:
         "key": key.hex(),
     }
     try:
-        listener = _open_door(record)
+        listener = _listen(record)
     except OSError as error:
         _say({"error": "no session can be kept on that machine: %s" % error})
         os._exit(1)
@@ -76,15 +77,16 @@ def main(config: Json, agent: Agent) -> None:
             log.write_exception()
         raise
     finally:
-        if os.getpid() == record["pid"]:  # else it is a worker that was forked from it, and ends as any Python does
+        if os.getpid() == record["pid"]:  # else this is a forked worker, which ends as any Python does
             records.forget(record)
             os._exit(0)
 
 
-def _open_door(record: Json) -> socket.socket:
+def _listen(record: Json) -> socket.socket:
     """Listen, and leave a record: in the first folder with room for both, else under a name without a file.
 
-    :raises OSError: nowhere
+    Raises:
+        OSError: Nothing can be listened on.
     """
     for folder in records.sessions_folders():
         path = os.path.join(folder, record["session"])

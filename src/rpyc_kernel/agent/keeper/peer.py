@@ -1,4 +1,4 @@
-"""One broker at the keeper's door: the handshake, then packets in and packets out, never blocking."""
+"""The connection from one broker: the handshake, then packets in and packets out. Nothing of it blocks."""
 
 from __future__ import annotations
 
@@ -13,19 +13,27 @@ if TYPE_CHECKING:
 
     from .long_poll import Pull
 
-MAX_PACKET = 1 << 30  #: bytes of one request
+MAX_PACKET_BYTES = 1 << 30
 
 
 class Refused(Exception):
-    """Who knocked doesn't know the key."""
+    """Whoever has connected doesn't know the key, or sends no packets."""
 
 
 class PeerConnection:
     """A connection from a broker.
 
-    :ivar epoch: of the link that came by it last
-    :ivar pull: the pull it waits for, if it does
-    :ivar outgoing: what it has not taken yet
+    Args:
+        sock: Its socket.
+        key: The session's key.
+
+    Attributes:
+        epoch: The epoch of the link that came by it last.
+        pull: The pull that waits for an answer, if one does.
+        outgoing: The bytes that the broker has not taken yet.
+
+    Raises:
+        OSError: The other end belongs to another user.
     """
 
     def __init__(self, sock: socket.socket, key: bytes) -> None:
@@ -33,7 +41,7 @@ class PeerConnection:
         self.epoch = 0
         self.pull: Optional[Pull] = None
         self._key = key
-        self._frames = frames.LengthFrames(MAX_PACKET)
+        self._frames = frames.LengthFrames(MAX_PACKET_BYTES)
         self._greeting: Optional[bytearray] = bytearray()
         self.outgoing = frames.Outgoing(sock)
         self._nonce = os.urandom(local_socket.NONCE)
@@ -42,10 +50,11 @@ class PeerConnection:
         self.outgoing.write(self._nonce)
 
     def receive(self) -> List[bytes]:
-        """The packets that have come.
+        """Read from the socket; returns the packets that are complete now.
 
-        :raises EOFError: it has gone
-        :raises Refused: it isn't who it should be
+        Raises:
+            EOFError: The broker has gone.
+            Refused: The broker isn't one.
         """
         try:
             data = self.socket.recv(1 << 18)

@@ -1,4 +1,4 @@
-"""Which requests were accepted from the kernel, and what became of them. A plain object without I/O."""
+"""The requests that were accepted from the kernel: which are open, and which run. A plain object without I/O."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ..wire import Bytes
 
 EXECUTE = "execute_request"
-REMEMBERED = 4096  #: requests whose msg_id is known after their end
+MAX_PARENTS = 4096  #: of so many requests the msg_id is known, also after their end
 
 
 class Request:
@@ -31,11 +31,12 @@ class Request:
 class Requests:
     """The requests that have no reply yet, and the rule that none is taken twice.
 
-    :ivar accepted: the number of the last one taken
-    :ivar open: those without a reply, by number
-    :ivar execution_count: of the last cell that counts
-    :ivar parts: of the one long request that is on its way
-    :ivar deaths: how many workers have died unasked; what was sent by a kernel that knew of fewer is not run
+    Attributes:
+        accepted: The number of the last request that was taken.
+        open: The requests without a reply, by number.
+        execution_count: The number of the last cell that counts.
+        parts: The parts of the one long request that is on its way.
+        deaths: How many workers have died unasked. A cell of a kernel that knew of fewer is not run.
     """
 
     def __init__(self) -> None:
@@ -45,16 +46,26 @@ class Requests:
         self.open: Dict[int, Request] = {}
         self.parts = wire.Parts()
         self.last_cell: Optional[Request] = None
-        self._parents: Dict[int, str] = {}  # of all requests lately, since what they started may print for long
+        self._parents: Dict[int, str] = {}  # msg_ids of the last requests: what they have started may print for long
 
     def accept(
         self, number: int, type: str, parent: str, packet: Bytes, answered: bool, part: Any = None
     ) -> Optional[Request]:
-        """Take a request, unless it was taken before: then None.
+        """Take a request, or a part of one.
 
-        :param answered: whether the worker will end it with a reply
-        :param part: where ``packet`` is only a part of it, which, see `wire.part_packet`; None until it is the last
-        :raises ValueError: a number was left out, so something was lost on the way; or the request is lost
+        Args:
+            number: The client's number of it; the numbers follow each other.
+            type: Its ``msg_type``.
+            parent: Its ``msg_id``.
+            packet: The message, or a part of it.
+            answered: Whether the worker will end the request with a reply.
+            part: Of a part: the id of the message, where the part begins, and the size, see `wire.part_packet`.
+
+        Returns:
+            The request; None if it was taken before, and for a part that isn't the last.
+
+        Raises:
+            ValueError: A number was left out, so something was lost on the way; or the request is lost.
         """
         if number <= self.accepted:
             return None
@@ -62,7 +73,7 @@ class Requests:
             raise ValueError("request %d came after %d" % (number, self.accepted))
         if part is not None:
             if part[1] == 0:
-                self.parts.clear()  # of one that was taken back
+                self.parts.clear()  # a long request was taken back
             whole = self.parts.take(part, packet)
             if whole is None:
                 self.accepted = number
@@ -71,14 +82,14 @@ class Requests:
         self.accepted = number
         request = Request(number, type, parent, packet)
         self._parents[number] = parent
-        if len(self._parents) > REMEMBERED:
+        if len(self._parents) > MAX_PARENTS:
             del self._parents[next(iter(self._parents))]
         if answered:
             self.open[number] = request
         return request
 
     def count(self, request: Request, content: Dict[str, Any]) -> None:
-        """A cell was taken, with that content: note its execution count, if it has one."""
+        """Note the execution count of a cell with that content, if it counts."""
         if content.get("silent") or not content.get("store_history", True):
             return
         count = content.get("execution_count")
@@ -87,11 +98,11 @@ class Requests:
         self.execution_count = request.execution_count = count
 
     def parent_of(self, number: int) -> str:
-        """The msg_id of a request, also after its end; of the last cell where it is too long ago."""
+        """The msg_id of a request, also after its end; that of the last cell where the request is too long ago."""
         return self._parents.get(number) or self.foreign_parent
 
     def begin(self, number: int) -> None:
-        """The worker runs it now."""
+        """The worker runs the request now."""
         request = self.open.get(number)
         if request is not None:
             request.begun = True
@@ -99,11 +110,11 @@ class Requests:
                 self.last_cell = request
 
     def end(self, number: int) -> None:
-        """Its reply was given out."""
+        """The request has its reply."""
         self.open.pop(number, None)
 
     def named(self, parent: str) -> Optional[Request]:
-        """The request with that msg_id that has no reply yet."""
+        """The open request with that msg_id."""
         for request in self.open.values():
             if request.parent == parent:
                 return request
@@ -118,15 +129,15 @@ class Requests:
         return None
 
     def lost(self) -> List[Request]:
-        """Those that died with their worker: they had begun, or were asked of it beside the cells."""
+        """The requests that died with their worker: they had begun, or go to the worker beside the cells."""
         return [request for request in self.open.values() if request.begun or request.type != EXECUTE]
 
     def until(self, number: int) -> List[Request]:
-        """Those up to that number."""
+        """The open requests up to that number."""
         return [request for request in self.open.values() if request.number <= number]
 
     @property
     def foreign_parent(self) -> str:
-        """Whom output belongs to that came from no Python of ours: the running cell, else the last."""
+        """The msg_id for output that doesn't come from the worker's Python: of the running cell, else the last."""
         request = self.cell or self.last_cell
         return request.parent if request else ""

@@ -1,6 +1,6 @@
-"""What a session and its machine use of processor and memory, read from Linux's ``/proc``: a board has no psutil.
+"""How much processor and memory a session and its machine use, read from Linux's ``/proc``: a board has no psutil.
 
-The fields are those of ipykernel's ``usage_reply``. What can't be known, as everywhere but on Linux, is None.
+The fields are those of ipykernel's ``usage_reply``. A figure that isn't known is None; but for Linux, that is all.
 """
 
 from __future__ import annotations
@@ -15,23 +15,26 @@ if TYPE_CHECKING:
 
     Json = Dict[str, Any]
 
-#: those of ``host_virtual_memory``, in psutil's words; ``wired`` is known on macOS only
-MEMORY = ("total", "available", "percent", "used", "free", "active", "inactive", "buffers", "cached", "wired")
-EXACT = 1 << 31  #: bytes; of a larger process the resident size is taken, since the exact one takes the system long
+#: the fields of ``host_virtual_memory``, in psutil's words; ``wired`` is known on macOS only
+MEMORY_FIELDS = ("total", "available", "percent", "used", "free", "active", "inactive", "buffers", "cached", "wired")
+MAX_EXACT_BYTES = (
+    1 << 31
+)  #: bytes; of a larger process the resident size is taken, since the exact one takes the system long
 
 
 class Usage:
-    """Percentages are those of the time between two questions; the first question has none."""
+    """Takes the figures. A percentage is that of the time since the question before; the first answer has none."""
 
     def __init__(self) -> None:
-        self._ticks: Dict[int, Tuple[str, int]] = {}  # when it began, and ticks so far, by pid
+        self._ticks: Dict[int, Tuple[str, int]] = {}  # by pid: when it began, and its ticks so far
         self._host = (0, 0)
         self._asked = 0.0
 
     def content(self, pid: Optional[int]) -> Json:
         """The content of a ``usage_reply``.
 
-        :param pid: of the worker, whose children count too; None while there is none
+        Args:
+            pid: The worker's, whose children count too; None while there is none.
         """
         processes = list(_tree(pid)) if pid is not None else []
         return {
@@ -45,7 +48,7 @@ class Usage:
         }
 
     def _percent(self, processes: List[Tuple[int, str, int]]) -> Optional[float]:
-        """Of one processor, so that several together may come to more than 100."""
+        """Percent of one processor; several processes together may come to more than 100."""
         now, before, asked = time.monotonic(), self._ticks, self._asked
         self._ticks, self._asked = {pid: (began, ticks) for pid, began, ticks in processes}, now
         if not processes:
@@ -78,14 +81,15 @@ def _read(path: str) -> str:
 def _stat(pid: int) -> Tuple[int, str, int]:
     """The parent of a process, when it began, and its ticks so far.
 
-    :raises OSError: it is gone, or there is no ``/proc``
+    Raises:
+        OSError: The process is gone, or there is no ``/proc``.
     """
     fields = _read("/proc/%d/stat" % pid).rpartition(")")[2].split()  # a program's name may have any character in it
     return int(fields[1]), fields[19], int(fields[11]) + int(fields[12])
 
 
 def _tree(pid: int) -> Iterator[Tuple[int, str, int]]:
-    """A process and what descends from it: pid, when it began, and its ticks so far."""
+    """A process and its descendants, each as its pid, when it began, and its ticks so far."""
     children: Dict[int, List[Tuple[int, str, int]]] = {}
     try:
         _parent, began, ticks = _stat(pid)
@@ -106,12 +110,12 @@ def _tree(pid: int) -> Iterator[Tuple[int, str, int]]:
 
 
 def _memory(pid: int) -> int:
-    """Bytes of a process, of what it shares its part; 0 if it has ended meanwhile."""
+    """Bytes of a process, with its part of shared ones; 0 if it has ended meanwhile."""
     try:
         resident = int(_read("/proc/%d/statm" % pid).split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError):
         return 0
-    if resident < EXACT:
+    if resident < MAX_EXACT_BYTES:
         try:
             for line in _read("/proc/%d/smaps_rollup" % pid).splitlines():
                 if line.startswith("Pss:"):
@@ -122,7 +126,7 @@ def _memory(pid: int) -> int:
 
 
 def _host_memory() -> Json:
-    memory: Json = dict.fromkeys(MEMORY)
+    memory: Json = dict.fromkeys(MEMORY_FIELDS)
     found = {}
     try:
         for line in _read("/proc/meminfo").splitlines():

@@ -15,27 +15,29 @@ if TYPE_CHECKING:
     Data = Union[bytes, bytearray]
     Lost = Tuple[int, int, int]  # lines, messages that were no text, bytes
 
-OVERHEAD = 200  #: bytes a message costs beside its data
-EVERYTHING = 1 << 62  #: more bytes than there are
-SHORT = 200  #: bytes of text for which a marker would save nothing
+OVERHEAD_BYTES = 200  #: that a message costs beside its data
+ALL_BYTES = 1 << 62  #: more than there are
+SHORT_TEXT_BYTES = 200  #: of text so short a marker would save nothing
 
-#: what a cell shows; of everything else that it gives out, nothing is to be seen
+#: the types of messages that a cell shows; all others are invisible
 OUTPUTS = frozenset(["stream", "display_data", "update_display_data", "execute_result", "error", "clear_output"])
 UPDATE = "update_display_data"
 
 _TRANSIENT = b'"transient":{"display_id":"'
 
 
-class Entry:
+class JournalEntry:
     """One message: a finished packet, or the text of a stream that may still grow.
 
-    :ivar name: ``stdout`` or ``stderr``; "" for a finished packet
-    :ivar number: once it was given out, when it never changes any more; 0 until then
-    :ivar lost: what a marker stands for
-    :ivar display: the display_id of an update that a newer one shall replace
-    :ivar place: where it is instead of in `data`, see `spill.Spill`
-    :ivar dead: a newer update has replaced it
-    :ivar picture: it comes from ``show``
+    Attributes:
+        name: ``stdout`` or ``stderr``; "" for a finished packet.
+        parent: The ``msg_id`` of its request, of a stream.
+        number: Its sequence number once it was given out; then it never changes any more. 0 until then.
+        lost: Of a marker: how much was dropped.
+        display: The display_id of an update that a newer one shall replace.
+        place: Segment, offset and size, where `data` lies on the disk (`spill.Spill`).
+        dead: Whether a newer update has replaced it.
+        picture: Whether it comes from ``show``.
     """
 
     __slots__ = ("data", "dead", "display", "lost", "name", "number", "parent", "picture", "place", "urgent")
@@ -55,21 +57,21 @@ class Entry:
     @property
     def cost(self) -> int:
         """Bytes of memory, about."""
-        return OVERHEAD + len(self.data)
+        return OVERHEAD_BYTES + len(self.data)
 
     def packet(self) -> Data:
-        """What goes over the wire."""
+        """The message as it goes over the wire."""
         return wire.stream_packet(self.name, self.parent, self.data) if self.name else self.data
 
 
-def marker(name: str, parent: str, lost: Lost) -> Entry:
-    """What stands in the place of text that was dropped."""
+def marker(name: str, parent: str, lost: Lost) -> JournalEntry:
+    """Make the line that stands in the place of dropped text."""
     lines, messages, size = lost
     what = ["{:,} line{}".format(lines, "" if lines == 1 else "s")] if lines or not messages else []
     if messages:
         what.append("{:,} output{}".format(messages, "" if messages == 1 else "s"))
     text = "[{} ({:,} bytes) dropped here: there was no room to keep them]\n".format(" and ".join(what), size)
-    entry = Entry(name, parent, text.encode("ascii"))
+    entry = JournalEntry(name, parent, text.encode("ascii"))
     entry.lost = lost
     return entry
 
@@ -83,7 +85,7 @@ def display_id(packet: Data) -> str:
 
 
 def likely_display_id(packet: Data) -> str:
-    """The same without reading all of the message: right, as far as nobody sets out to deceive."""
+    """The display_id in a message, without reading all of that: right unless somebody sets out to deceive."""
     head = 8 + 4 * int.from_bytes(packet[4:8], "big")
     start = packet.rfind(_TRANSIENT, head, head + int.from_bytes(packet[:4], "big")) + len(_TRANSIENT)
     if start < len(_TRANSIENT):
@@ -91,16 +93,21 @@ def likely_display_id(packet: Data) -> str:
     return packet[start : packet.find(b'"', start)].decode("utf-8", "replace")
 
 
-def thin(entries: Iterable[Entry], enough: int, outputs: bool = False) -> Tuple[List[Entry], int]:
-    """Drop the oldest stream text until about ``enough`` bytes are saved; what is left, in order, and what was saved.
+def thin(entries: Iterable[JournalEntry], enough: int, outputs: bool = False) -> Tuple[List[JournalEntry], int]:
+    """Drop the oldest stream text.
 
-    Text that follows each other becomes one marker for each stream of each cell, in which markers that were there
-    already are counted.
+    Texts in a row become one marker for each stream of each cell; it counts the markers that were there already.
 
-    :param outputs: drop the other messages in the same way
+    Args:
+        entries: The messages, oldest first.
+        enough: The bytes to save, about.
+        outputs: Whether to drop the other messages in the same way.
+
+    Returns:
+        The messages that are left, in order, and the bytes that were saved.
     """
-    left: List[Entry] = []
-    run: Dict[Tuple[str, str], List[Entry]] = {}
+    left: List[JournalEntry] = []
+    run: Dict[Tuple[str, str], List[JournalEntry]] = {}
     saved = 0
     rest = iter(entries)
     for entry in rest:
@@ -118,19 +125,19 @@ def thin(entries: Iterable[Entry], enough: int, outputs: bool = False) -> Tuple[
     return left, saved - _end(run, left)
 
 
-def _end(run: Dict[Tuple[str, str], List[Entry]], left: List[Entry]) -> int:
-    """Put something in the place of what was dropped in a row; returns what it costs."""
+def _end(run: Dict[Tuple[str, str], List[JournalEntry]], left: List[JournalEntry]) -> int:
+    """Put markers in the place of messages that were dropped in a row; returns their cost."""
     instead = [_instead(key, dropped) for key, dropped in run.items()]
     run.clear()
     left.extend(instead)
     return sum(entry.cost for entry in instead)
 
 
-def _instead(key: Tuple[str, str], dropped: List[Entry]) -> Entry:
-    """What stands in the place of messages; the messages themselves where they are short."""
+def _instead(key: Tuple[str, str], dropped: List[JournalEntry]) -> JournalEntry:
+    """The entry in the place of dropped messages: a marker, or their text where that is short."""
     size = sum(entry.lost[2] if entry.lost else len(entry.data) for entry in dropped)
-    if all(entry.name and not entry.lost for entry in dropped) and size <= SHORT:
-        entry = Entry(*key, b"".join([entry.data for entry in dropped]))
+    if all(entry.name and not entry.lost for entry in dropped) and size <= SHORT_TEXT_BYTES:
+        entry = JournalEntry(*key, b"".join([entry.data for entry in dropped]))
     else:
         lines = sum(_lines(entry) for entry in dropped)
         messages = sum(entry.lost[1] if entry.lost else not entry.name for entry in dropped)
@@ -139,7 +146,7 @@ def _instead(key: Tuple[str, str], dropped: List[Entry]) -> Entry:
     return entry
 
 
-def _lines(entry: Entry) -> int:
+def _lines(entry: JournalEntry) -> int:
     if entry.lost:
         return entry.lost[0]
     return entry.data.count(b"\n") if entry.name else 0

@@ -1,16 +1,16 @@
-"""What the worker gave out, numbered, until the kernel has acknowledged it. A plain object without I/O.
+"""The worker's messages, numbered, until the kernel has acknowledged them. A plain object; only the spill does I/O.
 
-Every message that is given out gets the next sequence number (from 1), stands under it for ever, and is kept until
-`Journal.acknowledge` names it or a later one. Text that goes to the same stream of the same cell joins the message
-before it as long as that wasn't given out, so that a million prints are a few hundred messages.
+Every message that is given out gets the next sequence number (from 1), keeps it for ever, and is kept until
+`Journal.acknowledge` names it or a later one. Text for the same stream of the same cell joins the message before it, as
+long as that wasn't given out, so that a million prints are a few hundred messages.
 
-While somebody listens, who fills the journal has to wait. While nobody does, what memory has no room for goes to the
-`Spill`, then the oldest text of streams is dropped, and of one display_id only the newest update is kept. Results,
-errors, replies and questions are never dropped: where only such are left, the worker waits.
+While somebody listens, a worker that fills the journal has to wait. While nobody does, messages for which memory has no
+room go to the `Spill`, then the oldest text of streams is dropped, and of one display_id only the newest update is
+kept. Results, errors, replies and questions are never dropped: where only such are left, the worker waits.
 
-Pictures of ``show`` are another matter: a newer one always takes the place of the older one of its display, as long as
-that wasn't given out, and none is given out while one is under way that takes a link long (only together with what
-somebody waits for). So a slow link carries the newest there is, and what is seen is never older than what one takes.
+Pictures of ``show`` differ: a newer picture always takes the place of the older one of its display, as long as that
+wasn't given out; and while a picture is under way for long, no other is given out, but together with a message that
+somebody waits for. So a slow link carries the newest picture, and no picture is seen later than the link needs for one.
 
 The messages stand in three queues: those that were given out, the `Spill`, and the `Tail`.
 """
@@ -20,11 +20,11 @@ from __future__ import annotations
 from collections import deque
 
 from ... import wire
-from .entries import OVERHEAD, UPDATE, Entry, display_id, likely_display_id
-from .retention import KEPT, KEPT_PART, Retention
+from .entries import OVERHEAD_BYTES, UPDATE, JournalEntry, display_id, likely_display_id
+from .retention import KEPT_BYTES, KEPT_SHARE, Retention
 from .room import give_back_memory, memory_bytes
-from .spill import CAP, Spill
-from .tail import CHUNK, Tail
+from .spill import CAP_BYTES, Spill
+from .tail import CHUNK_BYTES, Tail
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,27 +32,29 @@ if TYPE_CHECKING:
 
     from ...wire import Bytes
 
-LIMIT = 8 << 20  #: bytes above which the worker is held back while somebody listens
-PARTS = 512 << 10  #: the same of messages that were cut: what comes between their parts waits behind so much
-MEMORY = 32 << 20  #: bytes in memory while nobody does, or
-MEMORY_PART = 8  #: the machine's memory divided by this, if that is less
-WINDOW = 8 << 20  #: bytes given out and not acknowledged, above which no more is given out
-CROWD = 4 << 20  #: bytes after which memory is given back once the journal is empty
-TRACKED = 4096  #: display_ids of which the newest update is known
+LIMIT_BYTES = 8 << 20  #: above that the worker is held back while somebody listens
+PARTS_LIMIT_BYTES = 512 << 10  #: the same of cut messages: a message between their parts waits behind so much
+MEMORY_BYTES = 32 << 20  #: in memory while nobody listens, or
+MEMORY_SHARE = 8  #: the machine's memory divided by this, if that is less
+WINDOW_BYTES = 8 << 20  #: given out and not acknowledged; above that no more is given out
+CROWD_BYTES = 4 << 20  #: a journal that was larger gives memory back once it is empty
+MAX_TRACKED_UPDATES = 4096  #: of so many display_ids the newest update is known
 
 
 class Journal:
     """The messages that were not acknowledged yet, oldest first.
 
-    :param limit: bytes above which `full` is true while somebody listens
-    :param memory: bytes that it has in memory while nobody does
-    :param retention: gets what was acknowledged
+    Args:
+        limit: Bytes above which `full` is true while somebody listens.
+        memory: Bytes that it has in memory while nobody listens.
+        spill: Takes the messages for which memory has no room.
+        retention: Gets the messages that were acknowledged.
     """
 
     def __init__(
         self,
-        limit: int = LIMIT,
-        memory: int = MEMORY,
+        limit: int = LIMIT_BYTES,
+        memory: int = MEMORY_BYTES,
         spill: Optional[Spill] = None,
         retention: Optional[Retention] = None,
     ) -> None:
@@ -60,18 +62,18 @@ class Journal:
         self.memory = memory
         self.spill = spill or Spill(None)
         self.retention = retention or Retention()
-        self.acknowledged = 0  # sequence number; that of the first one given out is one more
+        self.acknowledged = 0  # the sequence number of the last one that was
         self._listening = True
-        self._crowded = False  # whether it was so large, since it was empty, that there is memory to give back
-        self._given: Deque[Entry] = deque()  # what was given out
+        self._crowded = False  # whether there is memory to give back once it is empty
+        self._given: Deque[JournalEntry] = deque()  # were given out
         self._given_bytes = 0
-        self._sent = 0  # how many of these on this link; of the others:
+        self._sent = 0  # how many of these on this link; of the others, which are given out again:
         self._again_urgent = self._again_bytes = 0
-        self._pictures = 0  # how many of those that were sent are pictures
-        self.picture_sent = False  # whether there was one in what was given out last
+        self._pictures = 0  # among those that were sent
+        self.picture_sent = False  # whether one was in the last answer
         self.ahead = 0  # bytes that may be under way when another picture is given out
         self._tail = Tail()
-        self._updates: Dict[str, Entry] = {}  # by display_id: the newest one, if it wasn't given out
+        self._updates: Dict[str, JournalEntry] = {}  # by display_id: the newest one, if it wasn't given out
 
     # how much there is
 
@@ -82,13 +84,13 @@ class Journal:
 
     @property
     def unread_bytes(self) -> int:
-        """The data of those."""
+        """Bytes of data of the messages that were not acknowledged."""
         return self._given_bytes + self.spill.bytes + self._tail.bytes
 
     @property
     def size(self) -> int:
-        """The same with what a message costs beside its data."""
-        return self.unread_bytes + OVERHEAD * self.unread
+        """The same with the overhead of each message."""
+        return self.unread_bytes + OVERHEAD_BYTES * self.unread
 
     @property
     def last(self) -> int:
@@ -102,17 +104,17 @@ class Journal:
 
     @property
     def unsent_bytes(self) -> int:
-        """The data of those."""
+        """Bytes of data of the messages that were not given out on this link."""
         return self._again_bytes + self.spill.bytes + self._tail.bytes
 
     @property
     def urgent(self) -> int:
-        """How many of those are urgent."""
+        """How many of the messages that were not given out on this link are urgent."""
         return self._again_urgent + self.spill.urgent + self._tail.urgent
 
     @property
     def sent_bytes(self) -> int:
-        """The data of what is under way: given out on this link, and not acknowledged."""
+        """Bytes of data under way: given out on this link, and not acknowledged."""
         return self._given_bytes - self._again_bytes
 
     @property
@@ -131,18 +133,18 @@ class Journal:
     @property
     def in_memory(self) -> int:
         """Bytes of memory, about."""
-        return self._given_bytes + OVERHEAD * len(self._given) + self.spill.in_memory + self._tail.in_memory
+        return self._given_bytes + OVERHEAD_BYTES * len(self._given) + self.spill.in_memory + self._tail.in_memory
 
     @property
     def full(self) -> bool:
         """Whether the worker should be held back."""
         if self._listening:
-            return self.size >= self.limit or self._tail.parts >= PARTS
+            return self.size >= self.limit or self._tail.parts >= PARTS_LIMIT_BYTES
         return self.in_memory >= self.memory
 
     @property
     def listening(self) -> bool:
-        """Whether somebody is there to get what is given out."""
+        """Whether a link is open by which messages can go out."""
         return self._listening
 
     @listening.setter
@@ -158,33 +160,33 @@ class Journal:
     def add_text(self, name: str, parent: str, data: Bytes) -> None:
         """Append UTF-8 text of a stream, ``name`` being ``stdout`` or ``stderr``."""
         if not self._tail.join(name, parent, data):
-            for piece in wire.text_pieces(data, CHUNK):
-                self._tail.append(Entry(name, parent, piece))
+            for piece in wire.text_pieces(data, CHUNK_BYTES):
+                self._tail.append(JournalEntry(name, parent, piece))
         self._make_room()
 
     def add_packet(self, packet: bytes, urgent: bool) -> None:
         """Append a finished message; an urgent one is given out without waiting for more."""
-        entry = Entry("", "", packet, urgent)
+        entry = JournalEntry("", "", packet, urgent)
         if not self._listening:
             self._replace_update(entry)
         self._tail.append(entry)
         self._make_room()
 
     def add_picture(self, packet: bytes) -> None:
-        """Append a message of ``show``, in the place of the one before of its display if that wasn't given out."""
+        """Append a picture of ``show``, in the place of the one before of its display if that wasn't given out."""
         display = likely_display_id(packet) if wire.about(packet)[0] == UPDATE else ""
         before = self._updates.get(display)
         if before is not None and before.picture and not before.place:
             self._tail.exchange(before, packet)  # at the end, it would wait for ever behind what others print
         else:
-            entry = Entry("", "", packet)
+            entry = JournalEntry("", "", packet)
             entry.picture = True
             self._replace_update(entry)
             self._tail.append(entry)
         self._make_room()
 
-    def _replace_update(self, entry: Entry) -> None:
-        """Of one display_id the newest update is enough, as long as the older wasn't given out."""
+    def _replace_update(self, entry: JournalEntry) -> None:
+        """Drop an older update of the same display_id, as long as that wasn't given out: the newest is enough."""
         if entry.name or entry.urgent or entry.display or wire.about(entry.data)[0] != UPDATE:
             return
         entry.display = display_id(entry.data)
@@ -192,7 +194,7 @@ class Journal:
             return
         before = self._updates.pop(entry.display, None)
         self._updates[entry.display] = entry
-        if len(self._updates) > TRACKED:
+        if len(self._updates) > MAX_TRACKED_UPDATES:
             oldest = self._updates.pop(next(iter(self._updates)))
             oldest.display = ""
             if oldest.place:
@@ -205,7 +207,7 @@ class Journal:
     # making room
 
     def _make_room(self) -> None:
-        """If memory is used up and nobody listens: the oldest goes to the disk, or else the oldest text is dropped.
+        """If memory is used up and nobody listens, move the oldest to the disk, or else drop the oldest text.
 
         Some memory is freed ahead by moving to the disk, but nothing dropped for that.
         """
@@ -224,8 +226,8 @@ class Journal:
             self._tail.thin(self.in_memory - goal, self.memory - others)
 
     def _spill_oldest(self, size: int) -> int:
-        """Move about ``size`` bytes to the disk; returns how many messages that were."""
-        batch: List[Entry] = []
+        """Move the oldest messages, about ``size`` bytes, to the disk; returns how many that were."""
+        batch: List[JournalEntry] = []
         while size > 0 and self._tail:
             batch.append(self._tail.take())
             size -= batch[-1].cost
@@ -257,8 +259,8 @@ class Journal:
         return first, packets
 
     def _give_out(self, wanted: int) -> bool:
-        """Let the next messages have their numbers, about ``wanted`` bytes; False if there are none, or enough."""
-        if self._given_bytes >= WINDOW:
+        """Number the next messages, about ``wanted`` bytes; False if there are none, or enough are under way."""
+        if self._given_bytes >= WINDOW_BYTES:
             return False
         entries = self.spill.take(wanted) or ([self._tail.take()] if self._tail else [])
         for entry in entries:
@@ -273,7 +275,7 @@ class Journal:
 
     def acknowledge(self, number: int) -> None:
         """Forget everything up to ``number``, which the kernel has."""
-        self._crowded = self._crowded or self.unread_bytes > CROWD
+        self._crowded = self._crowded or self.unread_bytes > CROWD_BYTES
         while self._sent and self.acknowledged < number:
             entry = self._given.popleft()
             self._given_bytes -= len(entry.data)
@@ -292,8 +294,8 @@ class Journal:
         self._again_urgent = sum(entry.urgent for entry in self._given)
         self._again_bytes = self._given_bytes
 
-    def look(self, start: int) -> Iterator[Tuple[int, Entry]]:
-        """What was not acknowledged from a number on, with the numbers, and without giving it out."""
+    def look(self, start: int) -> Iterator[Tuple[int, JournalEntry]]:
+        """The messages that were not acknowledged, from a number on, each with its own; they aren't given out."""
         number = self.acknowledged
         for entry in self._given:
             number += 1
@@ -308,7 +310,7 @@ class Journal:
                 yield number + index, entry
 
     def close(self) -> None:
-        """Forget everything, and close all files: in a forked process, which has them too."""
+        """Forget everything, and close all files: in a forked process, which has inherited them."""
         self.spill.close()
         self.retention.close()
         self._given.clear()
@@ -317,15 +319,16 @@ class Journal:
 
 
 def open_journal(config: Dict[str, Any]) -> Journal:
-    """The journal of a session.
+    """Make the journal of a session.
 
-    :param config: ``scratch``, the session's own folder, and for tests ``journal_limit``, ``journal_memory``,
-        ``journal_spill`` and ``journal_margin`` (bytes; see `Journal` and `Spill`), ``retention`` (bytes)
+    Args:
+        config: ``scratch``, the session's own folder, and for tests ``journal_limit``, ``journal_memory``,
+            ``journal_spill`` and ``journal_margin`` (bytes; see `Journal` and `Spill`), ``retention`` (bytes).
     """
     machine = memory_bytes()
-    memory = config.get("journal_memory", min(MEMORY, machine // MEMORY_PART))
-    limit = config.get("journal_limit", min(LIMIT, machine // MEMORY_PART))
-    spill = Spill(config.get("scratch"), config.get("journal_spill", CAP), config.get("journal_margin"))
-    journal = Journal(limit, memory, spill, Retention(config.get("retention", min(KEPT, machine // KEPT_PART))))
+    memory = config.get("journal_memory", min(MEMORY_BYTES, machine // MEMORY_SHARE))
+    limit = config.get("journal_limit", min(LIMIT_BYTES, machine // MEMORY_SHARE))
+    spill = Spill(config.get("scratch"), config.get("journal_spill", CAP_BYTES), config.get("journal_margin"))
+    journal = Journal(limit, memory, spill, Retention(config.get("retention", min(KEPT_BYTES, machine // KEPT_SHARE))))
     journal.listening = False
     return journal

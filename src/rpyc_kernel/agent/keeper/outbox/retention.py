@@ -1,4 +1,4 @@
-"""What the last cells gave out, after the kernel has got it: to be shown again, say on a page that was reloaded.
+"""The outputs of the last cells, kept after the kernel has got them: a page that was reloaded shows them again.
 
 A plain object without I/O, of bounded size: of a cell that gives out too much the oldest text goes first, then whole
 cells go, the oldest first.
@@ -10,7 +10,7 @@ from itertools import chain
 from operator import itemgetter
 
 from ... import wire
-from .entries import OUTPUTS, UPDATE, Entry, likely_display_id, marker, thin
+from .entries import OUTPUTS, UPDATE, JournalEntry, likely_display_id, marker, thin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,26 +22,26 @@ if TYPE_CHECKING:
 
     Json = Dict[str, Any]
 
-KEPT = 4 << 20  #: bytes, or
-KEPT_PART = 64  #: the machine's memory divided by this, if that is less
-CELLS = 50
-PAGE = 256 << 10  #: bytes of one answer
+KEPT_BYTES = 4 << 20  #: of all cells, or
+KEPT_SHARE = 64  #: the machine's memory divided by this, if that is less
+MAX_CELLS = 50
+PAGE_BYTES = 256 << 10  #: of one answer
 
 
-class Cell:
-    """What one cell shows: its messages by their numbers."""
+class CellOutputs:
+    """The messages that one cell shows, by their numbers."""
 
     def __init__(self, parent: str, count: int) -> None:
         self.parent = parent  # msg_id
         self.count = count  # execution_count
-        self.outputs: Dict[int, Entry] = {}
+        self.outputs: Dict[int, JournalEntry] = {}
         self.size = 0
         self._updates: Dict[str, int] = {}  # by display_id: the number of the newest
-        self._text = False  # whether there may be some that could be dropped
-        self._clear = False  # when the next message comes
+        self._text = False  # whether there may be some to drop
+        self._clear = False  # the next message clears the others
 
-    def add(self, kind: str, entry: Entry) -> None:
-        """Keep a message of that type, and forget what can't be seen any more."""
+    def add(self, kind: str, entry: JournalEntry) -> None:
+        """Keep a message of that type, and forget those that can't be seen any more."""
         if kind == "clear_output":
             self._clear = True
             if not _waits(entry.data):
@@ -65,7 +65,7 @@ class Cell:
         self._clear = False
 
     def thin(self, enough: int, outputs: bool) -> int:
-        """Drop the oldest text, or of all ``outputs`` the oldest; returns how many bytes that saved."""
+        """Drop the oldest text, or with ``outputs`` the oldest messages; returns how many bytes that saved."""
         if not (self._text or outputs):
             return 0
         left, saved = thin(self.outputs.values(), enough, outputs)
@@ -76,29 +76,31 @@ class Cell:
 
 
 class Retention:
-    """The last cells.
+    """Keeps the outputs of the last cells.
 
-    :param limit: bytes of all that is kept
+    Args:
+        limit: Bytes of all of them.
     """
 
-    def __init__(self, limit: int = KEPT) -> None:
+    def __init__(self, limit: int = KEPT_BYTES) -> None:
         self.limit = limit
         self.size = 0
-        self.cells: Dict[str, Cell] = {}  # by msg_id, the oldest first
+        self.cells: Dict[str, CellOutputs] = {}  # by msg_id, the oldest first
         self._parts = wire.Parts(limit)
 
     def begin(self, parent: str, count: int) -> None:
         """A cell begins to run.
 
-        :param parent: its msg_id
-        :param count: its execution_count
+        Args:
+            parent: Its msg_id.
+            count: Its execution_count.
         """
-        self.cells[parent] = Cell(parent, count)
-        if len(self.cells) > CELLS:
+        self.cells[parent] = CellOutputs(parent, count)
+        if len(self.cells) > MAX_CELLS:
             self._forget(next(iter(self.cells)))
 
-    def add(self, entry: Entry) -> None:
-        """The kernel has got this message. It is kept if it shows something, of a cell that is known."""
+    def add(self, entry: JournalEntry) -> None:
+        """Keep a message that the kernel has got, if it shows something and its cell is known."""
         if not self.cells:
             return
         kind, parent = ("stream", entry.parent) if entry.name else wire.about(entry.data)
@@ -117,7 +119,7 @@ class Retention:
         if self.size > self.limit:
             self._make_room(cell)
 
-    def _make_room(self, newest: Cell) -> None:
+    def _make_room(self, newest: CellOutputs) -> None:
         while self.size > self.limit:
             enough = self.size - self.limit // 2
             largest = max(self.cells.values(), key=lambda cell: cell.size)
@@ -136,18 +138,18 @@ class Retention:
     def _forget(self, parent: str) -> None:
         self.size -= self.cells.pop(parent).size
 
-    def with_unacknowledged(self, journal: Journal) -> Iterator[Tuple[int, Entry]]:
-        """What was not acknowledged, with the numbers; long messages once they are whole."""
+    def with_unacknowledged(self, journal: Journal) -> Iterator[Tuple[int, JournalEntry]]:
+        """The messages that were not acknowledged, with their numbers; long ones once they are whole."""
         parts: Optional[wire.Parts] = None
         for number, entry in journal.look(0):
-            whole: Optional[Entry] = entry
+            whole: Optional[JournalEntry] = entry
             if not entry.name and wire.is_part(entry.data):
                 parts = parts or self._parts.copy()
                 whole = _join(parts, entry, wire.about(entry.data)[1])
             if whole is not None:
                 yield number, whole
 
-    def choose(self, cells: int, count: int) -> List[Cell]:
+    def choose(self, cells: int, count: int) -> List[CellOutputs]:
         """The last so many cells; or, if ``count`` isn't 0, the last one with that execution_count."""
         known = list(self.cells.values())
         if count:
@@ -162,15 +164,19 @@ class Retention:
 
 
 def replay(journal: Journal, request: Json) -> Tuple[Json, List[Bytes]]:
-    """A page of what some cells have given out so far, whether the kernel has got it or not.
+    """A page of the outputs of some cells so far, whether the kernel has got them or not.
 
     A long message whose last part has not been given out is left out: it will come by itself.
 
-    :param request: ``cells``, how many, or ``cell``, an execution_count; ``from``, what the page before gave as
-        ``next`` (which is None after the last page); ``max_bytes`` of a page, about
-    :return: ``next``, ``found`` and ``cells``, ``[execution_count, msg_id]`` of each; and the messages
+    Args:
+        journal: The journal, with its retention.
+        request: ``cells``, how many, or ``cell``, an execution_count; ``from``, what the page before gave as ``next``
+            (which is None after the last page); ``max_bytes`` of a page, about.
+
+    Returns:
+        ``next``, ``found`` and ``cells``, ``[execution_count, msg_id]`` of each; and the messages.
     """
-    start, most = int(request.get("from") or 0), int(request.get("max_bytes") or PAGE)
+    start, most = int(request.get("from") or 0), int(request.get("max_bytes") or PAGE_BYTES)
     cells = journal.retention.choose(int(request.get("cells") or 0), int(request.get("cell") or 0))
     parents = {cell.parent for cell in cells}
     answer: Json = {"next": None, "found": bool(cells), "cells": [[cell.count, cell.parent] for cell in cells]}
@@ -188,8 +194,8 @@ def replay(journal: Journal, request: Json) -> Tuple[Json, List[Bytes]]:
     return answer, packets
 
 
-def _join(parts: wire.Parts, entry: Entry, parent: str) -> Optional[Entry]:
-    """The message of which that is the last part, or what says that it was too long; None for another part."""
+def _join(parts: wire.Parts, entry: JournalEntry, parent: str) -> Optional[JournalEntry]:
+    """Take a part; with the last one, returns the message, or a marker if it was too long. Else None."""
     header, (piece,) = wire.unpack(entry.data)
     try:
         whole = parts.take(header["part"], piece)
@@ -198,12 +204,12 @@ def _join(parts: wire.Parts, entry: Entry, parent: str) -> Optional[Entry]:
     else:
         if whole is None:
             return None
-        joined = Entry("", parent, whole)
+        joined = JournalEntry("", parent, whole)
     joined.number = entry.number
     return joined
 
 
-def _is_output_of(entry: Entry, parents: Any) -> bool:
+def _is_output_of(entry: JournalEntry, parents: Any) -> bool:
     kind, parent = ("stream", entry.parent) if entry.name else wire.about(entry.data)
     return kind in OUTPUTS and parent in parents
 

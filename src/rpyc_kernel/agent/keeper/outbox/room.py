@@ -9,12 +9,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Optional
 
-MARGIN = 64 << 20  #: bytes that stay free, or
-MARGIN_PART = 20  #: the whole divided by this, if that is more
+MARGIN_BYTES = 64 << 20  #: so much stays free, or
+MARGIN_SHARE = 20  #: the whole divided by this, if that is more
 
 
 def memory_bytes() -> int:
-    """The memory of the machine; very much if that can't be learned."""
+    """Bytes of memory of the machine; very many if it doesn't tell."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):
@@ -22,7 +22,7 @@ def memory_bytes() -> int:
 
 
 def give_back_memory() -> None:
-    """Let the system have what was freed; of memory that was cut into small pieces glibc keeps nearly all."""
+    """Give freed memory back to the system: glibc keeps nearly all that was cut into small pieces."""
     if sys.platform != "linux":
         return
     try:
@@ -34,7 +34,14 @@ def give_back_memory() -> None:
 
 
 def spare_bytes(folder: str, margin: Optional[int] = None) -> int:
-    """How many bytes may be written there: what is free less a margin; for a disk in memory, of the memory too."""
+    """How many bytes may be written to a folder: those that are free, less a margin.
+
+    A disk in memory has no more room than memory has.
+
+    Args:
+        folder: The folder.
+        margin: Bytes that stay free; None: see `MARGIN_BYTES`.
+    """
     if not hasattr(os, "statvfs"):
         import shutil  # late: Windows
 
@@ -54,11 +61,11 @@ def spare_bytes(folder: str, margin: Optional[int] = None) -> int:
 
 
 def _less(free: int, whole: int, margin: Optional[int]) -> int:
-    return free - (max(MARGIN, whole // MARGIN_PART) if margin is None else margin)
+    return free - (max(MARGIN_BYTES, whole // MARGIN_SHARE) if margin is None else margin)
 
 
 def _is_in_memory(device: int) -> bool:
-    """Whether files there take memory, see mountinfo in man 5 proc."""
+    """Whether the files of a device are in memory, see mountinfo in man 5 proc."""
     number = "%d:%d" % (os.major(device), os.minor(device))
     with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as file:
         for line in file:

@@ -6,7 +6,7 @@ import errno
 import os
 import struct
 
-from .entries import Entry, marker
+from .entries import JournalEntry, marker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,22 +19,26 @@ _LOST = struct.Struct("<QQQ")
 _STREAMS = {"": 0, "stdout": 1, "stderr": 2}
 _NAMES = {flag: name for name, flag in _STREAMS.items()}
 _NAME, _MARKER, _URGENT, _DEAD = 3, 4, 8, 16
-_BLOCK = 4096  #: bytes, the least that is read at once
+_BLOCK_BYTES = 4096  #: at least so much is read at once
 
 
 class Segment:
     """Messages in a file; or, where that couldn't be written again, in memory. A *place* is an offset.
 
-    :ivar start: the place of the first message
-    :ivar end: the place behind the last one
-    :ivar count: how many live; `urgent` of them are that, `bytes` is their data, `text` what of it could be dropped
-    :ivar thinned: whether that was tried
+    Attributes:
+        start: The place of the first message.
+        end: The place behind the last one.
+        count: How many messages live.
+        urgent: How many of these are urgent.
+        bytes: Their data.
+        text: Bytes of that which could be dropped.
+        thinned: Whether that was tried.
     """
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._memory: Optional[bytearray] = None
-        self._updates: Dict[int, Entry] = {}  # by place: those that a newer one may replace
+        self._updates: Dict[int, JournalEntry] = {}  # by place: updates that a newer one may replace
         self._last_parent = ""
         self.start = self.end = 0
         self.count = self.urgent = self.bytes = self.text = 0
@@ -47,11 +51,11 @@ class Segment:
 
     @property
     def in_memory(self) -> int:
-        """Bytes of what is there instead."""
+        """Bytes of the memory in the file's place."""
         return len(self._memory or b"")
 
     def close(self) -> None:
-        """Give the file back, and all that is in it."""
+        """Close the file, which gives its room back."""
         if self._memory is None:
             os.close(self._fd)
         self._memory = bytearray()
@@ -59,18 +63,19 @@ class Segment:
 
     # in
 
-    def append(self, entries: Iterable[Entry]) -> None:
+    def append(self, entries: Iterable[JournalEntry]) -> None:
         """Write messages behind the others.
 
-        :raises OSError: nothing was written
+        Raises:
+            OSError: Nothing was written.
         """
         entries = list(entries)
         records = [_record(entry) for entry in entries]
         self._write(b"".join(records), self.end)
         self._add(entries, records)
 
-    def replace(self, entries: Iterable[Entry]) -> None:
-        """Have these instead, in the same file: a full disk may have no room for another."""
+    def replace(self, entries: Iterable[JournalEntry]) -> None:
+        """Hold these messages instead, in the same file: a full disk may have no room for another."""
         entries = list(entries)
         records = [_record(entry) for entry in entries]
         whole = b"".join(records)
@@ -80,13 +85,13 @@ class Segment:
             self._write(whole, 0)
             if self._memory is None:
                 os.ftruncate(self._fd, len(whole))
-        except OSError:  # what is in the file now is nothing
+        except OSError:  # the content of the file is of no use now
             os.close(self._fd)
             self._memory = bytearray(whole)
         self._add(entries, records)
         self.thinned = True
 
-    def _add(self, entries: List[Entry], records: List[bytes]) -> None:
+    def _add(self, entries: List[JournalEntry], records: List[bytes]) -> None:
         for entry, record in zip(entries, records):
             self._count(entry, 1)
             if entry.display:
@@ -96,7 +101,7 @@ class Segment:
             self.end += len(record)
             self._last_parent = entry.parent or self._last_parent
 
-    def _count(self, entry: Entry, sign: int) -> None:
+    def _count(self, entry: JournalEntry, sign: int) -> None:
         self.count += sign
         self.urgent += sign * entry.urgent
         self.bytes += sign * len(entry.data)
@@ -104,7 +109,7 @@ class Segment:
             self.text += sign * len(entry.data)
             self.thinned = self.thinned and sign < 0
 
-    def forget(self, entry: Entry) -> bool:
+    def forget(self, entry: JournalEntry) -> bool:
         """Kill an update, as a newer one has come; False if that can't be done."""
         _segment, place, size = entry.place
         if self._updates.get(place) is not entry:
@@ -119,28 +124,28 @@ class Segment:
         self.bytes -= size
         return True
 
-    def leave(self, entry: Entry) -> None:
-        """No newer one shall replace this update."""
+    def leave(self, entry: JournalEntry) -> None:
+        """Let no newer update replace this one."""
         self._updates.pop(entry.place[1], None)
 
     # out
 
-    def take(self, wanted: int) -> List[Entry]:
-        """Remove messages, of about ``wanted`` bytes; or what says that they are lost."""
+    def take(self, wanted: int) -> List[JournalEntry]:
+        """Remove messages, of about ``wanted`` bytes; returns them, or a line that says that they are lost."""
         try:
             found, self.start = self.read(self.start, wanted)
         except OSError as error:
             text = "[%d messages (%d bytes) could not be read back from the disk: %s]\n"
             lost = text % (self.count, self.bytes, error.strerror)
             self.start, self.count, self.urgent, self.bytes, self.text = self.end, 0, 0, 0, 0
-            return [Entry("stderr", self._last_parent, lost.encode("utf-8", "replace"))]
+            return [JournalEntry("stderr", self._last_parent, lost.encode("utf-8", "replace"))]
         taken = self.reclaim(found)
         for entry in taken:
             self._count(entry, -1)
         return taken
 
-    def reclaim(self, found: List[Tuple[int, Entry]]) -> List[Entry]:
-        """What was read, for good: messages that are known elsewhere are the same objects again."""
+    def reclaim(self, found: List[Tuple[int, JournalEntry]]) -> List[JournalEntry]:
+        """Take messages that were read out of the segment: those known elsewhere are the same objects again."""
         taken = []
         for place, entry in found:
             known = self._updates.pop(place, None)
@@ -149,13 +154,17 @@ class Segment:
             taken.append(known or entry)
         return taken
 
-    def read(self, place: int, wanted: int) -> Tuple[List[Tuple[int, Entry]], int]:
-        """Messages from a place on, of about ``wanted`` bytes, each with its own place; and the place behind them.
+    def read(self, place: int, wanted: int) -> Tuple[List[Tuple[int, JournalEntry]], int]:
+        """Read messages from a place on, of about ``wanted`` bytes.
 
-        :raises OSError: they can't be read
+        Returns:
+            The messages, each with its own place, and the place behind them.
+
+        Raises:
+            OSError: They can't be read.
         """
-        data = self._read(place, min(max(wanted, _BLOCK), self.end - place))
-        found: List[Tuple[int, Entry]] = []
+        data = self._read(place, min(max(wanted, _BLOCK_BYTES), self.end - place))
+        found: List[Tuple[int, JournalEntry]] = []
         start = 0
         while start + _RECORD.size <= len(data):
             flags, parent_size, size = _RECORD.unpack_from(data, start)
@@ -208,7 +217,7 @@ def _pwrite(fd: int, data: Bytes, place: int) -> int:
     return os.write(fd, data)
 
 
-def _record(entry: Entry) -> bytes:
+def _record(entry: JournalEntry) -> bytes:
     flags = _STREAMS[entry.name] | (_URGENT if entry.urgent else 0)
     data = entry.data
     if entry.lost:
@@ -217,8 +226,8 @@ def _record(entry: Entry) -> bytes:
     return b"".join((_RECORD.pack(flags, len(parent), len(data)), parent, data))
 
 
-def _entry(flags: int, parent: str, data: bytes) -> Entry:
+def _entry(flags: int, parent: str, data: bytes) -> JournalEntry:
     name = _NAMES[flags & _NAME]
     if flags & _MARKER:
         return marker(name, parent, _LOST.unpack(data))
-    return Entry(name, parent, data, bool(flags & _URGENT))
+    return JournalEntry(name, parent, data, bool(flags & _URGENT))

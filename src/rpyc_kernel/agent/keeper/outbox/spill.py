@@ -1,10 +1,10 @@
-"""Where messages wait that memory has no room for: private files, written at one end and read at the other.
+"""Messages for which memory has no room wait here: in private files, written at one end and read at the other.
 
-What is appended is cut into segments, each a file of its own, so that the disk gets back what was read, and memory
-holds nothing of a message that lies here. A file loses its name as soon as it is open: nobody else can open it, it
-outlives a folder that is removed, and it is gone with the keeper, whatever ends that.
+The queue is cut into segments, each a file of its own, so that the disk gets back the room of those that were read.
+Memory holds nothing of a message that lies here. A file loses its name as soon as it is open: nobody else can open it,
+it outlives a folder that is removed, and it is gone with the keeper, whatever ends that.
 
-Every write may fail. Then nothing has happened, and the caller still has what it wanted to write.
+Every write may fail. Then nothing has happened, and the caller still has the messages.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import stat
 from collections import deque
 
 from ...records import is_private
-from .entries import EVERYTHING, Entry, thin
+from .entries import ALL_BYTES, JournalEntry, thin
 from .room import spare_bytes
 
 TYPE_CHECKING = False
@@ -24,39 +24,40 @@ if TYPE_CHECKING:
 
     from .segment import Segment
 
-CAP = 256 << 20  #: bytes of all segments
-SEGMENT = 4 << 20  #: bytes; a longer message has one of its own
-PIECE = 256 << 10  #: bytes written or read at once
+CAP_BYTES = 256 << 20  #: of all segments
+SEGMENT_BYTES = 4 << 20  #: a longer message has a segment of its own
+PIECE_BYTES = 256 << 10  #: written or read at once
 
 
-# Windows neither lets a file that is open lose its name nor, without being told, leaves its bytes as they are; but it
-# removes the file when that is closed.
+# Windows doesn't let an open file lose its name, and translates line ends unless it is told not to; but it removes such
+# a file when that is closed.
 _FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_TEMPORARY", 0) | getattr(os, "O_BINARY", 0)
 
 
 class Spill:
     """A queue of messages on the disk.
 
-    :param folder: where; made if it isn't there. None: there is no room at all
-    :param cap: bytes on the disk, at most
-    :param margin: bytes that stay free there; None: see `room.spare_bytes`
+    Args:
+        folder: The folder for the files, made if it isn't there. None: there is no room at all.
+        cap: Bytes on the disk, at most.
+        margin: Bytes that stay free there; None: see `room.spare_bytes`.
     """
 
-    def __init__(self, folder: Optional[str], cap: int = CAP, margin: Optional[int] = None) -> None:
+    def __init__(self, folder: Optional[str], cap: int = CAP_BYTES, margin: Optional[int] = None) -> None:
         self._folder = folder
         self.cap = cap if folder else 0
         self._margin = margin
-        self._segment = max(1, min(SEGMENT, cap // 16))
+        self._segment = max(1, min(SEGMENT_BYTES, cap // 16))
         self._segments: Deque[Segment] = deque()
         self._opened = 0
-        self._most = 0  # bytes on the disk since it was empty; so much it may have again, whatever others have written
+        self._most = 0  # bytes on the disk since it was empty; it may have so many again, whatever others have written
         self._lacks_room = False  # whether that was why the last write failed
 
     # how much there is; the segments are few
 
     @property
     def count(self) -> int:
-        """Messages."""
+        """How many messages are here."""
         return sum(segment.count for segment in self._segments)
 
     @property
@@ -66,7 +67,7 @@ class Spill:
 
     @property
     def bytes(self) -> int:
-        """Their data."""
+        """Bytes of their data."""
         return sum(segment.bytes for segment in self._segments)
 
     @property
@@ -76,17 +77,17 @@ class Spill:
 
     @property
     def in_memory(self) -> int:
-        """Bytes of what should be in files, and couldn't be written again."""
+        """Bytes of segments that couldn't be written again, and so are in memory."""
         return sum(segment.in_memory for segment in self._segments)
 
     # in
 
-    def append(self, batch: Sequence[Entry]) -> int:
+    def append(self, batch: Sequence[JournalEntry]) -> int:
         """Write messages, as many as there is room for; returns how many that were, from the first."""
         done = 0
         while done < len(batch):
             end, size = done, 0
-            while end < len(batch) and (end == done or size + batch[end].cost <= min(PIECE, self._segment)):
+            while end < len(batch) and (end == done or size + batch[end].cost <= min(PIECE_BYTES, self._segment)):
                 size += batch[end].cost
                 end += 1
             try:
@@ -97,13 +98,14 @@ class Spill:
             self._most = max(self._most, self.on_disk)
             done = end
         if self._segments and not self._segments[-1].end:
-            self._segments.pop().close()  # made for what could not be written
+            self._segments.pop().close()  # made for messages that could not be written
         return done
 
     def _room_for(self, size: int) -> Segment:
         """The segment to which so many bytes may be written.
 
-        :raises OSError: there is no room
+        Raises:
+            OSError: There is no room.
         """
         if self._folder is None or self.on_disk + size > self.cap:
             raise OSError(errno.ENOSPC, "the spill is full")
@@ -140,17 +142,17 @@ class Spill:
 
     # out
 
-    def take(self, wanted: int) -> List[Entry]:
-        """Remove the oldest messages, of about ``wanted`` bytes; none if there are none."""
-        taken: List[Entry] = []
+    def take(self, wanted: int) -> List[JournalEntry]:
+        """Remove the oldest messages, of about ``wanted`` bytes, and return them."""
+        taken: List[JournalEntry] = []
         while self._segments and not taken:
             segment = self._segments[0]
-            taken = segment.take(min(wanted, PIECE))
+            taken = segment.take(min(wanted, PIECE_BYTES))
             if segment.start >= segment.end:
                 self._segments.popleft().close()
         return taken
 
-    def scan(self, skip: int) -> Iterator[Entry]:
+    def scan(self, skip: int) -> Iterator[JournalEntry]:
         """Look at the messages from the one with that index on, without removing them."""
         for segment in list(self._segments):
             if skip >= segment.count:
@@ -159,7 +161,7 @@ class Spill:
             place = segment.start
             while place < segment.end:
                 try:
-                    found, place = segment.read(place, PIECE)
+                    found, place = segment.read(place, PIECE_BYTES)
                 except OSError:
                     return
                 for _place, entry in found[skip:]:
@@ -186,7 +188,7 @@ class Spill:
         return 0
 
     def _thin(self, before: Optional[Segment], segment: Segment) -> None:
-        """Drop the text of a segment, and join it with the one before if that one has lost its text already.
+        """Drop the text of a segment, and join it with the one before if that has lost its text already.
 
         So their markers become one, and the files stay few.
         """
@@ -200,7 +202,7 @@ class Spill:
             segment.thinned = True
             return
         entries = [entry for part, each in zip(parts, found) for entry in part.reclaim(each)]
-        left, _saved = thin(entries, EVERYTHING)
+        left, _saved = thin(entries, ALL_BYTES)
         segment.replace(left)
         if parts[0] is before:
             parts[0].close()

@@ -1,7 +1,7 @@
-"""How a worker is brought to its end: it is asked, told to hurry, sent SIGTERM and SIGKILL. A plain object without I/O.
+"""How a worker is ended: it is asked, told to hurry, sent SIGTERM, and sent SIGKILL. A plain object without I/O.
 
-Asked, it interrupts the cell that runs, awaits threads, runs exit functions and closes files, as any Python does at its
-end. When the time for that is used up, it runs at least the exit functions, whatever its main thread does.
+A worker that is asked interrupts its cell, awaits threads, runs exit functions and closes files, as any Python does at
+its end. When the time for that is used up, it runs at least the exit functions, whatever its main thread does.
 """
 
 from __future__ import annotations
@@ -18,9 +18,15 @@ TERMINATE_S = 2.0  #: for a SIGTERM handler
 class WorkerEnding:
     """The end of one worker.
 
-    :param last: the number of the last request that is this worker's
-    :ivar due: the time of the next step
-    :ivar late: whether it needed more time than it had
+    Args:
+        worker: The worker, which is asked at once.
+        last: The number of the last request for this worker.
+        now: The time.
+        seconds: For an orderly end.
+
+    Attributes:
+        due: The time of the next step.
+        late: Whether the worker needed more time than it had.
     """
 
     def __init__(self, worker: Worker, last: int, now: float, seconds: float) -> None:
@@ -31,7 +37,7 @@ class WorkerEnding:
         worker.leave()
 
     def step(self, now: float) -> None:
-        """The time of a step is used up: take the next one."""
+        """Take the next step: the time of the one before is used up."""
         self.late = True
         step, seconds = self._steps[0]
         if len(self._steps) > 1:
@@ -40,6 +46,6 @@ class WorkerEnding:
         step()
 
     def at_once(self, now: float) -> None:
-        """Somebody doesn't want to wait."""
+        """Take the last step: somebody doesn't want to wait."""
         del self._steps[:-1]
         self.step(now)

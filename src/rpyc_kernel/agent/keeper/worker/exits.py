@@ -1,4 +1,4 @@
-"""What is told of a worker that has ended, and to whom. All of it is sealed: no worker can send it."""
+"""The messages about a worker that has ended. All are sealed: no worker can send them."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ if TYPE_CHECKING:
 
     Json = Dict[str, Any]
 
-RESTARTED: Json = {"text": "was restarted", "restart": True}  #: its end where somebody wanted it
-MAX_CAUSE = 500  #: characters
+RESTARTED: Json = {"text": "was restarted", "restart": True}  #: the end of a worker that somebody wanted to end
+MAX_CAUSE_CHARACTERS = 500
 
 
 def describe_end(code: int, cause: str = "", stillborn: bool = False) -> Json:
     """How a process ended: ``{"signal": name}`` or ``{"code": int}``, and a ``text``.
 
-    :param code: its exit code, negative for a signal
-    :param cause: what it has said of it itself
-    :param stillborn: whether it has ended before it could run a cell; the answer has ``stillborn`` then
+    Args:
+        code: Its exit code, negative for a signal.
+        cause: The reason that it has told itself.
+        stillborn: Whether it has ended before it could run a cell; then the result has ``stillborn``.
     """
     if code < 0:
         try:
@@ -36,16 +37,21 @@ def describe_end(code: int, cause: str = "", stillborn: bool = False) -> Json:
     else:
         end = {"code": code, "text": "ended with exit code %s" % (code if code < 1 << 16 else "0x%08X" % code)}
     if cause:
-        end["text"] += ": " + cause[-MAX_CAUSE:].strip().rstrip(".")
+        end["text"] += ": " + cause[-MAX_CAUSE_CHARACTERS:].strip().rstrip(".")
     if stillborn:
         end["stillborn"] = True
     return end
 
 
 def report(journal: Journal, requests: Requests, end: Json, lost: Iterable[Request], tell: bool = True) -> None:
-    """Answer the requests that were lost with a worker; where none of them was a cell, tell of its end by itself.
+    """Answer the requests that were lost with a worker; where none was a cell, tell of its end in a message.
 
-    :param tell: whether the latter is wanted
+    Args:
+        journal: Takes the messages.
+        requests: Knows which requests are open.
+        end: What `describe_end` has returned.
+        lost: The requests.
+        tell: Whether a message of its own is wanted.
     """
     cells = False
     for request in list(lost):
@@ -56,7 +62,7 @@ def report(journal: Journal, requests: Requests, end: Json, lost: Iterable[Reque
 
 
 def answer(journal: Journal, requests: Requests, request: Request, end: Json) -> None:
-    """Answer one request that was lost, or came too late: it was sent before its sender could know of that end."""
+    """Answer one request that was lost, or that was sent before its sender could know of the worker's end."""
     requests.end(request.number)
     content = {"status": "error", "ename": "WorkerDied", "evalue": end["text"], "traceback": []}
     content.update(end=end, deaths=requests.deaths, begun=request.begun)
@@ -64,7 +70,7 @@ def answer(journal: Journal, requests: Requests, request: Request, end: Json) ->
 
 
 def answer_stopped(journal: Journal, requests: Requests, request: Request) -> None:
-    """Answer one request that was interrupted while no worker was there that could have begun it."""
+    """Answer one request that was interrupted while there was no worker to run it."""
     requests.end(request.number)
     error: Json = {"ename": "KeyboardInterrupt", "evalue": "", "traceback": ["KeyboardInterrupt"]}
     if request.type == EXECUTE:

@@ -1,4 +1,4 @@
-"""A worker that is forked from its keeper: they share memory, a page of it on purpose (`shared_page`). Linux only."""
+"""A worker that is forked from its keeper, so that they share memory: one page of it on purpose. Linux only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from selectors import EVENT_WRITE
 from ... import frames
 from ...shared_page import Page, bytes_in_pipe
 from .interrupts import CellProcesses, of_session
-from .process import MAX_FRAME, WorkerProcess, kill
+from .process import MAX_FRAME_BYTES, WorkerProcess, kill
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,23 +22,29 @@ if TYPE_CHECKING:
     from ..outbox.journal import Journal
     from ..requests import Requests
 
-RECEIVE = 1 << 18  #: bytes of frames read at once
+RECEIVE_BYTES = 1 << 18  #: of frames, read at once
 CLOSED = "a cell has closed the files by which its output leaves it"
 PF_EXITING = 4  #: among a process's flags, of Linux
 _F_SETPIPE_SZ = 1031  # of Linux; the name is in fcntl from Python 3.10 on
 
 
 class ForkedWorker(WorkerProcess):
-    """One worker process and the three ways on which it speaks.
+    """One worker process, and the three pipes by which it speaks.
 
-    :ivar socket: requests go there; closed at once when the worker dies
-    :ivar sources: its frames, and the two pipes behind its fd 1 and 2, all to be watched for reading
+    Args:
+        journal: Takes its messages.
+        requests: Knows which requests are open.
+        run: Called in the worker's process, with its socket, its pipe, the pipes for fd 1 and 2, and the shared page.
+
+    Attributes:
+        socket: The way for requests; it is closed as soon as the worker dies.
+        sources: The read ends of the pipe of frames and of those behind fd 1 and 2.
     """
 
     def __init__(self, journal: Journal, requests: Requests, run: Callable[..., None]) -> None:
         super().__init__(journal, requests)
         self._received = bytearray()
-        self._needed = 0  # bytes, with which the first frame in it is whole
+        self._needed = 0  # so many bytes make the first frame whole
         self._serial = 0
         pipes: List[Tuple[int, int]] = []
         self.socket, other = socket.socketpair()
@@ -61,7 +67,7 @@ class ForkedWorker(WorkerProcess):
                 for fd in reads:
                     os.close(fd)
                 run(other, writes[0], writes[1:], self.page)
-            except BaseException:  # it has told its keeper what it was
+            except BaseException:  # the keeper was told of it
                 os._exit(frames.FAILED_CODE)
             raise SystemExit(0)  # through all of the keeper's frames: so Python ends as it always does
         _enlarge(writes[0])
@@ -70,7 +76,7 @@ class ForkedWorker(WorkerProcess):
         for fd in writes:
             os.close(fd)
         try:
-            os.setpgid(self.pid, self.pid)  # here and there: whoever comes first
+            os.setpgid(self.pid, self.pid)  # on both sides of the fork: one of them comes first
         except OSError:
             pass
         self.socket.setblocking(False)
@@ -80,7 +86,7 @@ class ForkedWorker(WorkerProcess):
         self._processes = CellProcesses(self.pid)
 
     def watched(self, reading: int) -> List[Tuple[Any, int]]:
-        """Its socket as long as that has not taken everything, and its pipes."""
+        """The socket as long as that has not taken everything, and the pipes."""
         return [(self.socket.fileno(), EVENT_WRITE if self.outgoing else 0), *[(fd, reading) for fd in self.sources]]
 
     # to the worker
@@ -116,7 +122,8 @@ class ForkedWorker(WorkerProcess):
         What waited in the pipes *before* the frames were read goes after them, since frames carry stamps and foreign
         bytes don't.
 
-        :param to_the_end: all there is, however full the journal
+        Args:
+            to_the_end: All there is, however full the journal.
         """
         self.flood = 0
         known = self.page.counters
@@ -129,10 +136,10 @@ class ForkedWorker(WorkerProcess):
         """Take frames until there are no more; False if the journal became full before."""
         while to_the_end or not self.journal.full:
             try:
-                data = os.read(self.sources[0], RECEIVE)
+                data = os.read(self.sources[0], RECEIVE_BYTES)
             except BlockingIOError:
                 return True
-            if not data:  # its end of the pipe is closed: there is nothing more to watch for
+            if not data:  # the worker's end of the pipe is closed
                 self.gone = True
                 if not _ends(self.pid):
                     self.cause = CLOSED
@@ -144,7 +151,7 @@ class ForkedWorker(WorkerProcess):
         return False
 
     def _take_frames(self) -> None:
-        """Take apart what was received. Lines of one stream and cell that follow each other are journalled together."""
+        """Take the received bytes apart. Lines in a row of one stream and cell are journalled together."""
         received = bytes(self._received)
         self._needed = 0
         position, end_of_all, size, unpack = 0, len(received), frames.FRAME.size, frames.FRAME.unpack_from
@@ -153,7 +160,7 @@ class ForkedWorker(WorkerProcess):
         lines_of = (0, 0)
         while end_of_all - position >= size:
             kind, number, length, out, err = unpack(received, position)
-            if length > MAX_FRAME:
+            if length > MAX_FRAME_BYTES:
                 self.kill()
                 break
             end = position + size + length
@@ -179,7 +186,7 @@ class ForkedWorker(WorkerProcess):
         del self._received[:position]
 
     def _read_pipe(self, index: int, count: int) -> None:
-        """Journal ``count`` bytes of a pipe, or what it has."""
+        """Journal ``count`` bytes of a pipe, or fewer if it has no more."""
         fd = self.sources[1 + index]
         while count > 0:
             try:
@@ -205,7 +212,7 @@ class ForkedWorker(WorkerProcess):
             pid, status = self.pid, 0
         if pid == 0:
             return None
-        self.read(to_the_end=True)  # at most what the buffers held
+        self.read(to_the_end=True)  # no more than the buffers of the pipes held
         self._flush_tails()
         kind, number, text = self.page.partial
         if kind in frames.STREAMS:
@@ -222,7 +229,7 @@ class ForkedWorker(WorkerProcess):
 
 
 def _ends(pid: int) -> bool:
-    """Whether a process is about to end, or has: it closes its files somewhat before it can be waited for."""
+    """Whether a process has ended or is about to: it closes its files somewhat before it can be waited for."""
     try:
         with open("/proc/%d/stat" % pid, "rb") as file:
             return bool(int(file.read().rpartition(b")")[2].split()[6]) & PF_EXITING)
@@ -233,6 +240,6 @@ def _ends(pid: int) -> bool:
 def _enlarge(fd: int) -> None:
     if sys.platform == "linux":
         try:
-            fcntl.fcntl(fd, _F_SETPIPE_SZ, frames.PIPE_SIZE)
+            fcntl.fcntl(fd, _F_SETPIPE_SZ, frames.PIPE_BYTES)
         except OSError:
             pass

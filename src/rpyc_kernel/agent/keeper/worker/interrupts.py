@@ -1,4 +1,4 @@
-"""Which processes a cell has started, so that an interrupt reaches them and leaves those of earlier cells alone."""
+"""The processes that a cell has started: an interrupt reaches them, and leaves those of earlier cells alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PARENT, _GROUP, _SESSION, _START = 1, 2, 3, 19  # fields of /proc/PID/stat behi
 
 
 class CellProcesses:
-    """Remembers, when a cell begins, what its worker's children were then (Linux; elsewhere it knows of none)."""
+    """Remembers the children that a worker has when a cell begins (Linux; elsewhere it knows of none)."""
 
     def __init__(self, worker: int) -> None:
         self.worker = worker
@@ -20,7 +20,7 @@ class CellProcesses:
         self._begun = 0  # in clock ticks since boot
 
     def begin(self) -> None:
-        """A cell begins: whatever runs now belongs to earlier ones."""
+        """A cell begins: all that runs now belongs to earlier cells."""
         try:
             with open("/proc/%d/task/%d/children" % (self.worker, self.worker)) as file:
                 self._earlier = {int(pid) for pid in file.read().split()}
@@ -30,7 +30,7 @@ class CellProcesses:
             self._earlier = set()
 
     def of_cell(self) -> List[int]:
-        """The processes in the worker's group which this cell has started, or its children have."""
+        """The processes in the worker's group that this cell or its children have started."""
         processes = _processes(_GROUP, self.worker)
         found = []
         for pid, (_parent, started) in processes.items():
@@ -47,7 +47,7 @@ class CellProcesses:
 
 
 def of_session() -> List[int]:
-    """Every other process of this process's session: the worker, and what it has started and not detached."""
+    """Every other process of this process's session: the worker, and those that it has started and not detached."""
     return [pid for pid in _processes(_SESSION, os.getsid(0)) if pid != os.getpid()]
 
 

@@ -1,6 +1,6 @@
-"""The worker process as its keeper sees it: fed, read in order, interrupted, and mourned.
+"""The worker's process as its keeper sees it: it gets requests, is read in order, interrupted, and reaped.
 
-How it is made, and the ways between the two, differ: see `forked` and `spawned`.
+How it is made, and how the two are connected, differs: see `forked` and `spawned`.
 """
 
 from __future__ import annotations
@@ -22,19 +22,25 @@ if TYPE_CHECKING:
     from .interrupts import CellProcesses
 
 
-MAX_WORDS = 2000  #: bytes
-MAX_FRAME = 1 << 27  #: bytes; a longer frame means that the worker's memory is corrupt
+MAX_LAST_WORDS_BYTES = 2000
+MAX_FRAME_BYTES = 1 << 27  #: a longer frame means that the worker's memory is corrupt
 
 
 class WorkerProcess(ABC):
     """One worker process.
 
-    :ivar outgoing: what it has not taken yet of the requests for it
-    :ivar flood: how many frames of text the last read ended with
-    :ivar ready: whether it has said that it can run cells
-    :ivar gone: whether it has died
-    :ivar cause: why it couldn't go on, by its own words
-    :ivar restarts: whether the code of a cell has asked for a fresh one
+    Args:
+        journal: Takes its messages.
+        requests: Knows which requests are open.
+
+    Attributes:
+        pid: Its process id.
+        outgoing: The requests that it has not taken yet.
+        flood: How many frames of text the last read ended with.
+        ready: Whether it has said that it can run cells.
+        gone: Whether it has died.
+        cause: Why it couldn't go on, by its own words.
+        restarts: Whether the code of a cell has asked for a fresh one.
     """
 
     pid: int
@@ -48,25 +54,29 @@ class WorkerProcess(ABC):
         self.gone = False
         self.cause = ""
         self.restarts = False
-        self._last_words = b""  # what it has written to stderr before it was ready
-        self._tails = [b"", b""]  # characters of which a pipe has given only the first bytes
+        self._last_words = b""  # on stderr, before it was ready
+        self._tails = [b"", b""]  # of each pipe: the first bytes of a character whose rest is missing
         self._processes: Optional[CellProcesses] = None
 
     @abstractmethod
     def watched(self, reading: int) -> List[Tuple[Any, int]]:
-        """What a selector has to look at, each with the events wanted of it; ``reading``: of what it gives out."""
+        """The files for a selector, each with the events that are wanted of it.
+
+        Args:
+            reading: The events that are wanted of the worker's output; 0: none.
+        """
 
     # to the worker
 
     def send(self, number: int, packet: Bytes) -> None:
-        """Hand it a request, as far as it takes it now."""
+        """Send it a request, as far as it takes that now."""
         request = self.requests.open.get(number)
         if self._processes and request and request.type == EXECUTE and self.requests.cell is None:
-            self._processes.begin()  # now, since once it runs it may have started some itself
+            self._processes.begin()  # now: once it runs it may have started some itself
         self.outgoing.write(frames.REQUEST.pack(number, len(packet)), packet)
 
     def interrupt(self, number: int) -> None:
-        """Interrupt one request: the worker, and the processes which its cell has started."""
+        """Interrupt one request: the worker, and the processes that its cell has started."""
         started = self._processes.of_cell() if self._processes else []
         self._interrupt_worker(number)  # first, or it might take its child's end for a normal one
         for pid in started:
@@ -86,7 +96,7 @@ class WorkerProcess(ABC):
     def leave(self) -> None:
         """Ask it to end in order, with the cell that runs."""
         if hasattr(signal, "SIGCONT"):
-            self.send_signal(signal.SIGCONT)  # one that was stopped would do nothing
+            self.send_signal(signal.SIGCONT)  # a stopped one would do nothing
         self.say(frames.LEAVE)
         for request in list(self.requests.open.values()):
             if request.begun:
@@ -97,7 +107,7 @@ class WorkerProcess(ABC):
         self.say(frames.HURRY)
 
     def terminate(self) -> None:
-        """SIGTERM for it and its process group, where there are any; else as `kill`."""
+        """Send SIGTERM to its process group; where there are no groups, `kill` it."""
         if hasattr(os, "killpg"):
             self.send_signal(signal.SIGTERM)
         else:
@@ -120,7 +130,8 @@ class WorkerProcess(ABC):
     def read(self, to_the_end: bool = False) -> None:
         """Journal frames and foreign bytes, in the order in which they were written, until the journal is full.
 
-        :param to_the_end: all there is, however full the journal
+        Args:
+            to_the_end: All there is, however full the journal.
         """
 
     def _add_lines(self, lines_of: Tuple[int, int], lines: List[bytes]) -> None:
@@ -140,7 +151,7 @@ class WorkerProcess(ABC):
             self.restarts = True
             return
         if kind > frames.RESTART or wire.is_sealed(data):
-            return  # whoever has written that, it was none of our code
+            return  # the agent has not written that
         if kind == frames.BEGUN:
             self.requests.begin(number)
             request = self.requests.open.get(number)
@@ -156,7 +167,7 @@ class WorkerProcess(ABC):
             self.journal.add_packet(data, kind != frames.MESSAGE)
 
     def _take_foreign(self, index: int, data: bytes) -> None:
-        """Journal what others wrote to a pipe."""
+        """Journal the bytes that others wrote to a pipe."""
         data = self._tails[index] + data
         cut = len(data) - _torn(data)
         self._tails[index] = data[cut:]
@@ -176,11 +187,11 @@ class WorkerProcess(ABC):
     # its end
 
     def _note_last_words(self, data: bytes) -> None:
-        self._last_words = (self._last_words + data)[-MAX_WORDS:]
+        self._last_words = (self._last_words + data)[-MAX_LAST_WORDS_BYTES:]
 
     @property
     def why(self) -> str:
-        """Why it has ended, as far as it has said so: its sentence, or the last line on stderr of one never ready."""
+        """Why it has ended: its own sentence, or if it was never ready its last line on stderr; "" if there is none."""
         lines = self._last_words.decode("utf-8", "replace").strip().splitlines()
         return self.cause or (lines[-1] if lines and not self.ready else "")
 
@@ -194,7 +205,7 @@ class WorkerProcess(ABC):
 
 
 def kill(pid: int, number: int) -> None:
-    """Send a signal; whoever is gone by now doesn't mind."""
+    """Send a signal to a process, which may have gone by now."""
     try:
         os.kill(pid, number)
     except OSError:

@@ -1,8 +1,8 @@
-"""A process that outlives the keeper by a moment: where that is killed, it ends what is left of the session.
+"""A process that outlives the keeper by a moment: where the keeper is killed, it ends what is left of the session.
 
-The worker itself can't be relied on: it may be stopped, or in C code that holds the GIL, and what it has started in
-groups of their own it would have to look for. A forked copy of the keeper would do, and cost 1.8 MiB of memory; this
-shell costs 0.1. (``PR_SET_PDEATHSIG``, or ``F_SETSIG`` with SIGKILL on a pipe, would reach the worker alone.)
+The worker itself can't be relied on: it may be stopped, or in C code that holds the GIL, and it would have to look for
+the processes that it has started in groups of their own. A forked copy of the keeper would do, and cost 1.8 MiB of
+memory; this shell costs 0.1. (``PR_SET_PDEATHSIG``, or ``F_SETSIG`` with SIGKILL on a pipe, reach the worker alone.)
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 SHELL = "/bin/sh"
 
-# Its stdin ends when the keeper does, however that was. Of /proc/PID/stat (man 5 proc) the session is the fourth field
-# behind the name. Twice, as something may just have forked.
+# The stdin of the shell ends when the keeper does, however that was. In /proc/PID/stat (man 5 proc) the session is the
+# fourth field behind the name. The shell looks twice, as a process may just have forked.
 _SCRIPT = """\
 read -r _
 cd /proc || exit
@@ -31,7 +31,7 @@ done
 
 
 class Reaper:
-    """Watches over this process (Linux; elsewhere there is none, and the worker looks after itself)."""
+    """Starts that shell (Linux; elsewhere there is none, and the worker looks after itself)."""
 
     def __init__(self) -> None:
         self._fd: Optional[int] = None
@@ -47,15 +47,15 @@ class Reaper:
         os.close(reader)
 
     def close(self) -> None:
-        """In a forked process, which must not keep the pipe open."""
+        """Close the pipe: in a forked process, which must not keep it open."""
         if self._fd is not None:
             os.close(self._fd)
 
 
 def _become_reaper(reader: int, session: str) -> None:
-    os.setsid()  # or it would be ended together with the session
+    os.setsid()  # or it would end together with the session
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # for all processes of a service, say; it ends with the keeper
+        signal.signal(number, signal.SIG_IGN)  # which all processes of a service get; the shell ends with the keeper
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     nothing = os.open(os.devnull, os.O_RDWR)
     for fd, target in ((reader, 0), (nothing, 1), (nothing, 2)):

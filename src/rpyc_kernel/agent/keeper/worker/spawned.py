@@ -1,4 +1,4 @@
-"""A worker that is started as a program of its own, by what every system has: pipes and threads.
+"""A worker that is started as a program of its own, with nothing but pipes and threads, which every system has.
 
 Its stdin brings it the agent, the session's configuration, and then requests. Its stdout and stderr are read here, by a
 thread each, and hold its frames among what others write there (`marked_frames`).
@@ -19,7 +19,7 @@ from collections import deque
 
 from ... import frames, marked_frames, starter
 from .interrupts import CellProcesses, of_session
-from .process import MAX_FRAME, WorkerProcess, kill
+from .process import MAX_FRAME_BYTES, WorkerProcess, kill
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,19 +32,24 @@ if TYPE_CHECKING:
 
     Event = Tuple[int, bytes]
 
-CHUNK = 1 << 16  #: bytes read at once
-MOST = 1 << 18  #: bytes that are read before somebody takes them; then its pipe holds the worker back
-SOON = 0.0005  #: seconds after which another read comes soon,
-OFTEN = 6  #: and so many of these are a lot: from then on
-NAP = 0.002  #: seconds lie between two, since waking a thread costs the worker more than writing
-PARTIAL_SECONDS = 0.05  #: that an unfinished line waits for its end
-AGAIN = 1 << 30  #: a flood after which we look again soon
+READ_BYTES = 1 << 16  #: at once
+MAX_HELD_BYTES = 1 << 18  #: read ahead of whoever takes them; then the pipe holds the worker back
+QUICK_S = 0.0005  #: a read is quick that comes so soon after the one before;
+QUICK_READS = 6  #: after so many quick ones
+NAP_S = 0.002  #: lie between two, since waking a thread costs the worker more than writing
+PARTIAL_LINE_S = 0.05  #: an unfinished line waits so long for its end
+LOOK_AGAIN_FRAMES = 1 << 30  #: a flood by which the keeper looks again soon
 
 
 class SpawnedWorker(WorkerProcess):
     """One worker process, and the threads that wait for it.
 
-    :param wake: called on a thread when the worker has died
+    Args:
+        journal: Takes its messages.
+        requests: Knows which requests are open.
+        config: See `keeper.main.main`.
+        agent: The agent, for the worker.
+        wake: Called on a thread when the worker has died.
     """
 
     def __init__(
@@ -92,13 +97,13 @@ class SpawnedWorker(WorkerProcess):
         _start("rpyc-kernel-waiter", self._wait, wake)
 
     def watched(self, reading: int) -> List[Tuple[Any, int]]:
-        """A bell that is rung when something has come."""
+        """The bell, a socket that becomes readable when something has come."""
         return [(self._bell, reading)]
 
     def _ring(self) -> None:
         try:
             self._rope.send(b"!")
-        except OSError:  # it was rung often enough, or nobody listens any more
+        except OSError:  # it is full, or closed
             pass
 
     # to the worker
@@ -118,7 +123,7 @@ class SpawnedWorker(WorkerProcess):
         self.outgoing.write(frames.REQUEST.pack(number, word))
 
     def kill(self) -> None:
-        """End it at once, and as far as the system knows it, all that it has started."""
+        """End it at once, and all that it has started, as far as the system knows."""
         if self._job is not None:
             self._job.end()
         elif os.name == "nt" and self._process.poll() is None:
@@ -147,18 +152,18 @@ class SpawnedWorker(WorkerProcess):
         while self._take_one(to_the_end):
             came = True
             if self.journal.full and not to_the_end:
-                self._ring()  # there may be more, of which no thread will tell again
+                self._ring()  # there may be more, and no thread will ring for it again
                 break
         now = time.monotonic()
         if came:
-            self._line_until = now + PARTIAL_SECONDS
+            self._line_until = now + PARTIAL_LINE_S
         if self._lines and not self._lines[-1].endswith(b"\n") and now < self._line_until and not to_the_end:
-            self.flood = AGAIN  # print writes its newline apart
+            self.flood = LOOK_AGAIN_FRAMES  # print writes its newline apart
         else:
             self._finish_lines()
 
     def _take_one(self, to_the_end: bool) -> bool:
-        """Take what comes next; False if that isn't there yet."""
+        """Take the next event; False if that isn't there yet."""
         out, err = self._events
         for events, reader in zip(self._events, self._readers):
             if not events:
@@ -178,7 +183,7 @@ class SpawnedWorker(WorkerProcess):
                 err.popleft()
             self._take_piece(out.popleft()[1])
         else:
-            return False  # what others wrote to fd 2 before this frame is on its way
+            return False  # bytes that others wrote to fd 2 before this frame are on their way
         return True
 
     def _take_piece(self, data: bytes) -> None:
@@ -187,7 +192,7 @@ class SpawnedWorker(WorkerProcess):
         if len(frame) < size:
             return
         kind, number, length, _out, _err = frames.FRAME.unpack_from(frame)
-        if length > MAX_FRAME:
+        if length > MAX_FRAME_BYTES:
             self.kill()
             self._frame = bytearray()
             return
@@ -205,7 +210,7 @@ class SpawnedWorker(WorkerProcess):
         self._lines.append(whole)
 
     def _finish_lines(self) -> None:
-        """Journal together what follows each other of one stream and cell."""
+        """Journal the lines in a row of one stream and cell together."""
         lines, self._lines = self._lines, []
         if lines:
             self._add_lines(self._lines_of, lines)
@@ -213,7 +218,7 @@ class SpawnedWorker(WorkerProcess):
     # its end
 
     def _wait(self, wake: Callable[[], None]) -> None:
-        """On a thread: until it has died, and all that it had written was read."""
+        """Wait on a thread until it has died, and all that it had written was read."""
         code = self._process.wait()
         for reader in self._readers:
             reader.let_go()
@@ -243,9 +248,12 @@ class SpawnedWorker(WorkerProcess):
 
 
 class PipeReader:
-    """Reads one of the worker's pipes on a thread of its own, up to `MOST` bytes ahead of whoever takes them.
+    """Reads one of the worker's pipes on a thread of its own, up to `MAX_HELD_BYTES` ahead of `take`.
 
-    :param ring: called when something is there that wasn't
+    Args:
+        fd: The read end of the pipe.
+        marked: Takes the bytes apart.
+        ring: Called when events have come and there were none.
     """
 
     def __init__(self, fd: int, marked: marked_frames.Marked, ring: Callable[[], None]) -> None:
@@ -254,12 +262,12 @@ class PipeReader:
         self._ring = ring
         self._events: Deque[Event] = deque()
         self._held = 0  # bytes
-        self._most = MOST
+        self._most = MAX_HELD_BYTES
         self._changed = threading.Condition()
         self.thread = _start("rpyc-kernel-reader", self._run)
 
     def take(self) -> List[Event]:
-        """All that has come."""
+        """All events that have come."""
         with self._changed:
             taken = list(self._events)
             self._events.clear()
@@ -269,7 +277,7 @@ class PipeReader:
         return taken
 
     def let_go(self) -> None:
-        """Read on, however much that is: the worker is dead, and its pipe holds little."""
+        """Read to the end, however much that is: the worker is dead, and its pipe holds little."""
         with self._changed:
             self._most = sys.maxsize
             self._changed.notify()
@@ -278,9 +286,9 @@ class PipeReader:
         last, often = 0.0, 0
         while self._read():
             now = time.monotonic()
-            often = min(often + 1, OFTEN) if now - last < SOON else max(often - 1, 0)
-            if often == OFTEN:
-                time.sleep(NAP)
+            often = min(often + 1, QUICK_READS) if now - last < QUICK_S else max(often - 1, 0)
+            if often == QUICK_READS:
+                time.sleep(NAP_S)
                 last = time.monotonic()
             else:
                 last = now
@@ -290,14 +298,14 @@ class PipeReader:
         os.close(self._fd)
 
     def _read(self) -> bool:
-        """Wait for something, and take it in; False at the end."""
-        data = os.read(self._fd, CHUNK)
+        """Wait for bytes, and take them apart; False at the end."""
+        data = os.read(self._fd, READ_BYTES)
         events = self._marked.feed(data)
         ended = not data
         with self._changed:
             was_empty = not self._events
             for event in events:
-                if event[0] == marked_frames.END:  # what others write after it is nobody's
+                if event[0] == marked_frames.END:  # all behind it is nobody's
                     ended = True
                     break
                 self._events.append(event)
@@ -308,7 +316,7 @@ class PipeReader:
 
 
 class Feeder:
-    """Writes to the worker's stdin, on a thread of its own: that may have no room."""
+    """Writes to the worker's stdin, on a thread of its own, since that may have no room."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -316,17 +324,17 @@ class Feeder:
         _start("rpyc-kernel-feeder", self._run)
 
     def __bool__(self) -> bool:
-        return False  # nobody else has to see to it
+        return False  # no selector has to wait for it
 
     def write(self, *pieces: bytes) -> None:
         """Write, soon."""
         self._pieces.put(b"".join(pieces))
 
     def flush(self) -> None:
-        """There is nothing to be done."""
+        """Do nothing: the thread writes."""
 
     def end(self) -> None:
-        """Close it behind all that was written."""
+        """Close the stdin behind all that was written."""
         self._pieces.put(None)
 
     def _run(self) -> None:
