@@ -10,7 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from rpyc_kernel.agent.keeper.outbox.entries import display_id, likely_display_id
 from rpyc_kernel.agent.keeper.outbox.journal import Journal
-from rpyc_kernel.agent.keeper.outbox.retention import MAX_CELLS, Retention, replay
+from rpyc_kernel.agent.keeper.outbox.replay import replay
+from rpyc_kernel.agent.keeper.outbox.retention import MAX_CELLS, Retention
 from rpyc_kernel.agent.keeper.outbox.spill import Spill
 from rpyc_kernel.agent.wire import Message, about, image_packet, pack
 from tests.unit.test_journal import DROPPED, counts

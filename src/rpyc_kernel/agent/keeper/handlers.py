@@ -8,14 +8,14 @@ import os
 from .. import wire
 from .lease import Stale
 from .long_poll import Pull
-from .outbox.retention import replay
 from .requests import EXECUTE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
-    from .session import Peer, Session
+    from .protocol import Peer
+    from .session import Session
     from .usage import Usage
 
     Json = Dict[str, Any]
@@ -131,6 +131,8 @@ class Handlers:
 
     def _replay(self, _peer: Peer, request: Json, _payload: List[memoryview], now: float) -> Answer:
         self._check_epoch(request, now)
+        from .outbox.replay import replay  # late: few kernels ask
+
         return replay(self._session.journal, request)
 
     def _terminate(self, _peer: Peer, request: Json, _payload: List[memoryview], now: float) -> Json:

@@ -8,7 +8,6 @@ import os
 import socket
 import sys
 import time
-from importlib.machinery import PathFinder
 
 from .. import local_socket, records, wire
 from .log import Log
@@ -65,8 +64,10 @@ def main(config: Json, agent: Agent) -> None:
 
         reaper = Reaper()
     try:
-        if forks:
-            _import_ipython(config)
+        # What a worker needs, it imports itself: nearly all of the pages it would write to, as it counts references, so
+        # that they would be in memory twice (0.3 MiB on Python 3.8, 1.1 MiB with IPython). The collector leaves alone
+        # what is shared: by its marks it would write to all of it.
+        gc.freeze()
         keeper = Keeper(listener, key, config, agent, log, reaper)
         gc.enable()
         keeper.run()
@@ -105,21 +106,6 @@ def _listen(record: Json) -> socket.socket:
         return listener
     listener, record["socket"] = local_socket.listen(None, record["session"])
     return listener
-
-
-def _import_ipython(config: Json) -> None:
-    """Import IPython, where it is wanted and there, before workers are forked: they share it, and start faster.
-
-    Of the worker's own modules a worker writes to nearly all pages, as it counts references: imported here they would
-    be in memory twice (0.3 MiB on Python 3.8). The collector leaves alone what is there: by its marks it would write
-    to all of it.
-    """
-    if config.get("shell", "auto") != "plain" and PathFinder.find_spec("IPython"):
-        from ..worker import main  # noqa: F401
-        from ..worker.io import forked  # noqa: F401
-        from ..worker.shells.ipython import shell  # noqa: F401
-
-    gc.freeze()
 
 
 def _say(answer: Json) -> None:

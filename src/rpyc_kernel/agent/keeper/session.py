@@ -17,49 +17,13 @@ from .worker.ending import ORDERLY_END_S, WorkerEnding
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List, Optional, Protocol
+    from typing import Any, Callable, Dict, List, Optional
 
-    from ..wire import Bytes
     from .outbox.journal import Journal
+    from .protocol import Peer, Worker
     from .requests import Request
 
     Json = Dict[str, Any]
-
-    class Peer(Protocol):
-        """A connection from a broker."""
-
-        epoch: int  #: of the link that came by it last
-        pull: Optional[long_poll.Pull]  #: the pull that waits for an answer
-
-        def answer(self, packet: bytes) -> None:
-            """Answer the oldest question, and so the pull."""
-
-    class Worker(Protocol):
-        """The process that runs the cells."""
-
-        @property
-        def pid(self) -> int: ...
-
-        @property
-        def ready(self) -> bool:
-            """Whether it has said that it can run cells."""
-
-        @property
-        def restarts(self) -> bool:
-            """Whether the code of a cell has asked for a fresh one."""
-
-        @property
-        def why(self) -> str:
-            """Why it has ended, by its own words."""
-
-        def send(self, number: int, packet: Bytes) -> None: ...
-        def interrupt(self, number: int) -> None: ...
-        def tell_speed(self, carries: int) -> None: ...
-        def leave(self) -> None: ...
-        def hurry(self) -> None: ...
-        def terminate(self) -> None: ...
-        def kill(self) -> None: ...
-
 
 DEFAULT_KEEP_S = 24 * 3600.0  #: an idle session stays so long without a kernel
 MIN_KEEP_S = 2.0  #: any session stays so long, also with keep=0: its link may just have been replaced

@@ -10,10 +10,17 @@ from ... import wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterable, List, Optional, Tuple, Union
+    from typing import Dict, Iterable, List, Optional, Protocol, Tuple, Union
 
     Data = Union[bytes, bytearray]
     Lost = Tuple[int, int, int]  # lines, messages that were no text, bytes
+
+    class Store(Protocol):
+        """Holds the data of messages on the disk: `segment.Segment`."""
+
+        def forget(self, entry: JournalEntry) -> bool: ...
+        def leave(self, entry: JournalEntry) -> None: ...
+
 
 OVERHEAD_BYTES = 200  #: that a message costs beside its data
 ALL_BYTES = 1 << 62  #: more than there are
@@ -50,7 +57,7 @@ class JournalEntry:
         self.number = 0
         self.lost: Optional[Lost] = None
         self.display = ""
-        self.place: Any = None
+        self.place: Optional[Tuple[Store, int, int]] = None
         self.dead = False
         self.picture = False
 

@@ -6,26 +6,20 @@ cells go, the oldest first.
 
 from __future__ import annotations
 
-from itertools import chain
-from operator import itemgetter
-
 from ... import wire
 from .entries import OUTPUTS, UPDATE, JournalEntry, likely_display_id, marker, thin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterator, List, Optional, Tuple
+    from typing import Any, Dict, List, Optional
 
-    from ...wire import Bytes
     from .entries import Data
-    from .journal import Journal
 
     Json = Dict[str, Any]
 
 KEPT_BYTES = 4 << 20  #: of all cells, or
 KEPT_SHARE = 64  #: the machine's memory divided by this, if that is less
 MAX_CELLS = 50
-PAGE_BYTES = 256 << 10  #: of one answer
 
 
 class CellOutputs:
@@ -86,7 +80,7 @@ class Retention:
         self.limit = limit
         self.size = 0
         self.cells: Dict[str, CellOutputs] = {}  # by msg_id, the oldest first
-        self._parts = wire.Parts(limit)
+        self.parts = wire.Parts(limit)
 
     def begin(self, parent: str, count: int) -> None:
         """A cell begins to run.
@@ -108,7 +102,7 @@ class Retention:
         if cell is None or kind not in OUTPUTS:
             return
         if not entry.name and wire.is_part(entry.data):
-            joined = _join(self._parts, entry, parent)
+            joined = join(self.parts, entry, parent)
             if joined is None:
                 return
             kind, entry = "stream" if joined.name else kind, joined
@@ -138,17 +132,6 @@ class Retention:
     def _forget(self, parent: str) -> None:
         self.size -= self.cells.pop(parent).size
 
-    def with_unacknowledged(self, journal: Journal) -> Iterator[Tuple[int, JournalEntry]]:
-        """The messages that were not acknowledged, with their numbers; long ones once they are whole."""
-        parts: Optional[wire.Parts] = None
-        for number, entry in journal.look(0):
-            whole: Optional[JournalEntry] = entry
-            if not entry.name and wire.is_part(entry.data):
-                parts = parts or self._parts.copy()
-                whole = _join(parts, entry, wire.about(entry.data)[1])
-            if whole is not None:
-                yield number, whole
-
     def choose(self, cells: int, count: int) -> List[CellOutputs]:
         """The last so many cells; or, if ``count`` isn't 0, the last one with that execution_count."""
         known = list(self.cells.values())
@@ -159,42 +142,11 @@ class Retention:
     def close(self) -> None:
         """Forget everything."""
         self.cells.clear()
-        self._parts.clear()
+        self.parts.clear()
         self.size = 0
 
 
-def replay(journal: Journal, request: Json) -> Tuple[Json, List[Bytes]]:
-    """A page of the outputs of some cells so far, whether the kernel has got them or not.
-
-    A long message whose last part has not been given out is left out: it will come by itself.
-
-    Args:
-        journal: The journal, with its retention.
-        request: ``cells``, how many, or ``cell``, an execution_count; ``from``, what the page before gave as ``next``
-            (which is None after the last page); ``max_bytes`` of a page, about.
-
-    Returns:
-        ``next``, ``found`` and ``cells``, ``[execution_count, msg_id]`` of each; and the messages.
-    """
-    start, most = int(request.get("from") or 0), int(request.get("max_bytes") or PAGE_BYTES)
-    cells = journal.retention.choose(int(request.get("cells") or 0), int(request.get("cell") or 0))
-    parents = {cell.parent for cell in cells}
-    answer: Json = {"next": None, "found": bool(cells), "cells": [[cell.count, cell.parent] for cell in cells]}
-    kept = sorted((item for cell in cells for item in cell.outputs.items() if item[0] >= start), key=itemgetter(0))
-    packets: List[Bytes] = []
-    size = 0
-    for number, entry in chain(kept, journal.retention.with_unacknowledged(journal) if cells else ()):
-        if number < start or not _is_output_of(entry, parents):
-            continue
-        if packets and size >= most:
-            answer["next"] = number
-            break
-        packets.append(entry.packet())
-        size += len(packets[-1])
-    return answer, packets
-
-
-def _join(parts: wire.Parts, entry: JournalEntry, parent: str) -> Optional[JournalEntry]:
+def join(parts: wire.Parts, entry: JournalEntry, parent: str) -> Optional[JournalEntry]:
     """Take a part; with the last one, returns the message, or a marker if it was too long. Else None."""
     header, (piece,) = wire.unpack(entry.data)
     try:
@@ -207,11 +159,6 @@ def _join(parts: wire.Parts, entry: JournalEntry, parent: str) -> Optional[Journ
         joined = JournalEntry("", parent, whole)
     joined.number = entry.number
     return joined
-
-
-def _is_output_of(entry: JournalEntry, parents: Any) -> bool:
-    kind, parent = ("stream", entry.parent) if entry.name else wire.about(entry.data)
-    return kind in OUTPUTS and parent in parents
 
 
 def _waits(packet: Data) -> bool:

@@ -111,6 +111,7 @@ class Segment:
 
     def forget(self, entry: JournalEntry) -> bool:
         """Kill an update, as a newer one has come; False if that can't be done."""
+        assert entry.place is not None
         _segment, place, size = entry.place
         if self._updates.get(place) is not entry:
             return False
@@ -126,7 +127,8 @@ class Segment:
 
     def leave(self, entry: JournalEntry) -> None:
         """Let no newer update replace this one."""
-        self._updates.pop(entry.place[1], None)
+        if entry.place is not None:
+            self._updates.pop(entry.place[1], None)
 
     # out
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..session import Worker
+    from ..protocol import Worker
 
 ORDERLY_END_S = 5.0  #: for an orderly end
 HURRY_S = 1.0  #: for the exit functions alone

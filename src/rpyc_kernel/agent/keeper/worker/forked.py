@@ -17,10 +17,11 @@ from .process import MAX_FRAME_BYTES, WorkerProcess, kill
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, List, Optional, Tuple
+    from typing import Callable, List, Optional, Tuple
 
     from ..outbox.journal import Journal
     from ..requests import Requests
+    from .process import Watched
 
 RECEIVE_BYTES = 1 << 18  #: of frames, read at once
 CLOSED = "a cell has closed the files by which its output leaves it"
@@ -85,7 +86,7 @@ class ForkedWorker(WorkerProcess):
             os.set_blocking(fd, False)
         self._processes = CellProcesses(self.pid)
 
-    def watched(self, reading: int) -> List[Tuple[Any, int]]:
+    def watched(self, reading: int) -> Watched:
         """The socket as long as that has not taken everything, and the pipes."""
         return [(self.socket.fileno(), EVENT_WRITE if self.outgoing else 0), *[(fd, reading) for fd in self.sources]]
 

@@ -14,12 +14,22 @@ from ..requests import EXECUTE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, List, Optional, Tuple
+    import socket
+    from typing import List, Optional, Protocol, Tuple, Union
 
     from ...wire import Bytes
     from ..outbox.journal import Journal
     from ..requests import Requests
     from .interrupts import CellProcesses
+
+    Watched = List[Tuple[Union[int, socket.socket], int]]
+
+    class Outgoing(Protocol):
+        """The way to the worker; true while that has not taken everything."""
+
+        def __bool__(self) -> bool: ...
+        def write(self, *pieces: Bytes) -> None: ...
+        def flush(self) -> None: ...
 
 
 MAX_LAST_WORDS_BYTES = 2000
@@ -44,7 +54,7 @@ class WorkerProcess(ABC):
     """
 
     pid: int
-    outgoing: Any
+    outgoing: Outgoing
 
     def __init__(self, journal: Journal, requests: Requests) -> None:
         self.journal = journal
@@ -59,7 +69,7 @@ class WorkerProcess(ABC):
         self._processes: Optional[CellProcesses] = None
 
     @abstractmethod
-    def watched(self, reading: int) -> List[Tuple[Any, int]]:
+    def watched(self, reading: int) -> Watched:
         """The files for a selector, each with the events that are wanted of it.
 
         Args:

@@ -23,12 +23,14 @@ from .process import MAX_FRAME_BYTES, WorkerProcess, kill
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
+    from typing import IO, Any, Callable, Deque, Dict, List, Optional, Tuple
 
     from ...boot import Agent
     from ...windows import Job
+    from ...wire import Bytes
     from ..outbox.journal import Journal
     from ..requests import Requests
+    from .process import Watched
 
     Event = Tuple[int, bytes]
 
@@ -92,11 +94,12 @@ class SpawnedWorker(WorkerProcess):
         if hasattr(os, "getsid"):
             self._processes = CellProcesses(self.pid)
         self._readers = [PipeReader(read, marked_frames.Marked(self._mark), self._ring) for read, _write in pipes]
-        self.outgoing = Feeder(self._process.stdin)
+        assert self._process.stdin is not None
+        self.outgoing = self._feeder = Feeder(self._process.stdin)
         self.outgoing.write(_first_words(agent, dict(config, mark=self._mark.hex())))
         _start("rpyc-kernel-waiter", self._wait, wake)
 
-    def watched(self, reading: int) -> List[Tuple[Any, int]]:
+    def watched(self, reading: int) -> Watched:
         """The bell, a socket that becomes readable when something has come."""
         return [(self._bell, reading)]
 
@@ -227,7 +230,7 @@ class SpawnedWorker(WorkerProcess):
             os.close(fd)
         for reader in self._readers:
             reader.thread.join()
-        self.outgoing.end()
+        self._feeder.end()
         self._code = code
         wake()
 
@@ -318,7 +321,7 @@ class PipeReader:
 class Feeder:
     """Writes to the worker's stdin, on a thread of its own, since that may have no room."""
 
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
         self._pieces: queue.SimpleQueue[Optional[bytes]] = queue.SimpleQueue()
         _start("rpyc-kernel-feeder", self._run)
@@ -326,7 +329,7 @@ class Feeder:
     def __bool__(self) -> bool:
         return False  # no selector has to wait for it
 
-    def write(self, *pieces: bytes) -> None:
+    def write(self, *pieces: Bytes) -> None:
         """Write, soon."""
         self._pieces.put(b"".join(pieces))
 

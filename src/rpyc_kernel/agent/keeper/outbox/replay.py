@@ -1,0 +1,70 @@
+"""The outputs of some cells are given again, a page at a time. Plain functions without I/O."""
+
+from __future__ import annotations
+
+from itertools import chain
+from operator import itemgetter
+
+from ... import wire
+from .entries import OUTPUTS
+from .retention import join
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
+
+    from ...wire import Bytes
+    from .entries import JournalEntry
+    from .journal import Journal
+
+    Json = Dict[str, Any]
+
+PAGE_BYTES = 256 << 10  #: of one answer
+
+
+def replay(journal: Journal, request: Json) -> Tuple[Json, List[Bytes]]:
+    """A page of the outputs of some cells so far, whether the kernel has got them or not.
+
+    A long message whose last part has not been given out is left out: it will come by itself.
+
+    Args:
+        journal: The journal, with its retention.
+        request: ``cells``, how many, or ``cell``, an execution_count; ``from``, what the page before gave as ``next``
+            (which is None after the last page); ``max_bytes`` of a page, about.
+
+    Returns:
+        ``next``, ``found`` and ``cells``, ``[execution_count, msg_id]`` of each; and the messages.
+    """
+    start, most = int(request.get("from") or 0), int(request.get("max_bytes") or PAGE_BYTES)
+    cells = journal.retention.choose(int(request.get("cells") or 0), int(request.get("cell") or 0))
+    parents = {cell.parent for cell in cells}
+    answer: Json = {"next": None, "found": bool(cells), "cells": [[cell.count, cell.parent] for cell in cells]}
+    kept = sorted((item for cell in cells for item in cell.outputs.items() if item[0] >= start), key=itemgetter(0))
+    packets: List[Bytes] = []
+    size = 0
+    for number, entry in chain(kept, _unacknowledged(journal) if cells else ()):
+        if number < start or not _is_output_of(entry, parents):
+            continue
+        if packets and size >= most:
+            answer["next"] = number
+            break
+        packets.append(entry.packet())
+        size += len(packets[-1])
+    return answer, packets
+
+
+def _unacknowledged(journal: Journal) -> Iterator[Tuple[int, JournalEntry]]:
+    """The messages that were not acknowledged, with their numbers; long ones once they are whole."""
+    parts: Optional[wire.Parts] = None
+    for number, entry in journal.look(0):
+        whole: Optional[JournalEntry] = entry
+        if not entry.name and wire.is_part(entry.data):
+            parts = parts or journal.retention.parts.copy()
+            whole = join(parts, entry, wire.about(entry.data)[1])
+        if whole is not None:
+            yield number, whole
+
+
+def _is_output_of(entry: JournalEntry, parents: Set[str]) -> bool:
+    kind, parent = ("stream", entry.parent) if entry.name else wire.about(entry.data)
+    return kind in OUTPUTS and parent in parents
