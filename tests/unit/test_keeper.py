@@ -48,6 +48,11 @@ def test_a_cell_prints_shows_and_replies_in_order(client):
     assert {each.parent for each in messages} == {"a"}
 
 
+def test_the_boot_text_is_in_memory_once(client):
+    code = "import sys\n(boot,) = [each for name, each in sys.modules.items() if name.endswith('.boot')]\n"
+    assert client.run("a", code + "print(boot.write_file.__code__.co_filename)")[0] == "<rpyc-kernel boot>\n"
+
+
 def test_a_request_that_is_sent_again_runs_once(client):
     client.run("a", "ran = []")
     assert client.submit("b", "ran.append(1)", number=2) == {"accepted": 2, "packets": []}

@@ -24,11 +24,11 @@ import sys
 import time
 from binascii import crc32
 from importlib.machinery import ModuleSpec
+from types import ModuleType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hashlib import sha256
-    from types import ModuleType
     from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional, Tuple
 else:
     try:
@@ -456,6 +456,10 @@ def start_worker(stream: BinaryIO) -> None:
 def _load_apart(name: str, agent: Agent) -> Any:
     """Load a module of the agent in its own process, where imports find Python's own modules (`own_imports`)."""
     package = mount(agent)
+    # where the agent imports this file it finds what is here: loaded again, that would be in memory twice
+    own = package + ".boot"
+    sys.modules[own] = this = ModuleType(own)
+    this.__dict__.update(globals(), __name__=own)
     load("own_imports", package).install(globals().get("user_path"))
     return load(name, package)
 

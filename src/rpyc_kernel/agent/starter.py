@@ -30,7 +30,7 @@ compiled: Dict[bytes, CodeType] = {}  #: the code of ``boot.py`` by its text, as
 def first_words(boot: bytes) -> bytes:
     """The first bytes for such a Python: which version has compiled ``boot.py``, the code, and the text for others."""
     if boot not in compiled:
-        compiled[boot] = compile(boot, "<rpyc-kernel boot>", "exec")
+        compiled[boot] = compile(boot, "<rpyc-kernel boot>", "exec", optimize=2)
     code = marshal.dumps(compiled[boot])
     python = "%s-%x" % (sys.implementation.cache_tag, sys.hexversion)
     return b"%s %d %d\n%s%s" % (python.encode("ascii"), len(code), len(boot), code, boot)

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 _START = """((lambda source, digest, scope, known: known.open_broker(digest, source.encode())
  if hasattr(known, 'open_broker') else
  (lambda code: eval(code, scope) or scope['open_broker'](digest, source.encode(), code))
- (compile(source, '<rpyc-kernel boot>', 'exec')))
+ (compile(source, '<rpyc-kernel boot>', 'exec', 0, True, 2)))
  ({source!r}, {digest!r}, {{'__name__': 'rpyc_kernel_boot'}}, __import__('sys').modules.get({package!r}))
  if __import__('sys').version_info >= (3, 7) else __import__('sys').version.split()[0])"""
 AGENT = Path(wire.__file__).parent
