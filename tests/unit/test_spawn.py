@@ -73,7 +73,7 @@ def test_a_program_that_never_answers(tmp_path, monkeypatch):
     program = tmp_path / "python"
     program.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 60\n")
     program.chmod(0o700)
-    monkeypatch.setattr(spawn_module, "SECONDS", 0.5)
+    monkeypatch.setattr(spawn_module, "ANSWER_TIMEOUT_S", 0.5)
     assert "did not answer within 0.5 s" in why_not(python=str(program))
     assert not runs(int((tmp_path / "pid").read_text()))
 
@@ -99,7 +99,7 @@ def test_a_program_that_never_ends_is_ended(tmp_path, monkeypatch, worker):
     program = tmp_path / "python"
     program.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\ncat > /dev/null\necho hello\nexec sleep 60\n")
     program.chmod(0o700)
-    monkeypatch.setattr(spawn_module, "SECONDS", 0.5)
+    monkeypatch.setattr(spawn_module, "ANSWER_TIMEOUT_S", 0.5)
     assert "did not answer within 0.5 s" in why_not(python=str(program), worker=worker)
     assert not runs(int((tmp_path / "pid").read_text()))
 

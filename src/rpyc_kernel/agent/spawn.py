@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Mapping, Optional, Tuple
 
-SECONDS = 60.0  #: until a keeper has answered; boards are slow
+ANSWER_TIMEOUT_S = 60.0  #: for a keeper to answer; boards are slow
 # Of Windows: a console of its own that nobody sees, so that the keeper outlives the one that the server was started in.
 # (With DETACHED_PROCESS it would have none, and each program that it starts would open a window.)
 _DETACHED = getattr(subprocess, "CREATE_NO_WINDOW", 0) | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
@@ -85,7 +85,9 @@ def spawn(digest: str, archive: bytes, boot: bytes, config: Dict[str, Any]) -> D
     try:
         output, errors = talk(process, head + archive + text)
     except subprocess.TimeoutExpired:
-        raise SpawnError("%s was started for the session and did not answer within %g s" % (python, SECONDS)) from None
+        raise SpawnError(
+            "%s was started for the session and did not answer within %g s" % (python, ANSWER_TIMEOUT_S)
+        ) from None
     return _record(python, output, errors, process.returncode)
 
 
@@ -93,7 +95,7 @@ def _talk(process: subprocess.Popen[bytes], data: bytes) -> Tuple[bytes, bytes]:
     """Talk to the parent of a keeper that is forked: it ends when the keeper has told its record."""
     with process:
         try:
-            return process.communicate(data, SECONDS)
+            return process.communicate(data, ANSWER_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
@@ -124,7 +126,7 @@ def _talk_and_part(process: subprocess.Popen[bytes], data: bytes) -> Tuple[bytes
         except OSError:
             pass  # it has ended; its stderr or its exit code tells why
 
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + ANSWER_TIMEOUT_S
     threading.Thread(target=tell, args=(process.stdin,), daemon=True).start()
     listeners = [
         threading.Thread(target=hear, args=("out", process.stdout), daemon=True),
@@ -136,7 +138,7 @@ def _talk_and_part(process: subprocess.Popen[bytes], data: bytes) -> Tuple[bytes
         for listener in listeners:
             listener.join(max(0.0, deadline - time.monotonic()))
             if listener.is_alive():
-                raise subprocess.TimeoutExpired(process.args, SECONDS)
+                raise subprocess.TimeoutExpired(process.args, ANSWER_TIMEOUT_S)
             if any(map(_is_answer, said["out"].splitlines()[-1:])):
                 break
         else:

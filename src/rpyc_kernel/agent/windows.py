@@ -1,4 +1,4 @@
-"""What Windows does in its own way; imported there only. What was run of it, under Wine: see ``docs/platforms.md``."""
+"""Windows' own ways to end processes and to write text; imported there only. ``docs/platforms.md`` tells what was run."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Optional
 
-SECONDS = 5.0  #: that Windows may take to end processes
+END_TIMEOUT_S = 5.0  #: for Windows to end processes
 _LIMITS = 9  # JobObjectExtendedLimitInformation
-_LIMITS_SIZE = 144 if struct.calcsize("P") == 8 else 112  # of JOBOBJECT_EXTENDED_LIMIT_INFORMATION, in bytes
+_LIMITS_BYTES = 144 if struct.calcsize("P") == 8 else 112  # of JOBOBJECT_EXTENDED_LIMIT_INFORMATION
 _FLAGS_AT = 16  # where its LimitFlags are, behind two times
 _KILL_ON_JOB_CLOSE = 0x2000
 _BREAKAWAY_OK = 0x0800
 
 
 class Job:
-    """A process and all that it starts, and they: they end with the last handle of the job, at the latest.
+    """A job object: a process and all its descendants. They end with the last handle of the job, at the latest.
 
     A program that is meant to stay is started with ``subprocess.CREATE_BREAKAWAY_FROM_JOB``.
     """
@@ -30,7 +30,7 @@ class Job:
 
     @classmethod
     def of(cls, process: subprocess.Popen[bytes]) -> Optional[Job]:
-        """A job with this process, which has started nothing yet; None where ctypes is missing, or jobs are."""
+        """Make a job of a process that has started no other yet; None where ctypes or jobs are missing."""
         try:
             import ctypes
 
@@ -43,22 +43,22 @@ class Job:
         if not handle:
             return None
         job = cls(kernel32, ctypes.c_void_p(handle))  # type: ignore[arg-type]
-        limits = ctypes.create_string_buffer(_LIMITS_SIZE)
+        limits = ctypes.create_string_buffer(_LIMITS_BYTES)
         struct.pack_into("<I", limits, _FLAGS_AT, _KILL_ON_JOB_CLOSE | _BREAKAWAY_OK)
         theirs = ctypes.c_void_p(int(process._handle))  # type: ignore[attr-defined]
         if kernel32.SetInformationJobObject(
-            job._handle, _LIMITS, limits, _LIMITS_SIZE
+            job._handle, _LIMITS, limits, _LIMITS_BYTES
         ) and kernel32.AssignProcessToJobObject(job._handle, theirs):
             return job
         job.close()
         return None
 
     def end(self) -> None:
-        """End all that is in it, at once."""
+        """End all processes of the job, at once."""
         self._kernel32.TerminateJobObject(self._handle, 1)
 
     def close(self) -> None:
-        """Let go of it, which ends what is in it still."""
+        """Close the handle, which ends the processes that the job still has."""
         self._kernel32.CloseHandle(self._handle)
 
 
@@ -66,13 +66,13 @@ def kill_tree(pid: int) -> None:
     """End a process, its children and theirs, as far as those in between still live: there are no process groups."""
     command = ["taskkill", "/F", "/T", "/PID", str(pid)]
     try:
-        subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False)
+        subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=END_TIMEOUT_S, check=False)
     except (OSError, subprocess.SubprocessError):
         pass
 
 
 def console_encoding() -> str:
-    """How ``cmd`` and what it knows write: in the code page of this process's console, or of the system's consoles."""
+    """The encoding in which ``cmd`` and its commands write: that of this process's console, or of the system's."""
     try:
         import ctypes
 
