@@ -1,4 +1,4 @@
-"""Windows' own ways to end processes and to write text; imported there only. ``docs/platforms.md`` tells what was run."""
+"""Windows' own ways to end processes and to write text; imported there only. See ``docs/platforms.md``."""
 
 from __future__ import annotations
 
