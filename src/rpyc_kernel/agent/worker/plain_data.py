@@ -127,7 +127,7 @@ class _Packer:
 
 
 class Reader:
-    """Makes the values again. Raises ValueError and the like for what no packer writes."""
+    """Makes the values again; raises ValueError and the like for what no packer writes."""
 
     def __init__(self, buffers: Sequence[bytes]) -> None:
         self._buffers: List[Optional[bytes]] = list(buffers)

@@ -51,7 +51,11 @@ def factory(connection: Any, id_pack: Tuple[str, int, int]) -> type:
 
 
 def copied(proxy: Any, as_array: bool = False) -> Any:
-    """A copy of an object of the kernel's: of plain data, or of a list, dictionary or set. Raises TypeError."""
+    """Copy an object of the kernel's.
+
+    Raises:
+        TypeError: it is neither plain data, nor a list, dictionary or set.
+    """
     answer = proxy.____conn__.sync_request(wire_live.HANDLE_COPY, proxy, as_array)
     if type(answer[0]) is bytes:
         return plain_data.unpack(answer)

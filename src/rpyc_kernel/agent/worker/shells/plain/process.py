@@ -69,11 +69,20 @@ def to_stderr(text: str) -> None:
 def run(
     command: Union[str, Sequence[str]], sinks: List[Sink], text: Optional[str] = None, terminal: bool = False
 ) -> int:
-    """Run a program and give what it writes to `sinks`: to one, or stdout and stderr to two.
+    """Run a program.
 
-    `command` is a line for the system's shell or a list of arguments; `text` becomes its stdin. With `terminal` what it
-    writes to, but not its stdin, is a terminal, where there are such (POSIX). Returns the exit status, negative for a
-    signal. Raises OSError if it can't be started, KeyboardInterrupt after ending it.
+    Args:
+        command: a line for the system's shell, or a list of arguments.
+        sinks: take the output: one takes all, of two the second takes stderr.
+        text: becomes its stdin.
+        terminal: whether its output, but not its stdin, is a terminal, where there are terminals (POSIX).
+
+    Returns:
+        The exit status, negative for a signal.
+
+    Raises:
+        OSError: it can't be started.
+        KeyboardInterrupt: it was interrupted, and has ended.
     """
     screen = _open_terminal() if terminal and _POSIX else None
     try:

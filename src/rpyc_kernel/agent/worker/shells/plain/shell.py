@@ -203,7 +203,7 @@ class PlainShell:
         return await self.run_steps(steps, local, value == "single")
 
     def prepare(self, source: str, filename: str, value: str = "single", before: int = 0) -> List[Step]:
-        """Compile cell text. Raises SyntaxError, and what else compiling can raise."""
+        """Compile cell text; raises SyntaxError, and what else compiling can raise."""
         tree = self.compiler.parse("\n" * before + transform(source), filename)
         return self.compiler.steps(tree, filename, value)
 

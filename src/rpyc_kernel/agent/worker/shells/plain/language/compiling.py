@@ -26,8 +26,9 @@ _MAY_AWAIT = re.compile(r"\b(?:await|async)\b")
 class Step:
     """One code object of a cell, and how to run it.
 
-    `value` is True for the last expression of a cell; `wrapped` for code that, on 3.7, defines a coroutine function
-    of the name ``<module>`` which has to be called and awaited.
+    Attributes:
+        value: whether it is the last expression of a cell.
+        wrapped: whether, on 3.7, it defines a coroutine function ``<module>`` that has to be called and awaited.
     """
 
     __slots__ = ("code", "value", "wrapped")
@@ -83,17 +84,25 @@ class Compiler:
             self._linecache.cache.pop(name, None)
 
     def parse(self, source: str, filename: str) -> ast.Module:
-        """Raises SyntaxError, ValueError (null bytes), and what else a parser can raise."""
+        """Parse source text of Python.
+
+        Raises:
+            SyntaxError: it isn't Python.
+            ValueError: it has null bytes; a parser may raise other errors too.
+        """
         flags = ast.PyCF_ONLY_AST | self.flags | TOP_LEVEL_AWAIT | DONT_IMPLY_DEDENT
         tree = compile(source if source.endswith("\n") else source + "\n", filename, "exec", flags, True)
         assert isinstance(tree, ast.Module)
         return tree
 
     def steps(self, tree: ast.Module, filename: str, value: str = "single") -> List[Step]:
-        """The code objects of a parsed cell.
+        """Compile a parsed cell.
 
-        `value` says what becomes of a last expression: ``single`` gives it to `sys.displayhook`, ``eval`` makes
-        it the value of the last step.
+        Args:
+            tree: of the cell.
+            filename: under which tracebacks show it.
+            value: what becomes of a last expression: ``single`` gives it to `sys.displayhook`, ``eval`` makes it the
+                value of the last step.
         """
         body = tree.body
         last: Optional[ast.Expr] = None

@@ -60,7 +60,11 @@ def trailing_expression(text: str) -> str:
 
 
 def resolve(expression: str, namespace: Dict[str, Any]) -> Any:
-    """The object that an expression names. Raises Unknown. A property of an instance is given itself."""
+    """Find the object that an expression names; for a property of an instance, the property itself.
+
+    Raises:
+        Unknown: it can only be told by running code.
+    """
     try:
         tree = ast.parse(expression.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -106,7 +110,11 @@ def is_a(value: Any, kinds: Any) -> bool:
 
 
 def member(value: Any, name: str) -> Any:
-    """An attribute, found without running code of the user's. Raises Unknown."""
+    """Find an attribute without running code of the user's.
+
+    Raises:
+        Unknown: it isn't there, or can only be told by running code.
+    """
     if is_a(value, types.ModuleType):
         if name in value.__dict__:
             return value.__dict__[name]

@@ -93,7 +93,11 @@ class Magics:
         return sorted(set(LINE if kind == "line" else CELL) | set(self._own[kind]))
 
     def find(self, kind: str, name: str) -> Callable[..., Any]:
-        """The function of a magic, to be called with ``(shell, line[, cell], locals)``. Raises MagicUsageError."""
+        """Find the function of a magic, which takes ``(shell, line[, cell], locals)``.
+
+        Raises:
+            MagicUsageError: there is none; the text says what to do instead.
+        """
         own = self._own[kind].get(name)
         if own is not None:
             return lambda _shell, *args: own(*args[:-1])
