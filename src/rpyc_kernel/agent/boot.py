@@ -42,7 +42,15 @@ else:
 MAX_ARCHIVE_BYTES = 16 << 20  # of the agent, unpacked
 PREFIX = "_rpyc_kernel_agent_"
 ORIGIN = "<rpyc-kernel agent>/"
-WITH_DOCSTRINGS = ("worker/shells/", "worker/show/__init__")  #: modules whose docstrings are shown
+#: modules whose docstrings are kept, since users see them
+WITH_DOCSTRINGS = (
+    "worker/shells/ipython/",
+    "worker/shells/plain/display/publish",
+    "worker/shells/plain/facade",
+    "worker/shells/plain/ipython/",
+    "worker/shells/plain/magics/",
+    "worker/show/__init__",
+)
 DAY_S = 24 * 3600.0
 
 
