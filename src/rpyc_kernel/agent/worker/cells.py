@@ -36,7 +36,7 @@ AWAITED_S = 0.02  #: seconds in which whoever awaits a task has received its exc
 HANDLER_ERROR_INTERVAL_S = 0.1  #: seconds between two exceptions of signal handlers that are told
 
 
-class Job:
+class QueuedRequest:
     """A request for the main thread."""
 
     __slots__ = ("message", "number")
@@ -69,11 +69,11 @@ class Cells:
         self.shell: Shell
         self.comms: Comms
         self.main_loop = MainLoop(self._caught)
-        self._jobs: queue.SimpleQueue[Optional[Job]] = queue.SimpleQueue()
-        self._waiting: Deque[Job] = deque()  # cells that were taken out of the queue before their turn
+        self._jobs: queue.SimpleQueue[Optional[QueuedRequest]] = queue.SimpleQueue()
+        self._waiting: Deque[QueuedRequest] = deque()  # cells that were taken out of the queue before their turn
         self._coroutines: Dict[int, Coroutine[Any, Any, None]] = {}  # of requests without an answer
         self._task: Optional[asyncio.Task[None]] = None  # the cell that runs in the loop
-        self._running: Optional[Job] = None  # its job
+        self._running: Optional[QueuedRequest] = None  # its job
         self._awaiting: Dict[int, Interruptible] = {}
         self._ended = False
         self._quiet_until = 0.0
@@ -97,7 +97,7 @@ class Cells:
         except BaseException as error:  # the loop is the user's, too
             print("the event loop did not end in order: %r" % error, file=sys.stderr)
 
-    def put(self, job: Optional[Job]) -> None:
+    def put(self, job: Optional[QueuedRequest]) -> None:
         """Queue a job (from another thread); None wakes a worker that shall end."""
         self._jobs.put(job)
         self.main_loop.call(self._turn)
@@ -126,7 +126,7 @@ class Cells:
         else:
             self._run_at_once(job)
 
-    def _wants_loop(self, job: Job) -> bool:
+    def _wants_loop(self, job: QueuedRequest) -> bool:
         if self.main_loop.failed is not None:
             return False
         if "asyncio" in sys.modules:
@@ -134,7 +134,7 @@ class Cells:
         code = job.message.content.get("code", "")
         return "asyncio" in code or "await" in code or self.shell.needs_loop(code)
 
-    def _run_at_once(self, job: Job) -> None:
+    def _run_at_once(self, job: QueuedRequest) -> None:
         """Run a job to its end, in the context of cells."""
         coroutine = self._coroutines[job.number] = self._run(job)
         self._at_once = True
@@ -149,7 +149,7 @@ class Cells:
         if self._at_once and threading.current_thread() is threading.main_thread():
             self.main_loop.borrow()
 
-    def _drive(self, coroutine: Coroutine[Any, Any, None], job: Job) -> None:
+    def _drive(self, coroutine: Coroutine[Any, Any, None], job: QueuedRequest) -> None:
         try:
             coroutine.send(None)
         except StopIteration:
@@ -158,7 +158,7 @@ class Cells:
         why = describe(failed) if failed is not None else "it waits for something that only an event loop gives"
         self._break_off(coroutine, job, "there is no event loop here: %s" % why)
 
-    def _break_off(self, coroutine: Coroutine[Any, Any, None], job: Job, why: str) -> None:
+    def _break_off(self, coroutine: Coroutine[Any, Any, None], job: QueuedRequest, why: str) -> None:
         """End a request that waits for something that never comes."""
         error = RuntimeError(why)
         try:
@@ -168,7 +168,7 @@ class Cells:
             pass
         self._answer(job, error)
 
-    def _answer(self, job: Job, error: BaseException) -> None:
+    def _answer(self, job: QueuedRequest, error: BaseException) -> None:
         """Answer a request that has ended without an answer."""
         if self._coroutines.pop(job.number, None) is not None:
             self.interrupts.end(job.number)
@@ -309,7 +309,7 @@ class Cells:
 
     # one job
 
-    async def _run(self, job: Job) -> None:
+    async def _run(self, job: QueuedRequest) -> None:
         number, message = job.number, job.message
         self.frontend.remember(number, message.parent, message)
         outer = current.get()

@@ -14,7 +14,7 @@ import time
 
 from .. import frames, own_imports, wire
 from . import handlers, hurried_exit, recursion, request_context, show
-from .cells import Cells, Job
+from .cells import Cells, QueuedRequest
 from .claims import Claims
 from .comms import Comms
 from .failures import describe
@@ -192,7 +192,7 @@ class Sorter:
             self.ready.wait()
             self._take_live(number, message)
         else:
-            self._cells.put(Job(number, message))
+            self._cells.put(QueuedRequest(number, message))
 
     def _take_live(self, number: int, message: wire.Message) -> None:
         if self._live is None:

@@ -24,7 +24,7 @@ PIECE_BYTES = 1 << 18  #: of a frame, in one message
 MAX_FRAME_BYTES = wire.MAX_MESSAGE  #: of one, either way
 
 
-class SessionChannel:
+class LiveChannel:
     """Carries frames in and out, as RPyC's own channels do.
 
     Attributes:

@@ -14,7 +14,7 @@ import threading
 from ..frontend import Frontend
 from ..io.frame_writer import FrameWriter
 from ..request_context import current
-from .channel import SessionChannel, say_closed
+from .channel import LiveChannel, say_closed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Served:
     """One connection, and its threads: one serves it, others run requests that their makers have given up."""
 
     def __init__(self, frontend: Frontend, name: str, content: Json, shell: Shell) -> None:
-        self.channel = SessionChannel(frontend, name)
+        self.channel = LiveChannel(frontend, name)
         self._frontend = frontend
         self._name = name
         self._timeout = content.get("timeout")
@@ -123,7 +123,7 @@ class Served:
         return service.connect(self.channel, self._shell.facade.user_ns, self._timeout)
 
 
-def interrupt(thread: threading.Thread, waits_at: SessionChannel) -> None:
+def interrupt(thread: threading.Thread, waits_at: LiveChannel) -> None:
     """Raise KeyboardInterrupt in a thread, at its next step in Python, or where it waits for the answer to a callback.
 
     A thread that is giving something out gets it when it waits next, since it would tear a frame. A sleep, or other C
@@ -137,7 +137,7 @@ def interrupt(thread: threading.Thread, waits_at: SessionChannel) -> None:
         return
     frame = sys._current_frames().get(thread.ident)
     while frame is not None:
-        if frame.f_code is SessionChannel.poll.__code__ or frame.f_globals.get("__name__") in GIVES_OUT:
+        if frame.f_code is LiveChannel.poll.__code__ or frame.f_globals.get("__name__") in GIVES_OUT:
             waits_at.stop(thread)
             return
         frame = frame.f_back

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Dict, Optional, Tuple
 
-    from .channel import SessionChannel
+    from .channel import LiveChannel
 
 VERSION = ".".join(map(str, rpyc.version.version))  # a tuple in all of them; rpyc.__version__ is not
 IS_OLD = int(rpyc.version.version[0]) < 6  # numbers up to 5.x, texts since
@@ -254,7 +254,7 @@ def _of_user(tb: Optional[TracebackType]) -> Optional[TracebackType]:
     return following
 
 
-def connect(channel: SessionChannel, namespace: Dict[str, Any], timeout: Optional[float]) -> SessionConnection:
+def connect(channel: LiveChannel, namespace: Dict[str, Any], timeout: Optional[float]) -> SessionConnection:
     """Make RPyC's connection of a live connection.
 
     Args:
