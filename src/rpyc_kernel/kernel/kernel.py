@@ -1,4 +1,4 @@
-"""The kernel: decides where each part of a cell runs, and carries requests to the machine and its answers back."""
+"""The kernel: decides where each part of a cell runs, and answers Jupyter's requests for the session there."""
 
 from __future__ import annotations
 
@@ -49,7 +49,18 @@ USAGE_TIMEOUT_S = 5.0  # front ends give up after 10
 
 
 class RpycKernel(BaseKernel):
-    """An IPython kernel whose cells run on another machine, unless they are marked as local."""
+    """An IPython kernel whose cells run on another machine, unless they are marked as local.
+
+    Attributes:
+        state: What the next kernel has to know.
+        publisher: Sends messages to IOPub.
+        output: Shows something in a cell.
+        cells: The cells that run.
+        sessions: The notebook's sessions.
+        interrupts: What a press of the stop button means.
+        resolver: Finds the session in which a cell runs.
+        remote_variable: The name ``remote`` in local cells.
+    """
 
     implementation = "rpyc-kernel"
     implementation_version = __version__
@@ -94,7 +105,7 @@ class RpycKernel(BaseKernel):
 
     @property
     def banner(self) -> str:
-        """What a console shows first."""
+        """The text that a console shows first."""
         return f'rpyc-kernel {__version__}: cells run on another machine\'s Python. $connect("host:port") names it.\n'
 
     def python_version(self) -> str:
@@ -284,7 +295,7 @@ class RpycKernel(BaseKernel):
             return None
 
     async def do_is_complete(self, code: str) -> dict[str, Any]:
-        """Whether a console should run what was typed, by the Python that would run it."""
+        """Tell whether a console should run the typed code, by the Python that would run it."""
         rest = route.strip_commands(code)
         if not route.is_local(code) and (reply := await self._look_up("is_complete_request", {"code": rest})):
             if reply.get("status") in ("complete", "incomplete", "invalid"):

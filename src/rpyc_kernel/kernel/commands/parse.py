@@ -1,4 +1,4 @@
-"""Reads what was typed behind a command of ours: a magic's words, or the literals of a call.
+"""Reads the arguments of a command of ours: the words of a magic, or the literals of a call.
 
 Nothing that was typed is evaluated: a call's arguments are read with `ast.literal_eval`.
 """
@@ -9,17 +9,26 @@ import ast
 import re
 import warnings
 
-from ...errors import CommandError
-from .spec import Arguments, CommandSpec, Kind, Option, did_you_mean, shorten, usage
+from rpyc_kernel.errors import CommandError
+from rpyc_kernel.kernel.commands.spec import Arguments, CommandSpec, Kind, Option, did_you_mean, shorten, usage
 
-MAX_DURATION = 10 * 365 * 86400.0
-"""Seconds. Longer than anybody means, and short enough for every timer that gets it."""
+MAX_DURATION_S = 10 * 365 * 86400.0
+"""Longer than anybody means, and short enough for every timer that gets it."""
 
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 
 
 def parse_magic(spec: CommandSpec, rest: str, shown: str | None = None) -> Arguments:
-    """What ``%name`` is followed by on its line(s). Raises `CommandError` with a sentence for the user."""
+    """Read the words of a magic.
+
+    Args:
+        spec: The command.
+        rest: What follows ``%name`` on its line or lines.
+        shown: The name as it was typed, for sentences.
+
+    Raises:
+        CommandError: Something is written wrongly; the user reads its sentence.
+    """
     shown = shown or "%" + spec.name
     options = {"--" + option.name: option for option in spec.options}
     arguments = _defaults(spec)
@@ -52,7 +61,15 @@ def parse_magic(spec: CommandSpec, rest: str, shown: str | None = None) -> Argum
 
 
 def parse_call(spec: CommandSpec, source: str) -> Arguments:
-    """``$name(…)``, from its ``$`` to its closing parenthesis. Raises `CommandError` with a sentence for the user."""
+    """Read the literals of a call.
+
+    Args:
+        spec: The command.
+        source: ``$name(…)``, from its ``$`` to its closing parenthesis.
+
+    Raises:
+        CommandError: Something is written wrongly; the user reads its sentence.
+    """
     shown = f"${spec.name}"
     call = _parse_expression(source.removeprefix("$"))
     if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
@@ -82,11 +99,11 @@ def parse_call(spec: CommandSpec, source: str) -> Arguments:
 
 
 def parse_duration(text: str) -> float:
-    """``2h``, ``30m``, ``45s``, ``1d`` or ``0`` as seconds. Raises `CommandError`."""
+    """Return ``2h``, ``30m``, ``45s``, ``1d`` or ``0`` in seconds. Raises CommandError for any other text."""
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([dhms])", text.strip().lower())
     if match:
         seconds = float(match[1]) * _UNITS[match[2]]
-        if seconds <= MAX_DURATION:
+        if seconds <= MAX_DURATION_S:
             return seconds
         raise CommandError(f"{shorten(text)} is too long a time: ten years (3650d) is the most.")
     if re.fullmatch(r"0+", text.strip()):
@@ -95,9 +112,9 @@ def parse_duration(text: str) -> float:
 
 
 def split_words(text: str, shown: str = "the command") -> list[str]:
-    r"""A magic's line in words: quotes hold a word together, ``#`` behind a space starts a comment.
+    r"""Split a magic's line in words: quotes hold a word together, ``#`` behind a space starts a comment.
 
-    Not `shlex`: there a backslash escapes, which eats the ones of ``C:\data``, and a ``#`` within a word is a comment.
+    `shlex` would take a backslash for an escape, as in ``C:\data``, and a ``#`` within a word for a comment.
     """
     words: list[str] = []
     word: str | None = None
@@ -133,7 +150,7 @@ def _defaults(spec: CommandSpec) -> Arguments:
 
 
 def _store(arguments: Arguments, option: Option, value: object, where: str) -> None:
-    """Check `value`, text from a magic or any literal from a call, and put it in its place."""
+    """Check *value*, a text of a magic or any literal of a call, and put it in its place."""
     if option.kind is Kind.FLAG:
         if not isinstance(value, bool):
             raise CommandError(f"{where} is either True or False.")
@@ -174,7 +191,7 @@ def _duration(value: object, where: str) -> float:
             return parse_duration(value)
         except CommandError as error:
             raise CommandError(f"{where}: {error}") from None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_DURATION:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_DURATION_S:
         raise CommandError(f'{where} takes a length of time, like "2h", or seconds.')
     return float(value)
 
@@ -197,7 +214,7 @@ def _fill_positionals(spec: CommandSpec, plain: list[str], arguments: Arguments,
 def _parse_expression(source: str) -> ast.expr | None:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # "\d" in somebody's text is not for us to warn of
+            warnings.simplefilter("ignore")  # of "\d" in a user's text
             return ast.parse(source, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None

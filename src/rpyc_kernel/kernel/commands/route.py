@@ -1,4 +1,4 @@
-"""What a cell says, and where each part of it runs: text in, steps out. No I/O, no state.
+"""Reads a cell, and says where each part of it runs: text in, steps out. No I/O, no state.
 
 Commands stand at the top of a cell, among blank lines and comments; what follows runs on the other machine. One
 further down is refused with a sentence before anything runs, for half of that cell would run elsewhere than it reads.
@@ -11,14 +11,21 @@ import textwrap
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ...errors import CommandError
-from .parse import parse_call, parse_magic, split_words
-from .scan import NEWLINE, NOT_CODE, Line, closing, logical_lines, tokens
-from .spec import COMMANDS, Arguments, CommandSpec, spelled, unknown_command, usage
+from rpyc_kernel.errors import CommandError
+from rpyc_kernel.kernel.commands.parse import parse_call, parse_magic, split_words
+from rpyc_kernel.kernel.commands.scan import NEWLINE, NOT_CODE, Line, closing, logical_lines, tokens
+from rpyc_kernel.kernel.commands.spec import COMMANDS, Arguments, CommandSpec, spelled, unknown_command, usage
 
 
 class Command(NamedTuple):
-    """One of `COMMANDS`, or ``help`` with ``{"command": name}``; `source` as typed, which begins in `line` (from 1)."""
+    """A command of the cell.
+
+    Attributes:
+        name: Its name in `COMMANDS`, or ``help``.
+        arguments: Its arguments; of ``help`` the name, ``{"command": name}``.
+        line: The number of the line in which it begins, from 1.
+        source: The command as it was typed.
+    """
 
     name: str
     arguments: Arguments
@@ -29,8 +36,10 @@ class Command(NamedTuple):
 class LocalCode(NamedTuple):
     """Code for the local IPython.
 
-    `line` is where it begins in the cell. `code` is padded at the top so that its line numbers, hence those of a
-    traceback, are the cell's; only code that begins with ``%%`` is not, since a cell magic must be the first line.
+    Attributes:
+        code: The code, padded at the top so that its line numbers, hence those of a traceback, are the cell's. Only
+            code that begins with ``%%`` is not padded, since a cell magic must be the first line.
+        line: The number of the line in which it begins, from 1.
     """
 
     code: str
@@ -38,7 +47,7 @@ class LocalCode(NamedTuple):
 
 
 class RemoteCode(NamedTuple):
-    """Code for the connected machine, padded like `LocalCode`'s. A cell without commands is passed on unchanged."""
+    """Code for the connected machine, padded as in `LocalCode`. A cell without commands is passed on unchanged."""
 
     code: str
     line: int
@@ -48,7 +57,7 @@ Step = Command | LocalCode | RemoteCode
 
 
 class Completion(NamedTuple):
-    """`matches` replace ``text[start:end]``; a front end may add those of the other machine (``%config`` …)."""
+    """Each of the matches replaces ``text[start:end]``; the kernel adds the other machine's (``%config`` …)."""
 
     matches: list[str]
     start: int
@@ -57,13 +66,21 @@ class Completion(NamedTuple):
 
 @dataclass(slots=True)
 class _Cell:
-    """A cell, read: the steps at its top, and `rest`, the cell without them, which begins with code at `first`."""
+    """A cell that was read.
+
+    Attributes:
+        steps: The commands at its top.
+        rest: The cell without them.
+        first: The first line of code, None where there is none.
+        body: Our cell magic that takes the rest: its description, its arguments, its line.
+        closed: Whether nothing behind the command counts, as with ``%%local?``.
+    """
 
     steps: list[Step]
     rest: str
     first: Line | None = None
-    body: tuple[CommandSpec, Arguments, Line] | None = None  # of our %%magic, which takes the rest
-    closed: bool = False  # nothing behind it counts: %%local?
+    body: tuple[CommandSpec, Arguments, Line] | None = None
+    closed: bool = False
 
 
 class _UnclosedError(CommandError):
@@ -75,10 +92,11 @@ _UNKNOWN = re.compile(r"(\$[^\W\d]\w*)[ \t]*\(")
 
 
 def route(cell: str) -> list[Step]:
-    """The steps of a cell, in the order to run them; to be abandoned with the first that fails.
+    """Return the steps of a cell, in their order; the first that fails ends the cell.
 
-    Raises `CommandError`, with a sentence for the user, for a command that stands in the wrong place or is written
-    wrongly. Since all is read before anything runs, nothing of such a cell has run.
+    Raises:
+        CommandError: A command stands in the wrong place or is written wrongly; the user reads the sentence. Nothing of
+            the cell has run then.
     """
     read = _read(cell)
     steps = read.steps
@@ -96,10 +114,10 @@ def route(cell: str) -> list[Step]:
 
 
 def strip_commands(cell: str) -> str:
-    """The code of a cell, for whoever asks whether it is complete. Never raises.
+    """Return the code of a cell, to be asked whether it is complete.
 
-    An unclosed command stays, without its ``$``: Python code that is as incomplete. So does ``%%local``, for a cell
-    magic is complete when IPython says so of cell magics. A cell that will be refused is "", for it need not go on.
+    An unclosed command stays without its ``$``, as Python code that is as incomplete. ``%%local`` stays too: IPython
+    says when a cell magic is complete. A cell that will be refused is "", since it need not go on.
     """
     try:
         read = _read(cell)
@@ -149,7 +167,7 @@ def _refuse_misplaced(cell: str, head: re.Match[str], line: Line, read: _Cell) -
 
 
 def _take(cell: str, head: re.Match[str], line: Line, read: _Cell) -> None:
-    """Add the command that begins with `head` to what was `read`."""
+    """Add the command that begins with *head* to *read*."""
     spec, source, number = COMMANDS[head["name"]], cell[line.start : line.end].rstrip(), _line_number(cell, line.start)
     try:
         arguments = _parse(head, cell[head.end() : line.end])
@@ -174,7 +192,7 @@ def _take(cell: str, head: re.Match[str], line: Line, read: _Cell) -> None:
 
 
 def _parse(head: re.Match[str], rest: str) -> Arguments | None:
-    """The arguments in `rest`, what its line(s) hold behind the command's name; None when it asks for help."""
+    """Return the arguments in *rest*, the text behind the command's name; None where it asks for help."""
     spec, written = COMMANDS[head["name"]], head["written"]
     if written not in spelled(spec):
         raise CommandError(f"Write {' or '.join(spelled(spec))}, not {written}.")
@@ -200,7 +218,7 @@ def _parse(head: re.Match[str], rest: str) -> Arguments | None:
 
 
 def _head(text: str, position: int) -> re.Match[str] | None:
-    """One of our commands at `position`, in whatever spelling. ``%connect.x`` and ``%connect-x`` are other magics."""
+    """Match one of our commands at *position*, in any spelling. ``%connect.x`` and ``%connect-x`` are other magics."""
     head = _HEAD.match(text, position)
     if head is None or head["name"] not in COMMANDS:
         return None
@@ -208,7 +226,7 @@ def _head(text: str, position: int) -> re.Match[str] | None:
 
 
 def _mentions_commands(cell: str) -> bool:
-    """Whether it's worth reading: what mentions none of our commands is passed on as it is, whatever it is."""
+    """Tell whether a cell must be read: one that mentions no command is passed on as it is."""
     names = "|".join(map(re.escape, COMMANDS))
     return re.search(rf"[$%](?:{names})\b|(?:^|[\r\n])\$\w+[ \t]*\(", cell) is not None
 
@@ -224,7 +242,7 @@ def _without(cell: str, taken: list[Line], first: Line | None) -> str:
 
 
 def _padded(code: str) -> str:
-    """Keep line numbers: IPython drops blank lines at the top, and would count from the first that isn't."""
+    """Keep the line numbers of code: IPython drops blank lines at the top, and counts from the first other one."""
     magic = re.match(r"(?:[ \t\f]*[\r\n])*(?=%%)", code)
     if magic:
         return code[magic.end() :]
@@ -239,7 +257,7 @@ def _line_number(text: str, position: int) -> int:
 
 
 def complete_command(text: str, cursor: int) -> Completion | None:
-    """Names of commands at the beginning of a line, and their options; None where no command can stand."""
+    """Complete the name of a command at the beginning of a line, or an option; None where no command can stand."""
     text_before = text[:cursor]
     line = Line(0, 0, 0)
     for line in logical_lines(text_before):
@@ -293,5 +311,5 @@ def _word_in_call(rest: str) -> str | None:
 
 
 def is_local(cell: str) -> bool:
-    """Whether the cell begins with ``%%local``, so that completion and inspection belong to the local IPython."""
+    """Tell whether a cell begins with ``%%local``: then completion and inspection belong to the local IPython."""
     return cell.lstrip().startswith("%%local")

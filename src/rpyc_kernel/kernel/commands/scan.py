@@ -1,8 +1,8 @@
-"""Where the lines of a cell begin. Text in, positions out.
+"""Finds where the lines of a cell begin. Text in, positions out.
 
 A cell need not be Python (``!ls``, ``%timeit``, ``obj?``, ``%%bash``), so neither `ast` nor `tokenize` can say. This
-small scanner knows strings, brackets, comments, continuations and IPython's escaped lines, and recovers at the next
-line from whatever it doesn't. It takes an f-string to end at its next quote, as Python 3.11 does.
+small scanner knows strings, brackets, comments, continuations and IPython's escaped lines; after anything else it goes
+on at the next line. It takes an f-string to end at its next quote, as Python 3.11 does.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _LINE_ESCAPES = frozenset("%!?,;/")  # what begins a line that IPython reads by 
 
 
 class Line(NamedTuple):
-    """A logical line: ``text[start:end]`` with its newline, its first character that is no blank at `content`."""
+    """A logical line, ``text[start:end]`` with its newline. Its first character that is no blank is at *content*."""
 
     start: int
     content: int
@@ -45,6 +45,7 @@ class Line(NamedTuple):
 
 
 def logical_lines(text: str) -> Iterator[Line]:
+    """Yield the logical lines of *text* in their order."""
     start = 0
     while start < len(text):
         content = start
@@ -72,7 +73,7 @@ def _line_end(text: str, position: int) -> int:
 
 
 def _escaped_line_end(text: str, position: int) -> int:
-    """Only a backslash at its very end continues a line that IPython reads by itself."""
+    """Return where a line ends that IPython reads by itself: only a backslash at its very end continues it."""
     while newline := NEWLINE.search(text, position):
         if text[newline.start() - 1] != "\\":
             return newline.end()
@@ -81,7 +82,10 @@ def _escaped_line_end(text: str, position: int) -> int:
 
 
 def tokens(text: str, position: int) -> Iterator[tuple[str, int, int]]:
-    """What matters for where lines end, as (kind, start, end). A string is one token, "string" or "unclosed"."""
+    """Yield each token that matters for the ends of lines, as (kind, start, end).
+
+    A string is one token, of the kind "string" or "unclosed"; the other kinds are the names of the groups in `_TOKEN`.
+    """
     while match := _TOKEN.search(text, position):
         kind, position = match.lastgroup or "", match.end()
         if kind in ("triple", "quote"):
@@ -99,7 +103,7 @@ def _string_end(text: str, position: int, quote: str) -> tuple[str, int]:
 
 
 def closing(text: str, position: int) -> int | None:
-    """Behind the bracket that closes the one at `position`."""
+    """Return the position behind the bracket that closes the one at *position*, None where none does."""
     depth = 0
     for kind, _, end in tokens(text, position):
         depth += (kind == "open") - (kind == "close")

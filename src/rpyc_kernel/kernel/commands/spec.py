@@ -21,7 +21,7 @@ Spelling = Literal["$", "%", "%%"]
 
 
 class Kind(Enum):
-    """What an option takes, and hence the type of its value in `Arguments`."""
+    """The type of an option's value."""
 
     FLAG = "flag"  # bool; False when absent
     TEXT = "text"  # str | None
@@ -30,7 +30,14 @@ class Kind(Enum):
 
 
 class Positional(NamedTuple):
-    """An argument without a name: `str`, or with `many` a `list[str]`."""
+    """An argument without a name, a text.
+
+    Attributes:
+        name: Its name for the handler, in capitals in the help.
+        help: A few words for the help.
+        required: Whether it must be there; without it the value is None.
+        many: Whether it takes all that follow, as a list.
+    """
 
     name: str
     help: str
@@ -39,7 +46,14 @@ class Positional(NamedTuple):
 
 
 class Option(NamedTuple):
-    """`--name` in a magic, `name=` in a call; dashes of the one are underscores of the other and in `Arguments`."""
+    """An option: ``--name`` in a magic, ``name=`` in a call, where dashes become underscores.
+
+    Attributes:
+        name: Its name, with dashes.
+        kind: The type of its value.
+        help: A few words for the help.
+        metavar: The value's name in the help, "" for a flag.
+    """
 
     name: str
     kind: Kind
@@ -48,6 +62,7 @@ class Option(NamedTuple):
 
     @property
     def key(self) -> str:
+        """The option's name in a call and for the handler."""
         return self.name.replace("-", "_")
 
 
@@ -79,12 +94,12 @@ COMMANDS: dict[str, CommandSpec] = {}
 
 
 def spelled(spec: CommandSpec) -> list[str]:
-    """Its name in every spelling that it has: ``["$connect", "%connect"]``."""
+    """Return a command's name in each of its spellings: ``["$connect", "%connect"]``."""
     return [prefix + spec.name for prefix in spec.spellings]
 
 
 def usage(spec: CommandSpec, shown: str) -> str:
-    """How to write it, on one line: `shown` is its name with the prefix of the spelling."""
+    """Return how a command is written, on one line. *shown*: its name with the prefix of the spelling."""
     if shown.startswith("$"):
         parts = [f'"{p.name.upper()}"' if p.required else f'["{p.name.upper()}"]' for p in spec.positionals]
         parts += [f"{option.key}={_CALL_VALUES[option.kind].format(option.metavar)}" for option in spec.options]
@@ -108,7 +123,7 @@ _CALL_VALUES: Mapping[Kind, str] = {
 
 
 def command_help(name: str) -> str:
-    """What ``%name?`` shows. Raises `CommandError` for a name that is no command of ours."""
+    """Return the text that ``%name?`` shows. Raises CommandError for a name that is no command of ours."""
     spec = COMMANDS.get(name.lstrip("$%"))
     if spec is None:
         raise CommandError(unknown_command(name))
@@ -125,13 +140,13 @@ def command_help(name: str) -> str:
 
 
 def unknown_command(shown: str) -> str:
-    """The sentence for ``$shown(…)`` that is no command."""
+    """Return the sentence for ``$shown(…)`` that is no command."""
     known = [name for spec in COMMANDS.values() for name in spelled(spec)]
     return f"There is no command {shorten(shown)}.{did_you_mean(shown, known)} There are: {', '.join(known)}."
 
 
 def did_you_mean(name: str, known: list[str]) -> str:
-    """The question that names what is most like it, with a blank before; "" where nothing is."""
+    """Return the question that names the known name most like *name*, with a blank before; "" where none is alike."""
     from difflib import get_close_matches  # noqa: PLC0415 - for mistakes alone
 
     near = get_close_matches(name, known, 1)
@@ -139,4 +154,5 @@ def did_you_mean(name: str, known: list[str]) -> str:
 
 
 def shorten(text: str) -> str:
+    """Cut a text that a sentence quotes."""
     return text if len(text) <= 60 else text[:57] + "…"

@@ -1,4 +1,4 @@
-"""Ends the sessions of a kernel that was restarted while their machines could not be reached."""
+"""Ends sessions later that should have ended while their machines could not be reached."""
 
 from __future__ import annotations
 
@@ -15,13 +15,19 @@ from rpyc_kernel.transport.broker_client import open_broker
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-TIMEOUT = 10.0  # seconds
+TIMEOUT_S = 10.0
 
 log = logging.getLogger(__name__)
 
 
 def end_when_reachable(address: str, session: str, ended: Callable[[str], None]) -> None:
-    """Try, on a thread of its own, for as long as the kernel lives; call *ended* with the id when it is done."""
+    """Try to end a session, on a thread of its own, for as long as the kernel lives.
+
+    Args:
+        address: The session's machine.
+        session: Its id.
+        ended: Called with the id once the session has ended.
+    """
     threading.Thread(target=_try, args=(address, session, ended), name="rpyc-kernel-missed", daemon=True).start()
 
 
@@ -29,8 +35,8 @@ def _try(address: str, session: str, ended: Callable[[str], None]) -> None:
     for delay in delays():
         time.sleep(delay)
         try:
-            with open_broker(Address.parse(address), timeout=TIMEOUT) as broker:
-                broker.call("terminate", {"session": session}, timeout=TIMEOUT)
+            with open_broker(Address.parse(address), timeout=TIMEOUT_S) as broker:
+                broker.call("terminate", {"session": session}, timeout=TIMEOUT_S)
         except SessionGoneError:
             break
         except AddressError:

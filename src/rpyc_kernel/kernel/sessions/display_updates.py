@@ -1,7 +1,6 @@
-"""Pictures of ``show`` in a cell that hasn't begun to show them.
+"""Begins the display of pictures of ``show`` in a cell that has not shown them yet.
 
-A kernel that takes a session over gets only what comes from then on: updates of a display that its own front end has
-never seen.
+A kernel that takes a session over gets updates of a display that its own front end has never seen.
 """
 
 from __future__ import annotations
@@ -13,17 +12,17 @@ if TYPE_CHECKING:
     from rpyc_kernel.agent.wire import Message
 
 PREFIX = "show-"  # of the display_ids that ``show`` takes
-REMEMBERED = 1024
+MAX_DISPLAYS = 1024
 
 
 class Pictures:
-    """Knows which pictures have a place in which cell."""
+    """The displays of pictures, by the cell that shows them."""
 
     def __init__(self) -> None:
         self._places: OrderedDict[tuple[str, str], None] = OrderedDict()  # by display_id and cell
 
     def place(self, message: Message) -> None:
-        """Make the first picture that comes of a display the one that begins it."""
+        """Turn the first update of a display that the cell doesn't show yet into ``display_data``."""
         transient = message.content.get("transient")
         display = str(transient.get("display_id", "")) if isinstance(transient, dict) else ""
         if not display.startswith(PREFIX) or message.type not in ("display_data", "update_display_data"):
@@ -33,5 +32,5 @@ class Pictures:
             message.type = "display_data"
         self._places[key] = None
         self._places.move_to_end(key)
-        if len(self._places) > REMEMBERED:
+        if len(self._places) > MAX_DISPLAYS:
             self._places.popitem(last=False)

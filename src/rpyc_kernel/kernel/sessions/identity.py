@@ -1,4 +1,4 @@
-"""What this notebook and its user are called, for whoever looks at the sessions on the other machine."""
+"""Names this notebook and its user, for people who look at the sessions on the other machine."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import PurePath
 
 
 def notebook() -> str:
-    """The notebook's name, as far as Jupyter has told it: ``walk`` for ``/home/ada/walk.ipynb``."""
+    """Return the notebook's name: ``walk`` for ``/home/ada/walk.ipynb``, "" where Jupyter doesn't tell."""
     return PurePath(os.environ.get("JPY_SESSION_NAME", "")).stem
 
 
 def holder() -> str:
-    """Who holds a session: ``ada@laptop, walk``."""
+    """Return who holds a session: ``ada@laptop, walk``."""
     try:
         user = getpass.getuser()
     except (OSError, KeyError, ImportError):

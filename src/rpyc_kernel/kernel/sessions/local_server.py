@@ -1,4 +1,4 @@
-"""The server behind a notebook that has named no machine: this machine's Python, for this user alone."""
+"""Runs the server of a notebook that has named no machine: this machine's Python, for this user alone."""
 
 from __future__ import annotations
 
@@ -15,11 +15,17 @@ from pathlib import Path
 from rpyc_kernel.errors import AgentError
 from rpyc_kernel.transport.address import Address
 
-START_TIMEOUT = 30.0  # seconds
+START_TIMEOUT_S = 30.0
+END_TIMEOUT_S = 2.0
+POLL_INTERVAL_S = 0.01
 
 
 class EmbeddedServer:
-    """A stock classic server in a process of its own, reachable by this user alone: see ``server/serve.py``."""
+    """A stock classic server in a process of its own, reachable by this user alone: see ``server/serve.py``.
+
+    Attributes:
+        path: Its Unix socket, or where there are none, the file that says where it listens.
+    """
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="rpyc-kernel-"))  # 0700; on Windows below the user's own folder
@@ -36,17 +42,17 @@ class EmbeddedServer:
 
     @property
     def address(self) -> Address:
-        """Where it is."""
+        """Where the server listens."""
         return Address("unix" if self._has_socket else "local", path=str(self.path))
 
     def wait(self, cancel: threading.Event) -> None:
-        """Until it listens. Raises AgentError if it doesn't."""
-        deadline = time.monotonic() + START_TIMEOUT
+        """Wait until the server listens; *cancel* ends the waiting. Raises AgentError if it doesn't listen."""
+        deadline = time.monotonic() + START_TIMEOUT_S
         while not self._listens():
             if self._process.poll() is not None or time.monotonic() > deadline or cancel.is_set():
                 self.close()
                 raise AgentError("The server for this machine's own Python did not start.")
-            cancel.wait(0.01)
+            cancel.wait(POLL_INTERVAL_S)
 
     def _listens(self) -> bool:
         if not self._has_socket:
@@ -61,11 +67,11 @@ class EmbeddedServer:
         return True
 
     def close(self) -> None:
-        """End it, and remove its folder."""
+        """End the server, and remove its folder."""
         if self._process.stdin:
             self._process.stdin.close()
         try:
-            self._process.wait(2.0)
+            self._process.wait(END_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -73,7 +79,7 @@ class EmbeddedServer:
 
 
 def belongs_to_me(port: int) -> bool:
-    """Whether a process of this user listens on that loopback port (Linux tells; elsewhere nobody is trusted)."""
+    """Tell whether a process of this user listens on that loopback port. Only Linux tells; elsewhere it is False."""
     if not hasattr(os, "geteuid"):
         return False
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):

@@ -1,4 +1,4 @@
-"""What a restarted kernel has to know of the one before: a small file beside the connection file."""
+"""Keeps what the next kernel has to know of this one: a small file beside the connection file."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ from typing import Any
 from rpyc_kernel.agent.boot import write_file
 
 SUFFIX = ".rpyc-kernel"
-MAX_SIZE = 1 << 20  # bytes
+MAX_FILE_BYTES = 1 << 20
 
 log = logging.getLogger(__name__)
 
 
 def beside(connection_file: str) -> Path:
-    """Where it is kept. A hidden file: ``--existing 5b63`` takes whatever else in that folder has 5b63 in its name."""
+    """Return the path of the state file: a hidden one, since ``--existing 5b63`` takes any name that has 5b63 in it."""
     path = Path(connection_file)
     return path.with_name(f".{path.name}{SUFFIX}")
 
 
 @dataclass
 class Known:
-    """What the kernel before knew.
+    """The content of the file.
 
-    :ivar named: whether a machine was ever named; from then on cells run there or nowhere
-    :ivar address: of the machine, "" after ``%disconnect``
-    :ivar config: how sessions are to begin there
-    :ivar session: the one that it had, which a kernel that comes after a crash takes up again
-    :ivar missed: address and id of sessions that should have ended and could not be reached
+    Attributes:
+        named: Whether a machine was ever named; from then on cells run there or nowhere.
+        address: The machine, "" after ``%disconnect``.
+        config: How sessions begin there.
+        session: The id of the kernel's session, which a kernel takes up after a crash.
+        missed: Address and id of sessions that should have ended and could not be reached.
     """
 
     named: bool = False
@@ -42,9 +43,14 @@ class Known:
 
 
 class StateFile:
-    """One small file of mode 0600; without a place for it (*connection_file* is None), nothing outlives the process."""
+    """One small file of mode 0600.
+
+    Attributes:
+        known: Its content.
+    """
 
     def __init__(self, connection_file: str | None) -> None:
+        """Read the file beside *connection_file*; without one, nothing outlives the process."""
         self._path = beside(connection_file) if connection_file else None
         self.known = self._read()
 
@@ -53,7 +59,7 @@ class StateFile:
             return Known()
         try:
             with self._path.open("rb") as file:
-                known = Known(**json.loads(file.read(MAX_SIZE)))
+                known = Known(**json.loads(file.read(MAX_FILE_BYTES)))
         except (OSError, ValueError, TypeError, RecursionError):
             return Known()
         expected = Known()
@@ -63,33 +69,33 @@ class StateFile:
         return known if right else expected
 
     def write(self) -> None:
-        """Keep what is known now."""
+        """Write what is known now."""
         if self._path is None:
             return
         try:
             write_file(str(self._path), json.dumps(asdict(self.known)).encode())
-        except OSError as error:  # what it says now stays: better an older session or machine than none
+        except OSError as error:  # the older content stays: better an older session or machine than none
             log.warning("%s can't be written: %s", self._path, error)
 
     def name(self, address: str, config: dict[str, Any]) -> None:
-        """The user has named a machine, or none with "": a restarted kernel goes there too."""
+        """Note the machine that the user has named, or none with "": a restarted kernel goes there too."""
         self.known.named, self.known.address, self.known.config = True, address, config
         self.known.session = ""
         self.write()
 
     def hold(self, address: str, session: str) -> None:
-        """That session is where cells run now."""
+        """Note the session in which cells run now."""
         if (self.known.address, self.known.session) != (address, session):
             self.known.address, self.known.session = address, session
             self.write()
 
     def missed(self, address: str, session: str) -> None:
-        """That session should have ended and could not be reached: if this kernel ends first, the next one ends it."""
+        """Note a session that should have ended and could not be reached: this kernel ends it, or the next."""
         self.known.missed.append([address, session])
         self.write()
 
     def restarted(self, missed: list[tuple[str, str]]) -> None:
-        """The user restarts the kernel: the next one begins a fresh session, and ends those that were missed."""
+        """Have the next kernel begin a fresh session and end the missed ones, since the user restarts the kernel."""
         self.known.session = ""
         self.known.missed += [list(pair) for pair in missed]
         if not self.known.named:
@@ -97,12 +103,12 @@ class StateFile:
         self.write()
 
     def ended(self, session: str) -> None:
-        """One that was missed has ended now."""
+        """Forget a missed session, which has ended now."""
         self.known.missed = [pair for pair in self.known.missed if pair[-1] != session]
         self.write()
 
     def forget(self) -> None:
-        """The kernel ends for good."""
+        """Remove the file, since the kernel ends for good."""
         if self._path is not None:
             with contextlib.suppress(OSError):
                 self._path.unlink()

@@ -1,7 +1,8 @@
-"""Which cells are told that the Python on a machine has died: a plain object without I/O.
+"""Decides which cells are told that the Python on a machine has died: a plain object without I/O.
 
-A cell was *sent too early* if its front end could not know of the death when it sent it. It is answered with an error
-that names the death, and not run among variables that are no more. Any later cell runs in the fresh Python.
+A cell was *sent too early* if its front end could not know of the death when it sent the cell. Such a cell is answered
+with an error that names the death; it is not run without the variables that are lost. Any later cell runs in the fresh
+Python.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from rpyc_kernel.transport.plain import plain
 if TYPE_CHECKING:
     from rpyc_kernel.agent.wire import Message
 
-TOLD_SECONDS = 1.0  # after a death between two cells: who sends a cell within it is a program, or has not read of it
-MAX_TEXT = 600  # characters
+UNREAD_S = 1.0  # after a death between two cells: who sends a cell within this time has not read of the death
+MAX_TEXT_CHARACTERS = 600
 
 LOST = "The Python on {name} {how}. Its variables are lost; the next cell runs in a fresh one."
 STILLBORN = "The Python on {name} {how}, before it could run a cell."
@@ -23,10 +24,12 @@ NOT_RUN = "\nThis cell has not run: it was sent before that was known."
 
 
 class WorkerExits:
-    """The ends of one machine's Pythons, by what the keeper has said of them.
+    """The ends of one machine's Pythons, as the keeper tells them.
 
-    :ivar known: how many have died unasked, as far as this kernel knows; each cell says it to the keeper
-    :ivar restarts: how many have ended because somebody wanted it
+    Attributes:
+        name: The machine.
+        known: How many Pythons have died unasked, as far as this kernel knows; each cell says it to the keeper.
+        restarts: How many have ended because somebody wanted it.
     """
 
     def __init__(self, name: str) -> None:
@@ -38,7 +41,7 @@ class WorkerExits:
         self._told_at = 0  # the number of the last message that had arrived when a cell was told
 
     def note(self, message: Message) -> None:
-        """Something of the keeper's own has come. On the link's thread, as `came`."""
+        """Count the end of which a message tells, if it tells of one. On the link's thread."""
         end = end_of(message)
         if end is None:
             return
@@ -48,41 +51,56 @@ class WorkerExits:
         self.restarts += end.get("restart") is True
 
     def describe(self, end: dict[str, Any]) -> str:
-        """What a user is told of an end."""
-        how = plain(str(end.get("text", "ended")), MAX_TEXT)
+        """Return the sentences that tell a user of an end, as the keeper describes it."""
+        how = plain(str(end.get("text", "ended")), MAX_TEXT_CHARACTERS)
         if end.get("signal") == "SIGKILL":
             how += ", as happens when its memory runs out"
         return (STILLBORN + AGAIN if end.get("stillborn") else LOST).format(name=self.name, how=how)
 
     def came(self, end: dict[str, Any], now: float) -> None:
-        """It died while no cell was there that could have been told."""
+        """Keep an end for the next cell, since no cell runs that could be told. On the link's thread.
+
+        Args:
+            end: The keeper's description.
+            now: The time, in seconds of the monotonic clock.
+        """
         self._news = self.describe(end), now
 
     def told(self, text: str, arrived: int) -> None:
-        """A cell was told; the last message that has arrived until now is the *arrived*-th."""
+        """Take note that a cell was told.
+
+        Args:
+            text: The sentences.
+            arrived: The number of the last shell message that has come until now.
+        """
         self._told, self._told_at = text, arrived
         self._news = None
 
     def told_by_connection(self, arrived: int) -> None:
-        """A local cell has failed because its live connection ended: that tells of the death, if it was one."""
+        """Take note that a local cell has failed by the end of its live connection, which tells of the death."""
         if self._news is not None:
             self.told(self._news[0], arrived)
 
     def error_for(self, number: int, at: float) -> str:
-        """What a cell is answered that was sent too early, "" for any other; it came as the *number*-th, *at* then."""
+        """Return the error of a cell that was sent too early, "" for any other.
+
+        Args:
+            number: Which of the shell messages the cell was.
+            at: When it came, in seconds of the monotonic clock.
+        """
         if number <= self._told_at:
             return self._told
         news = self._news
-        return news[0] if news is not None and at <= news[1] + TOLD_SECONDS else ""
+        return news[0] if news is not None and at <= news[1] + UNREAD_S else ""
 
     def take_news(self) -> str:
-        """What the next cell says before it runs, if anything."""
+        """Return the sentences that the next cell prints before it runs, "" for none."""
         news, self._news = self._news, None
         return news[0] if news is not None else ""
 
 
 def end_of(message: Message) -> dict[str, Any] | None:
-    """How a Python has ended, if the keeper says that it has; what anybody else says of it counts for nothing."""
+    """Return how a Python has ended, None where the keeper itself doesn't say so."""
     if not message.sealed:
         return None
     end = message.content if message.type == "worker_died" else message.content.get("end")
