@@ -3,6 +3,9 @@
 A cell need not be Python (``!ls``, ``%timeit``, ``obj?``, ``%%bash``), so neither `ast` nor `tokenize` can say. This
 small scanner knows strings, brackets, comments, continuations and IPython's escaped lines; after anything else it goes
 on at the next line. It takes an f-string to end at its next quote, as Python 3.11 does.
+
+The built-in shell has a scanner of its own (``shells/plain/language/scan.py``): it tells what is open where a text ends,
+while commands need the place where a call's parenthesis closes, and the three kinds of newlines.
 """
 
 from __future__ import annotations
