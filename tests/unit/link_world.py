@@ -66,7 +66,7 @@ class Connection:
     def __init__(self, world, dial):
         self.world, self.dial = world, dial
         self.up = False  # as its kernel sees it
-        self.given_up = False
+        self.given_up = self.aborted = False
         self.cut = ""  # why it carries nothing any more, which its kernel notices later
         self.requests, self.answers = deque(), deque()
         self.epoch, self.pull = 0, None  # for the keeper
@@ -162,6 +162,7 @@ class Kernel:
     def abort(self, abort):
         connection = self.connections[abort.role]
         assert connection.dial.number == abort.number
+        connection.aborted = True
         connection.cut = connection.cut or abort.reason  # an answer that has come may still be reported
 
     def deliver(self, delivery):
@@ -410,16 +411,17 @@ class World:
             kernel.protocol.tick(self.now)
             kernel.carry()
 
-    def go_on(self):
-        """Whatever is under way arrives."""
+    def go_on(self, notices=True):
+        """Whatever is under way arrives. With *notices*, kernels find what is cut, but for what they gave up."""
         for kernel, role, connection in self.cut():
-            kernel.notices(role, connection.cut)
+            if notices and (role is Role.PULLER or not connection.aborted):
+                kernel.notices(role, connection.cut)
         for kernel, role, _connection in self.dialling():
             kernel.dialling_ends(role, fails=False)
         for _kernel, _role, connection in self.asking():
             connection.request_arrives()
         for kernel, role, connection in self.answering():
-            if connection.answers:
+            if connection.answers and kernel.connections[role] is connection:  # by now it may be replaced
                 kernel.answer_arrives(role)
 
     def settle(self):

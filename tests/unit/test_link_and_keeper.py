@@ -131,10 +131,10 @@ class LinkAndKeeper(RuleBasedStateMachine):
     def a_stray_request_arrives(self, data):
         self.world.stray_arrives(data.draw(st.integers(0, len(self.world.strays) - 1)))
 
-    @rule(times=st.integers(1, 8))
-    def all_is_well_for_a_while(self, times):
+    @rule(times=st.integers(1, 8), notices=st.booleans())
+    def all_is_well_for_a_while(self, times, notices):
         for _ in range(times):
-            self.world.go_on()
+            self.world.go_on(notices)
 
     @rule(seconds=st.sampled_from([0.0, 0.01, 0.1, 1.0, 6.0, 40.0]))
     def time_passes(self, seconds):
