@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from rpyc_kernel import errors
-from rpyc_kernel.transport.discovery.registry import discover, find
+from rpyc_kernel.transport.discovery.names import meant
+from rpyc_kernel.transport.discovery.registry import discover
 from rpyc_kernel.transport.rpyc_wire import brine
 from tests.kernel.remotes import wait_until
 from tests.servers.registries import answering, registered, registering, start_registry
@@ -47,8 +48,8 @@ def test_a_server_is_found_by_each_of_its_names_in_any_case(registry: Server, ki
         for name in ("tally", "Tally", "COUNT", "count"):
             for where in (place, registry.address, place.upper()):
                 assert discover(name, registry=where) == (("127.0.0.1", server.port),)
-        assert [str(each) for each in find("tally", place)] == [server.address]
-        assert [str(each) for each in find("service:count", place)] == [server.address]
+        assert [str(each) for each in meant("tally").locate(place)] == [server.address]
+        assert [str(each) for each in meant("service:count").locate(place)] == [server.address]
         with pytest.raises(errors.NotRegisteredError, match=rf"SLAVE .*{registry.address}.*auto_register=True"):
             discover("slave", registry=place)
 
@@ -80,7 +81,7 @@ def test_by_ipv6() -> None:
         with registering(registry, host="::1", options="ipv6=True") as server:
             place = f"udp://[::1]:{registry.port}"
             assert registered(place, "SLAVE") == (("::1", server.port),)
-            assert [str(each) for each in find("slave", place)] == [f"[::1]:{server.port}"]
+            assert [str(each) for each in meant("slave").locate(place)] == [f"[::1]:{server.port}"]
             with pytest.raises(errors.NotRegisteredError, match=rf"\[::1\]:{registry.port} by UDP"):
                 discover("nobody", registry=place)
 

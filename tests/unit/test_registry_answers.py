@@ -115,7 +115,7 @@ def test_names_are_texts_to_be_shown():
     ],
 )
 def test_an_address_is_an_address(where, address):
-    assert [str(found) for found in registry.find(where)] == [address]
+    assert [str(found) for found in names.meant(where).locate()] == [address]
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_an_address_is_an_address(where, address):
 )
 def test_what_names_no_service_is_a_sentence(where, words):
     with pytest.raises(errors.AddressError, match=words) as caught:
-        registry.find(where)
+        names.meant(where)
     assert "\n" not in str(caught.value)
     assert "\x1b" not in str(caught.value)
 
@@ -162,4 +162,4 @@ def test_what_is_no_name_is_a_sentence(name):
 
 @pytest.mark.parametrize(("written", "name"), [("slave", "SLAVE"), (" My Service ", "MY SERVICE"), ("größe", "GRÖSSE")])
 def test_names_are_without_case(written, name):
-    assert names.check_name(written) == registry.service_name(f"Service:{written}") == name
+    assert names.check_name(written) == Address.parse(f"Service:{written}").host == name

@@ -18,7 +18,7 @@ from rpyc_kernel.kernel.sessions.resolve import Resolver
 from rpyc_kernel.kernel.sessions.session import RemoteSession
 from rpyc_kernel.kernel.sessions.state_file import StateFile
 from rpyc_kernel.link.protocol import LinkStatus
-from rpyc_kernel.transport.address import Address
+from rpyc_kernel.transport.discovery import registry as discovery
 
 DOWN = DialError("pi", "nobody listens")
 
@@ -81,7 +81,8 @@ class World:
         self.registry.current = session
         return session
 
-    def _connect(self, text, config, cancel, *, new=False):
+    def _connect(self, address, config, cancel, *, new=False):
+        text = str(address)
         self.dialled.append(text)
         if self.refused.get(text):
             raise self.refused[text].pop(0)
@@ -168,8 +169,8 @@ def test_a_registry_goes_with_a_service_only(world):
 @pytest.fixture
 def service(monkeypatch):
     """A registry that knows three servers of each service."""
-    found = [Address.parse(text) for text in ("a:1", "b:2", "c:3")]
-    monkeypatch.setattr(resolve, "find", lambda name, registry, *, cancel: found)
+    found = (("a", 1), ("b", 2), ("c", 3))
+    monkeypatch.setattr(discovery, "discover", lambda name, registry, cancel: found)
 
 
 @pytest.mark.usefixtures("service")
@@ -209,7 +210,7 @@ def test_after_a_crash_the_session_is_taken_up_and_what_it_gave_out_is_shown(wor
     session.last_count.return_value = 11
 
     def find_again(address, config, session_id, by, cancel, *, named):
-        assert (address, config, session_id, by, named) == ("pi:18812", {"keep": 5.0}, "of before", "cell", True)
+        assert (str(address), config, session_id, by, named) == ("pi:18812", {"keep": 5.0}, "of before", "cell", True)
         world.registry.current = session
         return session
 
@@ -286,8 +287,8 @@ def test_whoever_attaches_names_the_machine(world, monkeypatch):
         asyncio.run(world.resolver.list(None, "%attach NAME"))
     found = asyncio.run(world.resolver.list("pi", "%attach NAME"))
     assert found == ("pi", ["an entry"], {"of mine"})
-    world.registry.attach.side_effect = lambda where, entry, by, cancel: world.runs_in(where)
+    world.registry.attach.side_effect = lambda address, entry, by, cancel: world.runs_in(str(address))
     session = asyncio.run(world.resolver.attach("pi", "an entry", world.cell))
-    assert session.name == "pi"
-    assert (world.state.known.address, world.state.known.session) == ("pi", "id of pi")
-    assert asyncio.run(world.resolver.list(None, "")).where == "pi"
+    assert session.name == "pi:18812"
+    assert (world.state.known.address, world.state.known.session) == ("pi:18812", "id of pi:18812")
+    assert asyncio.run(world.resolver.list(None, "")).where == "pi:18812"

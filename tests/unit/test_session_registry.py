@@ -14,6 +14,7 @@ from rpyc_kernel.kernel.sessions.registry import SessionRegistry
 from rpyc_kernel.link.link import Link
 from rpyc_kernel.link.listing import SessionEntry
 from rpyc_kernel.link.protocol import LinkStatus
+from rpyc_kernel.transport.address import Address
 
 
 class Machines:
@@ -55,12 +56,12 @@ class Machines:
         return link
 
     def connect(self, address, *, new=False, **config):
-        return self.registry.connect(address, config, threading.Event(), new=new)
+        return self.registry.connect(Address.parse(address), config, threading.Event(), new=new)
 
     def attach(self, address, session_id, by="taker"):
         entry = create_autospec(SessionEntry, instance=True)
         entry.session, entry.name = session_id, "walk"
-        return self.registry.attach(address, entry, by, threading.Event())
+        return self.registry.attach(Address.parse(address), entry, by, threading.Event())
 
     @property
     def closed(self):
@@ -165,7 +166,7 @@ def test_the_default_is_left_once_a_machine_is_named(machines, monkeypatch):
 
 @pytest.mark.parametrize("named", [True, False])
 def test_one_that_is_found_again_is_the_default_if_it_was(machines, named):
-    machines.registry.find_again("127.0.0.1", {}, "of before", "cell", threading.Event(), named=named)
+    machines.registry.find_again(Address.parse("127.0.0.1"), {}, "of before", "cell", threading.Event(), named=named)
     machines.registry.leave_default()
     assert (machines.registry.current is not None) is named
 

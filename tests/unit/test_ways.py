@@ -100,6 +100,10 @@ def servers(monkeypatch, *found, error=None):
     monkeypatch.setattr(registry, "discover", discover)
 
 
+def first(address, connect, **options):
+    return first_server(address, address.locate(), connect, **options)
+
+
 def test_a_name_stands_for_its_servers(monkeypatch):
     servers(monkeypatch, ("10.0.0.5", 18861), ("::1", 5))
     assert [str(each) for each in Address.parse("service:slave").locate()] == ["10.0.0.5:18861", "[::1]:5"]
@@ -116,7 +120,7 @@ def test_the_first_server_that_can_be_connected_to_is_taken(monkeypatch):
             raise UnreachableError(server, "no")
         return "there"
 
-    assert first_server(Address.parse("service:slave"), connect, timeout=8.0) == "there"
+    assert first(Address.parse("service:slave"), connect, timeout=8.0) == "there"
     assert [server for server, _seconds in asked] == ["a:1", "b:2", "c:3"]
     assert asked[0][1] == 2.0  # a fourth of the time
 
@@ -125,7 +129,7 @@ def test_each_server_has_a_second_where_there_are_many(monkeypatch):
     servers(monkeypatch, *(("a", port) for port in range(1, 51)))
     shares = []
     with pytest.raises(ServiceDownError, match="None of the 50 servers that are registered as SLAVE"):
-        first_server(
+        first(
             Address.parse("service:slave"),
             lambda server, seconds: shares.append(seconds) or _raise(UnreachableError(server, "no")),
             timeout=2.0,
@@ -136,12 +140,12 @@ def test_each_server_has_a_second_where_there_are_many(monkeypatch):
 def test_a_stop_ends_it(monkeypatch):
     servers(monkeypatch, ("a", 1), ("b", 2))
     with pytest.raises(DialCancelledError):
-        first_server(Address.parse("service:slave"), lambda server, _seconds: _raise(DialCancelledError(server)))
+        first(Address.parse("service:slave"), lambda server, _seconds: _raise(DialCancelledError(server)))
 
 
 def test_an_address_is_connected_to_with_its_own_error():
     with pytest.raises(UnreachableError, match="Cannot reach board"):
-        first_server(Address.parse("board"), lambda server, _seconds: _raise(UnreachableError(server, "no")))
+        first(Address.parse("board"), lambda server, _seconds: _raise(UnreachableError(server, "no")))
 
 
 def test_the_name_of_a_service_can_be_dialled_like_an_address(monkeypatch):

@@ -38,9 +38,9 @@ def service(where: str, *, registry: str | None = None, timeout: float = 10.0, *
     has ``close()``; it closes by itself when nothing that came from it is used any more.
     Raises AddressError, DialError, DiscoveryError.
     """
-    connection = first_server(
-        meant(where), lambda server, seconds: dial(server, timeout=seconds), timeout=timeout, registry=registry
-    )
+    address = meant(where)
+    servers = address.locate(registry)
+    connection = first_server(address, servers, lambda server, seconds: dial(server, timeout=seconds), timeout)
     stream, first = connection.hand_over()
     root = connection.root()
     channel = SocketChannel(stream)

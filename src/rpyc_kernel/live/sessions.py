@@ -56,9 +56,8 @@ def connect(
     config: dict[str, object] = {"keep": float(keep), "agent": __version__, "env": dict(env or {})}
     config["name"] = name or (sys.argv[0].rpartition("/")[2] if sys.argv and sys.argv[0] else "python")
     config.update({key: value for key, value in (("cwd", cwd), ("python", python)) if value})
-    return first_server(
-        Address.parse(address), lambda server, _seconds: ScriptSession(server, config, heartbeat).remote
-    )
+    where = Address.parse(address)
+    return first_server(where, where.locate(), lambda server, _seconds: ScriptSession(server, config, heartbeat).remote)
 
 
 class ScriptSession:

@@ -8,8 +8,7 @@ from rpyc_kernel.errors import DialCancelledError, DialError, LinkError, Service
 from rpyc_kernel.transport.deadline import Deadline
 
 if TYPE_CHECKING:
-    import threading
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rpyc_kernel.transport.address import Address
 
@@ -20,27 +19,23 @@ Connected = TypeVar("Connected")
 
 def first_server(
     address: Address,
+    servers: Sequence[Address],
     connect: Callable[[Address, float | None], Connected],
-    *,
     timeout: float | None = None,
-    registry: str | None = None,
-    cancel: threading.Event | None = None,
 ) -> Connected:
     """Connect to the first server that can be connected to, of those that *address* stands for.
 
     Args:
         address: Of a server, or the name of a service.
+        servers: Their addresses, as `Address.locate` returns them.
         connect: Called with a server's address, and how many seconds it may take (None: any). Its result is
             returned.
         timeout: Seconds for the connecting, which the servers share.
-        registry: Who is asked for a name, see `discovery.registry.discover`.
-        cancel: Ends the asking.
 
     Raises:
-        DiscoveryError: No such server is known, or none of them can be connected to.
+        ServiceDownError: None of them can be connected to.
         RpycKernelError: What *connect* has raised for the one server of an address that is no name.
     """
-    servers = address.locate(registry, cancel)
     if servers == [address]:
         return connect(address, timeout)
     errors: list[Exception] = []

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from rpyc_kernel.kernel.ports import SessionHost
 
-DEFAULT_PORT = 18812
 EMBEDDED = "local:"
 CLOSE_TIMEOUT_S = 5.0
 OPEN_SERVER = "Mind that whoever reaches {address} can run code there: RPyC's classic server asks for no password."
@@ -53,9 +52,10 @@ class SessionRegistry:
 
     # --- where cells run
 
-    def connect(self, text: str, config: dict[str, Any], cancel: threading.Event, *, new: bool = False) -> Connected:
+    def connect(
+        self, address: Address, config: dict[str, Any], cancel: threading.Event, *, new: bool = False
+    ) -> Connected:
         """Have cells run on the machine at that address. Raises a RpycKernelError, and then they run where they did."""
-        address = Address.parse(text)
         name = str(address)
         known = self._sessions.get(name)
         if known and not new and not known.closed:
@@ -94,11 +94,11 @@ class SessionRegistry:
                 return session
         return None
 
-    def attach(self, text: str, entry: listing.SessionEntry, by: str, cancel: threading.Event) -> RemoteSession:
+    def attach(self, address: Address, entry: listing.SessionEntry, by: str, cancel: threading.Event) -> RemoteSession:
         """Take over a session that runs at that address, and have cells run there.
 
         Args:
-            text: The address.
+            address: The machine.
             entry: The session.
             by: The cell that shows what belongs to cells of other notebooks.
             cancel: Ends the waiting.
@@ -106,7 +106,6 @@ class SessionRegistry:
         Raises:
             RpycKernelError: It can't be taken over; cells run where they did.
         """
-        address = Address.parse(text)
         name = str(address)
         session = self._start(name, address, {"name": entry.name}, cancel, entry.session, by)
         before = self._sessions.get(name)
@@ -119,19 +118,25 @@ class SessionRegistry:
         return session
 
     def find_again(
-        self, text: str, config: dict[str, Any], session_id: str, by: str, cancel: threading.Event, *, named: bool
+        self,
+        address: Address,
+        config: dict[str, Any],
+        session_id: str,
+        by: str,
+        cancel: threading.Event,
+        *,
+        named: bool,
     ) -> RemoteSession:
         """Take up the session that the kernel had before it crashed. Raises SessionGoneError or another error.
 
         Args:
-            text: Its address.
+            address: The machine.
             config: How it began.
             session_id: Its id.
             by: The cell that shows what belongs to cells of before.
             cancel: Ends the waiting.
             named: Whether the user had named the machine.
         """
-        address = Address.parse(text)
         session = self._start(str(address), address, config, cancel, session_id, by)
         self._sessions[session.name] = self.current = session
         self._default = None if named else session
@@ -139,8 +144,8 @@ class SessionRegistry:
 
     def default(self, config: dict[str, Any], cancel: threading.Event) -> None:
         """Have cells run on this machine: by the server that this user has started, or by one of our own."""
-        if belongs_to_me(DEFAULT_PORT):
-            address = Address.parse(f"localhost:{DEFAULT_PORT}")
+        address = Address.parse("localhost")
+        if address.port and belongs_to_me(address.port):
             try:
                 self._become_default(self._open(str(address), address, config, cancel, None))
             except DialCancelledError:
@@ -226,19 +231,18 @@ class SessionRegistry:
 
     def _open_server_warning(self, address: Address) -> tuple[str, ...]:
         """Return what somebody who opens a stock server to a network should know, once."""
-        if self._warned or address.scheme != "rpyc" or address.is_loopback:
+        if self._warned or not address.transport.unprotected or address.is_loopback:
             return ()
         self._warned = True
         return (OPEN_SERVER.format(address=address),)
 
     # --- all of them
 
-    def address_of(self, name: str, cancel: threading.Event) -> Address:
-        """Return where to ask for the sessions at an address that the user has named."""
-        known = self._sessions.get(name)
+    def reached(self, address: Address, cancel: threading.Event) -> Address:
+        """Return where to ask for the sessions at *address*: this machine's own server is started for that."""
+        known = self._sessions.get(str(address))
         if known is not None and not known.closed:
             return known.address
-        address = Address.parse(name)
         return self._local(cancel) if address.scheme == "local" else address
 
     @property

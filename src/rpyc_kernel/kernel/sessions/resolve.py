@@ -14,8 +14,6 @@ from rpyc_kernel.errors import (
     DialCancelledError,
     DialError,
     LinkError,
-    RpycKernelError,
-    ServiceDownError,
     SessionError,
 )
 from rpyc_kernel.kernel.cells import NOTHING, Cell
@@ -23,7 +21,7 @@ from rpyc_kernel.kernel.outcomes import Connected, Disconnected, Hosts, Listing,
 from rpyc_kernel.link import listing
 from rpyc_kernel.link.backoff import delays
 from rpyc_kernel.transport.address import Address
-from rpyc_kernel.transport.discovery.registry import SCHEME, find, service_name
+from rpyc_kernel.transport.servers import first_server
 
 if TYPE_CHECKING:
     from rpyc_kernel.kernel.ports import Blocking, CellOutput, Notebook
@@ -98,18 +96,29 @@ class Resolver:
             RpycKernelError: It can't be connected to.
         """
         config = {**self._notebook.session_config(), **changes}
-        if registry and service_name(address) is None:
-            raise CommandError("--registry goes with service:NAME; an address is not looked up in a registry.")
-        return await self._connect(address, config, new=new, registry=registry)
+        where = Address.parse(address)
+        if registry and (sentence := where.transport.inapplicable.get("registry")):
+            raise CommandError(sentence)
+        return await self._connect(where, config, new=new, registry=registry)
 
     async def _connect(
-        self, address: str, config: dict[str, Any], *, new: bool = False, registry: str | None = None
+        self, address: Address, config: dict[str, Any], *, new: bool = False, registry: str | None = None
     ) -> Connected:
-        if (name := service_name(address)) is not None:
-            return await self._connect_service(name, config, new=new, registry=registry)
-        checked = str(Address.parse(address))
-        self._name_first(checked, config)
-        return await self._connect_to(checked, config, new=new)
+        # A name is asked for again with the next cell; but not another registry, which may know others by that name.
+        self._name_first("" if registry else str(address), {} if registry else config)
+        servers = await self._servers(address, registry)
+
+        def connect(cancel: threading.Event) -> Connected:
+            return first_server(
+                address, servers, lambda server, _seconds: self._registry.connect(server, config, cancel, new=new)
+            )
+
+        connected = await self._blocking.blocking(connect)
+        self._state.name(connected.session.name, config)
+        self._remember()
+        if servers == [address]:
+            return connected
+        return connected._replace(service=Service(address.host, connected.session.name, len(servers) - 1))
 
     def _name_first(self, address: str, config: dict[str, Any]) -> None:
         """Where no machine was named yet, name this one before it is dialled: cells meant for it must not run here."""
@@ -117,38 +126,11 @@ class Resolver:
             self._state.name(address, config)
             self._registry.leave_default()
 
-    async def _connect_to(self, checked: str, config: dict[str, Any], *, new: bool) -> Connected:
-        connected = await self._blocking.blocking(
-            lambda cancel: self._registry.connect(checked, config, cancel, new=new)
-        )
-        self._state.name(checked, config)
-        self._remember()
-        return connected
-
-    async def _connect_service(
-        self, name: str, config: dict[str, Any], *, new: bool, registry: str | None
-    ) -> Connected:
-        """Connect to the first server of that service that answers; the notebook remembers that one's address."""
-        # Asked again with the next cell; but not another registry, which may know others by that name.
-        self._name_first("" if registry else SCHEME + name, {} if registry else config)
-        addresses = await self._servers(name, registry)
-        errors: list[RpycKernelError] = []
-        for address in addresses:
-            try:
-                connected = await self._connect_to(address, config, new=new)
-            except DialCancelledError:
-                raise
-            except (DialError, LinkError) as error:
-                errors.append(error)
-            else:
-                return connected._replace(service=Service(name, address, len(addresses) - 1))
-        raise ServiceDownError(name, errors)
-
-    async def _servers(self, name: str, registry: str | None = None) -> list[str]:
-        """Return the addresses of a service's servers; first where cells run already. Raises a RpycKernelError."""
-        found = await self._blocking.blocking(lambda cancel: find(SCHEME + name, registry, cancel=cancel))
+    async def _servers(self, address: Address, registry: str | None = None) -> list[Address]:
+        """Return the servers that *address* stands for; first where cells run already. Raises a RpycKernelError."""
+        found = await self._blocking.blocking(lambda cancel: address.locate(registry, cancel))
         current = self._registry.current
-        return sorted(map(str, found), key=lambda address: current is None or address != current.name)
+        return sorted(found, key=lambda server: current is None or str(server) != current.name)
 
     async def disconnect(self, *, end: bool) -> Disconnected:
         """Leave the machine; no cell runs anywhere until one is named."""
@@ -182,22 +164,23 @@ class Resolver:
         where = address or (current.name if current is not None else known)
         if not where:
             raise CommandError(f"Not connected. Say which machine is meant: {usage} ADDRESS")
-        if (name := service_name(where)) is not None:
-            where = (await self._servers(name))[0]
+        named = Address.parse(where)
+        server = (await self._servers(named))[0]
         entries = await self._blocking.blocking(
-            lambda cancel: listing.sessions(self._registry.address_of(where, cancel), cancel=cancel)
+            lambda cancel: listing.sessions(self._registry.reached(server, cancel), cancel=cancel)
         )
-        return Listing(where, entries, self._registry.ids)
+        return Listing(where if server == named else str(server), entries, self._registry.ids)
 
     async def end(self, where: str, entry: listing.SessionEntry) -> None:
         """End a session of the machine *where*. Raises a RpycKernelError."""
         await self._blocking.blocking(
-            lambda cancel: listing.end(self._registry.address_of(where, cancel), entry, cancel=cancel)
+            lambda cancel: listing.end(self._registry.reached(Address.parse(where), cancel), entry, cancel=cancel)
         )
 
     async def attach(self, where: str, entry: listing.SessionEntry, cell: Cell) -> RemoteSession:
         """Take over a session of the machine *where*; `catch_up` shows what it gave out. Raises a RpycKernelError."""
-        session = await self._blocking.blocking(lambda cancel: self._registry.attach(where, entry, cell.msg_id, cancel))
+        attach = partial(self._registry.attach, Address.parse(where), entry, cell.msg_id)
+        session = await self._blocking.blocking(attach)
         self._state.name(where, self._notebook.session_config())
         self._remember()
         return session
@@ -246,7 +229,8 @@ class Resolver:
         """Take up the session of a kernel that has crashed; return whether it is still there."""
         known = self._state.known
         config = known.config or self._notebook.session_config()
-        find_again = partial(self._registry.find_again, known.address, config, known.session, cell.msg_id)
+        address = Address.parse(known.address)
+        find_again = partial(self._registry.find_again, address, config, known.session, cell.msg_id)
         try:
             session = await self._blocking.blocking(lambda cancel: find_again(cancel, named=known.named))
         except SessionError as error:
@@ -260,10 +244,11 @@ class Resolver:
     async def _connect_patiently(self, cell: Cell, address: str, config: dict[str, Any]) -> None:
         """Connect to the machine of before; if it was unreachable at the kernel's restart, wait for a while."""
         lost, deadline = False, time.monotonic() + PATIENCE_HEARTBEATS * self._notebook.heartbeat
+        where = Address.parse(address)
         for delay in delays():
             await self._blocking.pause(delay, address)
             try:
-                connected = await self._connect(address, config)
+                connected = await self._connect(where, config)
             except DialCancelledError:
                 raise
             except (DialError, LinkError):

@@ -15,8 +15,8 @@ from rpyc_kernel.errors import AddressError, ListingRefusedError, NoRegistryErro
 from rpyc_kernel.transport import syntax
 from rpyc_kernel.transport.address import Address
 from rpyc_kernel.transport.deadline import Deadline
-from rpyc_kernel.transport.discovery import answers, names
-from rpyc_kernel.transport.discovery.names import check_name, meant
+from rpyc_kernel.transport.discovery import answers
+from rpyc_kernel.transport.discovery.names import check_name
 from rpyc_kernel.transport.discovery.query import Endpoint, Kind, Query, ask
 from rpyc_kernel.transport.sockets import resolve
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 PORT = 18811  # rpyc.utils.registry.REGISTRY_PORT
 TIMEOUT_S = 2.0  # as RPyC's own clients have it
-SCHEME = f"{names.SCHEME}:"
 MAX_ENDPOINTS = 8  # of one host name
 CONCURRENT_QUERIES = 50  # for the names of a list
 
@@ -82,17 +81,6 @@ def discover(
     deadline = Deadline(timeout, cancel)
     endpoints = _endpoints(named if registry is None else registry, deadline)
     return _list(endpoints, deadline) if checked is None else _find(checked, endpoints, deadline)
-
-
-def find(where: str, registry: str | None = None, *, cancel: threading.Event | None = None) -> list[Address]:
-    """Return where a service may be reached, the first to be tried first. *where*: see `names.meant`."""
-    return meant(where).locate(registry, cancel)
-
-
-def service_name(where: str) -> str | None:
-    """Return the name in ``service:NAME``, None for a text that is no such thing. Raises AddressError."""
-    where = where.strip()
-    return Address.parse(where).host if where.lower().startswith(SCHEME) else None
 
 
 # --- where to ask

@@ -48,11 +48,11 @@ class Service(Transport):
         """Connect to the first of its servers that answers. Raises a DialError or DiscoveryError."""
         return first_server(
             address,
+            self.locate(address, cancel=deadline.cancel),
             lambda server, seconds: server.transport.open_socket(
                 server, deadline if seconds is None else deadline.part(seconds)
             ),
-            timeout=deadline.left(),
-            cancel=deadline.cancel,
+            deadline.left(),
         )
 
 
