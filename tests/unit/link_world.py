@@ -16,7 +16,7 @@ from rpyc_kernel.errors import AgentError, LinkLost, ProtocolError, RpycKernelEr
 from rpyc_kernel.link.actions import Abort, AllowFrames, Answer, Deliver, Dial, Fail, Refuse, Role, Send, StatusChanged
 from rpyc_kernel.link.protocol import LinkProtocol, LinkStatus
 from rpyc_kernel.transport.address import Address
-from rpyc_kernel.transport.broker_client import Broker
+from rpyc_kernel.transport.broker_client import BrokerClient
 
 EVERYTHING = 1 << 40
 HERE = Address.parse("there:1")
@@ -93,7 +93,7 @@ class Connection:
         self.cut = self.cut or reason
         self.answers.clear()
 
-    # for Broker
+    # for BrokerClient
 
     cancel = None
 
@@ -268,7 +268,7 @@ class Kernel:
         connection = self.connections[role]
         event = role, connection.dial.number
         try:
-            header, buffers = Broker(connection, None).receive(0)
+            header, buffers = BrokerClient(connection, None).receive(0)
         except AgentError as error:
             self.protocol.refused(*event, error, self.world.now)
         except RpycKernelError as error:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from rpyc_kernel.agent import wire
 from rpyc_kernel.errors import AgentError, ArgumentError, ProtocolError, SessionGoneError
-from rpyc_kernel.transport.broker_client import Broker, open_broker
+from rpyc_kernel.transport.broker_client import BrokerClient, open_broker
 from rpyc_kernel.transport.plain import MAX_TEXT_CHARS, plain
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def sessions(address: Address, timeout: float = TIMEOUT, cancel: threading.Event
         return listed(broker, timeout)
 
 
-def listed(broker: Broker, timeout: float = TIMEOUT) -> list[SessionEntry]:
+def listed(broker: BrokerClient, timeout: float = TIMEOUT) -> list[SessionEntry]:
     """The same, over a connection that is there already."""
     answer, _buffers = broker.call("list", {}, timeout=timeout)
     found = answer.get("sessions")

@@ -29,7 +29,7 @@ from rpyc_kernel.link.actions import (
     StatusChanged,
 )
 from rpyc_kernel.link.protocol import MALFORMED
-from rpyc_kernel.transport.broker_client import Broker, open_broker
+from rpyc_kernel.transport.broker_client import BrokerClient, open_broker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -138,7 +138,7 @@ class ConnectionThread(threading.Thread):
         self._threads = threads
         self._role = role
         self._number = 0  # of the connection, or of the one that is dialled; 0: there is none
-        self._broker: Broker | None = None
+        self._broker: BrokerClient | None = None
         self._dialled = 0  # the number of the newest connection that is wanted
         self._abort = threading.Event()  # its dialling
         self._tickets: deque[tuple[int, float, float]] = deque()  # with the time it was sent, and its timeout

@@ -51,7 +51,7 @@ _START = """((lambda source, digest, scope, known: known.open_broker(digest, sou
 AGENT = Path(wire.__file__).parent
 DAY_S = 86400.0
 MAX_AGO_S = 1000 * DAY_S
-HELLO_TIMEOUT = 60.0  # seconds: a small board compiles the broker in that time
+HELLO_TIMEOUT_S = 60.0  # a small board compiles the broker in that time
 
 
 @functools.cache
@@ -174,9 +174,6 @@ class BrokerClient:
         self.connection.close()
 
 
-Broker = BrokerClient  # as link/ calls it
-
-
 def _clock(ago: object) -> str:
     """Return when *ago* seconds ago was, by this machine's clock: the other one may be in 1970."""
     if not isinstance(ago, int | float) or not 0 <= ago < MAX_AGO_S:
@@ -186,7 +183,7 @@ def _clock(ago: object) -> str:
 
 
 def open_broker(
-    address: Address, *, timeout: float = 10.0, cancel: threading.Event | None = None, hello: float = HELLO_TIMEOUT
+    address: Address, *, timeout: float = 10.0, cancel: threading.Event | None = None, hello: float = HELLO_TIMEOUT_S
 ) -> BrokerClient:
     """Dial *address* and bring the agent there.
 
