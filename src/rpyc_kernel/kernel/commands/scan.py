@@ -4,7 +4,7 @@ A cell need not be Python (``!ls``, ``%timeit``, ``obj?``, ``%%bash``), so neith
 small scanner knows strings, brackets, comments, continuations and IPython's escaped lines; after anything else it goes
 on at the next line. It takes an f-string to end at its next quote, as Python 3.11 does.
 
-The built-in shell has a scanner of its own (``shells/plain/language/scan.py``): it tells what is open where a text ends,
+The built-in shell has a scanner of its own (``shells/plain/language/scan.py``): it tells what is open at a text's end,
 while commands need the place where a call's parenthesis closes, and the three kinds of newlines.
 """
 
