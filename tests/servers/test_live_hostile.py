@@ -781,7 +781,7 @@ def test_it_hangs_up(moment):
 @pytest.mark.parametrize("timeout", [0.5, 60])
 def test_what_comes_slowly_comes(monkeypatch, timeout):
     """As long as some does, and somebody waits for it; it can still come when nobody did."""
-    monkeypatch.setattr(services, "BEGUN", 1.0)
+    monkeypatch.setattr(services, "FRAME_TIMEOUT_S", 1.0)
 
     def behaviour(line, seq, args):
         body = line.body(REPLY, seq, brine.dump((VALUE, "slow")))
@@ -800,7 +800,7 @@ def test_what_comes_slowly_comes(monkeypatch, timeout):
 
 
 def test_it_stalls_within_a_frame(monkeypatch):
-    monkeypatch.setattr(services, "BEGUN", 1.0)
+    monkeypatch.setattr(services, "FRAME_TIMEOUT_S", 1.0)
 
     def behaviour(line, seq, args):
         line.raw(struct.pack("!LB", 100, 0) + b"\x02")

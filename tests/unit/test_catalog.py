@@ -143,7 +143,7 @@ def test_the_list_is_asked_for_and_sorted(monkeypatch):
 
 
 def test_the_end_is_waited_for(monkeypatch):
-    monkeypatch.setattr(listing, "LOOK", 0.0)
+    monkeypatch.setattr(listing, "END_POLL_INTERVAL_S", 0.0)
     status = [{}, {}, SessionGoneError(PI)]
     with brought(monkeypatch, terminate={"ended": True}, status=status) as broker:
         listing.end(PI, entry())
@@ -156,7 +156,7 @@ def test_one_that_is_gone_already_has_ended(monkeypatch):
 
 
 def test_one_that_does_not_end_is_told(monkeypatch):
-    monkeypatch.setattr(listing, "FAREWELL", 0.0)
+    monkeypatch.setattr(listing, "END_TIMEOUT_S", 0.0)
     with pytest.raises(AgentError, match=r"thermo on pi.* was told to end"):
         with brought(monkeypatch, terminate={"ended": True}):
             listing.end(PI, entry())

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from rpyc_kernel.transport.address import Address
 
 TIMEOUT = 10.0  # seconds for an answer; the other machine gives each keeper one second, all of them at once
-FAREWELL = 5.0  # seconds in which a session that was ended is gone
-LOOK = 0.1  # seconds between two looks whether it is
+END_TIMEOUT_S = 5.0  # seconds in which a session that was ended is gone
+END_POLL_INTERVAL_S = 0.1  # seconds between two looks whether it is
 MAX_ENTRIES = 1000
 MAX_NUMBER = 10.0**15
 SHORT_ID = 8  # characters of an id that are shown, unless more are needed to tell two apart
-NAMED = 10  # candidates that a sentence lists
+MAX_CANDIDATES = 10  # candidates that a sentence lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +104,15 @@ def end(address: Address, entry: SessionEntry, timeout: float = TIMEOUT, cancel:
         request = {"session": entry.session}
         try:
             broker.call("terminate", request, timeout=timeout)
-            deadline = time.monotonic() + FAREWELL
+            deadline = time.monotonic() + END_TIMEOUT_S
             while time.monotonic() < deadline:
                 broker.call("status", request, timeout=timeout)
-                time.sleep(LOOK)
+                time.sleep(END_POLL_INTERVAL_S)
         except SessionGoneError:
             return
-    raise AgentError(f"The session {entry.name} on {address} was told to end and has not done so in {FAREWELL:g} s.")
+    raise AgentError(
+        f"The session {entry.name} on {address} was told to end and has not done so in {END_TIMEOUT_S:g} s."
+    )
 
 
 # --- checking what came
@@ -193,9 +195,9 @@ def choose(entries: Sequence[SessionEntry], text: str) -> SessionEntry:
 
 def _candidates(found: Sequence[SessionEntry], entries: Sequence[SessionEntry]) -> str:
     length = _id_length(entries)
-    names = [f"{entry.name} ({entry.session[:length]})" for entry in found[:NAMED]]
-    if len(found) > NAMED:
-        names.append(f"{len(found) - NAMED} more")
+    names = [f"{entry.name} ({entry.session[:length]})" for entry in found[:MAX_CANDIDATES]]
+    if len(found) > MAX_CANDIDATES:
+        names.append(f"{len(found) - MAX_CANDIDATES} more")
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from rpyc_kernel.agent.wire import Bytes
     from rpyc_kernel.link.link import Link
 
-PIECE = 256 << 10  # bytes of a frame in one message
+PIECE_BYTES = 256 << 10  # bytes of a frame in one message
 MAX_FRAME = MAX_MESSAGE  # bytes of one, either way
-GLANCE = 0.2  # seconds between two looks at whether somebody has pressed stop, where signals don't end a wait
-_OVERHEAD = 200  # bytes of memory that a piece takes beyond its own
-_TEXT = 500  # characters of a reason of theirs
+STOP_POLL_INTERVAL_S = (
+    0.2  # seconds between two looks at whether somebody has pressed stop, where signals don't end a wait
+)
+_PIECE_OVERHEAD_BYTES = 200  # bytes of memory that a piece takes beyond its own
+_MAX_REASON = 500  # characters of a reason of theirs
 
 
 class Channels:
@@ -88,7 +90,7 @@ class Channels:
 
     def _died(self, end: dict[str, Any]) -> None:
         with self._lock:
-            self._end(str(end.get("text", ""))[:_TEXT] or "has ended")
+            self._end(str(end.get("text", ""))[:_MAX_REASON] or "has ended")
 
     def _end(self, how: str) -> None:
         self._pid = None
@@ -139,11 +141,13 @@ class SessionChannel:
                 if self._link.status is LinkStatus.LOST:
                     self._link.hurry()
                 with contextlib.suppress(queue.Empty):
-                    self._next = self._incoming.get(timeout=GLANCE if left is None else min(left, GLANCE))
+                    self._next = self._incoming.get(
+                        timeout=STOP_POLL_INTERVAL_S if left is None else min(left, STOP_POLL_INTERVAL_S)
+                    )
                     if self._next is None:
                         self._incoming.put(None)  # for whoever asks later
                         raise self._why()
-                if self._next is None and left is not None and left <= GLANCE:
+                if self._next is None and left is not None and left <= STOP_POLL_INTERVAL_S:
                     return False
         finally:
             self.waiting = False
@@ -153,7 +157,7 @@ class SessionChannel:
         """The next frame, which `poll` has found."""
         frame, self._next = self._next, None
         assert frame is not None
-        self._taken += len(frame) + _OVERHEAD
+        self._taken += len(frame) + _PIECE_OVERHEAD_BYTES
         return frame
 
     def send(self, data: bytes) -> None:
@@ -163,9 +167,9 @@ class SessionChannel:
         if len(data) > MAX_FRAME:
             raise MessageTooLong(len(data), MAX_FRAME)
         rest = memoryview(data)
-        while len(rest) > PIECE:
-            self.submit("rpyc_msg", {"more": True}, rest[:PIECE])
-            rest = rest[PIECE:]
+        while len(rest) > PIECE_BYTES:
+            self.submit("rpyc_msg", {"more": True}, rest[:PIECE_BYTES])
+            rest = rest[PIECE_BYTES:]
         self.submit("rpyc_msg", {}, rest)
 
     def abandon(self) -> None:
@@ -205,12 +209,12 @@ class SessionChannel:
     def take(self, message: Message) -> None:
         """A message for this connection has come."""
         if message.type == "rpyc_close":
-            self.end(str(message.content.get("reason", ""))[:_TEXT] or "it was closed there")
+            self.end(str(message.content.get("reason", ""))[:_MAX_REASON] or "it was closed there")
             return
         if message.type != "rpyc_msg" or self._error is not None:
             return
         self._pieces += message.buffers
-        self._size += sum(len(buffer) + _OVERHEAD for buffer in message.buffers)
+        self._size += sum(len(buffer) + _PIECE_OVERHEAD_BYTES for buffer in message.buffers)
         if self._size > MAX_FRAME:
             text = f"a single answer of more than {MAX_FRAME >> 20} MiB: ask for parts of it"
             self.fail(ProtocolError(self.name, text))
@@ -220,7 +224,7 @@ class SessionChannel:
         elif not message.content.get("more"):
             frame = b"".join(self._pieces)
             self._pieces, self._size = [], 0
-            self._came += len(frame) + _OVERHEAD
+            self._came += len(frame) + _PIECE_OVERHEAD_BYTES
             self._incoming.put(frame)
 
     def end(self, reason: str) -> None:

@@ -29,12 +29,14 @@ if TYPE_CHECKING:
 
 TIMEOUT = 600.0  # seconds that a request may take, unless ``connection._config["sync_request_timeout"]`` says otherwise
 MAX_ITEMS = 2_000_000  # values in one message
-GLANCE = 0.2  # seconds until a thread looks again whether another one has read its reply
-MAX_DEPTH = 50  # of calls from there within calls from here, and so on: each takes a dozen frames of Python's stack
+LOCK_POLL_INTERVAL_S = 0.2  # seconds until a thread looks again whether another one has read its reply
+MAX_NESTED_CALLS = (
+    50  # of calls from there within calls from here, and so on: each takes a dozen frames of Python's stack
+)
 MANY = 1_000  # round trips in a cell, above which a hint is due
 
 
-class _Plain(AsyncResult):
+class _PlainAnswer(AsyncResult):
     """The answer to a question that plain data answers: an object would only make us ask again, and again."""
 
     __slots__ = ()
@@ -94,7 +96,7 @@ class LiveConnection(GuardedConnection):
         if handler == consts.HANDLE_DEL:  # from `__del__`, hence at any moment, also while something else is sent
             self._dropped.append((args[0].____id_pack__, args[1]))
             return None
-        answer = _Plain(self) if handler in _PLAIN else AsyncResult(self)
+        answer = _PlainAnswer(self) if handler in _PLAIN else AsyncResult(self)
         self._async_request(handler, args, answer)
         if timeout is not None:
             answer.set_expiry(timeout)
@@ -156,7 +158,7 @@ class LiveConnection(GuardedConnection):
             if not self._recvlock.acquire(blocking=False):
                 if wait_for_lock and waiting():
                     left = timeout.timeleft()
-                    self._recv_event.wait(GLANCE if left is None else min(left, GLANCE))
+                    self._recv_event.wait(LOCK_POLL_INTERVAL_S if left is None else min(left, LOCK_POLL_INTERVAL_S))
                 return False
         try:
             if not (waiting() and self._poll(timeout)):
@@ -200,7 +202,7 @@ class LiveConnection(GuardedConnection):
         try:
             if failed:
                 found = self._unbox_exc(raw)
-            elif isinstance(answer, _Plain) and not (isinstance(raw, tuple) and raw[:1] == (LABEL_VALUE,)):
+            elif isinstance(answer, _PlainAnswer) and not (isinstance(raw, tuple) and raw[:1] == (LABEL_VALUE,)):
                 raise BrineError("objects where plain data belongs")
             else:
                 found = self._unbox(raw)
@@ -246,8 +248,8 @@ class LiveConnection(GuardedConnection):
     def _dispatch_request(self, seq: int, request: Any) -> None:
         self._depth += 1
         try:
-            if self._depth > MAX_DEPTH:  # before the stack ends at a place where an answer would be lost
-                raise RecursionError(f"more than {MAX_DEPTH} calls within calls")
+            if self._depth > MAX_NESTED_CALLS:  # before the stack ends at a place where an answer would be lost
+                raise RecursionError(f"more than {MAX_NESTED_CALLS} calls within calls")
             result = self._do(request)  # it lives until it is sent: what is theirs would be dropped before
             reply = self._pack(consts.MSG_REPLY, seq, self._box(result))
         except BrineError as error:

@@ -59,10 +59,10 @@ def load(dumped: Any, where: str, classes: Classes | None = None) -> BaseExcepti
         return StopIteration
     if isinstance(dumped, str):
         return RemoteException("Exception", dumped[:MAX_TEXT])
-    return _Loader(where, classes).load(dumped, 0)
+    return _ExceptionLoader(where, classes).load(dumped, 0)
 
 
-class _Loader:
+class _ExceptionLoader:
     def __init__(self, where: str, classes: Classes | None) -> None:
         self._where = where
         self._classes = classes

@@ -23,9 +23,11 @@ from rpyc_kernel.transport.servers import first_server
 if TYPE_CHECKING:
     from rpyc_kernel.transport.rpyc_wire.stream import FrameStream
 
-SEND_TIMEOUT = 60.0  # seconds until a request must have been taken by the network
-GLANCE = 0.2  # seconds between two looks at whether somebody has pressed stop, where signals don't end a wait
-BEGUN = 30.0  # seconds until more must have come of a frame that has begun
+SEND_TIMEOUT_S = 60.0  # seconds until a request must have been taken by the network
+STOP_POLL_INTERVAL_S = (
+    0.2  # seconds between two looks at whether somebody has pressed stop, where signals don't end a wait
+)
+FRAME_TIMEOUT_S = 30.0  # seconds until more must have come of a frame that has begun
 _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # select() itself ends at descriptor 1023
 
 
@@ -65,8 +67,10 @@ class SocketChannel:
             self._check()
             left, before = deadline.left(), self._stream.progress
             try:
-                if self._stream.waiting or self._ready(GLANCE if left is None else min(left, GLANCE)):
-                    self._next = self._stream.read(deadline.part(BEGUN))
+                if self._stream.waiting or self._ready(
+                    STOP_POLL_INTERVAL_S if left is None else min(left, STOP_POLL_INTERVAL_S)
+                ):
+                    self._next = self._stream.read(deadline.part(FRAME_TIMEOUT_S))
                 elif deadline.expired:
                     return False
             except NoAnswerError:
@@ -93,7 +97,7 @@ class SocketChannel:
         """Send a frame. Raises the error for which that can't be."""
         self._check()
         try:
-            self._stream.send([data], Silence(SEND_TIMEOUT))
+            self._stream.send([data], Silence(SEND_TIMEOUT_S))
         except BaseException as error:  # noqa: BLE001 - half a frame may be on its way
             raise self._end(error) from None
 

@@ -22,7 +22,7 @@ def unpack(packed: Any, where: str) -> Any:
         raise ProtocolError(where, f"a value of more than {MAX_TEXT >> 20} MiB: ask for parts of it, or for an array")
     if _containers(packed[0]) > MAX_CONTAINERS and _containers(_STRINGS.sub(b"", packed[0])) > MAX_CONTAINERS:
         raise ProtocolError(where, f"more than {MAX_CONTAINERS:,} lists and the like: ask for parts of it")
-    reader = _Reader(packed[1:], where)
+    reader = _ValueReader(packed[1:], where)
     try:
         return reader.read(packed[0])
     except (ValueError, TypeError, LookupError, OverflowError, MemoryError, RecursionError) as error:
@@ -33,7 +33,7 @@ def _containers(text: bytes) -> int:
     return text.count(b"[") + text.count(b"{")
 
 
-class _Reader(Reader):
+class _ValueReader(Reader):
     def __init__(self, buffers: tuple[bytes, ...], where: str) -> None:
         super().__init__(buffers)
         self._where = where
