@@ -25,7 +25,7 @@ from sources import PACKAGE, ROOT, defined, modules, parsed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DOCUMENTS = sorted([*ROOT.glob("docs/*.md"), *ROOT.glob("README*.md"), ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/**/*.md")])
 # Documents whose bare file names are ours. The others name files of users and of other projects.
 OF_OURS = {"architecture.md", "reliability.md", "platforms.md", "benchmarks.md", "CONTRIBUTING.md"}
 PYTHON = [path for folder in ("src", "scripts", "benchmarks", "conformance") for path in ROOT.glob(f"{folder}/**/*.py")]
@@ -41,7 +41,7 @@ BASES = [
     PACKAGE / "transport",
 ]
 # Folders of the package whose docstrings are still in another dialect.
-NOT_YET = ("link", "live", "kernel", "agent", "transport")
+NOT_YET = ("link", "live", "kernel/sessions", "agent")
 
 FENCE = re.compile(r"^ *(```+|~~~+)(.*?)^ *\1 *$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\[(?:[^\[\]]|\[[^\]]*\])*\]\(([^()\s]*(?:\([^()]*\))?[^()\s]*)(?: +\"[^\"]*\")?\)")
