@@ -1,5 +1,6 @@
 """SIGINT: for the request that it names, never for the next one; and for the processes which its cell has started."""
 
+import itertools
 import os
 import select
 import signal
@@ -14,6 +15,7 @@ import pytest
 from rpyc_kernel.agent.keeper.worker.interrupts import CellProcesses
 from rpyc_kernel.agent.worker import interrupts as module
 from rpyc_kernel.agent.worker.interrupts import SAME_PRESS_S, Interrupts
+from rpyc_kernel.agent.worker.io.frame_writer import SendLock
 from rpyc_kernel.agent.worker.request_context import current
 
 if os.name == "posix":
@@ -92,6 +94,35 @@ def test_the_running_request_is_interrupted(interrupts, keeper):
 def test_an_interrupt_for_another_request_does_nothing(interrupts, keeper, meant):
     assert begin(interrupts, 1)
     assert not interrupted(keeper.interrupt, meant)
+
+
+@pytest.mark.parametrize("step", range(0, 60, 2))
+def test_an_interrupt_at_any_step_of_leaving_is_not_lost(interrupts, keeper, step):
+    """Python 3.8 looks for signals before nearly each of its steps: right behind a print, nothing would follow."""
+    steps = itertools.count()
+
+    def trace(frame, event, _arg):
+        if frame.f_code is not Interrupts.leave.__code__:
+            return None
+        frame.f_trace_opcodes = True
+        if event == "opcode" and next(steps) == step:
+            keeper.name(1)
+            interrupts._handle(signal.SIGINT, frame)
+        return trace
+
+    def prints():
+        with SendLock(interrupts):
+            pass
+
+    assert begin(interrupts, 1)
+    sys.settrace(trace)
+    try:
+        found = interrupted(prints)
+    finally:
+        sys.settrace(None)
+    reached = next(steps) > step
+    assert found == reached
+    assert reached or step > 10
 
 
 def test_an_interrupt_that_comes_after_the_end_does_nothing_to_the_next(interrupts, keeper):

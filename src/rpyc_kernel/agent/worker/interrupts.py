@@ -219,6 +219,8 @@ class Interrupts:
             self._deliver(meant, frame)
 
     def _deliver(self, meant: int, frame: Optional[FrameType]) -> None:
+        if frame is not None and frame.f_code is _LEAVE:
+            frame = frame.f_back  # on the way out of it nobody looks for an interrupt that waits
         now = time.monotonic()
         last = self._running[meant]
         if now - last < SAME_PRESS_S:
@@ -288,6 +290,9 @@ class Interrupts:
                 self.wake()
 
         _thread.start_new_thread(look, ())  # not a Thread: this may be a signal that came in the midst of starting one
+
+
+_LEAVE = Interrupts.leave.__code__
 
 
 def signal_main() -> None:
