@@ -74,15 +74,16 @@ def way() -> list[Hop]:
     """
     with tempfile.TemporaryDirectory(prefix="rpyc-kernel-way-") as folder:
         log = Path(folder, "calls")
+        log.touch(0o600)
         with profiled(log), stock_server(Path(folder, "server.log")) as port:
             times = run(f"127.0.0.1:{port}")
         calls = [parse(line) for line in log.read_text("utf-8").splitlines()]
     runs = [of_cell(calls, began, ended) for began, ended in times]
-    names = {call.process: PROCESSES[call.module] for call in runs[0] if call.module in PROCESSES}
+    names = {call.process: PROCESSES[call.module] for run in runs for call in run if call.module in PROCESSES}
     always = set.intersection(*({(call.process, call.module) for call in run} for run in runs))
     hops: dict[tuple[str, str], dict[str, None]] = {}
     for call in runs[0]:
-        if (call.process, call.module) in always:
+        if (call.process, call.module) in always and call.process in names:  # another one compiles for the cache
             hops.setdefault((names[call.process], call.module), {})[call.function] = None
     return [Hop(process, module, tuple(functions)) for (process, module), functions in hops.items()]
 

@@ -29,8 +29,8 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("exa
 # Documents whose bare file names are ours. The others name files of users and of other projects.
 OF_OURS = {"architecture.md", "reliability.md", "platforms.md", "benchmarks.md", "CONTRIBUTING.md"}
 PYTHON = [path for folder in ("src", "scripts", "benchmarks", "conformance") for path in ROOT.glob(f"{folder}/**/*.py")]
-# Where a path may begin: the repository, its tests, the package, and its parts that have parts.
 BUILT = ("build", "dist")  # made by our own targets, and absent from a clone
+# Where a path may begin: the repository, its tests, the package, and its parts that have parts.
 BASES = [
     ROOT,
     ROOT / "tests",
@@ -40,8 +40,6 @@ BASES = [
     PACKAGE / "kernel",
     PACKAGE / "transport",
 ]
-# Folders of the package whose docstrings are still in another dialect.
-NOT_YET = ("link", "live", "kernel/sessions", "agent")
 
 FENCE = re.compile(r"^ *(```+|~~~+)(.*?)^ *\1 *$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\[(?:[^\[\]]|\[[^\]]*\])*\]\(([^()\s]*(?:\([^()]*\))?[^()\s]*)(?: +\"[^\"]*\")?\)")
@@ -180,15 +178,11 @@ def docstrings(file: Path) -> Iterator[Fault]:
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             text = ast.get_docstring(node, clean=True) or ""
             line = getattr(node, "lineno", 1)
-            if (other := OTHER_DIALECT.search(text)) and not _is_to_come(file):
+            if other := OTHER_DIALECT.search(text):
                 yield Fault(file, line, f"{other[0].strip()} is in another dialect than Google's")
             for span in SPAN.finditer(text):
                 for why in wrong_names(" ".join(span[2].split()), bare=False):
                     yield Fault(file, line, why)
-
-
-def _is_to_come(file: Path) -> bool:
-    return any(file.is_relative_to(PACKAGE / folder) for folder in NOT_YET)
 
 
 def prose(file: Path) -> str:

@@ -33,11 +33,13 @@ def write_down(frame: FrameType, event: str, _: Any) -> None:
     """Write one line where a function of ours is called, or where it returns, awaits or yields."""
     if event in ("call", "return") and (name := own_name(frame)):
         line = f"{time.monotonic_ns()} {os.getpid()} {event} {name} {frame.f_code.co_qualname}\n"
-        file = os.open(FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
-            os.write(file, line.encode())
-        finally:
-            os.close(file)
+            file = os.open(FILE, os.O_WRONLY | os.O_APPEND)
+        except FileNotFoundError:  # the measurement has ended
+            sys.setprofile(None)
+            return
+        os.write(file, line.encode())
+        os.close(file)
 
 
 if FILE:

@@ -29,11 +29,12 @@ class Submission:
 
 
 class SessionState:
-    """Cursor, epoch, and what is unacknowledged.
+    """The numbers of a session's messages and requests, and the requests that were not accepted yet.
 
-    :ivar received: the sequence number of the last message that came
-    :ivar backlog: the number of the last message that had been waiting when the link began
-    :ivar epoch: of the link; every attach raises it, and an older client is told so
+    Attributes:
+        received: The number of the last message that came.
+        backlog: The number of the last message that had been waiting when the link began.
+        epoch: The link's epoch. Every attach raises it, and an older client is told so.
     """
 
     def __init__(self) -> None:
@@ -133,10 +134,16 @@ class SessionState:
     # --- links and messages
 
     def attached(self, epoch: int, accepted: int, acknowledged: int = 0, last: int = 0) -> None:
-        """A new link begins: what the keeper hasn't is sent again.
+        """Begin a new link: requests that the keeper has not accepted are sent again.
 
-        :param acknowledged: up to where the keeper has forgotten its messages, which another client has got
-        :param last: the number of the newest message that waits there
+        Args:
+            epoch: The new link's epoch.
+            accepted: The number of the last request that the keeper has.
+            acknowledged: The number of the last message that the keeper has forgotten, because a client has got it.
+            last: The number of the newest message that waits there.
+
+        Raises:
+            SequenceError: The numbers don't follow those of the link before.
         """
         if epoch <= self.epoch:
             raise SequenceError(f"epoch {epoch} after {self.epoch}")

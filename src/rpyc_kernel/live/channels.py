@@ -111,8 +111,9 @@ class Channels:
 class SessionChannel:
     """What RPyC calls a channel: the frames of one connection, in and out.
 
-    :ivar parent: the ``msg_id`` of the cell that uses it: what is printed over there for it, is shown there
-    :ivar waiting: whether somebody waits for a frame
+    Attributes:
+        parent: The ``msg_id`` of the cell that uses it, which shows the text that is printed there meanwhile.
+        waiting: Whether somebody waits for a frame.
     """
 
     def __init__(self, channels: Channels, link: Link, name: str) -> None:

@@ -46,9 +46,18 @@ _PLAIN = (consts.HANDLE_INSPECT, consts.HANDLE_DIR)
 
 
 class LiveConnection(GuardedConnection):
-    """One RPyC connection to *where* (for messages), over a channel. *first*: the number of its first request.
+    """One RPyC connection over a channel.
 
-    :ivar trips: how many answers were waited for; once they are more than MANY, *on_many* is called with their number
+    Args:
+        channel: Carries its frames.
+        where: What the other machine is called in messages.
+        dialect: How messages are put into frames.
+        first: The number of its first request.
+        config: RPyC's own settings.
+
+    Attributes:
+        trips: How many answers were waited for.
+        on_many: Is called once `trips` is large, with this connection.
     """
 
     def __init__(self, channel: Any, where: str, *, dialect: Dialect = RPYC_6, first: int = 0, **config: Any) -> None:

@@ -34,7 +34,8 @@ _short.maxstring = _short.maxother = 1_000
 class ExceptionClass(type):
     """The class of classes that stand for one of theirs. Calling it makes an exception there.
 
-    :ivar netref: leads to the class there, once it has been given one
+    Attributes:
+        netref: The netref of the class there, None until there is one.
     """
 
     netref: Any = None
