@@ -268,7 +268,7 @@ def test_objects_of_another_connection_are_not_had():
 
 
 def test_holding_ever_more_of_what_is_here_comes_to_an_end(monkeypatch):
-    monkeypatch.setattr(guard, "MAX_HELD", 100)
+    monkeypatch.setattr(guard, "MAX_HELD_OBJECTS", 100)
     kinds = []
 
     def behaviour(line, seq, args):

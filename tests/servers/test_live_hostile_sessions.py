@@ -144,13 +144,13 @@ def test_raw_frames_that_are_none_close_it(remote, server):
 
 
 def test_pieces_that_never_end(remote, monkeypatch):
-    monkeypatch.setattr(channels, "MAX_FRAME", 8 << 20)
+    monkeypatch.setattr(channels, "MAX_FRAME_BYTES", 8 << 20)
     with pytest.raises(ProtocolError, match="ask for parts"):
         remote.execute("pieces()")
 
 
 def test_what_nobody_reads_is_not_kept_for_ever(remote, monkeypatch):
-    monkeypatch.setattr(channels, "MAX_FRAME", 4 << 20)
+    monkeypatch.setattr(channels, "MAX_FRAME_BYTES", 4 << 20)
     with contextlib.suppress(RpycKernelError):
         rpyc.async_(remote.namespace["unread"])(64)
         until = time.monotonic() + 30

@@ -18,6 +18,7 @@ from rpyc_kernel.kernel.commands.route import route
 from rpyc_kernel.kernel.commands.sentences import sentence
 from rpyc_kernel.kernel.commands.spec import COMMANDS
 from rpyc_kernel.kernel.outcomes import (
+    ChosenServer,
     Connected,
     Disconnected,
     Discovered,
@@ -26,7 +27,6 @@ from rpyc_kernel.kernel.outcomes import (
     Left,
     Listing,
     Replayed,
-    Service,
 )
 from rpyc_kernel.kernel.ports import CellOutput
 from rpyc_kernel.kernel.sessions.session import RemoteSession
@@ -122,11 +122,11 @@ def test_whoever_keeps_a_session_is_told_what_would_end_it(kernel):
             "Connected again to pi: Python 3.11: the session is the same, reached another way.",
         ),
         (
-            Connected(session(), Found.NEW, ("Mind.",), Service("CALC", "b:2", 0)),
+            Connected(session(), Found.NEW, ("Mind.",), ChosenServer("CALC", "b:2", 0)),
             "Connected to pi: Python 3.11 (service CALC at b:2, no other is registered)\nMind.",
         ),
         (
-            Connected(session(), Found.NEW, (), Service("CALC", "b:2", 2)),
+            Connected(session(), Found.NEW, (), ChosenServer("CALC", "b:2", 2)),
             "Connected to pi: Python 3.11 (service CALC at b:2, 2 others registered)",
         ),
         (Disconnected(Left.NOT_CONNECTED), "Not connected to any machine."),

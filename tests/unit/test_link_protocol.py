@@ -78,7 +78,7 @@ def test_a_session_is_started_attached_and_pulled_from():
     status, opened, *pulls = link.take()
     assert status == StatusChanged(LinkStatus.UP, None)
     assert opened == Answer(link.opening, ATTACHED, [])
-    assert [pull.op for pull in pulls] == ["pull"] * protocol.PULLS
+    assert [pull.op for pull in pulls] == ["pull"] * protocol.MAX_PULLS
 
 
 @pytest.mark.parametrize("error", [LOST, AgentError("no"), ValueError("odd")])

@@ -9,7 +9,7 @@ import pytest
 
 from rpyc_kernel.errors import CommandError, DialError, ServiceDownError, SessionGoneError
 from rpyc_kernel.kernel.cells import Cell
-from rpyc_kernel.kernel.outcomes import Connected, Disconnected, Found, Left, Service
+from rpyc_kernel.kernel.outcomes import ChosenServer, Connected, Disconnected, Found, Left
 from rpyc_kernel.kernel.ports import CellOutput
 from rpyc_kernel.kernel.sessions import resolve
 from rpyc_kernel.kernel.sessions.interrupt_policy import InterruptPolicy
@@ -178,7 +178,7 @@ def test_the_first_server_of_a_service_that_answers_is_taken(world):
     world.refused["a:1"] = [DOWN]
     connected = world.connect("service:calc")
     assert world.dialled == ["a:1", "b:2"]
-    assert connected.service == Service("CALC", "b:2", 2)
+    assert connected.service == ChosenServer("CALC", "b:2", 2)
     assert world.state.known.address == "b:2"
 
 

@@ -34,7 +34,7 @@ from rpyc_kernel.kernel.sessions.registry import SessionRegistry
 from rpyc_kernel.kernel.sessions.remote_variable import RemoteVariable
 from rpyc_kernel.kernel.sessions.resolve import Resolver
 from rpyc_kernel.kernel.sessions.state_file import StateFile
-from rpyc_kernel.link.link import HEARTBEAT
+from rpyc_kernel.link.link import HEARTBEAT_S
 from rpyc_kernel.link.protocol import LinkStatus
 from rpyc_kernel.transport.discovery import registry as registries
 
@@ -67,7 +67,7 @@ class RpycKernel(BaseKernel):
 
     address = Unicode("", help="The machine to connect to with the first cell: host, host:port …").tag(config=True)
     keep = Float(DEFAULT_KEEP_S, help="Seconds that an idle session stays without a kernel.").tag(config=True)
-    heartbeat = Float(HEARTBEAT, help="Seconds without an answer after which a link counts as lost.").tag(config=True)
+    heartbeat = Float(HEARTBEAT_S, help="Seconds without an answer after which a link counts as lost.").tag(config=True)
     paced = Bool(True, help="Publish what had been waiting no faster than a Jupyter server passes on.").tag(config=True)
     cwd = Unicode("", help="The folder on that machine in which cells start.").tag(config=True)
     environment = Dict(help="Environment variables for the Python on that machine.").tag(config=True)

@@ -19,7 +19,7 @@ class Found(Enum):
     MOVED = "the notebook had it by another server"
 
 
-class Service(NamedTuple):
+class ChosenServer(NamedTuple):
     """The server of a service that was taken: where it is, and how many others are registered."""
 
     name: str
@@ -33,7 +33,7 @@ class Connected(NamedTuple):
     session: RemoteSession
     found: Found
     warnings: tuple[str, ...] = ()
-    service: Service | None = None
+    service: ChosenServer | None = None
 
 
 class Left(Enum):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.agent import wire
 from rpyc_kernel.errors import DialCancelledError, LinkLost, RpycKernelError, TooLongError
-from rpyc_kernel.link.protocol import DIAL_TIMEOUT_S, HEARTBEAT, LinkProtocol, LinkStatus
+from rpyc_kernel.link.protocol import DIAL_TIMEOUT_S, HEARTBEAT_S, LinkProtocol, LinkStatus
 from rpyc_kernel.link.threads import LinkThreads
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from rpyc_kernel.transport.address import Address
 
-__all__ = ["HEARTBEAT", "Link"]
+__all__ = ["HEARTBEAT_S", "Link"]
 
 STATUS_POLL_INTERVAL_S = 0.05
 ABANDON_TIMEOUT_S = 1.0  # for the threads of a link that could not be opened
@@ -55,7 +55,7 @@ class Link:
         session: str | None = None,
         *,
         on_refused: Callable[[str, RpycKernelError], None] = lambda _msg_id, _error: None,
-        heartbeat: float = HEARTBEAT,
+        heartbeat: float = HEARTBEAT_S,
         holder: str = "",
         title: str = "",
     ) -> None:

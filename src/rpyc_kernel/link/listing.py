@@ -1,8 +1,8 @@
-"""The sessions that run on a machine: asking for them, choosing one by its name, ending one, and the table of them.
+"""The sessions that run on a machine: ask for them, choose one by its name, end one, and show them as a table.
 
-For ``%sessions`` and ``%attach`` in a cell, and for ``rpyc-kernel sessions`` in a terminal. What a machine says of its
-sessions is shown to somebody, so that every field is checked here: of the right type, not longer than a line has room
-for, and free of control characters, which could repaint a terminal.
+``%sessions`` and ``%attach`` in a cell, and ``rpyc-kernel sessions`` in a terminal use this module. It checks every
+field of a machine's answer before a user sees it: the type, the length, and the absence of control characters, which
+could repaint a terminal.
 """
 
 from __future__ import annotations
@@ -24,46 +24,46 @@ if TYPE_CHECKING:
 
     from rpyc_kernel.transport.address import Address
 
-TIMEOUT = 10.0  # seconds for an answer; the other machine gives each keeper one second, all of them at once
-END_TIMEOUT_S = 5.0  # seconds in which a session that was ended is gone
-END_POLL_INTERVAL_S = 0.1  # seconds between two looks whether it is
+ANSWER_TIMEOUT_S = 10.0  # the other machine asks all keepers at once, and gives them one second
+END_TIMEOUT_S = 5.0  # until an ended session must be gone
+END_POLL_INTERVAL_S = 0.1  # between two checks whether it is gone
 MAX_ENTRIES = 1000
 MAX_NUMBER = 10.0**15
-SHORT_ID = 8  # characters of an id that are shown, unless more are needed to tell two apart
+SHORT_ID_CHARS = 8  # shown of an id, unless more are needed to tell two apart
 MAX_CANDIDATES = 10  # candidates that a sentence lists
 
 
 @dataclass(frozen=True, slots=True)
 class SessionEntry:
-    """One session on a machine. Times are seconds, sizes bytes; what its keeper didn't tell is None, 0 or ``""``."""
+    """One session on a machine. Times are seconds, sizes bytes; unknown fields are None, 0 or ``""``."""
 
     session: str  # its id
     name: str
-    version: int  # of the wire that its agent speaks
-    agent: str  # the version of rpyc-kernel that has started it
+    version: int  # of its agent's wire protocol
+    agent: str  # the version of rpyc-kernel that started the session
     python: str
     pid: int
-    answers: bool  # whether its keeper answered in time; it doesn't while it is stopped
+    answers: bool  # whether its keeper answered in time; a stopped keeper doesn't
     age: float | None
     busy: bool
-    held: bool  # a notebook is connected to it just now
-    holder: str  # who that is, or was last
-    since: float | None  # how long it has been held
-    unread: int  # messages that nobody has got
+    held: bool  # whether a notebook is connected to the session
+    holder: str  # the notebook that is, or was last, connected
+    since: float | None  # how long the notebook has been connected
+    unread: int  # messages that no notebook has received
     unread_bytes: int
-    idle: float | None  # how long nobody has been heard of
-    keep: float | None  # how long it outlives the connection when idle
+    idle: float | None  # time since a notebook was last heard of
+    keep: float | None  # how long an idle session outlives its connection
     execution_count: int
     load: tuple[float, float, float] | None
 
     @property
     def newer(self) -> bool:
-        """Whether its agent is newer than this kernel, which can't take it over then."""
+        """Whether the session's agent is newer than this kernel, which then can't attach to it."""
         return self.version > wire.VERSION
 
     @property
     def ends_in(self) -> float | None:
-        """Seconds until it ends if nobody comes; None while it runs a cell or somebody is connected to it."""
+        """Seconds until the unused session ends; None while it runs a cell or a notebook is connected to it."""
         if self.busy or self.held or self.keep is None or self.idle is None:
             return None
         return max(0.0, self.keep - self.idle)
@@ -72,15 +72,26 @@ class SessionEntry:
 # --- asking
 
 
-def sessions(address: Address, timeout: float = TIMEOUT, cancel: threading.Event | None = None) -> list[SessionEntry]:
-    """The sessions of this user on that machine, the oldest first. Raises a RpycKernelError."""
+def sessions(
+    address: Address, timeout: float = ANSWER_TIMEOUT_S, cancel: threading.Event | None = None
+) -> list[SessionEntry]:
+    """List this user's sessions on a machine, the oldest first.
+
+    Args:
+        address: the machine's server.
+        timeout: seconds for each answer.
+        cancel: gives up when it is set.
+
+    Raises:
+        RpycKernelError: the machine can't be reached or doesn't answer.
+    """
     with open_broker(address, timeout=timeout, cancel=cancel) as broker:
         broker.connection.cancel = cancel
         return listed(broker, timeout)
 
 
-def listed(broker: BrokerClient, timeout: float = TIMEOUT) -> list[SessionEntry]:
-    """The same, over a connection that is there already."""
+def listed(broker: BrokerClient, timeout: float = ANSWER_TIMEOUT_S) -> list[SessionEntry]:
+    """List the sessions over an open connection, as `sessions` does."""
     answer, _buffers = broker.call("list", {}, timeout=timeout)
     found = answer.get("sessions")
     if not isinstance(found, list):
@@ -89,10 +100,16 @@ def listed(broker: BrokerClient, timeout: float = TIMEOUT) -> list[SessionEntry]
     return sorted(entries, key=lambda entry: -(entry.age or 0.0))
 
 
-def end(address: Address, entry: SessionEntry, timeout: float = TIMEOUT, cancel: threading.Event | None = None) -> None:
-    """End a session, whoever holds it, and wait until it is gone. Raises a RpycKernelError.
+def end(
+    address: Address, entry: SessionEntry, timeout: float = ANSWER_TIMEOUT_S, cancel: threading.Event | None = None
+) -> None:
+    """End a session, even if a notebook is connected to it, and wait until it is gone.
 
-    One that is gone already is no error.
+    A session that is gone already is no error.
+
+    Raises:
+        AgentError: the session doesn't answer, or doesn't end.
+        RpycKernelError: the machine can't be reached or doesn't answer.
     """
     if not entry.answers:
         raise AgentError(
@@ -119,7 +136,7 @@ def end(address: Address, entry: SessionEntry, timeout: float = TIMEOUT, cancel:
 
 
 def read(found: object) -> SessionEntry | None:
-    """One item of the list, or None if it can't be a session. Fields that can't be right are left out."""
+    """Read one item of the list; None if it isn't a session. Malformed fields are left out."""
     if not isinstance(found, dict):
         return None
     session = found.get("session")
@@ -127,7 +144,7 @@ def read(found: object) -> SessionEntry | None:
         return None
     return SessionEntry(
         session=session,
-        name=_text(found.get("name")) or session[:SHORT_ID],
+        name=_text(found.get("name")) or session[:SHORT_ID_CHARS],
         version=_count(found.get("version")) or 1,
         agent=_text(found.get("agent"), 20),
         python=_text(found.get("python"), 20),
@@ -172,9 +189,10 @@ def _load(value: object) -> tuple[float, float, float] | None:
 
 
 def choose(entries: Sequence[SessionEntry], text: str) -> SessionEntry:
-    """The session that *text* means: its name or id, or the beginning of one if that fits only one session.
+    """Choose the session by its name or id, or by a beginning of either that fits only one session.
 
-    Raises ArgumentError with a sentence that names the candidates.
+    Raises:
+        ArgumentError: no session fits, or several do; the message names the candidates.
     """
     text = text.strip()
     for fits in (
@@ -202,8 +220,8 @@ def _candidates(found: Sequence[SessionEntry], entries: Sequence[SessionEntry]) 
 
 
 def _id_length(entries: Collection[SessionEntry]) -> int:
-    """How many characters of an id tell all of these apart."""
-    for length in range(SHORT_ID, MAX_TEXT_CHARS):
+    """The number of characters that tell the ids of all sessions apart."""
+    for length in range(SHORT_ID_CHARS, MAX_TEXT_CHARS):
         if len({entry.session[:length] for entry in entries}) == len(entries):
             return length
     return MAX_TEXT_CHARS
@@ -213,7 +231,12 @@ def _id_length(entries: Collection[SessionEntry]) -> int:
 
 
 def table(entries: Sequence[SessionEntry], mine: Collection[str] = ()) -> str:
-    """Aligned columns, one line for each session; ids in *mine* are marked: the notebook is connected to those."""
+    """Show sessions in aligned columns, one line for each.
+
+    Args:
+        entries: the sessions.
+        mine: ids of the sessions that the notebook is connected to; they are marked.
+    """
     if not entries:
         return "No session runs there."
     length = _id_length(entries)
@@ -272,6 +295,6 @@ def _rounded(number: float) -> str:
 
 
 def _width(text: str) -> int:
-    """How many columns a text takes: East Asian characters are two wide, and those that combine none."""
+    """The width of a text in columns: East Asian characters take two, combining characters none."""
     wide = sum(unicodedata.east_asian_width(char) in "WF" for char in text)
     return len(text) + wide - sum(bool(unicodedata.combining(char)) for char in text)

@@ -38,7 +38,7 @@ class Refusal(NamedTuple):
 Item: TypeAlias = Question | Interrupt | Submission
 
 
-class Outgoing:
+class OutgoingRequests:
     """Decides what the sender sends next. It sends one thing at a time."""
 
     def __init__(self, state: SessionState) -> None:

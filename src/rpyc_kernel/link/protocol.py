@@ -37,7 +37,7 @@ from rpyc_kernel.link.actions import (
 from rpyc_kernel.link.backoff import FIRST_TIMEOUT_S, Backoff
 from rpyc_kernel.link.connection_state import ConnectionState
 from rpyc_kernel.link.incoming import Incoming
-from rpyc_kernel.link.outgoing import Interrupt, Item, Outgoing, Question, Refusal
+from rpyc_kernel.link.outgoing import Interrupt, Item, OutgoingRequests, Question, Refusal
 from rpyc_kernel.link.session_state import SequenceError, SessionState, Submission
 
 if TYPE_CHECKING:
@@ -45,18 +45,18 @@ if TYPE_CHECKING:
 
     from rpyc_kernel.transport.address import Address
 
-__all__ = ["DIAL_TIMEOUT_S", "HEARTBEAT", "MALFORMED", "LinkProtocol", "LinkStatus"]
+__all__ = ["DIAL_TIMEOUT_S", "HEARTBEAT_S", "MALFORMED", "LinkProtocol", "LinkStatus"]
 
-HEARTBEAT = 15.0  # seconds of silence, after which the link counts as dead
+HEARTBEAT_S = 15.0  # seconds of silence, after which the link counts as dead
 DIAL_TIMEOUT_S = 10.0  # of one attempt
 HELLO_TIMEOUT_S = 60.0  # until the agent has answered; a small board compiles it in that time
 SPAWN_TIMEOUT_S = 90.0
 MIN_ROUND_TRIPS = 20  # that an attempt to reconnect lasts
 REDIAL_S = 0.1  # until the sender's connection is dialled again
-PULLS = 2  # under way at once
+MAX_PULLS = 2  # under way at once
 PULL_WAIT_S = 5.0  # that a pull waits when there is nothing to give; its empty answer is the heartbeat
 MIN_POLL_S, MAX_POLL_S, POLL_GROWTH = 0.005, 0.2, 1.3  # between pulls from a server with few threads
-SLACK = 16 << 20  # bytes of an answer beside its longest message
+ANSWER_SLACK_BYTES = 16 << 20  # bytes of an answer beside its longest message
 
 # what reading an answer raises that isn't what it should be
 MALFORMED = (SequenceError, LookupError, TypeError, ValueError, ArithmeticError, RecursionError)
@@ -84,7 +84,7 @@ class LinkProtocol:
     """
 
     def __init__(
-        self, address: Address, session: str, *, heartbeat: float = HEARTBEAT, holder: str = "", title: str = ""
+        self, address: Address, session: str, *, heartbeat: float = HEARTBEAT_S, holder: str = "", title: str = ""
     ) -> None:
         self.address = address
         self.session = session
@@ -98,7 +98,7 @@ class LinkProtocol:
         self.rtt = 0.0
         self.state = SessionState()
         self.incoming = Incoming(self.state)
-        self._outgoing = Outgoing(self.state)
+        self._outgoing = OutgoingRequests(self.state)
         self._holder = holder
         self._client = uuid.uuid4().hex
         self._attempts = itertools.count(1)
@@ -301,12 +301,12 @@ class LinkProtocol:
         request.update(version=wire.VERSION, holder=self._holder, take=bool(self._opening))
         if self._opening and self._keep is not None:
             request["keep"] = self._keep
-        self._puller.send("attach", "attach", self._with_session(request), (), min(self.heartbeat, HEARTBEAT))
+        self._puller.send("attach", "attach", self._with_session(request), (), min(self.heartbeat, HEARTBEAT_S))
 
     def _begin_link(self, header: dict[str, Any], took: float) -> None:
         self.rtt = took
         if not header.get("parts"):  # a session of an older version, whose messages come whole
-            self._do(AllowFrames(Role.PULLER, self._puller.number, wire.MAX_MESSAGE + SLACK))
+            self._do(AllowFrames(Role.PULLER, self._puller.number, wire.MAX_MESSAGE + ANSWER_SLACK_BYTES))
         self.attached = header
         self.state.attached(*[int(header.get(name, 0)) for name in ("epoch", "accepted", "acknowledged", "last")])
         self.incoming.begin_link()
@@ -321,7 +321,7 @@ class LinkProtocol:
         """Ask for messages."""
         wait = 0.0 if self._polls else min(PULL_WAIT_S, self.heartbeat / 3)
         self._puller.due = None
-        while len(self._puller.asked) < (1 if self._polls else PULLS):
+        while len(self._puller.asked) < (1 if self._polls else MAX_PULLS):
             request = {
                 "acked": self.state.received,
                 "rtt": self.rtt,

@@ -1,7 +1,7 @@
-"""What goes into a session by value where RPyC would give a reference: see ``agent/wire_live.py``.
+"""The objects that go into a session by value where RPyC would give a reference: see ``agent/wire_live.py``.
 
-It is either immutable, or of no use as a reference: only a real exception can be raised, and numpy takes no types but
-its own.
+Such an object is either immutable, or of no use as a reference: Python raises only real exceptions, and numpy takes
+only its own types.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from rpyc.core import brine
 
 from rpyc_kernel.agent import wire_errors, wire_live
 
-MAX_ITEMS = 10_000  # of a container of which a shallow copy is given
+MAX_ITEMS = 10_000  # items of a container that is copied shallowly
 
 
 def of_class(kind: type) -> Any:
-    """The box of a class; None if it goes by reference."""
+    """Box a class; None if the class goes by reference."""
     if issubclass(kind, BaseException):
         return wire_live.ERROR_CLASS, wire_errors.describe(kind)
     if vars(builtins).get(kind.__name__) is kind:
@@ -30,7 +30,7 @@ def of_class(kind: type) -> Any:
 
 
 def of_numpy(obj: Any) -> Any:
-    """The box of a number or a dtype of numpy's; None if it is neither, or goes by reference."""
+    """Box a number or a dtype of numpy; None if the object is neither, or goes by reference."""
     numpy = _numpy(type(obj))
     if numpy is None:
         return None
@@ -42,15 +42,23 @@ def of_numpy(obj: Any) -> Any:
 
 
 def is_array(obj: Any) -> bool:
-    """Whether it is an array of numpy's."""
+    """Whether an object is a numpy array."""
     numpy = _numpy(type(obj))
     return numpy is not None and isinstance(obj, numpy.ndarray)
 
 
 def copied(obj: Any, *, as_array: bool) -> Any:
-    """A copy of an object that was passed: packed plain data, or the name of its type and its items.
+    """Copy an object that was passed to the other side.
 
-    Raises TypeError for what is no container of Python's, and no plain data.
+    Args:
+        obj: the object.
+        as_array: whether to copy it as a numpy array.
+
+    Returns:
+        Packed plain data, or the name of a container's type and its items.
+
+    Raises:
+        TypeError: the object is neither plain data nor one of Python's containers.
     """
     if as_array:
         if not is_array(obj):
@@ -67,5 +75,5 @@ def copied(obj: Any, *, as_array: bool) -> Any:
 
 
 def _numpy(kind: type) -> Any:
-    """The module, if a class is one of it. Doesn't import it."""
+    """The module numpy if the class belongs to it; never imports numpy."""
     return sys.modules.get("numpy") if str(kind.__module__).partition(".")[0] == "numpy" else None

@@ -1,6 +1,6 @@
-"""Live connections inside a session's own messages: a cut of the link is invisible to them.
+"""Live connections inside a session's own messages: they survive a cut of the link.
 
-The counterpart of ``agent/worker/netrefs/live.py``, which says what the messages are. Needs no rpyc.
+The counterpart, ``agent/worker/netrefs/live.py``, describes the messages. This module doesn't import rpyc.
 """
 
 from __future__ import annotations
@@ -20,12 +20,10 @@ if TYPE_CHECKING:
     from rpyc_kernel.link.link import Link
 
 PIECE_BYTES = 256 << 10  # bytes of a frame in one message
-MAX_FRAME = MAX_MESSAGE  # bytes of one, either way
-STOP_POLL_INTERVAL_S = (
-    0.2  # seconds between two looks at whether somebody has pressed stop, where signals don't end a wait
-)
-_PIECE_OVERHEAD_BYTES = 200  # bytes of memory that a piece takes beyond its own
-_MAX_REASON = 500  # characters of a reason of theirs
+MAX_FRAME_BYTES = MAX_MESSAGE  # bytes of a frame, in either direction
+STOP_POLL_INTERVAL_S = 0.2  # between two checks for the stop button, where signals don't end a wait
+_PIECE_OVERHEAD_BYTES = 200  # bytes of memory that a piece takes beside its content
+_MAX_REASON_CHARS = 500  # characters of the other side's reason
 
 
 class Channels:
@@ -33,12 +31,18 @@ class Channels:
 
     def __init__(self) -> None:
         self._channels: dict[str, SessionChannel] = {}
-        self._lock = threading.Lock()  # of the next two
-        self._pid: object = None  # of the Python there, None where the next one hasn't begun
+        self._lock = threading.Lock()  # guards the next two
+        self._pid: object = None  # of the Python there; None until the next Python has begun
         self._begun = threading.Event()
 
     def open(self, link: Link, name: str, timeout: float | None) -> SessionChannel:
-        """Open another one. *name*: the machine's, for messages; *timeout*: seconds that a callback may take."""
+        """Open another connection.
+
+        Args:
+            link: the session's link.
+            name: the machine's name, for messages to the user.
+            timeout: seconds that a callback may take; None for no limit.
+        """
         channel = SessionChannel(self, link, name)
         self._channels[channel.id] = channel
         channel.submit("rpyc_open", {"timeout": timeout})
@@ -51,19 +55,19 @@ class Channels:
 
     @property
     def python(self) -> object:
-        """Stands for the Python there, as far as it is known: another one is unequal."""
+        """A mark of the Python there, or None if it is unknown; another Python has another mark."""
         return self._pid
 
     def begun(self, timeout: float) -> bool:
-        """Wait until a Python runs there: what is sent to one that dies just now is lost with it."""
+        """Wait until a Python runs there: a dying Python would lose the messages sent to it."""
         return self._begun.wait(timeout)
 
     def take(self, message: Message) -> bool:
-        """Give a message to the one that it is for; False if it is no message of this kind."""
+        """Give a message to its connection; False if the message isn't about live connections."""
         if message.type == "session_info":
             self._is(message.content.get("pid"))
             return False
-        if message.sealed:  # by the keeper; what the other Python says itself of its end counts for nothing
+        if message.sealed:  # by the keeper: the Python there can't announce its own end
             end = message.content if message.type == "worker_died" else message.content.get("end")
             if isinstance(end, dict):
                 self._died(end)
@@ -76,7 +80,7 @@ class Channels:
         return True
 
     def restarted(self, python: object) -> None:
-        """The one that `python` stood for is no more, unless that is known already."""
+        """End the connections into the Python with the mark `python`, unless another Python runs already."""
         with self._lock:
             if self._pid == python:
                 self._end("was restarted")
@@ -90,7 +94,7 @@ class Channels:
 
     def _died(self, end: dict[str, Any]) -> None:
         with self._lock:
-            self._end(str(end.get("text", ""))[:_MAX_REASON] or "has ended")
+            self._end(str(end.get("text", ""))[:_MAX_REASON_CHARS] or "has ended")
 
     def _end(self, how: str) -> None:
         self._pid = None
@@ -99,21 +103,21 @@ class Channels:
             channel.end(f"the Python there {how}")
 
     def fail(self, error: RpycKernelError) -> None:
-        """The session is no more: whoever waits, or asks later, gets the error."""
+        """The session has ended: every present and later request raises the error."""
         for channel in list(self._channels.values()):
             channel.fail(error)
 
     def forget(self, channel: SessionChannel) -> None:
-        """That one is closed."""
+        """Forget a closed connection."""
         self._channels.pop(channel.id, None)
 
 
 class SessionChannel:
-    """What RPyC calls a channel: the frames of one connection, in and out.
+    """A channel in RPyC's sense: the frames of one connection, in and out.
 
     Attributes:
-        parent: The ``msg_id`` of the cell that uses it, which shows the text that is printed there meanwhile.
-        waiting: Whether somebody waits for a frame.
+        parent: the ``msg_id`` of the cell that uses the connection; that cell shows its output.
+        waiting: whether somebody waits for a frame.
     """
 
     def __init__(self, channels: Channels, link: Link, name: str) -> None:
@@ -127,14 +131,24 @@ class SessionChannel:
         self._error: RpycKernelError | None = None
         self._pieces: list[Bytes] = []
         self._size = 0
-        self._came = self._taken = 0  # bytes of whole frames, by the two sides of the queue
+        self._came = self._taken = 0  # bytes of whole frames put into the queue, and taken from it
         self._incoming: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._next: bytes | None = None
 
     # --- as RPyC calls them, from whichever thread uses the connection
 
     def poll(self, timeout: Any) -> bool:
-        """Wait for a frame, so many seconds (None: until one comes). Raises the error for which none will come."""
+        """Wait for a frame.
+
+        Args:
+            timeout: seconds, an RPyC ``Timeout``, or None to wait until a frame comes.
+
+        Returns:
+            Whether a frame came.
+
+        Raises:
+            RpycKernelError: the connection has ended, for this reason.
+        """
         self.waiting = True
         try:
             while self._next is None:
@@ -146,7 +160,7 @@ class SessionChannel:
                         timeout=STOP_POLL_INTERVAL_S if left is None else min(left, STOP_POLL_INTERVAL_S)
                     )
                     if self._next is None:
-                        self._incoming.put(None)  # for whoever asks later
+                        self._incoming.put(None)  # for later calls
                         raise self._why()
                 if self._next is None and left is not None and left <= STOP_POLL_INTERVAL_S:
                     return False
@@ -155,18 +169,23 @@ class SessionChannel:
         return True
 
     def recv(self) -> bytes:
-        """The next frame, which `poll` has found."""
+        """The frame that `poll` has found."""
         frame, self._next = self._next, None
         assert frame is not None
         self._taken += len(frame) + _PIECE_OVERHEAD_BYTES
         return frame
 
     def send(self, data: bytes) -> None:
-        """Send a frame. Raises the error for which that can't be."""
+        """Send a frame.
+
+        Raises:
+            MessageTooLong: the frame is longer than `MAX_FRAME_BYTES`.
+            RpycKernelError: the connection has ended, for this reason.
+        """
         if self.over:
             raise self._why()
-        if len(data) > MAX_FRAME:
-            raise MessageTooLong(len(data), MAX_FRAME)
+        if len(data) > MAX_FRAME_BYTES:
+            raise MessageTooLong(len(data), MAX_FRAME_BYTES)
         rest = memoryview(data)
         while len(rest) > PIECE_BYTES:
             self.submit("rpyc_msg", {"more": True}, rest[:PIECE_BYTES])
@@ -174,17 +193,17 @@ class SessionChannel:
         self.submit("rpyc_msg", {}, rest)
 
     def abandon(self) -> None:
-        """Nobody waits any more for what was asked: the next request must not wait behind it."""
+        """Give up the last request, so that the next one needn't wait behind it."""
         self.submit("rpyc_abandon", {})
 
     def submit(self, msg_type: str, content: dict[str, Any], *buffers: memoryview) -> None:
-        """Send a message of this connection. It arrives once, even if the link breaks meanwhile."""
+        """Send a message of this connection. The message arrives once, even if the link breaks meanwhile."""
         if self._link.status is LinkStatus.CLOSED:
             raise again(self._link.error) if self._link.error else self._why()
         self._link.submit(Message(msg_type, {**content, "connection": self.id}, self.parent, buffers=buffers))
 
     def close(self) -> None:
-        """No more frames. Asks nobody, and waits for nothing."""
+        """Close the connection without waiting for the other side."""
         if self.closed:
             return
         self.closed = True
@@ -194,12 +213,12 @@ class SessionChannel:
             self.submit("rpyc_close", {})
 
     def fileno(self) -> int:
-        """There is no descriptor to wait for."""
+        """Raise OSError: this channel has no descriptor."""
         raise OSError("a connection that travels inside a session has no socket of its own")
 
     @property
     def over(self) -> bool:
-        """Whether nothing can come or go any more."""
+        """Whether the connection was closed or has failed."""
         return self.closed or self._error is not None
 
     def _why(self) -> RpycKernelError:
@@ -208,19 +227,19 @@ class SessionChannel:
     # --- on the link's thread
 
     def take(self, message: Message) -> None:
-        """A message for this connection has come."""
+        """Take a message for this connection."""
         if message.type == "rpyc_close":
-            self.end(str(message.content.get("reason", ""))[:_MAX_REASON] or "it was closed there")
+            self.end(str(message.content.get("reason", ""))[:_MAX_REASON_CHARS] or "it was closed there")
             return
         if message.type != "rpyc_msg" or self._error is not None:
             return
         self._pieces += message.buffers
         self._size += sum(len(buffer) + _PIECE_OVERHEAD_BYTES for buffer in message.buffers)
-        if self._size > MAX_FRAME:
-            text = f"a single answer of more than {MAX_FRAME >> 20} MiB: ask for parts of it"
+        if self._size > MAX_FRAME_BYTES:
+            text = f"a single answer of more than {MAX_FRAME_BYTES >> 20} MiB: ask for parts of it"
             self.fail(ProtocolError(self.name, text))
-        elif self._came - self._taken > MAX_FRAME:
-            text = f"more than {MAX_FRAME >> 20} MiB that nobody here has asked for, or waits for"
+        elif self._came - self._taken > MAX_FRAME_BYTES:
+            text = f"more than {MAX_FRAME_BYTES >> 20} MiB that nobody here has asked for, or waits for"
             self.fail(ProtocolError(self.name, text))
         elif not message.content.get("more"):
             frame = b"".join(self._pieces)
@@ -229,11 +248,11 @@ class SessionChannel:
             self._incoming.put(frame)
 
     def end(self, reason: str) -> None:
-        """It is no more; *reason* is a part of a sentence."""
+        """End the connection; `reason` completes a sentence about it."""
         self.fail(RemoteClosedError(self.name, reason))
 
     def fail(self, error: RpycKernelError) -> None:
-        """Whoever waits, or asks later, gets the error."""
+        """Raise the error in every present and later request."""
         self._error = self._error or error
         self._channels.forget(self)
         self._incoming.put(None)

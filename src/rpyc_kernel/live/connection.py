@@ -1,8 +1,8 @@
 """RPyC's ``Connection``, for a side that doesn't trust the other: bounded, refusing, and interruptible.
 
-What it has from RPyC 6 are netrefs, boxing and the kinds of requests. Its own are: frames are read by our bounded
-brine; what they say is checked in `guard`; exceptions are made by `exceptions`; a reference that is dropped costs no
-message of its own; waiting can be interrupted, and closing asks nobody.
+Netrefs, boxing and the kinds of requests are RPyC 6's. The rest is ours: a bounded brine reads the frames, `guard`
+checks their content, `exceptions` makes the exceptions, a dropped reference costs no message of its own, the stop
+button ends a wait, and closing doesn't wait for the other side.
 """
 
 from __future__ import annotations
@@ -27,17 +27,15 @@ from rpyc_kernel.transport.rpyc_wire.dialect import LABEL_VALUE, MSG_EXCEPTION, 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-TIMEOUT = 600.0  # seconds that a request may take, unless ``connection._config["sync_request_timeout"]`` says otherwise
+REQUEST_TIMEOUT_S = 600.0  # the default of ``connection._config["sync_request_timeout"]``
 MAX_ITEMS = 2_000_000  # values in one message
-LOCK_POLL_INTERVAL_S = 0.2  # seconds until a thread looks again whether another one has read its reply
-MAX_NESTED_CALLS = (
-    50  # of calls from there within calls from here, and so on: each takes a dozen frames of Python's stack
-)
-MANY = 1_000  # round trips in a cell, above which a hint is due
+LOCK_POLL_INTERVAL_S = 0.2  # between a thread's checks whether another thread has read its reply
+MAX_NESTED_CALLS = 50  # calls from there within calls from here: each takes a dozen frames of Python's stack
+MANY_ROUND_TRIPS = 1_000  # in one cell; more of them call for a hint
 
 
 class _PlainAnswer(AsyncResult):
-    """The answer to a question that plain data answers: an object would only make us ask again, and again."""
+    """An answer that must be plain data: an object in it would lead to further questions without end."""
 
     __slots__ = ()
 
@@ -49,15 +47,15 @@ class LiveConnection(GuardedConnection):
     """One RPyC connection over a channel.
 
     Args:
-        channel: Carries its frames.
-        where: What the other machine is called in messages.
-        dialect: How messages are put into frames.
-        first: The number of its first request.
-        config: RPyC's own settings.
+        channel: the frames: a `SessionChannel` or a `SocketChannel`.
+        where: the other machine, for messages to the user.
+        dialect: the other side's version of RPyC's protocol.
+        first: the number of the first request.
+        config: RPyC's options of a connection.
 
     Attributes:
-        trips: How many answers were waited for.
-        on_many: Is called once `trips` is large, with this connection.
+        trips: the number of round trips so far.
+        on_many: called with the connection once, after `MANY_ROUND_TRIPS` round trips.
     """
 
     def __init__(self, channel: Any, where: str, *, dialect: Dialect = RPYC_6, first: int = 0, **config: Any) -> None:
@@ -65,11 +63,15 @@ class LiveConnection(GuardedConnection):
         self.dialect = dialect
         self.trips = 0
         self.on_many: Callable[[LiveConnection], None] | None = None
-        self._dropped: deque[tuple[Any, int]] = deque()  # references that nobody here has any more
-        self._depth = 0  # how many requests of theirs are being served
-        self._raised: tuple[BaseException, Any] | None = None  # what a callback raised last, and how it was told
-        self._asked = self._abandoned = -1  # the number of the last request, and of the last that was given up
-        options = {"sync_request_timeout": TIMEOUT, "bind_threads": False, "propagate_KeyboardInterrupt_locally": False}
+        self._dropped: deque[tuple[Any, int]] = deque()  # references that are no longer used here
+        self._depth = 0  # requests of the other side that are being served
+        self._raised: tuple[BaseException, Any] | None = None  # the last exception of a callback, and its description
+        self._asked = self._abandoned = -1  # numbers of the last request, and of the last given up
+        options = {
+            "sync_request_timeout": REQUEST_TIMEOUT_S,
+            "bind_threads": False,
+            "propagate_KeyboardInterrupt_locally": False,
+        }
         super().__init__(channel, where, {**options, **config})
         self._seqcounter = itertools.count(first)
         self._no_answer = itertools.count(-1, -1)
@@ -77,7 +79,13 @@ class LiveConnection(GuardedConnection):
     # --- out
 
     def sync_request(self, handler: int, *args: Any) -> Any:
-        """Ask, and wait for the answer. Raises what was raised there, or the error for which no answer will come."""
+        """Send a request and wait for its answer.
+
+        Raises:
+            AsyncResultTimeout: no answer came in time.
+            RpycKernelError: the connection has ended.
+            BaseException: the other side raised it.
+        """
         if handler == consts.HANDLE_PICKLE:
             raise TypeError(
                 f"Nothing that {self.where} sends is unpickled here. A copy of plain data is brought by "
@@ -86,7 +94,7 @@ class LiveConnection(GuardedConnection):
         if handler in (consts.HANDLE_GETATTR, consts.HANDLE_CALLATTR) and args[1] in netrefs.UNASKED:
             return netrefs.unasked(handler, *args)
         self.trips += 1
-        if self.trips == MANY + 1 and self.on_many is not None:
+        if self.trips == MANY_ROUND_TRIPS + 1 and self.on_many is not None:
             self.on_many(self)
         timeout = self._config["sync_request_timeout"]
         try:
@@ -101,8 +109,8 @@ class LiveConnection(GuardedConnection):
             ) from None
 
     def async_request(self, handler: int, *args: Any, timeout: float | None = None) -> Any:
-        """Ask without waiting. References that are dropped are told with the next request."""
-        if handler == consts.HANDLE_DEL:  # from `__del__`, hence at any moment, also while something else is sent
+        """Send a request without waiting. Dropped references are reported with the next request."""
+        if handler == consts.HANDLE_DEL:  # from `__del__`, hence at any moment, even while a frame is being sent
             self._dropped.append((args[0].____id_pack__, args[1]))
             return None
         answer = _PlainAnswer(self) if handler in _PLAIN else AsyncResult(self)
@@ -112,7 +120,7 @@ class LiveConnection(GuardedConnection):
         return answer
 
     def flush(self) -> None:
-        """Tell which references were dropped."""
+        """Report the dropped references."""
         if self._dropped and not self._closed:
             with contextlib.suppress(EOFError, RpycKernelError):
                 self._send_frames()
@@ -129,12 +137,12 @@ class LiveConnection(GuardedConnection):
         self._send_frames()
 
     def _send_frames(self) -> None:
-        """Send what waits, in order; where another thread does so just now, it is left to it."""
+        """Send the waiting frames in order, or leave them to a thread that is sending already."""
         while self._send_queue or self._dropped:
             if not self._sendlock.acquire(blocking=False):
                 return
             try:
-                while self._send_queue:  # which may name what is dropped by now
+                while self._send_queue:  # first: a frame may name a reference that is dropped by now
                     self._channel.send(self._send_queue.pop(0))
                 if self._dropped:
                     request = exposed.dropped(*self._dropped.popleft())
@@ -152,9 +160,13 @@ class LiveConnection(GuardedConnection):
     # --- in
 
     def serve(self, timeout: Any = 1, wait_for_lock: bool = True, waiting: Callable[[], bool] = lambda: True) -> bool:
-        """Serve one request, or take one reply, that comes within so many seconds; whether one came.
+        """Serve one request or take one reply, if one comes within `timeout` seconds.
 
-        Raises the error for which nothing will come any more.
+        Returns:
+            Whether one came.
+
+        Raises:
+            RpycKernelError: the connection has ended, for this reason.
         """
         try:
             return self._serve(Timeout(timeout), wait_for_lock, waiting)
@@ -173,7 +185,7 @@ class LiveConnection(GuardedConnection):
             if not (waiting() and self._poll(timeout)):
                 return False
             kind, seq, args = self._read()
-            if kind != MSG_REQUEST:  # while others still wait for the lock, or they might miss that it is theirs
+            if kind != MSG_REQUEST:  # before the lock is free, or another thread might miss its reply
                 self._take_reply(kind, seq, args)
                 return True
         finally:
@@ -191,7 +203,7 @@ class LiveConnection(GuardedConnection):
             raise
 
     def _abandon(self) -> None:
-        """Nobody waits any more for what was asked last, nor for what that is a part of; told once."""
+        """Give up the last request and the requests around it; the other side hears of it once."""
         if self._abandoned != self._asked:
             self._abandoned = self._asked
             with contextlib.suppress(EOFError, RpycKernelError):
@@ -215,13 +227,16 @@ class LiveConnection(GuardedConnection):
                 raise BrineError("objects where plain data belongs")
             else:
                 found = self._unbox(raw)
-                self._raised = None  # it did not go through
+                self._raised = None  # the exception stopped there
         except (BrineError, exposed.RefusedError) as error:
             raise self._wrong(error) from None
         except Exception as error:
             if self._closed:
                 raise
-            failed, found = True, error  # of the question for the methods of what came; not for whoever reads it here
+            failed, found = (
+                True,
+                error,
+            )  # unboxing asks for methods; the error belongs to the request, not to the reading thread
         self._seq_request_callback(kind, seq, failed, found)
 
     def _unbox_exc(self, raw: Any) -> Any:
@@ -232,7 +247,7 @@ class LiveConnection(GuardedConnection):
         else:
             error = StopIteration(self._unbox(box))
         raised, self._raised = self._raised, None
-        if raised is not None and exceptions.is_same(raw, raised[1]):  # it began in a callback, here
+        if raised is not None and exceptions.is_same(raw, raised[1]):  # a callback here raised it
             if not isinstance(raised[0], Exception):
                 return raised[0]
             if isinstance(error, BaseException):
@@ -242,7 +257,7 @@ class LiveConnection(GuardedConnection):
         return error
 
     def _told(self, error: BaseException) -> Any:
-        """What the other side is told of an exception of ours."""
+        """Describe an exception of this side for the other side."""
         returned = wire_errors.returned(error, self._box) if self.by_value else None
         return returned or exceptions.dump(error, more=self.by_value)
 
@@ -257,9 +272,9 @@ class LiveConnection(GuardedConnection):
     def _dispatch_request(self, seq: int, request: Any) -> None:
         self._depth += 1
         try:
-            if self._depth > MAX_NESTED_CALLS:  # before the stack ends at a place where an answer would be lost
+            if self._depth > MAX_NESTED_CALLS:  # an overflow of the stack elsewhere would lose an answer
                 raise RecursionError(f"more than {MAX_NESTED_CALLS} calls within calls")
-            result = self._do(request)  # it lives until it is sent: what is theirs would be dropped before
+            result = self._do(request)  # kept until it is sent: a netref in it would be dropped before
             reply = self._pack(consts.MSG_REPLY, seq, self._box(result))
         except BrineError as error:
             raise self._wrong(error) from None
@@ -269,7 +284,7 @@ class LiveConnection(GuardedConnection):
             told = self._told(error)
             if not isinstance(error, exposed.RefusedError):
                 self._raised = error, told
-            if isinstance(error, KeyboardInterrupt):  # the stop button: it ends the waiting, whoever keeps us busy
+            if isinstance(error, KeyboardInterrupt):  # the stop button ends the wait, whichever side is busy
                 self._abandon()
             self._send(consts.MSG_EXCEPTION, seq, told)
             if isinstance(error, KeyboardInterrupt):
@@ -283,7 +298,7 @@ class LiveConnection(GuardedConnection):
     # --- the end
 
     def close(self) -> None:
-        """Close it, without asking or waiting: RPyC's own waits behind whatever runs there."""
+        """Close at once. RPyC's own ``close`` would wait for the running request."""
         if not self._closed:
             self._cleanup()
 
@@ -298,5 +313,5 @@ class LiveConnection(GuardedConnection):
         self._netref_classes_cache.clear()
 
     def __del__(self) -> None:
-        if not getattr(self, "_closed", True):  # it may never have begun
+        if not getattr(self, "_closed", True):  # ``__init__`` may have failed
             self.close()

@@ -1,8 +1,8 @@
-"""The classes of the other side's exceptions, as they are here.
+"""Local classes for the exceptions of the other side.
 
-A class of theirs that isn't built in is stood for by one that is made here, of the built-in classes that it derives
-from. It is also what a netref to it gives (`ExceptionClass`): ``except remote.modules.json.JSONDecodeError`` catches
-it, and so does ``except ValueError``. No code of their class comes here.
+For a class that isn't built in, a local class is made, derived from the same built-in classes. A netref to the class
+gives this local class too (`ExceptionClass`): both ``except remote.modules.json.JSONDecodeError`` and
+``except ValueError`` catch its exceptions. No code of the remote class comes here.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from rpyc_kernel.errors import RemoteError
 from rpyc_kernel.live import netrefs
 from rpyc_kernel.transport.rpyc_wire.brine import BrineError
 
-MAX_TEXT = 100_000  # characters of a traceback, or of a text
-MAX_NAME = 200  # characters of the name of a class, or of a module
-MAX_CLASSES = 1_000  # of theirs, at one time
-ENDING = frozenset(["SystemExit", "KeyboardInterrupt", "GeneratorExit"])  # which end a program, or a generator
+MAX_TEXT_CHARS = 100_000  # of a traceback, or of a text
+MAX_NAME_CHARS = 200  # of the name of a class, or of a module
+MAX_CLASSES = 1_000  # local classes of one connection
+ENDING = frozenset(["SystemExit", "KeyboardInterrupt", "GeneratorExit"])  # they end a program, or a generator
 _NOT_COPIED = ("_text", "_render_traceback_", "_told", "_where", "_classes", "_netref")
 
 _short = reprlib.Repr()
@@ -32,16 +32,16 @@ _short.maxstring = _short.maxother = 1_000
 
 
 class ExceptionClass(type):
-    """The class of classes that stand for one of theirs. Calling it makes an exception there.
+    """The metaclass of the local classes. Calling such a class makes an exception there.
 
     Attributes:
-        netref: The netref of the class there, None until there is one.
+        netref: the netref to the class there; None until one has come.
     """
 
     netref: Any = None
 
     def __call__(cls, *args: Any, **options: Any) -> Any:
-        """Make an exception there, and here the one that stands for it; of a subclass made here, only here."""
+        """Make an exception there and its local counterpart; of a subclass defined here, only a local exception."""
         netref = vars(cls).get("netref")
         if netref is None:
             return super().__call__(*args, **options)
@@ -57,19 +57,19 @@ class ExceptionClass(type):
 class RemoteException(RemoteError, GenericException):
     """An exception of a class that isn't built into Python: ``name``, ``module``, ``message``, ``remote_traceback``.
 
-    One that would end the program, as SystemExit, arrives as this too: another machine doesn't end this one's.
+    Exceptions that would end the program, such as SystemExit, arrive as this class too.
     """
 
     _text: str | None = None
     _told: Any = None
     _where = ""
     _classes = ""
-    _netref: Any = None  # to the exception there, of one that was made there
+    _netref: Any = None  # to the exception there, if this one was made by a call
 
     def __init__(self, *args: Any, **options: Any) -> None:
         if type(self) is RemoteException:
             super().__init__(*args, **options)
-        else:  # of a class that was derived here from one of theirs
+        else:  # a subclass that was defined here
             super().__init__(type(self).__name__, ", ".join(map(str, args)), "", type(self).__module__)
             self.args, self._text = args, self.message
 
@@ -92,7 +92,7 @@ class RemoteException(RemoteError, GenericException):
 
 
 class Classes(wire_errors.ErrorClasses):
-    """The classes that stand for theirs, of one connection."""
+    """The local classes of one connection."""
 
     roots = (RemoteException,)
     metaclass = ExceptionClass
@@ -103,11 +103,15 @@ class Classes(wire_errors.ErrorClasses):
         connections[self.id] = self
 
     def find(self, told: Any) -> type[BaseException]:
-        """The class that was described. Raises BrineError where that is no description."""
+        """Find or make the class with this description.
+
+        Raises:
+            BrineError: `told` isn't a description of a class.
+        """
         return super().find(_described(told, [wire_errors.MAX_CLASSES + 1], 0))
 
     def built_in(self, name: str) -> type[BaseException]:
-        """The built-in class of that name; for one that would end a program, another that stands for it."""
+        """The built-in class of that name, or a harmless substitute for a class that would end a program."""
         kind = super().built_in(name)
         if kind is BaseException:
             return Exception
@@ -116,16 +120,21 @@ class Classes(wire_errors.ErrorClasses):
         return kind if issubclass(kind, Exception) else super().find(ending(name))
 
     def shown(self, name: str) -> str:
-        """What the class that stands for one of that name is called: none as those that end a program."""
+        """The local class's name, which differs from the names of the classes that end a program."""
         return f"Remote{name}" if name in ENDING else name
 
     def _make(self, told: Any, bases: Any) -> type[BaseException]:
         return super()._make(told, bases) if len(self._made) < MAX_CLASSES else RemoteException
 
     def of(self, name: str, proxy: Any) -> type[BaseException] | None:
-        """What stands for a class of theirs that *proxy* leads to, or None if it is none of exceptions.
+        """The local class for a remote class.
 
-        *name*: with its module.
+        Args:
+            name: the name of the class, with its module.
+            proxy: the netref to the class.
+
+        Returns:
+            The local class, or None if the remote class isn't an exception's.
         """
         module, _, short = name.rpartition(".")
         methods = vars(type(proxy))
@@ -137,11 +146,11 @@ class Classes(wire_errors.ErrorClasses):
             found = self.built_in(short)
         elif methods.get(wire_errors.CLASS) is not None:
             found = self.find(methods[wire_errors.CLASS])
-        elif "with_traceback" in methods:  # of a service, which tells no more
+        elif "with_traceback" in methods:  # a service tells no more
             found = self.find(guessed(module, short))
         else:
             return None
-        if found is RemoteException:  # there are too many of them
+        if found is RemoteException:  # the connection has too many classes
             return None
         if isinstance(found, ExceptionClass) and vars(found).get("netref") is None:
             found.netref = proxy
@@ -149,7 +158,7 @@ class Classes(wire_errors.ErrorClasses):
 
 
 connections: weakref.WeakValueDictionary[str, Classes] = weakref.WeakValueDictionary()
-detached = Classes()  # for those of connections that are no more, or were another process's
+detached = Classes()  # for connections that have ended, or belong to another process
 
 
 def ending(name: str) -> Any:
@@ -158,7 +167,7 @@ def ending(name: str) -> Any:
 
 
 def guessed(module: str, name: str) -> Any:
-    """The description of a class by its name alone: with its built-in bases if it is loaded here."""
+    """The description of a class by its name alone, with its built-in bases if the class is loaded here."""
     known = netrefs.loaded(f"{module}.{name}")
     bases: tuple[str, ...] = ("Exception",)
     if known is not None and issubclass(known, Exception) and type(known) is type:
@@ -167,7 +176,7 @@ def guessed(module: str, name: str) -> Any:
 
 
 def _described(told: Any, budget: list[int], depth: int) -> Any:
-    """What they have described, checked and with names that can be shown."""
+    """Check a description of the other side, and make its names printable."""
     budget[0] -= 1
     if isinstance(told, str):
         return printable(told)
@@ -180,10 +189,10 @@ def _described(told: Any, budget: list[int], depth: int) -> Any:
 
 
 def printable(told: Any) -> str:
-    """A name of theirs, cut, without what would move a terminal's cursor."""
-    return "".join(c if c.isprintable() else "?" for c in as_text(told)[:MAX_NAME])
+    """A name of the other side, cut, with ``?`` for control characters."""
+    return "".join(c if c.isprintable() else "?" for c in as_text(told)[:MAX_NAME_CHARS])
 
 
 def as_text(value: Any) -> str:
-    """A text of theirs, cut; of another value its ``repr``."""
-    return value[:MAX_TEXT] if isinstance(value, str) else _short.repr(value)
+    """A text of the other side, cut; the ``repr`` of any other value."""
+    return value[:MAX_TEXT_CHARS] if isinstance(value, str) else _short.repr(value)

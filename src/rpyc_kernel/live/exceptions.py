@@ -1,8 +1,8 @@
-"""Exceptions of the other side, made here from what it tells of them, and what it is told of those here.
+"""Exceptions of the other side, made here from their descriptions, and descriptions of the exceptions here.
 
-RPyC's ``vinegar`` does that too; it looks a class up in any module that is loaded, sets whatever attributes it is told
-to, and puts the other side's traceback into ``str`` of the exception. Here it is a note of the exception (PEP 678).
-Their classes are made in `exception_classes`. Nothing of theirs runs here, and none of them ends a program.
+RPyC's ``vinegar`` has the same purpose, but it looks classes up in every loaded module, sets any attribute, and puts
+the remote traceback into the exception's ``str``. Here the traceback is a note of the exception (PEP 678).
+`exception_classes` makes the classes. No code of the other side runs here, and none of its exceptions ends a program.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rpyc_kernel.errors import ProtocolError, RemoteError
 from rpyc_kernel.live import tracebacks, values
 from rpyc_kernel.live.exception_classes import (
     ENDING,
-    MAX_TEXT,
+    MAX_TEXT_CHARS,
     Classes,
     RemoteException,
     as_text,
@@ -33,10 +33,10 @@ from rpyc_kernel.transport.rpyc_wire.brine import BrineError
 from rpyc_kernel.transport.rpyc_wire.dialect import EXC_STOP_ITERATION
 
 MAX_ATTRIBUTES = 50
-MAX_NESTED = 8  # of groups in groups, and causes of causes
-MAX_MEMBERS = 500  # exceptions in one, all told
-#: From a name Python guesses what was meant, looking at objects here; 3.12 imports what an ImportError names.
-#: Those of a UnicodeError stand in its args; of another type they make `str` of it read memory that isn't its own.
+MAX_NESTED = 8  # levels of groups in groups, and of causes of causes
+MAX_MEMBERS = 500  # exceptions within one exception
+#: Python searches local objects for a name similar to ``name``; 3.12 imports the module that an ImportError names.
+#: A UnicodeError has its attributes in its args; with wrong types its ``str`` would read foreign memory.
 _LEFT_OUT: dict[type, tuple[str, ...]] = {
     BaseException: ("args",),
     NameError: ("name",),
@@ -51,14 +51,20 @@ _NUMBERS = ("lineno", "offset", "end_lineno", "end_offset")
 
 
 def load(dumped: Any, where: str, classes: Classes | None = None) -> BaseException | type[BaseException]:
-    """The exception that was dumped by RPyC's vinegar, or by a session, on the machine *where*.
+    """Make an exception that RPyC's vinegar, or a session, has dumped.
 
-    *classes*: those of the connection. Raises BrineError where that is none.
+    Args:
+        dumped: the description.
+        where: the machine that sent it, for the traceback.
+        classes: the local classes of the connection.
+
+    Raises:
+        BrineError: `dumped` doesn't describe an exception.
     """
     if dumped == EXC_STOP_ITERATION and type(dumped) is int:
         return StopIteration
     if isinstance(dumped, str):
-        return RemoteException("Exception", dumped[:MAX_TEXT])
+        return RemoteException("Exception", dumped[:MAX_TEXT_CHARS])
     return _ExceptionLoader(where, classes).load(dumped, 0)
 
 
@@ -94,7 +100,7 @@ class _ExceptionLoader:
         else:
             error = _builtin(module, name, args, attributes)
         if error is None:
-            message = ", ".join(map(as_text, args[:10]))[:MAX_TEXT]
+            message = ", ".join(map(as_text, args[:10]))[:MAX_TEXT_CHARS]
             error = RemoteException(name if module == "builtins" else f"{module}.{name}", message, trace, module)
             error.name = name
             _set_attributes(error, attributes)
@@ -114,7 +120,7 @@ class _ExceptionLoader:
     def _of_class(
         self, kind: Any, module: str, args: Any, attributes: Any, more: dict[str, Any], depth: int
     ) -> RemoteException | None:
-        """One of a class that stands for theirs; None if that isn't sound."""
+        """Make an exception of a local class; None if the description doesn't fit the class."""
         if not issubclass(kind, RemoteException):
             return None
         members: list[Any] = []
@@ -125,16 +131,16 @@ class _ExceptionLoader:
                 return None
         try:
             error: Any = (self._classes or detached).create(kind, args, members)
-        except Exception:  # noqa: BLE001 - of args that no such exception has
+        except Exception:  # noqa: BLE001 - the class doesn't take these args
             return None
         error.name, error.module = vars(kind)[wire_errors.CLASS][1], module
         text = more.get(wire_errors.TEXT)
         if isinstance(text, str):
-            error._text = text[:MAX_TEXT]
+            error._text = text[:MAX_TEXT_CHARS]
         elif not members:
-            error._text = ", ".join(map(as_text, args[:10]))[:MAX_TEXT]
+            error._text = ", ".join(map(as_text, args[:10]))[:MAX_TEXT_CHARS]
         own = next((pair[1] for pair in attributes[:MAX_ATTRIBUTES] if pair[:1] == ("message",)), None)
-        if not members:  # a group has its own
+        if not members:  # a group has a message already
             error.message = own if isinstance(own, str) else error._text
         error.remote_traceback = ""
         _set_attributes(error, attributes)
@@ -144,7 +150,7 @@ class _ExceptionLoader:
         return None
 
     def _with_copies(self, attributes: Any, args: Any, packed: Any) -> tuple[Any, Any]:
-        """The args and attributes, with those that were packed as plain data in their places."""
+        """The attributes and args, with the values that were packed as plain data put in place."""
         if packed is None:
             return attributes, args
         try:
@@ -155,7 +161,7 @@ class _ExceptionLoader:
             return (*attributes, *named.items()), args
         except (ProtocolError, LookupError, TypeError, AttributeError) as error:
             raise BrineError("what an exception carries, which can't be read") from error
-        except ImportError:  # an array, without numpy here: the text of it stands for it
+        except ImportError:  # an array, but no numpy here: the array's text remains
             return attributes, args
 
 
@@ -164,19 +170,19 @@ def _is_more(pair: Any) -> bool:
 
 
 def again(told: Any, where: str, number: str) -> Any:
-    """The exception of a copy, or of what was pickled."""
+    """Make an exception again from its copy or its pickle."""
     return load(told, where, connections.get(number, detached))
 
 
 def as_raised(error: BaseException, raised: Exception) -> BaseException:
-    """One that was raised here, went through there and came back: also of the class that it was raised of."""
+    """Give an exception that was raised here, and came back from there, its original class too."""
     kind: Any = type(raised)
     if not isinstance(error, RemoteException) or issubclass(kind, RemoteException):
         return error
     try:
         own = type(kind.__name__, (RemoteException, kind), {"__module__": kind.__module__, "__slots__": ()})
         same: BaseException = detached.create(own, raised.args, list(getattr(raised, "exceptions", ())))
-    except Exception:  # noqa: BLE001 - a class that can't be derived from, or can't be made so
+    except Exception:  # noqa: BLE001 - the class has no subclasses, or takes other args
         return error
     same.__dict__.update({**error.__dict__, **vars(raised)})
     same._text = wire_errors.text_of(raised)  # type: ignore[attr-defined]
@@ -184,20 +190,20 @@ def as_raised(error: BaseException, raised: Exception) -> BaseException:
 
 
 def _builtin(module: str, name: str, args: tuple[Any, ...], attributes: tuple[Any, ...]) -> BaseException | None:
-    """The one of Python's own; None if it is none of them, or isn't sound."""
+    """Make a built-in exception; None if the class isn't built in, or the description doesn't fit it."""
     kind = vars(builtins).get(name) if module == "builtins" else None
     if not (isinstance(kind, type) and issubclass(kind, Exception)) or issubclass(kind, BaseExceptionGroup):
         return None
     try:
         error: BaseException = kind(*args)
-    except Exception:  # noqa: BLE001 - it wants other arguments than it keeps
+    except Exception:  # noqa: BLE001 - its constructor takes other arguments than ``args``
         error = kind.__new__(kind)
         error.args = args
     _set_attributes(error, attributes)
     try:
         str(error)
         repr(error)
-    except Exception:  # noqa: BLE001 - attributes that no such exception has
+    except Exception:  # noqa: BLE001 - attributes of wrong types
         return None
     return error
 
@@ -215,14 +221,14 @@ def _set_attributes(error: BaseException, attributes: tuple[Any, ...]) -> None:
             continue
         if value is None and isinstance(getattr(kind, name, None), _SLOTS):  # an OSError without a second file name
             continue
-        with contextlib.suppress(Exception):  # a property, or one that takes no such value
+        with contextlib.suppress(Exception):  # a read-only property, or a value of a wrong type
             setattr(error, name, value)
     if isinstance(error, SyntaxError):
         _mark_as_theirs(error)
 
 
 def _mark_as_theirs(error: SyntaxError) -> None:
-    """Its file is not one here: IPython would read the line from there, or wait at a device for its end."""
+    """Mark the file as remote: IPython would read the line from a local file, or hang on a device."""
     for name in _NUMBERS:
         if type(getattr(error, name, None)) is not int:
             setattr(error, name, None)
@@ -237,10 +243,13 @@ def _mark_as_theirs(error: SyntaxError) -> None:
 
 
 def dump(error: BaseException, *, more: bool = False) -> Any:
-    """What the other side is told of an exception here: class, words and plain attributes, not where it came from.
+    """Describe an exception of this side: its class, text and plain attributes.
 
-    A traceback would show lines and paths of this machine, and what led to it perhaps another machine's. *more*: tell
-    a session what it can make the exception of.
+    Traceback and causes are left out: they would show code and paths of this machine, or of a third one.
+
+    Args:
+        error: the exception.
+        more: whether to add the details from which a session can make the exception.
     """
     kind: type[BaseException] = type(error)
     names = None
@@ -255,9 +264,9 @@ def dump(error: BaseException, *, more: bool = False) -> Any:
 
 
 def is_same(dumped: Any, told: Any) -> bool:
-    """Whether an exception of theirs is the one that they were told of: it went through over there.
+    """Whether `dumped`, from the other side, is the exception that was described to it as `told`.
 
-    A class that they don't know comes back under a longer name.
+    A class that the other side doesn't know comes back under a longer name.
     """
     if not (isinstance(dumped, tuple) and isinstance(told, tuple)):
         return False

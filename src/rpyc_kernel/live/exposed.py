@@ -1,9 +1,9 @@
-"""What the other side of a live connection may do here: with the very objects that were passed to it, and little.
+"""The other side's rights here: a limited use of the objects that were passed to it.
 
-RPyC's own rules are for a side that was given a service on purpose. Here somebody has passed a callback to a machine
-that is perhaps not trusted: it may call it. It may use the methods of an object that was passed, and read those of its
-attributes that are plain values. What lies behind (a function's globals, a frame, a module, a class's subclasses, the
-object whose method was passed) can't be had, and nothing can be set, deleted or pickled.
+RPyC's own rules are for the clients of a service. Here a user has passed a callback to a machine that is perhaps not
+trusted. That machine may call the callback, use the methods of a passed object, and read the object's plain values.
+It can't reach further objects (a function's globals, a frame, a module, a class's subclasses, the object of a passed
+method), and it can't set, delete or pickle anything.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from rpyc_kernel.transport.rpyc_wire.dialect import LABEL_LOCAL_REF, LABEL_TUPLE
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MAX_ITERATED = 10_000  # items of one HANDLE_BUFFITER
-MAX_PING = 1 << 20  # characters or bytes
+MAX_ITERATED_ITEMS = 10_000  # of one HANDLE_BUFFITER
+MAX_PING_LENGTH = 1 << 20  # characters or bytes
 SAFE = frozenset(DEFAULT_CONFIG["safe_attrs"]) - {"__new__"} | {"__call__", "__reversed__", "__await__", "__name__"}
 COMPARISONS = frozenset(["__eq__", "__ne__", "__lt__", "__gt__", "__le__", "__ge__", "__cmp__"])
 
 _METHODS = (types.MethodType, types.BuiltinMethodType, types.MethodWrapperType)
 
-#: What they are, or are made of, was not passed: ``gi_frame`` leads to everything, a bound method's ``repr`` tells of
-#: its object, a partial's of its arguments, and a Formatter reads any attribute of what it is given.
+#: Types whose parts were not passed: ``gi_frame`` leads to everything, a bound method's ``repr`` shows its object, a
+#: partial's shows its arguments, and a Formatter reads any attribute of its arguments.
 _CLOSED = (
     types.FrameType, types.CodeType, types.TracebackType, types.ModuleType, types.FunctionType, *_METHODS,
     types.MethodDescriptorType, types.WrapperDescriptorType, types.ClassMethodDescriptorType, functools.partial,
@@ -40,7 +40,7 @@ _CLOSED = (
 )  # fmt: skip
 _OF_CLOSED = frozenset(["__call__", "__doc__", "__name__", "__eq__", "__ne__", "__hash__", "__bool__"])
 
-#: what takes an object of ours first, and what must come behind it: of that very type, or any object
+#: Requests whose first argument is an object of this side, and the exact types of the other arguments (object: any)
 ON_AN_OBJECT: dict[int, tuple[type, ...]] = {
     consts.HANDLE_GETATTR: (str,),
     consts.HANDLE_CALL: (tuple, tuple),
@@ -55,18 +55,23 @@ ON_AN_OBJECT: dict[int, tuple[type, ...]] = {
     consts.HANDLE_DEL: (int,),
     wire_live.HANDLE_COPY: (bool,),
 }
-#: what takes no object, but plain values
+#: Requests that take only plain values
 WITHOUT = frozenset([consts.HANDLE_PING, consts.HANDLE_CLOSE, consts.HANDLE_GETROOT, consts.HANDLE_INSPECT])
 
 
 class RefusedError(AttributeError):
-    """Told to the other side, which asked for something that it wasn't given."""
+    """The answer to a request of the other side that exceeds its rights."""
 
 
 def check(request: Any) -> tuple[int, Any]:
-    """What a request of theirs asks for, and its arguments as they came, if it is one that may be served.
+    """Check a request of the other side.
 
-    Raises RefusedError, or BrineError where it is no request at all.
+    Returns:
+        The kind of the request, and its arguments, still boxed.
+
+    Raises:
+        RefusedError: the request may not be served.
+        BrineError: it isn't a request.
     """
     if not (isinstance(request, tuple) and len(request) == 2 and type(request[0]) is int):
         raise BrineError("a request that is none")
@@ -79,16 +84,19 @@ def check(request: Any) -> tuple[int, Any]:
             raise RefusedError("only plain values are taken there")
     elif handler not in ON_AN_OBJECT:
         raise RefusedError(f"this side refuses requests of the kind {handler}: nothing can be pickled, set or deleted")
-    # an object of theirs, or a text of theirs (whose `format` would read any attribute), is none that was passed
+    # objects and texts of the other side were not passed from here; a text's `format` would read any attribute
     elif not (label == LABEL_TUPLE and items and isinstance(items[0], tuple) and items[0][:1] == (LABEL_LOCAL_REF,)):
         raise RefusedError("only an object that was passed from here can be used here")
     return handler, boxed
 
 
 def check_arguments(handler: int, args: tuple[Any, ...]) -> None:
-    """Whether what comes behind the object is what it must be. Raises RefusedError.
+    """Check the types of the arguments behind the object.
 
-    An object of theirs can pose as a text or a number, and would be asked what it is whenever it is looked at.
+    A netref can pose as a text or a number; each look at it would ask the other side.
+
+    Raises:
+        RefusedError: an argument has another type.
     """
     if handler in ON_AN_OBJECT:
         for kind, given in zip(ON_AN_OBJECT[handler], args[1:], strict=False):
@@ -97,24 +105,30 @@ def check_arguments(handler: int, args: tuple[Any, ...]) -> None:
 
 
 def is_open(obj: Any, name: str) -> bool:
-    """Whether an attribute of that name may be asked for."""
-    kind = type(obj)  # not what it says that it is: an object of a third machine is that machine's to guard
+    """Whether the other side may ask for the attribute of that name."""
+    kind = type(obj)  # not ``__class__``: a third machine guards its own objects
     if issubclass(kind, _CLOSED):
         return name in _OF_CLOSED
     if name.startswith("_"):
         return name in SAFE
-    if issubclass(kind, str) and name in ("format", "format_map"):  # these read any attribute of what they are given
+    if issubclass(kind, str) and name in ("format", "format_map"):  # they read any attribute of their arguments
         return False
-    # of a class, what it defines itself, and not `mro`, `register` and the like, which lead to other classes
+    # of a class its own definitions, but not `mro`, `register` and the like, which lead to other classes
     return not issubclass(kind, type) or issubclass(kind, type(BaseNetref)) or any(name in vars(c) for c in obj.__mro__)
 
 
 def get(obj: Any, name: str, by_value: Callable[[Any], Any] = lambda _value: None) -> Any:
-    """An attribute of an object that was passed: a method of it, or a plain value. Raises AttributeError.
+    """Read an attribute of a passed object: a method or a plain value.
 
-    *by_value*: tells what else is a plain value, by something else than None.
+    Args:
+        obj: the object.
+        name: the attribute.
+        by_value: returns something else than None for further plain values.
+
+    Raises:
+        AttributeError: there is no such attribute, or it may not be read (RefusedError).
     """
-    if callable(getattr(type(obj), "_rpyc_getattr", None)):  # the object's class says itself what may be had
+    if callable(getattr(type(obj), "_rpyc_getattr", None)):  # the object's class has rules of its own
         return obj._rpyc_getattr(name)
     exposed = "exposed_" + name
     if not name.startswith("_") and hasattr(obj, exposed):
@@ -125,7 +139,7 @@ def get(obj: Any, name: str, by_value: Callable[[Any], Any] = lambda _value: Non
             return value
         if isinstance(obj, BaseNetref) and isinstance(value, BaseNetref):
             return value
-        # what IPython makes of `sys.stdout.write` in a cell, and others who give one object a method of its own
+        # a method of one object alone, such as IPython's `sys.stdout.write` in a cell
         if type(value) is types.FunctionType and not isinstance(obj, type) and vars(obj).get(name) is value:
             return value
     raise RefusedError(
@@ -135,8 +149,13 @@ def get(obj: Any, name: str, by_value: Callable[[Any], Any] = lambda _value: Non
 
 
 def call(obj: Any, args: tuple[Any, ...], kwargs: Any = ()) -> Any:
-    """What a call of it returns. Raises RefusedError, and whatever it raises."""
-    if obj is str.format or obj is str.format_map:  # of a text of theirs: it would read any attribute of an argument
+    """Call an object for the other side.
+
+    Raises:
+        RefusedError: the call may not be made.
+        BaseException: the object raised it.
+    """
+    if obj is str.format or obj is str.format_map:  # with their text it would read any attribute of an argument
         raise RefusedError("a text of this side can be formatted from here, and no other")
     if not all(type(pair) is tuple and len(pair) == 2 and type(pair[0]) is str for pair in kwargs):
         raise RefusedError("an argument without a name")
@@ -144,17 +163,17 @@ def call(obj: Any, args: tuple[Any, ...], kwargs: Any = ()) -> Any:
 
 
 def text(obj: Any, form: Any) -> Any:
-    """What `repr` or `str`, which is *form*, makes of it; of a method without that of its object, and so on."""
+    """The `repr` or `str` (`form`) of an object; for a closed type only its name, without its parts."""
     if issubclass(type(obj), _CLOSED):
         return f"<{type(obj).__name__} {getattr(obj, '__name__', '')}".rstrip() + ">"
     return form(obj)
 
 
 def names(obj: Any) -> tuple[str, ...]:
-    """What of an object that was passed may be used, as far as it can be said without reading it."""
+    """The attributes of a passed object that may be open, judged without reading them."""
     return tuple(name for name in dir(obj) if is_open(obj, name))
 
 
 def dropped(id_pack: Any, count: int) -> tuple[int, Any]:
-    """The request that drops references to an object of theirs, boxed."""
+    """The boxed request that drops `count` references to an object of the other side."""
     return consts.HANDLE_DEL, (LABEL_TUPLE, ((LABEL_LOCAL_REF, id_pack), (LABEL_VALUE, count)))

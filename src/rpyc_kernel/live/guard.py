@@ -1,4 +1,4 @@
-"""What the other side of a live connection says, checked: its requests, and what is in its boxes."""
+"""A connection that checks the other side's requests and boxes."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ from rpyc_kernel.live.exception_classes import Classes
 from rpyc_kernel.transport.rpyc_wire.brine import BrineError
 from rpyc_kernel.transport.rpyc_wire.dialect import LABEL_LOCAL_REF, LABEL_REMOTE_REF, LABEL_TUPLE, LABEL_VALUE
 
-MAX_CLASSES = 10_000  # of theirs, at one time
-MAX_HELD = 200_000  # objects of ours that they have
+MAX_CLASSES = 10_000  # classes of netrefs of one connection
+MAX_HELD_OBJECTS = 200_000  # objects of this side that the other side holds
 
 
 class GuardedConnection(Connection):
-    """RPyC's connection as far as it doesn't matter how messages come and go.
+    """RPyC's connection without the sending and receiving of messages.
 
-    :cvar by_value: whether the other side is a session, which takes more by value than RPyC (`wire_live`)
+    Attributes:
+        by_value: whether the other side is a session, which takes more by value than RPyC (`wire_live`).
     """
 
     by_value = False
@@ -40,8 +41,8 @@ class GuardedConnection(Connection):
 
     def _do(self, request: Any) -> Any:
         handler, boxed = exposed.check(request)
-        if handler != consts.HANDLE_DEL and len(self._local_objects._dict) > MAX_HELD:
-            raise exposed.RefusedError(f"{MAX_HELD:,} objects of this side are held there already")
+        if handler != consts.HANDLE_DEL and len(self._local_objects._dict) > MAX_HELD_OBJECTS:
+            raise exposed.RefusedError(f"{MAX_HELD_OBJECTS:,} objects of this side are held there already")
         args = self._unbox(boxed)
         exposed.check_arguments(handler, args)
         if handler == consts.HANDLE_DEL:
@@ -50,7 +51,7 @@ class GuardedConnection(Connection):
         return self._HANDLERS[handler](self, *args)
 
     def _handle_ping(self, data: Any) -> Any:
-        if not (isinstance(data, (str, bytes)) and len(data) <= exposed.MAX_PING):
+        if not (isinstance(data, (str, bytes)) and len(data) <= exposed.MAX_PING_LENGTH):
             raise exposed.RefusedError("a short text comes back, and nothing else")
         return data
 
@@ -72,25 +73,25 @@ class GuardedConnection(Connection):
         return getattr(type(obj), op)(obj, other)
 
     def _drop(self, id_pack: tuple[str, int, int], count: int = 1) -> None:
-        """They let go of an object of ours, so many times."""
+        """Drop `count` references of the other side to an object of this side."""
         if count < 0:
             raise exposed.RefusedError("nothing can be held by letting go of it")
-        self._local_objects.decref(id_pack, count)  # its class, hence its name, may be another by now
+        self._local_objects.decref(id_pack, count)  # its class, and so its name, may have changed
 
     def _handle_dir(self, obj: Any) -> tuple[str, ...]:
         return exposed.names(obj)
 
     def _handle_inspect(self, id_pack: Any) -> Any:
         obj = self._local_objects[id_pack]
-        if issubclass(type(obj), BaseNetref):  # of a third machine, which is asked
+        if issubclass(type(obj), BaseNetref):  # ask the third machine
             told = super()._handle_inspect(id_pack)
         else:
             told = wire_live.methods_of(obj)
         return tuple((name, doc) for name, doc in told if name not in LOCAL_ATTRS and exposed.is_open(obj, str(name)))
 
     def _handle_buffiter(self, obj: Any, count: Any) -> tuple[Any, ...]:
-        if not 0 <= count <= exposed.MAX_ITERATED:
-            raise exposed.RefusedError(f"at most {exposed.MAX_ITERATED} items at once")
+        if not 0 <= count <= exposed.MAX_ITERATED_ITEMS:
+            raise exposed.RefusedError(f"at most {exposed.MAX_ITERATED_ITEMS} items at once")
         return tuple(itertools.islice(obj, count))
 
     def _handle_close(self) -> None:
@@ -115,18 +116,23 @@ class GuardedConnection(Connection):
         return LABEL_REMOTE_REF, id_pack
 
     def explain(self, error: Exception, args: tuple[Any, ...]) -> None:
-        """Add to an error of theirs what may have led to it."""
+        """Add a note about the likely cause to an error of the other side."""
 
     def exception(self, made: Any) -> Any:
-        """What stands here for an exception that was made there."""
+        """The local counterpart of an exception that was made there."""
         return made
 
     def array(self, proxy: Any) -> Any:
-        """A copy of an array of theirs."""
-        return self.sync_request(consts.HANDLE_PICKLE, proxy, -1)  # which is refused, with a better proposal
+        """Copy an array of the other side."""
+        return self.sync_request(consts.HANDLE_PICKLE, proxy, -1)  # refused, with advice
 
     def _unbox(self, package: Any) -> Any:
-        """What is in a box of theirs. Raises BrineError if it is none, RefusedError for one of ours they lack."""
+        """Open a box of the other side.
+
+        Raises:
+            BrineError: `package` isn't a box.
+            RefusedError: the box names an object of this side that the other side doesn't hold.
+        """
         if not (isinstance(package, tuple) and len(package) == 2):
             raise BrineError("a value that is not boxed")
         label, value = package
@@ -149,7 +155,7 @@ class GuardedConnection(Connection):
     def _proxy(self, id_pack: tuple[str, int, int]) -> Any:
         proxy = self._proxy_cache.get(id_pack)
         if proxy is not None:
-            proxy.____refcount__ += 1  # they have counted this one too
+            proxy.____refcount__ += 1  # the other side has counted this reference too
         else:
             proxy = self._netref_factory(id_pack)
             self._proxy_cache[id_pack] = proxy
@@ -159,7 +165,7 @@ class GuardedConnection(Connection):
         return proxy if found is None else found
 
     def _netref_factory(self, id_pack: tuple[str, int, int]) -> Any:
-        """A proxy for an object of theirs."""
+        """Make a netref to an object of the other side."""
         name, is_class = id_pack[0], id_pack[2] == 0
         cls = netrefs.built_in(name, is_class=is_class) or self._netref_classes_cache.get(id_pack)
         if cls is None:

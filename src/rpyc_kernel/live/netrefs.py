@@ -1,7 +1,7 @@
-"""Classes of netrefs, the stand-ins for objects of the other side, made of what it tells of their methods.
+"""Classes of netrefs, the stand-ins for objects of the other side, made from the names of their methods.
 
-RPyC makes them in ``netref.class_factory``, which looks a class's name up in whatever modules are loaded and lets a
-module's ``__getattr__`` run for it, and takes any number of methods of any name.
+RPyC's ``netref.class_factory`` looks a class's name up in every loaded module, runs a module's ``__getattr__`` for it,
+and takes any number of methods of any name.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from rpyc.core import consts, netref
 from rpyc_kernel.agent import wire_arrays, wire_errors, wire_live
 from rpyc_kernel.transport.rpyc_wire.brine import BrineError
 
-MAX_METHODS = 2_000  # of a class of theirs
-MAX_NAME = 200  # characters of its name, as it is shown
+MAX_METHODS = 2_000  # of one class
+MAX_NAME_CHARS = 200  # of a class's name, when shown
 Methods: TypeAlias = tuple[tuple[str, str | None], ...]
 
-#: Python calls these by itself, with objects that nobody meant to pass: what holds the netref, what is copied with it
+#: Python calls these by itself, and would pass objects that nobody meant to pass: the netref's holder, a copy's memo
 UNASKED = frozenset(["__deepcopy__", "__get__", "__set__", "__delete__", "__set_name__", "__init_subclass__"])
 _NO_METHODS = frozenset([
     "__qualname__", "__classcell__", wire_errors.CLASS, *UNASKED, *netref.LOCAL_ATTRS, *wire_arrays.PROTOCOLS
@@ -28,7 +28,11 @@ _NO_METHODS = frozenset([
 
 
 def check(told: Any) -> Methods:
-    """The names and descriptions of methods that HANDLE_INSPECT was answered with. Raises BrineError."""
+    """Check an answer to HANDLE_INSPECT: pairs of a method's name and its description.
+
+    Raises:
+        BrineError: the answer isn't such a tuple.
+    """
     if not isinstance(told, tuple):
         raise BrineError("a class without methods")
     for pair in told:
@@ -38,12 +42,16 @@ def check(told: Any) -> Methods:
 
 
 def make(name: str, methods: Methods, described: Any = None) -> type:
-    """The class of netrefs to instances of a class of theirs, or to it.
+    """Make the class of netrefs to a remote class, or to its instances.
 
-    Their ``__class__`` is the class of that name here only if that is loaded already: `isinstance` works then.
-    *described*: what they tell of a class of exceptions.
+    `isinstance` works if the class of that name is loaded here already: it is the netrefs' ``__class__`` then.
+
+    Args:
+        name: the name of the remote class, with its module.
+        methods: names and descriptions of its methods.
+        described: the description of an exception's class; None for other classes.
     """
-    shown = "".join(char if char.isprintable() else "?" for char in name[:MAX_NAME])
+    shown = "".join(char if char.isprintable() else "?" for char in name[:MAX_NAME_CHARS])
     known = loaded(name)
     names: dict[str, Any] = {"__slots__": (), "__module__": netref.__name__, "__exit__": _exit}
     names["__class__"] = _AskedClass() if known is None else netref.NetrefClass(known)
@@ -57,9 +65,9 @@ def make(name: str, methods: Methods, described: Any = None) -> type:
 
 
 class _AskedClass:
-    """The ``__class__`` of a netref whose class isn't loaded here: theirs, as far as they can be asked.
+    """The ``__class__`` of a netref whose class isn't loaded here: the remote class, if the other side answers.
 
-    `isinstance` asks for it too, of whatever object, and must not fail of one whose connection is closed.
+    `isinstance` reads ``__class__`` too, and must not fail for an object with a closed connection.
     """
 
     def __get__(self, proxy: Any, owner: type) -> Any:
@@ -67,15 +75,15 @@ class _AskedClass:
             return type
         try:
             return proxy.__getattr__("__class__")
-        except Exception:  # noqa: BLE001 - closed, or a property of theirs
+        except Exception:  # noqa: BLE001 - closed, or a remote property that fails
             return owner
 
 
 @functools.cache
 def built_in(name: str, *, is_class: bool) -> type | None:
-    """The class of netrefs to instances of a built-in class, or to it; None if there is none of that name.
+    """The class of netrefs to a built-in class, or to its instances; None if no class has that name.
 
-    RPyC has one for both, so that each list is callable.
+    RPyC has one class of netrefs for both, so that every list looks callable.
     """
     kind = netref._normalized_builtin_types.get(name)
     if kind is None:
@@ -87,14 +95,14 @@ def built_in(name: str, *, is_class: bool) -> type | None:
 
 
 def unasked(handler: int, proxy: Any, name: str, *_args: Any) -> Any:
-    """What comes of HANDLE_GETATTR and HANDLE_CALLATTR of such a method: nothing is sent."""
+    """Answer HANDLE_GETATTR and HANDLE_CALLATTR of an `UNASKED` method without sending anything."""
     if handler == consts.HANDLE_GETATTR:
         raise AttributeError(name)
-    return proxy  # as an attribute of a class it is what it is
+    return proxy  # ``__get__``: an attribute of a class remains the netref itself
 
 
 def _array(proxy: Any) -> Any:
-    """The array that a netref leads to, as one of here."""
+    """Copy the array that a netref leads to."""
     return proxy.____conn__.array(proxy)
 
 
@@ -102,11 +110,11 @@ _ARRAY = wire_arrays.methods(_array)
 
 
 def _exit(self: Any, kind: Any, error: Any, _tb: Any) -> Any:
-    """End a ``with`` block whose object lies there."""
+    """End a ``with`` block of a remote object."""
     return netref.syncreq(self, consts.HANDLE_CTXEXIT, kind if error is None else error)
 
 
-#: those of Python's own types that have no name in `builtins`
+#: Python's own types without a name in `builtins`
 _NAMELESS: dict[str, type] = {f"builtins.{kind.__name__}": kind for kind in [
     *map(type, ({}.keys(), {}.values(), {}.items(), iter({}), iter({}.values()), iter({}.items()), iter([]), iter(()),
     iter(""), iter(b""), iter(set()), iter(range(1)), reversed([]))),
@@ -115,7 +123,7 @@ _NAMELESS: dict[str, type] = {f"builtins.{kind.__name__}": kind for kind in [
 
 
 def loaded(name: str) -> type | None:
-    """The class of that name in a module that is loaded here; ModuleType for a module. No code of it runs."""
+    """The class of that name if its module is loaded here; ModuleType for a module. Runs no code of the module."""
     if type(sys.modules.get(name)) is types.ModuleType:
         return types.ModuleType
     if name in _NAMELESS:

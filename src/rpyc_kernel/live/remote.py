@@ -1,4 +1,4 @@
-"""RPyC's classic connection into a session's namespace: ``remote`` in local cells, and what ``connect`` gives."""
+"""RPyC's classic connection into a session's namespace: ``remote`` in local cells, and the result of ``connect``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rpyc.core.service import ModuleNamespace
 
 from rpyc_kernel.agent import wire_live
 from rpyc_kernel.live import by_value, exceptions, exposed, teleport, values
-from rpyc_kernel.live.connection import TIMEOUT, LiveConnection
+from rpyc_kernel.live.connection import REQUEST_TIMEOUT_S, LiveConnection
 from rpyc_kernel.live.exception_classes import ExceptionClass, RemoteException
 from rpyc_kernel.transport.rpyc_wire.brine import BrineError
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 
 class Remote(LiveConnection):
-    """As what ``rpyc.classic.connect`` gives, with the namespace of the session's cells, and `value`.
+    """A connection like ``rpyc.classic.connect``'s, with the namespace of the session's cells, and `value`.
 
-    Its requests are served on a thread of their own there, beside a running cell.
+    A thread of its own serves its requests there, beside a running cell.
     """
 
     by_value = True
@@ -36,16 +36,16 @@ class Remote(LiveConnection):
         self, channels: Channels, link: Link, name: str, *, on_close: Callable[[], None] | None = None
     ) -> None:
         self._on_close = on_close
-        super().__init__(channels.open(link, name, TIMEOUT), name)
+        super().__init__(channels.open(link, name, REQUEST_TIMEOUT_S), name)
 
     @property
     def closed(self) -> bool:
-        """Whether it is no more: closed here, or ended with the session or the Python there."""
+        """Whether the connection was closed here, or has ended with the session or the Python there."""
         return self._closed or self._channel.over
 
     @property
     def parent(self) -> str:
-        """The ``msg_id`` of the cell that uses it: what is printed there for it is shown by that cell."""
+        """The ``msg_id`` of the cell that uses the connection; that cell shows its output."""
         return self._channel.parent
 
     @parent.setter
@@ -64,7 +64,7 @@ class Remote(LiveConnection):
 
     @property
     def builtin(self) -> Any:
-        """The same, by RPyC's older name."""
+        """`builtins`, by RPyC's older name."""
         return self.builtins
 
     @cached_property
@@ -74,19 +74,25 @@ class Remote(LiveConnection):
 
     @cached_property
     def execute(self) -> Any:
-        """Run code there, given as text."""
+        """Run code there; a function that takes the code as text."""
         return self.root.execute
 
     @cached_property
     def eval(self) -> Any:
-        """The value of an expression there: plain immutable values as they are, everything else as a netref."""
+        """Evaluate an expression there; returns plain immutable values as they are, everything else as a netref."""
         return self.root.eval
 
     def value(self, wanted: Any) -> Any:
-        """A copy of plain data there, in one round trip: of the expression's value, or of what a netref leads to.
+        """Copy plain data from there in one round trip, without pickle.
 
-        Numbers, texts, bytes, lists, tuples, dictionaries, sets, ranges and numpy arrays, nested as deep as one likes.
-        Raises TypeError for anything else. Nothing is pickled.
+        Plain data are numbers, texts, bytes, lists, tuples, dictionaries, sets, ranges and numpy arrays, also nested.
+
+        Args:
+            wanted: an expression as text, or a netref.
+
+        Raises:
+            TypeError: `wanted` is neither, or leads to something else than plain data.
+            ValueMissingError: the data holds a numpy array, and numpy isn't installed here.
         """
         if isinstance(wanted, BaseNetref):
             name = "value_of"
@@ -98,9 +104,12 @@ class Remote(LiveConnection):
         return values.unpack(packed, self.where)
 
     def deliver(self, value: Any) -> Any:
-        """Make a copy of something of ours there; returns a netref to it.
+        """Make a copy of a local object there.
 
-        Plain data goes as `value` brings it; anything else is pickled, and unpickled there.
+        Plain data travels as in `value`; anything else is pickled here and unpickled there.
+
+        Returns:
+            A netref to the copy.
         """
         try:
             packed = wire_live.pack(value, "the value")
@@ -109,11 +118,11 @@ class Remote(LiveConnection):
         return self.root.delivered(packed)
 
     def array(self, proxy: Any) -> Any:
-        """A copy of an array there, or of what numpy makes one of there."""
+        """Copy an array from there, or an object that numpy there can convert to an array."""
         return values.unpack(self.sync_request(consts.HANDLE_CALLATTR, self.root, "array", (proxy,), ()), self.where)
 
     def explain(self, error: Exception, args: tuple[Any, ...]) -> None:
-        """Say that something was given by reference, where what runs there takes none."""
+        """Add a note to an error there, if an argument was passed by reference that the code there may not accept."""
         given = next((kind for kind in _kinds(args) if _goes_by_reference(kind)), None)
         if given is not None and hasattr(error, "_remote_tb"):
             error.add_note(
@@ -122,7 +131,7 @@ class Remote(LiveConnection):
             )
 
     def exception(self, made: Any) -> Any:
-        """What stands here for an exception that was made there: it can be raised, and given back."""
+        """The local counterpart of an exception that was made there: it can be raised, and passed back."""
         told = self.sync_request(consts.HANDLE_CALLATTR, self.root, "told", (made,), ())
         try:
             error: Any = exceptions.load(told, self.where, self.exception_classes)
@@ -133,7 +142,7 @@ class Remote(LiveConnection):
         return error
 
     def _box(self, obj: Any) -> Any:
-        """Box what a session takes by value, and RPyC doesn't."""
+        """Box an object; a session takes more by value than RPyC."""
         kind = type(obj)
         netref = None
         if kind is ExceptionClass or issubclass(kind, RemoteException):
@@ -161,14 +170,18 @@ class Remote(LiveConnection):
         return (*told, ("__array__", None)) if by_value.is_array(self._local_objects[id_pack]) else told
 
     def teleport(self, function: Any) -> Any:
-        """Define a function of ours there, under its own name; returns a netref to it.
+        """Define a local function there, under its own name.
 
-        Raises TeleportError where it can't be sent.
+        Returns:
+            A netref to the function there.
+
+        Raises:
+            TeleportError: the function can't be sent.
         """
         return teleport.teleport(self, function)
 
     def close(self) -> None:
-        """Close it; a script's session ends with it."""
+        """Close the connection; a script's session ends with it."""
         super().close()
         on_close, self._on_close = self._on_close, None
         if on_close is not None:
@@ -176,7 +189,7 @@ class Remote(LiveConnection):
 
 
 def _kinds(args: Any) -> Iterator[type]:
-    """The types of what is in tuples within tuples."""
+    """The types of the items in nested tuples."""
     for each in args:
         if type(each) is tuple:
             yield from _kinds(each)
@@ -185,13 +198,13 @@ def _kinds(args: Any) -> Iterator[type]:
 
 
 def _goes_by_reference(kind: type) -> bool:
-    """Whether it is a type of data of which C code, or numpy, or pandas there takes no reference."""
+    """Whether objects of this type go by reference, which C code, numpy or pandas there don't accept."""
     package = str(kind.__module__).partition(".")[0]
     return issubclass(kind, (list, dict, set, bytearray)) or package in ("numpy", "pandas")
 
 
 class Modules(ModuleNamespace):
-    """RPyC's, with a short word for a module that isn't there."""
+    """RPyC's namespace of modules, with a short error for a missing module."""
 
     def __getattr__(self, name: str) -> Any:
         try:

@@ -1,4 +1,4 @@
-"""Any RPyC service that somebody has written, used from here: ``rpyc_kernel.service``."""
+"""The use of any RPyC service: ``rpyc_kernel.service``."""
 
 from __future__ import annotations
 
@@ -23,22 +23,30 @@ from rpyc_kernel.transport.servers import first_server
 if TYPE_CHECKING:
     from rpyc_kernel.transport.rpyc_wire.stream import FrameStream
 
-SEND_TIMEOUT_S = 60.0  # seconds until a request must have been taken by the network
-STOP_POLL_INTERVAL_S = (
-    0.2  # seconds between two looks at whether somebody has pressed stop, where signals don't end a wait
-)
-FRAME_TIMEOUT_S = 30.0  # seconds until more must have come of a frame that has begun
+SEND_TIMEOUT_S = 60.0  # until the network must have taken a request
+STOP_POLL_INTERVAL_S = 0.2  # between two checks for the stop button, where signals don't end a wait
+FRAME_TIMEOUT_S = 30.0  # until a frame that has begun must have grown
 _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # select() itself ends at descriptor 1023
 
 
 def service(where: str, *, registry: str | None = None, timeout: float = 10.0, **config: Any) -> Any:
-    """Connect to an RPyC service and return its root: ``service("host:18861").name()`` calls what it exposes.
+    """Connect to an RPyC service: ``service("host:18861").name()`` calls the function ``name`` that it exposes.
 
-    *where*: its address or its name (``transport.discovery.names.meant``); of several servers it is the first that can
-    be connected to. *registry*: who is asked for the name. *timeout*: seconds for connecting. *config*: RPyC's
-    options of the connection, such as ``sync_request_timeout`` (seconds). The connection is ``root.____conn__``, which
-    has ``close()``; it closes by itself when nothing that came from it is used any more.
-    Raises AddressError, DialError, DiscoveryError.
+    Args:
+        where: the address of the service, or its name (``transport.discovery.names.meant``). Of several servers, the
+            first that accepts the connection is used.
+        registry: the address of the registry that knows the name.
+        timeout: seconds for connecting.
+        config: RPyC's options of the connection, such as ``sync_request_timeout`` (seconds).
+
+    Returns:
+        The root of the service. ``root.____conn__`` is the connection: ``close()`` closes it, and it closes by itself
+        when none of its objects is used any more.
+
+    Raises:
+        AddressError: `where` isn't an address.
+        DialError: no server accepts the connection.
+        DiscoveryError: the name isn't found.
     """
     address = meant(where)
     servers = address.locate(registry)
@@ -52,7 +60,7 @@ def service(where: str, *, registry: str | None = None, timeout: float = 10.0, *
 
 
 class SocketChannel:
-    """What RPyC calls a channel: the frames of one connection, over a socket of its own."""
+    """A channel in RPyC's sense: the frames of one connection, over a socket of its own."""
 
     def __init__(self, stream: FrameStream) -> None:
         self.closed = False
@@ -61,7 +69,17 @@ class SocketChannel:
         self._next: bytes | bytearray | None = None
 
     def poll(self, timeout: Any) -> bool:
-        """Wait for a frame, so many seconds (None: until one comes). Raises the error for which none will come."""
+        """Wait for a frame.
+
+        Args:
+            timeout: seconds, an RPyC ``Timeout``, or None to wait until a frame comes.
+
+        Returns:
+            Whether a frame came.
+
+        Raises:
+            RpycKernelError: the connection has ended, for this reason.
+        """
         deadline = Deadline(timeout.timeleft() if hasattr(timeout, "timeleft") else timeout)
         while self._next is None:
             self._check()
@@ -88,13 +106,17 @@ class SocketChannel:
             return bool(selector.select(seconds))
 
     def recv(self) -> bytes | bytearray:
-        """The next frame, which `poll` has found."""
+        """The frame that `poll` has found."""
         frame, self._next = self._next, None
         assert frame is not None
         return frame
 
     def send(self, data: bytes) -> None:
-        """Send a frame. Raises the error for which that can't be."""
+        """Send a frame.
+
+        Raises:
+            RpycKernelError: the connection has ended, for this reason.
+        """
         self._check()
         try:
             self._stream.send([data], Silence(SEND_TIMEOUT_S))
@@ -102,14 +124,14 @@ class SocketChannel:
             raise self._end(error) from None
 
     def abandon(self) -> None:
-        """Nobody waits any more for what was asked. What the service does goes on; it serves one request at a time."""
+        """Do nothing: the service finishes the request, since it serves one request at a time."""
 
     def fail(self, error: RpycKernelError) -> None:
-        """What came is not RPyC."""
+        """Close the connection after a message that isn't RPyC."""
         self._end(error)
 
     def close(self) -> None:
-        """Close the socket, without asking."""
+        """Close the socket without a message."""
         self.closed = True
         self._stream.close()
 

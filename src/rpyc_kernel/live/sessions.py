@@ -1,4 +1,4 @@
-"""A session for a script: what ``rpyc_kernel.connect`` opens."""
+"""A session for a script, opened by ``rpyc_kernel.connect``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from rpyc_kernel._version import __version__
 from rpyc_kernel.errors import ArgumentError, RemoteClosedError, RpycKernelError
-from rpyc_kernel.link.link import HEARTBEAT, Link
+from rpyc_kernel.link.link import HEARTBEAT_S, Link
 from rpyc_kernel.link.protocol import LinkStatus
 from rpyc_kernel.live.channels import Channels
 from rpyc_kernel.live.remote import Remote
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from rpyc_kernel.agent.wire import Message
 
-KEEP = 600.0  # seconds that a session stays without its script: long enough for a link that breaks
+KEEP_S = 600.0  # a session survives its script for this time: long enough for a broken link
 
 log = logging.getLogger(__name__)
 _open: weakref.WeakSet[ScriptSession]
@@ -37,19 +37,30 @@ def connect(
     env: Mapping[str, str] | None = None,
     python: str = "",
     name: str = "",
-    keep: float = KEEP,
-    heartbeat: float = HEARTBEAT,
+    keep: float = KEEP_S,
+    heartbeat: float = HEARTBEAT_S,
 ) -> Remote:
     """Start a session on another machine and return RPyC's classic connection to its namespace.
 
-    What is printed there is printed here. The link may break and come back without the script's noticing. The session
-    ends with ``close()``, with the end of a ``with`` block, and with the script.
+    Output there is printed here. The script doesn't notice when the link breaks and comes back. The session ends with
+    ``close()``, with the end of a ``with`` block, and with the script.
 
-    *address*: ``host``, ``host:port`` … of an RPyC classic server, or ``service:NAME``. *cwd*, *env*, *python*: the
-    folder, more variables of the environment, and another Python there. *name*: what ``rpyc-kernel sessions`` calls it.
-    *keep*: seconds that it stays when the script is gone without having closed it. *heartbeat*: seconds without an
-    answer after which the link is taken for lost. Raises AddressError, DialError, DiscoveryError, RemoteUnfitError or
-    AgentError.
+    Args:
+        address: ``host``, ``host:port`` … of an RPyC classic server, or ``service:NAME``.
+        cwd: the working directory there.
+        env: additional environment variables there.
+        python: another Python there.
+        name: the session's name in ``rpyc-kernel sessions``; by default the script's.
+        keep: seconds that the session survives a script that ended without closing it.
+        heartbeat: seconds without an answer, after which the link counts as lost.
+
+    Raises:
+        ArgumentError: `keep` isn't a finite number of seconds.
+        AddressError: `address` isn't an address.
+        DialError: the server can't be reached.
+        DiscoveryError: the name isn't found.
+        RemoteUnfitError: the machine can't run a session.
+        AgentError: the session could not be started.
     """
     if not 0 <= keep < math.inf:
         raise ArgumentError(f"keep is a number of seconds, not {keep!r}.")
@@ -61,7 +72,7 @@ def connect(
 
 
 class ScriptSession:
-    """One session, its link, and what comes from it."""
+    """One session, its link and its messages."""
 
     def __init__(self, address: Address, config: dict[str, object], heartbeat: float) -> None:
         self._address = address
@@ -90,7 +101,7 @@ class ScriptSession:
             log.warning("The link to %s is lost; it is dialled until it is back. (%s)", self._address, error)
 
     def close(self) -> None:
-        """End the session, if its machine can be reached."""
+        """End the session if its machine can be reached."""
         _open.discard(self)
         self._link.close(end=True)
 
@@ -100,6 +111,6 @@ _open = weakref.WeakSet()
 
 @atexit.register
 def _close_all() -> None:
-    """The script ends: so do its sessions."""
+    """End the script's sessions at its exit."""
     for session in list(_open):
         session.remote.close()

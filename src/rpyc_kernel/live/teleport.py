@@ -1,6 +1,6 @@
-"""Functions that are defined here and run there, by bytecode where both sides share it and by source elsewhere.
+"""Functions that are defined here and run there, sent as bytecode where both sides share it, and else as source.
 
-RPyC sends bytecode whatever Python is there: a server on another version crashes on it.
+RPyC always sends bytecode, which crashes a server on another version of Python.
 """
 
 from __future__ import annotations
@@ -23,7 +23,15 @@ if TYPE_CHECKING:
 
 
 def teleport(remote: Remote, function: Any) -> Any:
-    """Define *function* in the session's namespace; returns a netref to it. Raises TeleportError."""
+    """Define a local function in the session's namespace.
+
+    Returns:
+        A netref to the function there.
+
+    Raises:
+        TeleportError: the function can't be sent.
+        ProtocolError: the other side doesn't tell its versions.
+    """
     if not isinstance(function, types.FunctionType):
         raise TeleportError(f"Only a function written in Python can be sent to {remote.where}, not {_kind(function)}.")
     if function.__closure__:
@@ -44,14 +52,18 @@ def teleport(remote: Remote, function: Any) -> Any:
     if magic == importlib.util.MAGIC_NUMBER and version.split(".")[0] == rpyc.__version__.split(".")[0]:
         try:
             return teleport_function(remote, function)
-        except TypeError as error:  # a constant that can't be sent, as RPyC says before it sends anything
+        except TypeError as error:  # RPyC can't send a constant; nothing was sent yet
             raise TeleportError(f"{function.__name__} can't be sent to {remote.where}: {error}") from None
     text = _source(function, f"{remote.where} has Python {python}, which doesn't share bytecode with the one here")
     return remote.root.define(function.__name__, text, function.__defaults__, kwdefaults)
 
 
 def _source(function: types.FunctionType, why: str) -> str:
-    """The text that defines it, without decorators, annotations and defaults. Raises TeleportError."""
+    """The source of a function, without decorators, annotations and defaults.
+
+    Raises:
+        TeleportError: there is no usable source; `why` says why it is needed.
+    """
     name = function.__name__
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
@@ -70,7 +82,7 @@ def _source(function: types.FunctionType, why: str) -> str:
     for argument in everyone:
         if argument is not None:
             argument.annotation = None
-    arguments.defaults = [ast.Constant(None) for _ in arguments.defaults]  # set afterwards, to what they are here
+    arguments.defaults = [ast.Constant(None) for _ in arguments.defaults]  # set afterwards, to the local defaults
     arguments.kw_defaults = [default and ast.Constant(None) for default in arguments.kw_defaults]
     return ast.unparse(ast.fix_missing_locations(tree))
 

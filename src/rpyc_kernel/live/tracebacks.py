@@ -15,7 +15,16 @@ _INTERNALS = (str(Path(rpyc.__file__).parent), str(Path(__file__).parents[1]), f
 
 
 def render(error: BaseException, trace: str = "", where: str = "") -> list[str]:
-    """What IPython shows of an exception: without RPyC's frames and ours, and with the traceback from *where*."""
+    """Render an exception for IPython, without the frames of RPyC and of this package.
+
+    Args:
+        error: the exception.
+        trace: its remote traceback.
+        where: the machine that the remote traceback comes from.
+
+    Returns:
+        The lines of both tracebacks.
+    """
     from IPython.core.getipython import get_ipython  # noqa: PLC0415 - only IPython calls this
 
     shell = get_ipython()
@@ -30,12 +39,12 @@ def render(error: BaseException, trace: str = "", where: str = "") -> list[str]:
 
 
 def has_internals(tb: types.TracebackType | None) -> bool:
-    """Whether frames of RPyC or of this package are in it, behind others."""
+    """Whether a frame of RPyC or of this package follows the first frame."""
     return any(map(_is_internal, _frames(tb)[1:]))
 
 
 def advise(error: BaseException) -> None:
-    """Add to a TypeError of this side what brings a copy, if the function that raised it was given a netref."""
+    """Add a note about ``remote.value`` to a local TypeError, if the function that raised it was given a netref."""
     frames = _frames(error.__traceback__)
     if not isinstance(error, TypeError) or not frames or _is_internal(frames[-1]) or hasattr(error, "_remote_tb"):
         return
@@ -46,7 +55,7 @@ def advise(error: BaseException) -> None:
 
 
 def without_internals(tb: types.TracebackType | None) -> types.TracebackType | None:
-    """The traceback without the frames of RPyC and of this package; all of it if nothing else is in it."""
+    """The traceback without the frames of RPyC and of this package, or all of it if there are no others."""
     frames = _frames(tb)
     following: types.TracebackType | None = None
     for each in reversed([each for each in frames if not _is_internal(each)] or frames):
@@ -67,7 +76,7 @@ def _is_internal(tb: types.TracebackType) -> bool:
 
 
 def _coloured(trace: str) -> str:
-    """The lines of a plain traceback, with its places and its last line set off as IPython does."""
+    """Colour the places and the last line of a plain traceback as IPython does."""
     lines: list[Any] = trace.rstrip().splitlines()
     for index, line in enumerate(lines):
         if line.startswith("  File "):

@@ -1,4 +1,4 @@
-"""Copies of plain data from another machine. The form, and the writer, are in ``agent/worker/plain_data.py``."""
+"""Copies of plain data from another machine; ``agent/worker/plain_data.py`` defines and writes the format."""
 
 from __future__ import annotations
 
@@ -9,17 +9,26 @@ from rpyc_kernel.agent.wire_live import Reader
 from rpyc_kernel.errors import ProtocolError, ValueMissingError
 from rpyc_kernel.transport.rpyc_wire.brine import MAX_COLLISIONS, collisions
 
-MAX_TEXT = 64 << 20  # bytes of JSON: each costs memory far beyond what it takes on the wire
-MAX_CONTAINERS = 5_000_000  # lists and objects in it: two bytes there are seventy here
+MAX_JSON_BYTES = 64 << 20  # of JSON, which takes far more memory than bytes on the wire
+MAX_CONTAINERS = 5_000_000  # lists and objects in the JSON: each takes two bytes there, and seventy in memory
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
 
 def unpack(packed: Any, where: str) -> Any:
-    """The value that *where* has packed. Raises ProtocolError where that is none, ValueMissingError."""
-    if not (type(packed) is tuple and packed and all(type(each) is bytes for each in packed)):  # no netref that poses
+    """Unpack a value that the machine `where` has packed.
+
+    Raises:
+        ProtocolError: `packed` isn't a packed value, or is too large.
+        ValueMissingError: it holds a numpy array, and numpy isn't installed here.
+    """
+    if not (
+        type(packed) is tuple and packed and all(type(each) is bytes for each in packed)
+    ):  # and no netref that poses as them
         raise ProtocolError(where, "a value that is not packed as one")
-    if len(packed[0]) > MAX_TEXT:
-        raise ProtocolError(where, f"a value of more than {MAX_TEXT >> 20} MiB: ask for parts of it, or for an array")
+    if len(packed[0]) > MAX_JSON_BYTES:
+        raise ProtocolError(
+            where, f"a value of more than {MAX_JSON_BYTES >> 20} MiB: ask for parts of it, or for an array"
+        )
     if _containers(packed[0]) > MAX_CONTAINERS and _containers(_STRINGS.sub(b"", packed[0])) > MAX_CONTAINERS:
         raise ProtocolError(where, f"more than {MAX_CONTAINERS:,} lists and the like: ask for parts of it")
     reader = _ValueReader(packed[1:], where)
@@ -49,7 +58,7 @@ class _ValueReader(Reader):
             ) from None
 
     def _fair(self, members: list[Any]) -> list[Any]:
-        """The members, unless they were chosen so that their hashes collide, which would take time without end."""
+        """Check that the members' hashes don't collide too often, which would take time without end."""
         self._collisions += collisions(members)
         if self._collisions > MAX_COLLISIONS:
             raise ValueError("members that were chosen to collide")

@@ -17,7 +17,7 @@ from rpyc_kernel.errors import (
     SessionError,
 )
 from rpyc_kernel.kernel.cells import NOTHING, Cell
-from rpyc_kernel.kernel.outcomes import Connected, Disconnected, Hosts, Listing, Service
+from rpyc_kernel.kernel.outcomes import ChosenServer, Connected, Disconnected, Hosts, Listing
 from rpyc_kernel.link import listing
 from rpyc_kernel.link.backoff import delays
 from rpyc_kernel.transport.address import Address
@@ -118,7 +118,7 @@ class Resolver:
         self._remember()
         if servers == [address]:
             return connected
-        return connected._replace(service=Service(address.host, connected.session.name, len(servers) - 1))
+        return connected._replace(service=ChosenServer(address.host, connected.session.name, len(servers) - 1))
 
     def _name_first(self, address: str, config: dict[str, Any]) -> None:
         """Where no machine was named yet, name this one before it is dialled: cells meant for it must not run here."""
