@@ -138,7 +138,7 @@ def test_a_clock_that_jumps_neither_ends_a_session_nor_keeps_it(
 
 def test_a_keeper_that_crashes_leaves_a_log_that_says_why(sessions: Sessions, tmp_path: Path) -> None:
     """By a bug of ours, say."""
-    from tests.unit.test_spawn import agent_with
+    from tests.unit.agent.test_spawn import agent_with
 
     bug = "def due(*_args):\n    raise RuntimeError('of a bug')\n"
     client = sessions.link("one", agent_with("keeper/long_poll.py", bug))
@@ -156,7 +156,7 @@ def test_a_keeper_that_crashes_leaves_a_log_that_says_why(sessions: Sessions, tm
 
 def test_an_agent_of_another_version_finds_the_session_too(sessions: Sessions) -> None:
     """Each server has the agent of the kernel that connects; all of them share the folder of the records."""
-    from tests.unit.test_spawn import agent_with
+    from tests.unit.agent.test_spawn import agent_with
 
     client = sessions.start("one", name="mine")
     newer = sessions.link("one", agent_with("wire.py", "VERSION = 7\n"))

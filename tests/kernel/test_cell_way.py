@@ -3,7 +3,7 @@
 import cell_way
 import pytest
 
-from tests.unit.test_cell_way import HOPS
+from tests.unit.project.test_cell_way import HOPS
 
 MAX_MODULES = 72  # on the way of `1+1`; to be lowered when one leaves it
 

@@ -1,6 +1,6 @@
 """Each place of src/rpyc_kernel/kernel/jupyter/ that relies on how ipykernel, or what is below it, is made.
 
-test_ipykernel.py checks each of them against what is installed, and that none is missing here.
+kernel/jupyter/test_ipykernel.py checks each of them against what is installed, and that none is missing here.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A built-in shell with a port that only remembers, for the test_shell_plain_* files. Runs on Python 3.7 too."""
+"""A built-in shell with a port that only remembers, for the tests of shells/plain. Runs on Python 3.7 too."""
 
 import asyncio
 import builtins

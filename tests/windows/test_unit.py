@@ -9,8 +9,13 @@ from tests.windows.wine import Wine, windows_path
 
 ROOT = SOURCE.parent
 # What the packages there don't have: numpy, whose DLLs Wine doesn't load, and Jupyter's server.
-WITHOUT = ["test_pacing", "test_plain_data", "test_show_encoders", "test_show_screen"]
-SOME = "test_boot or test_doors or test_records or test_abort_ends"
+WITHOUT = [
+    "agent/worker/show/test_encoders",
+    "agent/worker/show/test_screen",
+    "agent/worker/test_plain_data",
+    "kernel/jupyter/test_iopub_rate_limit",
+]
+SOME = "test_boot or test_local_socket or test_records or test_abort_ends"
 PYTEST = """
 import os, pytest, sys
 class Probe:

@@ -1,7 +1,7 @@
 """What this kernel changes of ipykernel's beside Jupyter's ``do_…`` methods, the order of messages and interrupts.
 
 `RpycKernel` overrides the ``do_…`` methods, `do_usage`, `do_comm_info` and `do_comm` among them, and no handler of a
-message. ``tests/unit/test_ipykernel.py`` names what is used here of ipykernel's internals.
+message. ``tests/unit/kernel/jupyter/test_ipykernel.py`` names what is used here of ipykernel's internals.
 """
 
 from __future__ import annotations

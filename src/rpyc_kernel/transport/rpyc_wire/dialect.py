@@ -1,8 +1,8 @@
 """The dialects of RPyC's protocol, from 4.1 to 6: how a message is put into a frame, and nothing else.
 
 Frames, brine, the ids of requests and the labels of boxed values are the same in all of them
-(``tests/unit/test_connection.py`` compares ours with RPyC's own, ``tests/servers`` with real servers).
-What changed is the envelope:
+(``tests/unit/transport/rpyc_wire/test_connection.py`` compares ours with RPyC's own, ``tests/servers`` with real
+servers). What changed is the envelope:
 
 =============  ======================================================================
 RPyC 6         one byte *kind*, then brine of ``(seq, args)``

@@ -14,7 +14,7 @@ from rpyc_kernel.kernel.app import RpycKernelApp
 from rpyc_kernel.kernel.kernel import RpycKernel
 from tests.unit.ipykernel_places import PLACES, Place
 
-PACKAGE = Path(__file__).resolve().parents[2] / "src" / "rpyc_kernel"
+PACKAGE = Path(__file__).resolve().parents[4] / "src" / "rpyc_kernel"
 JUPYTER = PACKAGE / "kernel" / "jupyter"
 FILES = sorted(JUPYTER.glob("*.py"))
 OTHER_FILES = sorted(

@@ -9,7 +9,7 @@ import pytest
 
 from tests.needs import needs
 
-AGENT = Path(__file__).resolve().parents[2] / "src" / "rpyc_kernel" / "agent"
+AGENT = Path(__file__).resolve().parents[3] / "src" / "rpyc_kernel" / "agent"
 SOURCES = sorted(AGENT.rglob("*.py"))
 OLDEST = (3, 7)
 NEWER_THAN_OLDEST = {"graphlib", "tomllib", "zoneinfo"}

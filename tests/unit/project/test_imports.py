@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).resolve().parents[2] / "src" / "rpyc_kernel"
+PACKAGE = Path(__file__).resolve().parents[3] / "src" / "rpyc_kernel"
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py"))
 
 # What each part may import of the others, beside itself, `errors`, `agent.wire` and the version. A part may also

@@ -299,7 +299,7 @@ except StopIteration as done:
 heavy = {'asyncio', 'inspect', 'pdb', 'pydoc', 'subprocess', 'timeit', 'typing', 'difflib'}
 print(sorted(heavy & set(sys.modules)))
 """
-    source = Path(__file__).resolve().parents[2] / "src"
+    source = Path(__file__).resolve().parents[6] / "src"
     output = subprocess.check_output([sys.executable, "-S", "-c", script, str(source)], universal_newlines=True)
     assert "execute_result" in output
     assert output.endswith("[]\n")

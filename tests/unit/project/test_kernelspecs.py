@@ -14,7 +14,7 @@ from jupyter_client.kernelspec import KernelSpec, KernelSpecManager, NoSuchKerne
 
 from rpyc_kernel import install
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SPEC = ROOT / "src" / "rpyc_kernel" / "kernelspec"
 pytestmark = pytest.mark.usefixtures("private_jupyter")
 

@@ -9,8 +9,8 @@ import pytest
 
 from rpyc_kernel.agent import local_socket, records, wire
 from rpyc_kernel.agent.keeper import handlers
+from tests.unit.agent.test_spawn import agent_with
 from tests.unit.sessions import runs, wait_for
-from tests.unit.test_spawn import agent_with
 
 pytestmark = pytest.mark.needs("linux")
 

@@ -14,7 +14,7 @@ from rpyc_kernel.agent.keeper.outbox.replay import replay
 from rpyc_kernel.agent.keeper.outbox.retention import MAX_CELLS, Retention
 from rpyc_kernel.agent.keeper.outbox.spill import Spill
 from rpyc_kernel.agent.wire import Message, about, image_packet, pack
-from tests.unit.test_journal import DROPPED, counts
+from tests.unit.agent.keeper.outbox.test_journal import DROPPED, counts
 
 EVERYTHING = 1 << 40
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.needs import needs, pythons
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[6]
 LIBRARY = """
 import importlib, sys
 def sees():

@@ -11,7 +11,7 @@ import pytest
 
 from tests.unit.plain_shell import Session
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[6]
 BACKEND = "module://rpyc_kernel.agent.worker.shells.plain.display.backend"
 real = pytest.mark.skipif(importlib.util.find_spec("matplotlib") is None, reason="matplotlib is not installed")
 

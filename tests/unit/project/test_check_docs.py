@@ -52,7 +52,7 @@ def test_a_link_leads_to_something(target, reason):
         "rpyc_kernel.connect",
         "python -m rpyc_kernel.install --remove",
         "rpyc_kernel.transports",
-        "tests/unit/test_check_docs.py::test_what_is_there_is_found",
+        "tests/unit/project/test_check_docs.py::test_what_is_there_is_found",
         "/proc",
         "a/b.py",
         "theirs.py",
@@ -70,7 +70,7 @@ def test_what_is_there_is_found(span):
         "worker/no_such_folder/",
         "rpyc_kernel.no_such_name",
         "python -m rpyc_kernel.no_such_module",
-        "tests/unit/test_check_docs.py::test_that_there_is_not",
+        "tests/unit/project/test_check_docs.py::test_that_there_is_not",
     ],
 )
 def test_what_is_missing_is_told(span):

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from rpyc_kernel.agent import wire
+from tests.unit.agent.keeper.outbox.test_journal import DROPPED, counts
 from tests.unit.sessions import wait_for
-from tests.unit.test_journal import DROPPED, counts
 
 pytestmark = pytest.mark.needs("linux")
 

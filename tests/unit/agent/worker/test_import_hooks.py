@@ -66,7 +66,7 @@ def test_modules_from_a_zip(version: str, tmp_path: Path) -> None:
         }  # fmt: skip
         for name, text in texts.items():
             packed.writestr(name, text)
-    program = PROGRAM.format(zip=str(archive), src=str(Path(__file__).parents[2] / "src"))
+    program = PROGRAM.format(zip=str(archive), src=str(Path(__file__).parents[4] / "src"))
     (tmp_path / "program.py").write_text(program)
     # -S: without what site imports, which would have them already
     done = subprocess.run([python, "-S", tmp_path / "program.py"], capture_output=True, text=True, timeout=60)

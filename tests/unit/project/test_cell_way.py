@@ -6,7 +6,7 @@ import pytest
 from check_docs import files
 from sources import ROOT, defined
 
-from tests.unit.test_architecture import rows
+from tests.unit.project.test_architecture import rows
 
 PROCESSES = ["kernel", "server", "keeper", "worker", "keeper", "kernel"]
 HOPS = rows("A cell's way")

@@ -9,7 +9,7 @@ import pytest
 
 from rpyc_kernel.transport.plugins import GROUP
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 TEXT = (ROOT / "docs" / "extend.md").read_text("utf-8")
 EXAMPLES = ROOT / "examples"
 
