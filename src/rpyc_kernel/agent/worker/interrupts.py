@@ -219,8 +219,8 @@ class Interrupts:
             self._deliver(meant, frame)
 
     def _deliver(self, meant: int, frame: Optional[FrameType]) -> None:
-        if frame is not None and frame.f_code is _LEAVE:
-            frame = frame.f_back  # on the way out of it nobody looks for an interrupt that waits
+        while frame is not None and frame.f_globals is globals():
+            frame = frame.f_back  # behind `leave`, and behind another signal's `_handle`, no one looks for what waits
         now = time.monotonic()
         last = self._running[meant]
         if now - last < SAME_PRESS_S:
@@ -290,9 +290,6 @@ class Interrupts:
                 self.wake()
 
         _thread.start_new_thread(look, ())  # not a Thread: this may be a signal that came in the midst of starting one
-
-
-_LEAVE = Interrupts.leave.__code__
 
 
 def signal_main() -> None:

@@ -96,33 +96,56 @@ def test_an_interrupt_for_another_request_does_nothing(interrupts, keeper, meant
     assert not interrupted(keeper.interrupt, meant)
 
 
-@pytest.mark.parametrize("step", range(0, 60, 2))
-def test_an_interrupt_at_any_step_of_leaving_is_not_lost(interrupts, keeper, step):
-    """Python 3.8 looks for signals before nearly each of its steps: right behind a print, nothing would follow."""
+def at_step(step, code, act):
+    """Calls *act* with the frame at that step of a function's bytecode, once. Returns whether there was such a step."""
     steps = itertools.count()
 
     def trace(frame, event, _arg):
-        if frame.f_code is not Interrupts.leave.__code__:
+        if frame.f_code is not code:
             return None
         frame.f_trace_opcodes = True
         if event == "opcode" and next(steps) == step:
-            keeper.name(1)
-            interrupts._handle(signal.SIGINT, frame)
+            sys.settrace(None)
+            frame.f_trace = None
+            act(frame)
         return trace
+
+    sys.settrace(trace)
+    return lambda: next(steps) > step
+
+
+@pytest.mark.parametrize("step", range(0, 60, 2))
+def test_an_interrupt_at_any_step_of_leaving_is_not_lost(interrupts, keeper, step):
+    """Python 3.8 looks for signals before nearly each of its steps: right behind a print, nothing would follow."""
+
+    def press(frame):
+        keeper.name(1)
+        interrupts._handle(signal.SIGINT, frame)
 
     def prints():
         with SendLock(interrupts):
             pass
 
     assert begin(interrupts, 1)
-    sys.settrace(trace)
+    reached = at_step(step, Interrupts.leave.__code__, press)
     try:
         found = interrupted(prints)
     finally:
         sys.settrace(None)
-    reached = next(steps) > step
-    assert found == reached
-    assert reached or step > 10
+    was_reached = reached()
+    assert found == was_reached
+    assert was_reached or step > 10
+
+
+@pytest.mark.parametrize("step", range(0, 80, 2))
+def test_a_second_signal_of_the_same_press_loses_nothing_at_any_step_of_the_first(interrupts, keeper, step):
+    """The keeper sends one, and the thread that reads its word another: the second may come while the first is seen."""
+    assert begin(interrupts, 1)
+    at_step(step, Interrupts._handle.__code__, lambda frame: interrupts._handle(signal.SIGINT, frame))
+    try:
+        assert interrupted(keeper.interrupt, 1)
+    finally:
+        sys.settrace(None)
 
 
 def test_an_interrupt_that_comes_after_the_end_does_nothing_to_the_next(interrupts, keeper):
