@@ -75,7 +75,7 @@ def way() -> list[Hop]:
     with tempfile.TemporaryDirectory(prefix="rpyc-kernel-way-") as folder:
         log = Path(folder, "calls")
         log.touch(0o600)
-        with profiled(log), stock_server(Path(folder, "server.log")) as port:
+        with profiled(log), stock_server(Path(folder, "server.log"), preferred=0) as port:
             times = run(f"127.0.0.1:{port}")
         calls = [parse(line) for line in log.read_text("utf-8").splitlines()]
     runs = [of_cell(calls, began, ended) for began, ended in times]

@@ -25,13 +25,16 @@ server.start()
 """
 
 
-def choose_port() -> int:
-    """Choose RPyC's own port if nobody listens on it, and else a free one.
+def choose_port(preferred: int = DEFAULT_PORT) -> int:
+    """Choose a port if nobody listens on it, and else a free one.
+
+    Args:
+        preferred: RPyC's own, or 0 for a free one at once.
 
     Raises:
         OSError: No port is free.
     """
-    for port in (DEFAULT_PORT, 0):
+    for port in (preferred, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -44,11 +47,12 @@ def choose_port() -> int:
 
 
 @contextmanager
-def stock_server(log: Path) -> Iterator[int]:
+def stock_server(log: Path, preferred: int = DEFAULT_PORT) -> Iterator[int]:
     """Run the server.
 
     Args:
         log: The file for the server's output.
+        preferred: See `choose_port`. On RPyC's own port, notebooks that name no machine find the server.
 
     Yields:
         The port on which the server listens.
@@ -56,7 +60,7 @@ def stock_server(log: Path) -> Iterator[int]:
     Raises:
         SystemExit: The server doesn't listen; the text says where its output is.
     """
-    port = choose_port()
+    port = choose_port(preferred)
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-c", SERVER.format(port=port)],
