@@ -89,9 +89,14 @@ def test_the_server_of_an_earlier_cell_stays(nb: Client) -> None:
 
 
 def test_a_magic_whose_loading_was_stopped_works_the_next_time(fresh: Client) -> None:
-    """IPython loads the modules of its magics with their first use, and takes one for loaded when it begins to."""
+    """IPython loads the modules of its magics with their first use, and takes one for loaded when it begins to.
+
+    What a module's decorators have noted until then would go to the class of the next module.
+    """
     stop = (
-        "import importlib\ndef stopped(name, *more):\n    importlib.import_module = load\n    raise KeyboardInterrupt\n"
+        "import importlib\nfrom IPython.core import magic\n"
+        "def stopped(name, *more):\n    importlib.import_module = load\n"
+        "    magic.line_magic('of_another_class')(print)\n    raise KeyboardInterrupt\n"
     )
     fresh.good(stop + "load, importlib.import_module = importlib.import_module, stopped")
     fresh.run("%%bash\necho first")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from IPython.core import page, payloadpage
+from IPython.core import magic, page, payloadpage
 from IPython.core.autocall import ZMQExitAutocall
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets import Any as AnyTrait
@@ -219,6 +219,7 @@ def _load_magics_again(manager: Any) -> None:
             load(*args, **options)
         except BaseException:
             manager._loaded_lazy &= loaded
+            magic.magics.update(line={}, cell={})  # or the next class takes the names of the one that was cut off
             raise
 
     manager.load_lazy = load_lazy
