@@ -91,7 +91,8 @@ class LinkThreads:
 
     def sort_actions(self) -> None:
         """With the lock held: give the protocol's actions to those that do them."""
-        for action in self.protocol.take_actions():
+        actions = self.protocol.take_actions()
+        for action in actions:
             if isinstance(action, Deliver):
                 self.puller.queue.append(action)
             elif isinstance(action, (StatusChanged, Refuse, Answer, Fail)):
@@ -100,6 +101,7 @@ class LinkThreads:
                     self.closed.set()
             else:
                 (self.puller if action.role is Role.PULLER else self.sender).take(action)
+        if actions:
             self.changed.notify_all()
 
     def _tell(self) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.project.test_agent_syntax import OPTIONAL, STDLIB
+
 PACKAGE = Path(__file__).resolve().parents[3] / "src" / "rpyc_kernel"
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py"))
 
@@ -30,7 +32,6 @@ ALLOWED = {
 }
 OF_BOOT = {"rpyc_kernel.agent.boot.write_file", "rpyc_kernel.agent.boot.package_of"}
 JUPYTER = {"IPython", "comm", "ipykernel", "jupyter_client", "jupyter_core", "tornado", "traitlets", "zmq"}
-STDLIB = {*sys.stdlib_module_names, "_sha2"}  # of any Python, not only of this one
 # What each part may import of other people's packages.
 THIRD_PARTY = {
     "__main__": JUPYTER,
@@ -40,20 +41,7 @@ THIRD_PARTY = {
     "transport": {"rpyc"},
     "server": {"rpyc"},
     # only where the other machine has them: test_agent_syntax.py says how
-    "agent": {
-        "IPython",
-        "PIL",
-        "comm",
-        "debugpy",
-        "ipywidgets",
-        "matplotlib",
-        "matplotlib_inline",
-        "numpy",
-        "pandas",
-        "rpyc",
-        "tornado",
-        "traitlets",
-    },
+    "agent": OPTIONAL,
 }
 
 

@@ -59,7 +59,7 @@ class CellFrames:
             return []  # no request's code
         while found and module_of(found[-1]).startswith(SHELLS):
             found.pop()
-        return [each for each in found if not module_of(each).startswith(OURS)]
+        return [each for each in found if not is_ours(each)]
 
     def places(self, frame: Optional[FrameType]) -> List[Place]:
         """The lines at which a frame and its callers are, up to the outermost one of the cell."""
@@ -91,5 +91,9 @@ def module_of(frame: FrameType) -> str:
 
 def is_ours(frame: FrameType) -> bool:
     """Whether a frame runs the agent's code, under whatever name the agent is mounted."""
-    name = frame.f_globals.get("__name__")
-    return isinstance(name, str) and (name == PACKAGE or name.startswith(OURS))
+    return is_our_module(module_of(frame))
+
+
+def is_our_module(name: str) -> bool:
+    """Whether a module of that name is the agent's."""
+    return name == PACKAGE or name.startswith(OURS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from ..own_imports import STDLIB
 from .main_loop import user_traceback
 from .request_context import current
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
     from ..wire import Json
     from .frontend import Frontend
-
-STDLIB = os.path.dirname(os.__file__)
 
 
 def interrupted_reply(frontend: Frontend) -> Json:

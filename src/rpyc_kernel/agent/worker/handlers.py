@@ -10,8 +10,8 @@ import functools
 import os
 import signal
 
-from ..own_imports import PACKAGE
-from .failures import STDLIB
+from ..own_imports import PACKAGE, STDLIB
+from .cell_frames import is_our_module, module_of
 from .main_loop import MACHINERY
 
 TYPE_CHECKING = False
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     Handler = Callable[[int, Optional[FrameType]], Any]
 
-OURS = PACKAGE + "."
 DRIVER = PACKAGE + ".worker.main"  #: below it no code is the user's
 
 
@@ -64,7 +63,7 @@ def guard(interrupts: Interrupts, caught: Callable[[BaseException], None]) -> No
 
     @functools.wraps(set_handler)
     def set_guarded(signalnum: int, handler: Any) -> Any:
-        if callable(handler) and not str(getattr(handler, "__module__", "")).startswith(OURS):
+        if callable(handler) and not is_our_module(str(getattr(handler, "__module__", ""))):
             handler = Guarded(handler, interrupts, caught)
         return _users(set_handler(signalnum, handler))
 
@@ -82,10 +81,10 @@ def _users(handler: Any) -> Any:
 def _arrives(frame: Optional[FrameType]) -> bool:
     """Whether what is raised at that frame comes to code of the user's, before it comes to ours or the event loop."""
     while frame is not None:
-        module = str(frame.f_globals.get("__name__", ""))
+        module = module_of(frame)
         if module == DRIVER:
             return False
-        if not (module.startswith(OURS) or module.split(".", maxsplit=1)[0] in MACHINERY or _is_pythons(frame)):
+        if not (is_our_module(module) or module.split(".", maxsplit=1)[0] in MACHINERY or _is_pythons(frame)):
             return True
         frame = frame.f_back
     return False

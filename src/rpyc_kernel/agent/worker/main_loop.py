@@ -12,7 +12,7 @@ import sys
 from contextvars import copy_context
 from time import monotonic
 
-from ..own_imports import PACKAGE
+from .cell_frames import is_ours, module_of
 from .request_context import current
 
 TYPE_CHECKING = False
@@ -205,8 +205,7 @@ def user_traceback(error: BaseException) -> Optional[TracebackType]:
     """The traceback from the first line of the user's code on; None if no such code was running."""
     trace = error.__traceback__
     while trace is not None:
-        name = trace.tb_frame.f_globals.get("__name__") or ""
-        if name.split(".")[0] not in MACHINERY and not name.startswith(PACKAGE):
+        if module_of(trace.tb_frame).split(".")[0] not in MACHINERY and not is_ours(trace.tb_frame):
             return trace
         trace = trace.tb_next
     return None

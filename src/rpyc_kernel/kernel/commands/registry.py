@@ -61,5 +61,5 @@ async def run(step: Command, context: CommandContext) -> dict[str, Any]:
     if step.name == "help":
         return context.reply(command_help(step.arguments["command"]))
     handler = COMMANDS[step.name].handler
-    assert handler is not None  # `route` has made a `Local` step of what has none
+    assert handler is not None  # `route` has made a `LocalCode` step of what has none
     return context.reply(await handler(context, **step.arguments))

@@ -279,16 +279,7 @@ def test_examples_in_the_help_are_right(spec):
 # --- commands of somebody's own kernel
 
 
-@pytest.fixture
-def added():
-    """Take back, after the test, what it has registered."""
-    before = dict(COMMANDS)
-    yield
-    COMMANDS.clear()
-    COMMANDS.update(before)
-
-
-@pytest.mark.usefixtures("added")
+@pytest.mark.usefixtures("own_commands")
 def test_a_command_more_is_read_like_ours():
     @command("blink", "Blinks.", Positional("times", "how often"), Option("fast", Kind.FLAG, "fast"))
     async def blink(context, times, *, fast):
@@ -301,7 +292,7 @@ def test_a_command_more_is_read_like_ours():
     assert "%blink" in unknown_command("$blnk")
 
 
-@pytest.mark.usefixtures("added")
+@pytest.mark.usefixtures("own_commands")
 @pytest.mark.parametrize("name", ["connect", "local", "help", "", "two words", "a-b", "1st"])
 def test_a_name_that_a_command_cannot_have(name):
     ours = dict(COMMANDS)

@@ -16,7 +16,6 @@ from rpyc_kernel.kernel.commands.context import CommandContext, SessionSource
 from rpyc_kernel.kernel.commands.registry import command
 from rpyc_kernel.kernel.commands.route import route
 from rpyc_kernel.kernel.commands.sentences import sentence
-from rpyc_kernel.kernel.commands.spec import COMMANDS
 from rpyc_kernel.kernel.outcomes import (
     ChosenServer,
     Connected,
@@ -253,15 +252,7 @@ def test_restart_tells_whether_the_old_python_has_ended(kernel, ended):
 # --- a command of one's own
 
 
-@pytest.fixture
-def own():
-    before = dict(COMMANDS)
-    yield
-    COMMANDS.clear()
-    COMMANDS.update(before)
-
-
-@pytest.mark.usefixtures("own")
+@pytest.mark.usefixtures("own_commands")
 def test_code_that_a_command_runs_there_is_answered_by_its_reply(kernel):
     @command("memory", "Tells.")
     async def memory(context):

@@ -20,17 +20,7 @@ from rpyc_kernel import errors
 from rpyc_kernel.kernel.commands import scan
 from rpyc_kernel.kernel.commands.route import Command, LocalCode, RemoteCode, complete_command, route, strip_commands
 from rpyc_kernel.kernel.commands.spec import COMMANDS, CommandSpec, Kind, Option, Positional
-
-PI = {
-    "address": "pi",
-    "new": False,
-    "cwd": None,
-    "env": {},
-    "python": None,
-    "keep": None,
-    "name": None,
-    "registry": None,
-}
+from tests.unit.kernel.commands.test_commands import NOTHING as PI
 
 
 def connect(line=1, source='$connect("pi")', **changed):

@@ -16,9 +16,9 @@ from rpyc.core.protocol import Connection
 from rpyc.core.service import SlaveService
 
 from ... import wire_errors, wire_live
-from ...own_imports import PACKAGE
 from ...wire import MessageTooLong
 from .. import plain_data
+from ..cell_frames import is_ours
 from . import errors, proxies
 
 TYPE_CHECKING = False
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 VERSION = ".".join(map(str, rpyc.version.version))  # a tuple in all of them; rpyc.__version__ is not
 IS_OLD = int(rpyc.version.version[0]) < 6  # numbers up to 5.x, texts since
 INTERNALS = (os.path.dirname(os.path.abspath(rpyc.__file__)) + os.sep,)
-OURS = PACKAGE + "."
 _MAX_TEXTS = 100  #: texts whose lines tracebacks can show
 
 
@@ -244,8 +243,7 @@ def _of_user(tb: Optional[TracebackType]) -> Optional[TracebackType]:
     frames = []
     while tb is not None:
         frame = tb.tb_frame
-        ours = frame.f_globals.get("__name__", "").startswith(OURS)
-        if not (ours or frame.f_code.co_filename.startswith(INTERNALS)):
+        if not (is_ours(frame) or frame.f_code.co_filename.startswith(INTERNALS)):
             frames.append(tb)
         tb = tb.tb_next
     following: Optional[TracebackType] = None

@@ -53,41 +53,34 @@ def held_up():
     held_up.let_go.set()
 
 
+def interrupt_within(work, held_up):
+    """Interrupts a thread that is held up in *work*. Returns it, the threads to be stopped, and whether it raised."""
+    raised = []
+
+    def run():
+        try:
+            work(held_up)
+        except KeyboardInterrupt:
+            raised.append(True)
+
+    frames, thread = Frames(), threading.Thread(target=run)
+    thread.start()
+    assert held_up.begun.wait(SECONDS)
+    interrupt(thread, frames)
+    held_up.let_go.set()
+    thread.join(SECONDS)
+    return thread, frames.stopped, raised
+
+
 @pytest.mark.needs("posix")
 @pytest.mark.parametrize("give_out", [publish, write])
 def test_a_thread_that_gives_something_out_is_stopped_when_it_waits_next(give_out, held_up):
-    interrupted = []
-
-    def run():
-        try:
-            give_out(held_up)
-        except KeyboardInterrupt:
-            interrupted.append(give_out)
-
-    frames, thread = Frames(), threading.Thread(target=run)
-    thread.start()
-    assert held_up.begun.wait(SECONDS)
-    interrupt(thread, frames)
-    held_up.let_go.set()
-    thread.join(SECONDS)
-    assert frames.stopped == [thread]
-    assert interrupted == []
+    thread, stopped, raised = interrupt_within(give_out, held_up)
+    assert stopped == [thread]
+    assert raised == []
 
 
 def test_a_thread_that_runs_something_else_is_interrupted_there(held_up):
-    interrupted = []
-
-    def run():
-        try:
-            held_up()
-        except KeyboardInterrupt:
-            interrupted.append(True)
-
-    frames, thread = Frames(), threading.Thread(target=run)
-    thread.start()
-    assert held_up.begun.wait(SECONDS)
-    interrupt(thread, frames)
-    held_up.let_go.set()
-    thread.join(SECONDS)
-    assert frames.stopped == []
-    assert interrupted == [True]
+    _thread, stopped, raised = interrupt_within(HeldUp.__call__, held_up)
+    assert stopped == []
+    assert raised == [True]
