@@ -82,7 +82,7 @@ def test_an_answer_is_enough_where_somebody_keeps_the_keeper_s_streams_open(tmp_
     """As Wine's console host does. What a Python prints when it starts is no answer."""
     program = tmp_path / "python"
     program.write_text(
-        f"#!/bin/sh\ncat > /dev/null\necho $$ > {tmp_path}/pid\necho hello\necho '{{}}'\n"
+        f"#!/bin/sh\ntrap '' PIPE\ncat > /dev/null\necho $$ > {tmp_path}/pid\necho hello\necho '{{}}'\n"
         'echo \'{"session": "never"}\'\necho more\nexec sleep 60\n'
     )
     program.chmod(0o700)
