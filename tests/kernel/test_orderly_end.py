@@ -112,6 +112,19 @@ def test_what_is_held_in_a_hidden_place_is_closed(nb: Client, tmp_path: Path, he
     assert done(tmp_path)["deleted"] == "ok"
 
 
+def test_no_proxy_is_asked_for_anything(nb: Client, tmp_path: Path) -> None:
+    """As a netref, which sends a request for that, and may wait for ever."""
+    prepare(nb, tmp_path)
+    nb.good(
+        "class Proxy:\n    @property\n    def __class__(self, leave=leave):\n        leave('asked')\n"
+        "        raise EOFError('asked')\n"
+        "proxies = [Proxy() for _ in range(3)]"
+    )
+    cell = nb.good("%restart")
+    assert done(tmp_path) == {name: "ok" for name in ALL if name != "thread"}
+    assert "Traceback" not in cell.stderr
+
+
 def test_one_that_goes_on_is_ended_by_force_and_its_exit_functions_run(nb: Client, tmp_path: Path) -> None:
     """A cell that swallows KeyboardInterrupt, beside a thread without end."""
     prepare(nb, tmp_path)

@@ -83,8 +83,9 @@ def _flush_files() -> None:
 
     gc.unfreeze()
     kinds = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
-    for each in [each for each in gc.get_objects() if isinstance(each, kinds)]:
+    # by its type: `isinstance` would ask a proxy, as a netref is, for its class, and wait for the answer
+    for each in [each for each in gc.get_objects() if issubclass(type(each), kinds)]:
         try:
             each.flush()
-        except (OSError, ValueError, RuntimeError):
+        except Exception:
             pass  # it is closed, or cannot be written
