@@ -12,6 +12,7 @@ import shutil
 import sys
 import warnings
 
+import matplotlib.font_manager  # noqa: F401 - which runs a program once for each user; within pdoc that is a warning
 import pdoc
 from sources import ROOT
 
