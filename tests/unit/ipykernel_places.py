@@ -187,12 +187,8 @@ PLACES = [
     Place("interrupt.py", f"{KERNEL}.interrupt_request", "it answers it", takes=HANDLER),
     # --- requests that are answered otherwise
     Place("base_kernel.py", f"{IPYTHON_KERNEL}.shell_class", "it names the local shell"),
-    Place("base_kernel.py", f"{KERNEL}.execute_request", "it takes the pause before a reply away", takes=HANDLER),
-    Place(
-        "base_kernel.py",
-        f"{KERNEL}._execute_sleep",
-        "it is the pause before a reply",
-    ),
+    Place("interrupt.py", f"{KERNEL}._execute_sleep", "it is the pause before a reply, which it takes away"),
+    Place("base_kernel.py", f"{KERNEL}._execute_sleep", "it is the pause before a reply, after local code"),
     Place(
         "base_kernel.py",
         f"{IPYTHON_KERNEL}.execution_count",
@@ -212,8 +208,6 @@ PLACES = [
         has=('comm_msg_types = ["comm_open", "comm_msg", "comm_close"]', "self.shell_handlers[msg_type] = "),
     ),
     Place("base_kernel.py", f"{KERNEL}._topic", "it makes ZeroMQ's topic of a message", takes="self, topic"),
-    Place("base_kernel.py", f"{KERNEL}._get_shell_context_var", "it reads whose request runs", takes="self, var"),
-    Place("base_kernel.py", f"{KERNEL}._shell_parent_ident", "it reads whose request runs"),
     Place("base_kernel.py", "ipykernel.iostream:BackgroundSocket.io_thread", "it is the thread behind the socket"),
     Place(
         "base_kernel.py",
@@ -247,9 +241,12 @@ PLACES = [
         takes="self",
     ),
     # --- who asked for a cell
-    Place("origin.py", f"{KERNEL}._parent_ident", "it tells who sent the requests of both channels"),
+    Place("concurrent_shell.py", f"{KERNEL}._parent_ident", "it tells who sent the requests of both channels"),
     Place(
-        "origin.py", f"{KERNEL}.get_parent", "it tells what the requests of both channels are", takes="self, channel"
+        "concurrent_shell.py",
+        f"{KERNEL}.get_parent",
+        "it tells what the requests of both channels are",
+        takes="self, channel",
     ),
     # --- the thread of iopub
     Place("iopub_backpressure.py", IOPUB, "it is given one"),

@@ -27,7 +27,6 @@ from rpyc_kernel.kernel.commands import registry, route
 from rpyc_kernel.kernel.commands.context import CommandContext
 from rpyc_kernel.kernel.jupyter import logs, stdin
 from rpyc_kernel.kernel.jupyter.base_kernel import BaseKernel
-from rpyc_kernel.kernel.jupyter.origin import origin
 from rpyc_kernel.kernel.sessions import deferred_end, identity
 from rpyc_kernel.kernel.sessions.interrupt_policy import InterruptPolicy
 from rpyc_kernel.kernel.sessions.registry import SessionRegistry
@@ -188,9 +187,11 @@ class RpycKernel(BaseKernel):
             return await registry.run(step, CommandContext(cell, self.output, self.resolver, self, self.run_there))
         if isinstance(step, route.LocalCode):
             return await self._run_locally(step.code, cell)
-        if cell.silent and self.sessions.current is None:
+        session = self.sessions.current
+        if session is None and cell.silent:
             return dict(NOTHING)  # start-up cells of a front end open no connection
-        session = await self.resolver.resolve(cell)
+        if session is None or session.status is not LinkStatus.UP:
+            session = await self.resolver.resolve(cell)
         if cell.store_history:
             cell.shown, self.count = cell.count, max(self.count, cell.count + 1)
         return await self._run_in(session, step.code, cell)
@@ -218,7 +219,7 @@ class RpycKernel(BaseKernel):
             "allow_stdin": cell.allow_stdin,
             "execution_count": cell.count,
             "deaths": deaths,
-            "origin": origin(self),
+            "origin": self.origin(),
         }
         metadata = self.get_parent("shell").get("metadata")
         return await self._request(session, Message("execute_request", content, cell.msg_id, metadata))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.link.actions import Deliver
 from rpyc_kernel.link.message_reader import MessageReader
@@ -10,6 +10,7 @@ from rpyc_kernel.link.message_reader import MessageReader
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from rpyc_kernel.agent import wire
     from rpyc_kernel.link.session_state import SessionState
 
 TRIES = 3  # that a message is asked for which can't be read
@@ -72,3 +73,11 @@ class Incoming:
             return None
         shown = self._reader.missing(f"a message could not be taken ({reason})")
         return Deliver(shown, self._catching_up, self._state.received)
+
+
+def end_of(message: wire.Message) -> dict[str, Any] | None:
+    """Return how a Python has ended, None where the keeper itself doesn't say so."""
+    if not message.sealed:
+        return None
+    end = message.content if message.type == "worker_died" else message.content.get("end")
+    return end if isinstance(end, dict) else None

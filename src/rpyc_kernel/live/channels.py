@@ -62,22 +62,11 @@ class Channels:
         """Wait until a Python runs there: a dying Python would lose the messages sent to it."""
         return self._begun.wait(timeout)
 
-    def take(self, message: Message) -> bool:
-        """Give a message to its connection; False if the message isn't about live connections."""
-        if message.type == "session_info":
-            self._is(message.content.get("pid"))
-            return False
-        if message.sealed:  # by the keeper: the Python there can't announce its own end
-            end = message.content if message.type == "worker_died" else message.content.get("end")
-            if isinstance(end, dict):
-                self._died(end)
-            return False
-        if not message.type.startswith("rpyc_"):
-            return False
+    def take(self, message: Message) -> None:
+        """Give a message whose type begins with ``rpyc_`` to its connection."""
         channel = self._channels.get(str(message.content.get("connection", "")))
         if channel is not None:
             channel.take(message)
-        return True
 
     def restarted(self, python: object) -> None:
         """End the connections into the Python with the mark `python`, unless another Python runs already."""
@@ -85,14 +74,16 @@ class Channels:
             if self._pid == python:
                 self._end("was restarted")
 
-    def _is(self, pid: object) -> None:
+    def python_began(self, pid: object) -> None:
+        """A Python has begun there, of which *pid* is the mark: end the connections into another one."""
         with self._lock:
             if self._pid not in (None, pid):
                 self._end("was restarted")
             self._pid = pid
             self._begun.set()
 
-    def _died(self, end: dict[str, Any]) -> None:
+    def python_ended(self, end: dict[str, Any]) -> None:
+        """End the connections into the Python there, which has ended as `link.incoming.end_of` tells."""
         with self._lock:
             self._end(str(end.get("text", ""))[:_MAX_REASON_CHARS] or "has ended")
 

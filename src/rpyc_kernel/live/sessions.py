@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from rpyc_kernel._version import __version__
 from rpyc_kernel.errors import ArgumentError, RemoteClosedError, RpycKernelError
+from rpyc_kernel.link.incoming import end_of
 from rpyc_kernel.link.link import HEARTBEAT_S, Link
 from rpyc_kernel.link.protocol import LinkStatus
 from rpyc_kernel.live.channels import Channels
@@ -84,15 +85,19 @@ class ScriptSession:
         self.remote = Remote(self._channels, self._link, str(address), on_close=self.close)
 
     def _take(self, message: Message, _backlog: bool) -> None:
-        if self._channels.take(message):
-            return
         if message.type == "stream":
             stream = sys.stderr if message.content.get("name") == "stderr" else sys.stdout
             stream.write(str(message.content.get("text", "")))
             stream.flush()
-        elif message.type == "worker_died" and message.sealed:
-            how = str(message.content.get("text", "ended"))[:200]
-            log.warning("The Python on %s %s; a fresh one runs there now.", self._address, how)
+        elif message.type == "session_info":
+            self._channels.python_began(message.content.get("pid"))
+        elif message.type.startswith("rpyc_"):
+            self._channels.take(message)
+        elif end := end_of(message):
+            self._channels.python_ended(end)
+            if message.type == "worker_died":
+                how = str(end.get("text", "ended"))[:200]
+                log.warning("The Python on %s %s; a fresh one runs there now.", self._address, how)
 
     def _changed(self, status: LinkStatus, error: RpycKernelError | None) -> None:
         if status is LinkStatus.CLOSED:

@@ -60,10 +60,6 @@ class BaseKernel(InterruptibleKernel):
         backpressure = IOPubBackpressure(self.iopub_socket.io_thread)
         return Publisher(self.session, self.iopub_socket, self._topic, backpressure=backpressure, paced=paced)
 
-    def requester(self) -> tuple[dict[str, Any], Any]:
-        """Return the shell request that is handled, and the ZeroMQ identity of its client."""
-        return self.get_parent("shell"), self._get_shell_context_var(self._shell_parent_ident)
-
     async def execute_locally(self, code: str, count: int, **options: Any) -> dict[str, Any]:
         """Run code in the local IPython, where KeyboardInterrupt stops it.
 
@@ -83,11 +79,6 @@ class BaseKernel(InterruptibleKernel):
         return reply
 
     # --- ipykernel's
-
-    async def execute_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
-        """Handle a cell as ipykernel does, without its pause before a reply: what comes from elsewhere is in order."""
-        self._execute_sleep = 0.0
-        await super().execute_request(stream, ident, parent)
 
     @property
     def execution_count(self) -> int:

@@ -38,6 +38,8 @@ BESIDE_INTERRUPTS = frozenset({"usage_request"})
 
 YOUNG_CELL_S = 1.0  # since a cell has begun: so long questions wait for its end
 MAX_COMMAND_BYTES = 1000  # of a cell's content that may be a command to be done at once
+ORIGIN_FIELDS = ("msg_id", "msg_type", "session", "username", "date", "version")  # of a request's header
+MAX_FIELD_LENGTH = 200  # characters
 
 
 class NoSubshells:
@@ -101,6 +103,24 @@ class ConcurrentShellKernel(ReplyingKernel):
         """Return the number of the last shell message that has come."""
         self.shell_stream.flush()
         return self._arrived
+
+    # --- who has sent them
+
+    def requester(self) -> tuple[dict[str, Any], Any]:
+        """Return the shell request that is handled, and the ZeroMQ identity of its client."""
+        return self.get_parent("shell"), self._get_shell_context_var(self._shell_parent_ident)
+
+    def origin(self) -> dict[str, Any]:
+        """Describe the requests of both channels, for ``kernel.get_parent`` and ``_parent_ident`` elsewhere.
+
+        The description goes along with each ``execute_request``. It names the last request of the control channel too,
+        since requests of that channel stay here.
+
+        Returns:
+            For each channel the header of its request, with texts only, and the ZeroMQ identities of its client.
+        """
+        channels = ("shell", "control")
+        return {channel: _origin(self.get_parent(channel), self._parent_ident[channel]) for channel in channels}
 
     # --- how messages come
 
@@ -202,8 +222,8 @@ class ConcurrentShellKernel(ReplyingKernel):
             return
         work = asyncio.create_task(self._answer_beside(message), context=copy_context())
         await asyncio.sleep(0)  # it has set the parent to its own; that of what runs is the one that counts
-        ident = self._get_shell_context_var(self._shell_parent_ident)
-        self.set_parent(ident, self.get_parent("shell"), channel="shell")
+        parent, ident = self.requester()
+        self.set_parent(ident, parent, channel="shell")
         try:
             await work
         finally:
@@ -259,3 +279,10 @@ class ConcurrentShellKernel(ReplyingKernel):
     def _abort_queues(self, subshell_id: str | None = None) -> None:
         """After an error, abort the cells that had been sent before it was told."""
         self._abort_policy.failed()
+
+
+def _origin(message: dict[str, Any], identities: Any) -> dict[str, Any]:
+    header = message.get("header") or {}
+    fields = {name: str(header[name])[:MAX_FIELD_LENGTH] for name in ORIGIN_FIELDS if name in header}
+    parts = identities if isinstance(identities, list) else []
+    return {"header": fields, "identities": [bytes(part).decode("latin-1")[:MAX_FIELD_LENGTH] for part in parts]}

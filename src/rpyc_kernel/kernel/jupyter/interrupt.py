@@ -35,6 +35,7 @@ class InterruptibleKernel(ConcurrentShellKernel):
 
     async def execute_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Handle a cell as ipykernel does; it may be interrupted from here on."""
+        self._execute_sleep = 0.0  # before its reply: what comes from elsewhere is in order
         with self._targets.cell():
             await super().execute_request(stream, ident, parent)
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from rpyc_kernel.agent.wire import Message
 
-SHOWN = frozenset({"stream", "display_data", "update_display_data", "execute_result", "error", "clear_output"})
+DISPLAYS = frozenset({"display_data", "update_display_data"})
+SHOWN = DISPLAYS | {"stream", "execute_result", "error", "clear_output"}
 OUTPUTS = SHOWN | {"comm_open", "comm_msg", "comm_close"}
 MAX_REQUESTS = 4096  # whose headers are kept after their end: what they have started may print for long
 
@@ -86,12 +87,12 @@ class Publisher:
         if message.type not in OUTPUTS:
             log.warning("a %r message came from the other machine and was dropped", message.type[:100])
             return
-        self._pictures.place(message)
-        comm_id = message.content.get("comm_id")
-        if message.type == "comm_open":
-            self.comms[str(comm_id)] = str(message.content.get("target_name", ""))
+        if message.type in DISPLAYS:
+            self._pictures.place(message)
+        elif message.type == "comm_open":
+            self.comms[str(message.content.get("comm_id"))] = str(message.content.get("target_name", ""))
         elif message.type == "comm_close":
-            self.comms.pop(str(comm_id), None)
+            self.comms.pop(str(message.content.get("comm_id")), None)
         if self._backpressure is not None:
             self._backpressure.wait_for_room(_size(message), until)
         if self._rate_limit is not None:

@@ -25,7 +25,7 @@ class Pictures:
         """Turn the first update of a display that the cell doesn't show yet into ``display_data``."""
         transient = message.content.get("transient")
         display = str(transient.get("display_id", "")) if isinstance(transient, dict) else ""
-        if not display.startswith(PREFIX) or message.type not in ("display_data", "update_display_data"):
+        if not display.startswith(PREFIX):
             return
         key = display, message.parent
         if key not in self._places:

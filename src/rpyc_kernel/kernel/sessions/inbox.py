@@ -7,7 +7,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.kernel.loop_only import loop_only
-from rpyc_kernel.kernel.sessions.worker_exits import NOT_RUN, WorkerExits, end_of
+from rpyc_kernel.kernel.sessions.worker_exits import NOT_RUN, WorkerExits
+from rpyc_kernel.link.incoming import end_of
 
 if TYPE_CHECKING:
     import asyncio
@@ -69,12 +70,17 @@ class Inbox:
         """Take the next message, on the link's thread. *backlog*: whether it had been waiting over there."""
         if message.type == "stream" and not self.ready.is_set():
             self.last_words = str(message.content.get("text", ""))[-500:].strip()
-        self._exits.note(message)
-        if self._channels.take(message):
-            return
+        end = end_of(message)
+        if end is not None:
+            self._exits.note(end, message.content.get("deaths"))
+            self._channels.python_ended(end)
         if message.type == "session_info":
+            self._channels.python_began(message.content.get("pid"))
             self.info = message.content
             self.ready.set()
+            return
+        if message.type.startswith("rpyc_"):
+            self._channels.take(message)
             return
         if self._requests.adopter and backlog:
             self.announced.wait(ANNOUNCE_TIMEOUT_S)
@@ -82,19 +88,18 @@ class Inbox:
         if message.type == "input_request":
             self.soon(self._host.ask, self._session, message)
         elif message.type == "worker_died":
-            end = end_of(message)
             if end is not None and not end.get("restart"):  # whoever has restarted it knows
                 self._exits.came(end, time.monotonic())
         elif message.type.endswith("_reply"):
-            self._take_reply(message)
+            self._take_reply(message, end)
         else:
             message.parent = self._requests.shown_by(message.parent)
             if self.restarter and not self._host.runs(message.parent):
                 message.parent = self.restarter
             self._host.output.publish(message, self.closed, backlog=backlog)
 
-    def _take_reply(self, message: Message) -> None:
-        content, end, told = message.content, end_of(message), ""
+    def _take_reply(self, message: Message, end: dict[str, Any] | None) -> None:
+        content, told = message.content, ""
         if end is not None and message.type == "execute_reply":
             text = self._exits.describe(end)
             shown = text + ("" if content.get("begun") else NOT_RUN)

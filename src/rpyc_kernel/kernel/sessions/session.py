@@ -343,14 +343,14 @@ class RemoteSession:
             number: Which of the shell messages it was.
             at: When it came, in seconds of the monotonic clock.
         """
-        text = self._exits.error_for(number, at)
+        text = self._exits.error_for(number, at) if self._exits.any else ""
         if text:
             self._exits.told(text, self._host.arrived_until_now())
         return text and text + NOT_RUN
 
     def take_news(self) -> str:
         """Return what the next cell says of a death before it runs, "" where there is nothing to say."""
-        return self._exits.take_news()
+        return self._exits.take_news() if self._exits.any else ""
 
     @loop_only
     def told_by_connection(self) -> None:

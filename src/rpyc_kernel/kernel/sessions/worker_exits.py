@@ -7,12 +7,9 @@ Python.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rpyc_kernel.transport.plain import plain
-
-if TYPE_CHECKING:
-    from rpyc_kernel.agent.wire import Message
 
 UNREAD_S = 1.0  # after a death between two cells: who sends a cell within this time has not read of the death
 MAX_TEXT_CHARACTERS = 600
@@ -28,26 +25,30 @@ class WorkerExits:
 
     Attributes:
         name: The machine.
+        any: Whether one has ended; before that, no cell has to be told of anything.
         known: How many Pythons have died unasked, as far as this kernel knows; each cell says it to the keeper.
         restarts: How many have ended because somebody wanted it.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.any = False
         self.known = 0
         self.restarts = 0
         self._news: tuple[str, float] | None = None  # of a death that no cell was told of, and when it was known
         self._told = ""
         self._told_at = 0  # the number of the last message that had arrived when a cell was told
 
-    def note(self, message: Message) -> None:
-        """Count the end of which a message tells, if it tells of one. On the link's thread."""
-        end = end_of(message)
-        if end is None:
-            return
-        count = message.content.get("deaths")
-        if type(count) is int:
-            self.known = max(self.known, count)
+    def note(self, end: dict[str, Any], deaths: object) -> None:
+        """Count an end. On the link's thread.
+
+        Args:
+            end: The keeper's description.
+            deaths: How many have died unasked, as the keeper says.
+        """
+        self.any = True
+        if type(deaths) is int:
+            self.known = max(self.known, deaths)
         self.restarts += end.get("restart") is True
 
     def describe(self, end: dict[str, Any]) -> str:
@@ -97,11 +98,3 @@ class WorkerExits:
         """Return the sentences that the next cell prints before it runs, "" for none."""
         news, self._news = self._news, None
         return news[0] if news is not None else ""
-
-
-def end_of(message: Message) -> dict[str, Any] | None:
-    """Return how a Python has ended, None where the keeper itself doesn't say so."""
-    if not message.sealed:
-        return None
-    end = message.content if message.type == "worker_died" else message.content.get("end")
-    return end if isinstance(end, dict) else None
