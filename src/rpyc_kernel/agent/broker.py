@@ -222,7 +222,11 @@ def _tune_connection(at_end: Callable[[], None]) -> Tuple[str, Optional[socket.s
     frame: Optional[FrameType] = sys._getframe(1)
     server = ""
     while frame is not None:
-        owner = frame.f_locals.get("self")
+        owner: Any = frame.f_locals.get("self")
+        if hasattr(owner, "call_at_end"):  # our own server's, `serve.rpyc_server`
+            owner.call_at_end(at_end)
+            _tune(owner.sock)
+            return owner.server, owner.sock
         if connection is None and hasattr(owner, "_channel") and hasattr(owner, "serve"):
             connection = owner
         if type(owner).__name__.endswith("Server"):
@@ -234,14 +238,21 @@ def _tune_connection(at_end: Callable[[], None]) -> Tuple[str, Optional[socket.s
         _call_at_end(connection, at_end)
         channel.compress = False
         sock = channel.stream.sock
+        _tune(sock)
+    except AttributeError:
+        pass
+    return server, sock
+
+
+def _tune(sock: Any) -> None:
+    try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for name, value in (*KEEPALIVE, ("TCP_USER_TIMEOUT", USER_TIMEOUT_MS)):
             level = socket.SOL_SOCKET if name.startswith("SO_") else socket.IPPROTO_TCP
             if hasattr(socket, name):
                 sock.setsockopt(level, getattr(socket, name), value)
-    except (AttributeError, OSError):
-        pass
-    return server, sock
+    except OSError:
+        pass  # it is no TCP, or has hung up
 
 
 def _call_at_end(connection: Any, function: Callable[[], None]) -> None:

@@ -1,0 +1,1 @@
+"""What serves a kernel where there is no RPyC: by the standard library alone."""
