@@ -28,10 +28,6 @@ TEST_TIMEOUT_S = 60
 OTHERWISE = {
     "test_message_spec.py::test_kernel_info_request": "asks for ipykernel's own version number, and for subshells",
     "test_message_spec.py::test_subshell": "there are no subshells: another machine's Python runs one cell at a time",
-    "test_kernel.py::test_interrupt_during_pdb_set_trace": (
-        "takes no `aborted` for an answer: what waits behind a stopped cell is aborted here, also where a debugger was"
-        " stopped"
-    ),
 }
 """The tests of ipykernel that don't pass, and the reason why they need not."""
 

@@ -72,6 +72,25 @@ def test_a_question_that_is_asked_again_and_again(nb: Client, kind: str, remote_
     works_as_before(nb)
 
 
+@pytest.mark.parametrize("kind", ["pdb", "breakpoint", "%debug", "async"])
+def test_what_waits_behind_a_stopped_debugger_runs(nb: Client, kind: str) -> None:
+    """As under ipykernel, whose own tests ask for it. Behind another question it is aborted, as after any error."""
+    cell = open_question(nb, kind)
+    behind = [nb.start(code) for code in ("3 + 4", cell.code, "1 / 0", "5")]
+    nb.interrupted(cell)
+    for each in behind:
+        nb.finish(each)
+    assert [each.status for each in (cell, *behind)] == ["error", "ok", "aborted", "error", "aborted"]
+    assert cell.reply is not None
+    assert "debugger_stopped" not in cell.reply
+
+    cell = open_question(nb, "loop")
+    behind = [nb.start("3 + 4")]
+    nb.interrupted(cell)
+    nb.finish(behind[0])
+    assert behind[0].status == "aborted"
+
+
 @pytest.mark.parametrize("code", ["1 / 0", "raise KeyboardInterrupt", "def f(): g()\ndef g(): int('x')\nf()"])
 def test_a_debugger_that_opens_by_itself(nb: Client, code: str, remote_kind: str) -> None:
     if remote_kind != "ipython":

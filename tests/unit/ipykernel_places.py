@@ -157,6 +157,12 @@ PLACES = [
         takes="self, subshell_id",
     ),
     Place("concurrent_shell.py", f"{KERNEL}._aborting", "it is set for each message"),
+    Place(
+        "concurrent_shell.py",
+        f"{KERNEL}._send_abort_reply",
+        "it answers a cell that the user has just stopped, and that was sent twice",
+        takes="self, stream, msg, idents",
+    ),
     # --- interrupts
     Place(
         "interrupt.py",

@@ -344,6 +344,8 @@ class Cells:
         try:
             if self.frontend.writer.forked:
                 _end_child(content)
+            if self.frontend.stopped.debugged == number:
+                content["debugger_stopped"] = True
             if self._coroutines.pop(number, None) is not None:
                 self.frontend.reply(number, msg_type, content)
             if message.type == "execute_request" and not message.content.get("allow_stdin"):

@@ -80,7 +80,7 @@ class Frontend:
     def __init__(self, writer: FrameWriter, interrupts: Interrupts) -> None:
         self.writer = writer
         self._interrupts = interrupts
-        self._stopped = StoppedQuestion(interrupts)
+        self.stopped = StoppedQuestion(interrupts)
         self.parents: Dict[int, str] = {}
         self.origin: Dict[str, Json] = {}
         self.allow_stdin = False
@@ -246,7 +246,7 @@ class Frontend:
         if not self.allow_stdin or current.get() == NOBODY:
             raise StdinNotImplementedError("input() was called, but this front end can't be asked for input.")
         asker = sys._getframe(1)
-        self._stopped.ask(asker)
+        self.stopped.ask(asker)
         self._asked += 1
         serial = self._asked
         answers = self._answers[serial] = queue.SimpleQueue()
@@ -260,7 +260,7 @@ class Frontend:
                 raise StdinNotImplementedError("input() was called, but %s." % answer["error"])
             return str(answer.get("value", ""))
         except KeyboardInterrupt:
-            self._stopped.stop(asker)
+            self.stopped.stop(asker)
             raise
         finally:
             self._open.pop(serial, None)

@@ -27,11 +27,14 @@ Unmasked.__module__ = "builtins"
 class StoppedQuestion:
     """The last question on the main thread that was stopped.
 
+    After a debugger was stopped, the cells that wait are not aborted: ipykernel runs them, too.
+
     Args:
         interrupts: forces the interrupt.
     """
 
     def __init__(self, interrupts: Interrupts) -> None:
+        self.debugged = 0  #: the number of the last request in which a debugger was stopped
         self._interrupts = interrupts
         self._place: Optional[Tuple[int, List[Place]]] = None  # the number of its request, and where it was asked
 
@@ -52,6 +55,7 @@ class StoppedQuestion:
         """
         self._place = self._place_of(frame)
         if self._place is not None and holds_debugger(frame):
+            self.debugged = current.get()
             raise self._unmasked(frame)
 
     def _place_of(self, frame: Optional[FrameType]) -> Optional[Tuple[int, List[Place]]]:

@@ -2,7 +2,8 @@
 
 After an error Jupyter aborts the cells that were sent before the error was told. ipykernel aborts what has come when
 the reply is sent. A script that goes by the reply sends its next cell before the kernel has done anything else; that
-cell must run, and another that was on its way just then must not.
+cell must run, and another that was on its way just then must not. Where the user has stopped a debugger, what waits
+behind it runs, as under ipykernel, but for the same cell once more, which would open the debugger again.
 """
 
 from __future__ import annotations
@@ -34,19 +35,29 @@ NEVER = Moment(0, -math.inf, dt.datetime.min.replace(tzinfo=dt.UTC))
 class AbortPolicy:
     """Remembers the last error that was told, and says of each cell whether it was sent before."""
 
+    only: str | None
+    """The code of the cells that are aborted; None: all."""
+
     def __init__(self) -> None:
         self._reply = self._error = NEVER
+        self._of_reply: str | None = None
+        self.only = None
 
-    def replying(self, moment: Moment) -> None:
-        """Note that a reply is about to be sent."""
-        self._reply = moment
+    def replying(self, moment: Moment, only: str | None = None) -> None:
+        """Note that a reply is about to be sent.
+
+        Args:
+            moment: Now.
+            only: The code of the cells to be aborted if the reply tells an error; None: all.
+        """
+        self._reply, self._of_reply = moment, only
 
     def failed(self) -> None:
         """Note that the last reply has told an error, behind which cells are to be aborted."""
-        self._error = self._reply
+        self._error, self.only = self._reply, self._of_reply
 
     def aborts(self, number: int, at: float, date: object) -> bool:
-        """Return whether a cell is to be aborted.
+        """Return whether a cell is to be aborted, unless `only` says otherwise.
 
         Args:
             number: Which message it was to come, counted from 1.

@@ -93,6 +93,7 @@ class ConcurrentShellKernel(ReplyingKernel):
         self._turnstile = asyncio.Lock()
         self._shared = copy_context()  # of all shell messages: in it is whose turn it is
         self._abort_policy = AbortPolicy()
+        self._aborted_code: str | None = None  # of the cells that are aborted before they begin
         self._turn_began = -math.inf
 
     def runs_beside(self, code: str) -> bool:
@@ -259,7 +260,8 @@ class ConcurrentShellKernel(ReplyingKernel):
             self._turn_began = time.monotonic()
             self.arrival = msg.number, msg.at
             behind_error = self._abort_policy.aborts(msg.number, msg.at, msg.header.get("date"))
-            self._aborting = behind_error and not self._is_for_now(msg)
+            self._aborting = behind_error and self._abort_policy.only is None and not self._is_for_now(msg)
+            self._aborted_code = self._abort_policy.only if behind_error else None
         token = self._handed_on_by.set(msg.control)
         try:
             await super().dispatch_shell(msg, subshell_id, concurrent=concurrent)
@@ -268,11 +270,20 @@ class ConcurrentShellKernel(ReplyingKernel):
 
     # --- what is aborted
 
+    async def execute_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+        """Handle a request as ipykernel does, unless it asks once more for a cell that the user has just stopped."""
+        if self._aborted_code is not None and parent["content"].get("code") == self._aborted_code:
+            self._send_abort_reply(stream, parent, ident)
+        else:
+            await super().execute_request(stream, ident, parent)
+
     def finish_metadata(
         self, parent: dict[str, Any], metadata: dict[str, Any], reply_content: dict[str, Any]
     ) -> dict[str, Any]:
         """Finish a reply as ipykernel does, just before it is sent; what comes from now on may be an answer to it."""
-        self._abort_policy.replying(Moment(self.arrived_until_now(), time.monotonic(), dt.datetime.now(dt.UTC)))
+        now = Moment(self.arrived_until_now(), time.monotonic(), dt.datetime.now(dt.UTC))
+        stopped_debugger = reply_content.pop("debugger_stopped", None)
+        self._abort_policy.replying(now, parent["content"].get("code") if stopped_debugger else None)
         finished: dict[str, Any] = super().finish_metadata(parent, metadata, reply_content)
         return finished
 

@@ -77,9 +77,10 @@ class ReplyingKernel(IPythonKernel):
         control = self._handed_on_by.get()
         return ReplyStream(control or stream, of_other_thread=control is not None)
 
-    def _send_abort_reply(self, stream: ZMQStream, msg: dict[str, Any], idents: Any) -> None:
+    def _send_abort_reply(self, stream: ZMQStream | ReplyStream, msg: dict[str, Any], idents: Any) -> None:
         """Send the reply as ipykernel does, with the count that Jupyter's protocol asks for: 0, that of no cell."""
         self.log.info("Aborting %s", msg["header"]["msg_id"])
         content = {"status": "aborted", "execution_count": 0}
         metadata = dict(self.init_metadata(msg), status="aborted")  # `finish_metadata` is for replies of cells that ran
-        self.session.send(self._reply_stream(stream), "execute_reply", content, msg, idents, metadata=metadata)
+        reply = stream if isinstance(stream, ReplyStream) else self._reply_stream(stream)
+        self.session.send(reply, "execute_reply", content, msg, idents, metadata=metadata)

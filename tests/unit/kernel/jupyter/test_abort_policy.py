@@ -50,3 +50,14 @@ def test_it_is_the_reply_with_the_error_that_counts_and_no_later_one(policy):
     assert not policy.aborts(9, 200.0, AFTER)
     policy.failed()
     assert policy.aborts(9, 200.0, AFTER)
+
+
+def test_behind_a_stopped_debugger_only_the_same_cell_is_aborted(policy):
+    assert policy.only is None
+    policy.replying(Moment(9, 200.0, AFTER), "breakpoint()")
+    assert policy.only is None
+    policy.failed()
+    assert policy.only == "breakpoint()"
+    policy.replying(Moment(12, 300.0, AFTER))
+    policy.failed()
+    assert policy.only is None
