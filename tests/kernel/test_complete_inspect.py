@@ -159,6 +159,19 @@ def test_inspection_finds_what_the_cursor_is_on(nb: Client, code: str, cursor: i
     assert expected in docs(nb.inspect(code, cursor))
 
 
+def test_inspection_has_html_where_the_shell_is_told_to_show_it(nb: Client, remote_kind: str) -> None:
+    if remote_kind != "ipython":
+        pytest.skip("there is no IPython")
+    nb.good("def blink(times=3): 'Let it blink.'")
+    assert set(nb.inspect("blink", detail_level=1)["data"]) == {"text/plain"}
+    nb.good("get_ipython().enable_html_pager = True")
+    html = nb.inspect("blink", detail_level=1)["data"]["text/html"]
+    assert "Let it blink." in html
+    assert "<span" in html  # coloured
+    nb.good("get_ipython().enable_html_pager = False")
+    assert set(nb.inspect("blink")["data"]) == {"text/plain"}
+
+
 def test_inspection_of_nothing(nb: Client) -> None:
     reply = nb.inspect("no_such_name")
     assert (reply["status"], reply["found"], reply["data"]) == ("ok", False, {})

@@ -39,7 +39,8 @@ class IntrospectionQuestion:
         self.number = number
         self.message = message
         self.limit = limit
-        self.done = threading.Event()  # its thread has finished
+        self.due = 0.0  # when it takes too long, once it has begun
+        self.done = False  # its thread has finished
         self.answered = False
 
 
@@ -55,7 +56,9 @@ class Introspection:
         self.frontend = frontend
         self.shell = shell
         self._questions: queue.SimpleQueue[IntrospectionQuestion] = queue.SimpleQueue()
-        self._begun: queue.SimpleQueue[IntrospectionQuestion] = queue.SimpleQueue()
+        self._current: Optional[IntrospectionQuestion] = None
+        self._watch_waits = False
+        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()  # rung when a question begins and the watch waits
         self._answering = threading.Lock()
         self._thread: Optional[threading.Thread] = None
         self._left: List[threading.Thread] = []
@@ -80,28 +83,43 @@ class Introspection:
             self.frontend.parents[question.number] = question.message.parent
             self._left = [thread for thread in self._left if thread.is_alive()]
             self.shell.in_a_hurry = bool(self._left)
-            self._begun.put(question)
+            question.due = time.monotonic() + question.limit
+            self._current = question
+            if self._watch_waits:
+                self._bell.put(None)
             content = _nothing(question.message)
             if len(self._left) < MAX_LEFT_THREADS:
                 try:
                     content = self._look_up(question.message)
                 except BaseException:  # whatever the user's code raises
                     pass
-            question.done.set()
+            question.done = True
             if not self._answer(question, content):
                 return
             question = None
 
     def _watch(self) -> None:
+        """Look at the running question when it is due. No question wakes this thread but the first after a pause."""
         while True:
-            question = self._begun.get()
-            if question.done.wait(question.limit):
-                continue
-            until = time.monotonic() + LONE_LIMIT_S - question.limit
-            while not question.done.wait(POLL_INTERVAL_S):
-                if time.monotonic() > until or not self._questions.empty() or _runs_cells(self._thread):
-                    self._give_up(question)
-                    break
+            self._watch_waits = True
+            if self._current is None or self._current.done:
+                self._bell.get()
+            self._watch_waits = False
+            while self._current is not None and not self._current.done:
+                self._look_at(self._current)
+
+    def _look_at(self, question: IntrospectionQuestion) -> None:
+        now = time.monotonic()
+        if now < question.due:
+            time.sleep(question.due - now)
+        elif (
+            now > question.due - question.limit + LONE_LIMIT_S
+            or not self._questions.empty()
+            or _runs_cells(self._thread)
+        ):
+            self._give_up(question)
+        else:
+            time.sleep(POLL_INTERVAL_S)
 
     def _give_up(self, question: IntrospectionQuestion) -> None:
         """Leave the thread to the question. A completion is tried once more, in a hurry."""
@@ -111,6 +129,7 @@ class Introspection:
             again = IntrospectionQuestion(question.number, question.message, HURRIED_LIMIT_S)
         if self._claim(question) if again else self._answer(question, _nothing(question.message)):
             self._left.append(self._thread)
+            self._current = None
             self._start(again)
 
     def _answer(self, question: IntrospectionQuestion, content: Json) -> bool:

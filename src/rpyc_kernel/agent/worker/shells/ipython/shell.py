@@ -10,7 +10,7 @@ import sys
 from ...import_hooks import when_imported
 from .errors import describe
 from .ipykernel_names import stand_in
-from .looking import make_jedi_careful, needs_property
+from .looking import make_jedi_careful, needs_property, spare_html
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class IPythonShell:
         self._shell = make_shell(app)
         self.in_a_hurry = self._without_jedi = False
         when_imported("jedi", make_jedi_careful)
+        spare_html(self._shell)
         if "show" in builtins.__dict__:  # jedi completes no name that somebody has added to them
             self._shell.push({"show": builtins.__dict__["show"]}, interactive=False)
 
