@@ -25,9 +25,12 @@ def pytest_configure(config):
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background: children would inherit that
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):  # the process that runs the tests, or has others run them
-        if os.name == "nt":  # what XDG_CACHE_HOME is elsewhere, which tests set, and the user's own must not be touched
-            folder = tempfile.TemporaryDirectory(prefix="rpyc-kernel-tests-", ignore_cleanup_errors=True)
-            config.stash[PRIVATE_FILES] = folder
+        # The user's own files must not be touched, nor change what a test sees: saved machines, recent addresses.
+        folder = tempfile.TemporaryDirectory(prefix="rpyc-kernel-tests-", ignore_cleanup_errors=True)
+        config.stash[PRIVATE_FILES] = folder
+        for variable in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR"):
+            os.environ[variable] = os.path.join(folder.name, variable.lower())  # noqa: PTH118 - a text
+        if os.name == "nt":  # what XDG_CACHE_HOME is elsewhere, which tests set
             os.environ["LOCALAPPDATA"] = folder.name
         config.stash[LEFTOVERS] = Leftovers()
 

@@ -9,6 +9,7 @@ that belong to an address have its text as their attribute ``address``.
     ├── AddressError                 a text that is no address
     ├── ArgumentError                an argument that can't be meant
     │   └── CommandError             by a command in a cell
+    ├── HostsFileError               the file of saved machines can't be read, understood or written
     ├── MalformedRequestError        a front end's message that is not as Jupyter's protocol has it
     ├── DialError                    no usable connection came to be
     │   ├── UnsupportedSchemeError   an address of a kind that cannot be dialled
@@ -111,6 +112,16 @@ class MalformedRequestError(RpycKernelError):
 
     def __init__(self, msg_type: str, reason: str) -> None:
         super().__init__(f"The front end has sent a {msg_type} that can't be understood: {reason}.")
+
+
+class HostsFileError(RpycKernelError):
+    """Raised where the file of saved machines can't be used; *reason* says why, and in which line."""
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(
+            f"The file of saved machines can't be used: {path}, {reason}. Mend it, or write an address with its port, "
+            "like host:port, which doesn't need it."
+        )
 
 
 class _AtAddress(RpycKernelError):

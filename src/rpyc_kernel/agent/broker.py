@@ -15,7 +15,7 @@ import sys
 import time
 
 from . import local_socket, records, survival, wire
-from .spawn import SpawnError, spawn
+from .spawn import SpawnError, look_at, spawn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ class Broker:
                 return wire.pack(self._spawn(wire.unpack(payload)[0]))
             if op == "list":
                 return wire.pack({"sessions": _every_session()})
+            if op == "python":
+                return wire.pack(look_at(wire.unpack(payload)[0].get("python")))
             return self._pass(op, payload)
         except SessionGone as error:
             return _error("gone", str(error))

@@ -23,6 +23,9 @@ _DETACHED = getattr(subprocess, "CREATE_NO_WINDOW", 0) | getattr(subprocess, "CR
 FORKS = ("linux", "android")  # only there a pipe tells its write end how much is in it, as `shared_page` needs it
 VARIABLE = "RPYC_KERNEL_WORKER"  #: in the server's environment: how workers begin where the kernel doesn't say
 
+LOOK_TIMEOUT_S = 20.0  #: for a Python to start and to say what it is
+LOOK = "import importlib.util as u, sys; print(sys.version.split()[0], u.find_spec('IPython') is not None)"
+
 WHICH = "Say which Python to use there with %connect ADDRESS --python PATH"
 
 
@@ -89,6 +92,36 @@ def spawn(digest: str, archive: bytes, boot: bytes, config: Dict[str, Any]) -> D
             "%s was started for the session and did not answer within %g s" % (python, ANSWER_TIMEOUT_S)
         ) from None
     return _record(python, output, errors, process.returncode)
+
+
+def look_at(python: Optional[str]) -> Dict[str, Any]:
+    """Start a Python, without a session; returns its ``version``, and whether it has ``ipython``.
+
+    Args:
+        python: As in a session's configuration; the server's where it is None.
+
+    Raises:
+        SpawnError: It doesn't start, or it is no Python.
+    """
+    python = python or sys.executable
+    if not python:
+        raise SpawnError("the server runs in a program whose sys.executable is empty. " + WHICH)
+    try:
+        said = subprocess.check_output(
+            [python, "-c", LOOK],
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=LOOK_TIMEOUT_S,
+            creationflags=_DETACHED,
+        )
+        version, ipython = said.decode("ascii").split()[-2:]
+    except subprocess.TimeoutExpired:
+        raise SpawnError("%s was started and did not answer within %g s" % (python, LOOK_TIMEOUT_S)) from None
+    except (subprocess.CalledProcessError, ValueError):
+        raise SpawnError("%s was started and doesn't answer as a Python does. %s" % (python, WHICH)) from None
+    except OSError as error:
+        raise SpawnError(_why_not_started(python, None, error)) from None
+    return {"version": version, "ipython": ipython == "True"}
 
 
 def _talk(process: subprocess.Popen[bytes], data: bytes) -> Tuple[bytes, bytes]:

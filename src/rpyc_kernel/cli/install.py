@@ -34,7 +34,7 @@ def declare(commands: argparse._SubParsersAction[Any]) -> None:
         help=f"the kernel's name: ASCII letters, digits, '-', '.' and '_' ({NAME}); Jupyter makes it lower case",
     )
     parser.add_argument("--display-name", metavar="S", help=f"what the launcher shows ({DISPLAY_NAME})")
-    parser.add_argument("--connect", metavar="ADDRESS", help="the machine its notebooks start on")
+    parser.add_argument("--connect", metavar="ADDRESS", help="the machine its notebooks start on, or a saved name")
     parser.add_argument(
         "--env",
         metavar="K=V",

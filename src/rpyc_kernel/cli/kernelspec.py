@@ -23,13 +23,39 @@ from jupyter_core.paths import jupyter_data_dir
 
 from rpyc_kernel.agent.boot import write_file
 from rpyc_kernel.cli.terminal import RefusalError
-from rpyc_kernel.transport.address import Address
+from rpyc_kernel.hosts.target import find
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _VALID_NAME = re.compile(r"[A-Za-z0-9._-]+")
 _VALID_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_MACHINE = "--RpycKernel.address="
+
+# What a front end may ask when it starts the kernel of a saved machine (Jupyter's enhancement proposal 87). One that
+# doesn't ask leaves `{rpyc_cwd}` in the command line, where the kernel takes it for no answer.
+PARAMETERS = {
+    "rpyc_cwd": {
+        "type": "string",
+        "title": "Folder on that machine",
+        "description": "Where cells start; empty for the saved one.",
+        "default": "",
+    },
+    "rpyc_python": {
+        "type": "string",
+        "title": "Python on that machine",
+        "description": "Which runs the cells; empty for the saved one.",
+        "default": "",
+    },
+    "rpyc_shell": {
+        "type": "string",
+        "title": "Shell",
+        "description": "IPython where that machine has it, or the built-in one.",
+        "enum": ["auto", "plain", "ipython"],
+        "default": "auto",
+    },
+}
+_ASKED = {"rpyc_cwd": "cwd", "rpyc_python": "python", "rpyc_shell": "remote_shell"}  # which trait of the kernel it is
 
 
 def checked_name(name: str) -> str:
@@ -59,12 +85,14 @@ def kernel_json(connect: str | None, display_name: str | None, env: Sequence[str
     """Return the content of kernel.json.
 
     Args:
-        connect: The address that the kernel's notebooks start on.
+        connect: The address that the kernel's notebooks start on, or the name of a saved machine; the kernel looks
+            its address up when it connects.
         display_name: What the launcher shows; without it, one that names the machine.
         env: ``NAME=VALUE``, for each variable of the kernel's environment.
 
     Raises:
         AddressError: *connect* is none.
+        HostsFileError: *connect* may be a saved name, and the file of these can't be read.
         RefusalError: Something else can't be written there.
     """
     if not sys.executable or not Path(sys.executable).is_absolute():
@@ -72,12 +100,15 @@ def kernel_json(connect: str | None, display_name: str | None, env: Sequence[str
     spec: dict[str, Any] = json.loads(files("rpyc_kernel").joinpath("kernelspec", "kernel.json").read_text("utf-8"))
     spec["argv"][0] = sys.executable
     if connect is not None:
-        address = Address.parse(connect)
+        address, _options, saved = find(connect)
         if refusal := address.transport.refusal:
             raise RefusalError(f"{address}: {refusal}")
-        spec["argv"].append(f"--RpycKernel.address={address}")
+        spec["argv"].append(f"{_MACHINE}{saved or address}")
+        if saved:
+            spec["argv"] += [f"--RpycKernel.{trait}={{{name}}}" for name, trait in _ASKED.items()]
+            spec["metadata"]["parameters"] = {"type": "object", "properties": PARAMETERS}
         if display_name is None:
-            display_name = f"{spec['display_name']}: {address.display}"
+            display_name = f"Python @ {saved}" if saved else f"{spec['display_name']}: {address.display}"
     if display_name is None:
         display_name = spec["display_name"]
     if not display_name.strip() or not display_name.isprintable():
@@ -97,14 +128,21 @@ def _checked_variable(text: str) -> tuple[str, str]:
     return key, value
 
 
-def _is_ours(folder: Path) -> bool:
-    """Return whether the kernelspec in this folder runs this kernel."""
+def machine(folder: Path) -> str | None:
+    """Return the machine that the kernel in this folder starts on, "" for none; None where it is no kernel of ours."""
     try:
         spec = json.loads((folder / "kernel.json").read_bytes())
         argv = spec["argv"]
-        return bool(argv[argv.index("-m") + 1] == "rpyc_kernel")
+        if argv[argv.index("-m") + 1] != "rpyc_kernel":
+            return None
+        return next((each.removeprefix(_MACHINE) for each in argv if each.startswith(_MACHINE)), "")
     except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError):
-        return False
+        return None
+
+
+def _is_ours(folder: Path) -> bool:
+    """Return whether the kernelspec in this folder runs this kernel."""
+    return machine(folder) is not None
 
 
 def check_free(folder: Path) -> None:

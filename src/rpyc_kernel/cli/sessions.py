@@ -7,8 +7,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.cli.terminal import say
+from rpyc_kernel.hosts.target import find
 from rpyc_kernel.link import listing
-from rpyc_kernel.transport.address import Address
 
 if TYPE_CHECKING:
     import argparse
@@ -27,7 +27,7 @@ def declare(commands: argparse._SubParsersAction[Any]) -> None:
         description=DESCRIPTION,
         allow_abbrev=False,
     )
-    parser.add_argument("address", metavar="ADDRESS", help="the machine, as in %%connect: host or host:port")
+    parser.add_argument("address", metavar="ADDRESS", help="the machine, as in %%connect: host, host:port, saved name")
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
         "--end",
@@ -42,7 +42,7 @@ def declare(commands: argparse._SubParsersAction[Any]) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Do it. Raises a RpycKernelError."""
-    address = Address.parse(options.address)
+    address = find(options.address).address
     entries = listing.sessions(address)
     if options.end:
         chosen = {entry.session: entry for entry in (listing.choose(entries, name) for name in options.end)}

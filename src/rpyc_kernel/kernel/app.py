@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 
 from traitlets import Type
 
 from rpyc_kernel.kernel.jupyter.base_app import ALIASES, STARTUP_ERRORS, BaseApp
 from rpyc_kernel.kernel.kernel import RpycKernel
+
+NOT_ASKED = re.compile(r"=\{rpyc_\w+\}$")  # as `cli.kernelspec` writes it, by Jupyter's enhancement proposal 87
 
 __all__ = ["RpycKernel", "RpycKernelApp", "main"]
 
@@ -21,6 +24,11 @@ class RpycKernelApp(BaseApp):
     aliases = {**ALIASES, "address": "RpycKernel.address", "keep": "RpycKernel.keep"}  # noqa: RUF012
     classes = [RpycKernel, *BaseApp.classes]  # noqa: RUF012 - traitlets reads it from the class
     kernel_class = Type(RpycKernel, klass="ipykernel.kernelbase.Kernel", help="The kernel to run.").tag(config=True)
+
+    def parse_command_line(self, argv: list[str] | None = None) -> None:
+        """Read the options, without those whose value is a parameter that the front end hasn't asked for."""
+        given = sys.argv[1:] if argv is None else argv
+        super().parse_command_line([each for each in given if not NOT_ASKED.search(each)])
 
 
 def main(kernel_class: type[RpycKernel] = RpycKernel) -> None:

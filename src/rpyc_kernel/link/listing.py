@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import math
 import time
-import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rpyc_kernel.agent import wire
 from rpyc_kernel.errors import AgentError, ArgumentError, ProtocolError, SessionGoneError
 from rpyc_kernel.transport.broker_client import BrokerClient, open_broker
-from rpyc_kernel.transport.plain import MAX_TEXT_CHARS, plain
+from rpyc_kernel.transport.plain import MAX_TEXT_CHARS, aligned, plain
 
 if TYPE_CHECKING:
     import threading
@@ -244,12 +243,7 @@ def table(entries: Sequence[SessionEntry], mine: Collection[str] = ()) -> str:
     for entry in entries:
         mark = "* " if entry.session in mine else ""
         rows.append((mark + entry.name, entry.session[:length], *_described(entry)))
-    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        cells = [cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
+    return aligned(rows)
 
 
 def _described(entry: SessionEntry) -> tuple[str, str, str, str, str]:
@@ -292,9 +286,3 @@ def size(count: float) -> str:
 
 def _rounded(number: float) -> str:
     return f"{number:,.0f}" if number >= 9.95 or math.isclose(number, round(number), abs_tol=0.05) else f"{number:.1f}"
-
-
-def _width(text: str) -> int:
-    """The width of a text in columns: East Asian characters take two, combining characters none."""
-    wide = sum(unicodedata.east_asian_width(char) in "WF" for char in text)
-    return len(text) + wide - sum(bool(unicodedata.combining(char)) for char in text)

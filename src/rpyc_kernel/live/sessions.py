@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING
 
 from rpyc_kernel._version import __version__
 from rpyc_kernel.errors import ArgumentError, RemoteClosedError, RpycKernelError
+from rpyc_kernel.hosts.target import find
 from rpyc_kernel.link.incoming import end_of
 from rpyc_kernel.link.link import HEARTBEAT_S, Link
 from rpyc_kernel.link.protocol import LinkStatus
 from rpyc_kernel.live.channels import Channels
 from rpyc_kernel.live.remote import Remote
-from rpyc_kernel.transport.address import Address
 from rpyc_kernel.transport.servers import first_server
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rpyc_kernel.agent.wire import Message
+    from rpyc_kernel.transport.address import Address
 
 KEEP_S = 600.0  # a session survives its script for this time: long enough for a broken link
 
@@ -47,7 +48,8 @@ def connect(
     ``close()``, with the end of a ``with`` block, and with the script.
 
     Args:
-        address: ``host``, ``host:port`` … of an RPyC classic server, or ``service:NAME``.
+        address: ``host``, ``host:port`` … of an RPyC classic server, ``service:NAME``, or a saved name, whose saved
+            options go with it.
         cwd: the working directory there.
         env: additional environment variables there.
         python: another Python there.
@@ -58,6 +60,7 @@ def connect(
     Raises:
         ArgumentError: `keep` isn't a finite number of seconds.
         AddressError: `address` isn't an address.
+        HostsFileError: `address` may be a saved name, and the file of these can't be read.
         DialError: the server can't be reached.
         DiscoveryError: the name isn't found.
         RemoteUnfitError: the machine can't run a session.
@@ -65,10 +68,11 @@ def connect(
     """
     if not 0 <= keep < math.inf:
         raise ArgumentError(f"keep is a number of seconds, not {keep!r}.")
-    config: dict[str, object] = {"keep": float(keep), "agent": __version__, "env": dict(env or {})}
+    target = find(address)
+    given = {key: value for key, value in (("cwd", cwd), ("python", python), ("env", dict(env or {}))) if value}
+    config: dict[str, object] = {"keep": float(keep), "agent": __version__, "env": {}, **target.config(given)}
     config["name"] = name or (sys.argv[0].rpartition("/")[2] if sys.argv and sys.argv[0] else "python")
-    config.update({key: value for key, value in (("cwd", cwd), ("python", python)) if value})
-    where = Address.parse(address)
+    where = target.address
     return first_server(where, where.locate(), lambda server, _seconds: ScriptSession(server, config, heartbeat).remote)
 
 

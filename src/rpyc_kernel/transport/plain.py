@@ -1,6 +1,12 @@
-"""Texts from another machine, made fit to be shown."""
+"""Texts from another machine, made fit to be shown: by themselves, and in columns."""
 
 from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MAX_TEXT_CHARS = 80  # of a name
 
@@ -15,3 +21,19 @@ def plain(text: str, longest: int = MAX_TEXT_CHARS) -> str:
     shown = "".join(char if char.isprintable() else " " for char in text[: 4 * longest])
     shown = " ".join(shown.split())
     return shown if len(shown) <= longest else shown[: longest - 1] + "…"
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Return *rows* as lines with aligned columns, two spaces apart."""
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = [cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def _width(text: str) -> int:
+    """Return the width of a text in columns: East Asian characters take two, combining characters none."""
+    wide = sum(unicodedata.east_asian_width(char) in "WF" for char in text)
+    return len(text) + wide - sum(bool(unicodedata.combining(char)) for char in text)

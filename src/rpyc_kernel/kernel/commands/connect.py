@@ -1,4 +1,4 @@
-"""``$connect``, ``$exec``, ``%%local``, ``%disconnect`` and ``%hosts``: where cells run."""
+"""``$connect``, ``$exec``, ``%%local`` and ``%disconnect``: where cells run."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from rpyc_kernel.kernel.commands.spec import CommandSpec, Kind, Option, Position
 
 if TYPE_CHECKING:
     from rpyc_kernel.kernel.commands.context import CommandContext
-    from rpyc_kernel.kernel.outcomes import Connected, Disconnected, Hosts
+    from rpyc_kernel.kernel.outcomes import Connected, Disconnected
 
 
 @command(
     "connect",
     "Runs the lines below it, and the cells after, on another machine's Python. To where the notebook already is, it "
     "keeps the session.",
-    Positional("address", "host, host:port, rpyc:// or unix:// address, local:, or service:NAME"),
+    Positional("address", "host, host:port, rpyc:// or unix:// address, local:, service:NAME, or a saved name"),
     Option("new", Kind.FLAG, "begin a fresh session, even where this notebook has one"),
     Option("cwd", Kind.TEXT, "the folder there that cells start in", "DIR"),
     Option("env", Kind.PAIRS, "set an environment variable there; may be given again", "K=V"),
@@ -76,9 +76,3 @@ add(
 async def disconnect(context: CommandContext, *, end: bool) -> Disconnected:
     """Leave the machine."""
     return await context.sessions.disconnect(end=end)
-
-
-@command("hosts", "Lists the machines that this notebook knows.", examples=("%hosts",))
-async def hosts(context: CommandContext) -> Hosts:
-    """List the machines of this notebook."""
-    return context.sessions.hosts()

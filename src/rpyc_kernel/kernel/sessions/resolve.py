@@ -16,6 +16,8 @@ from rpyc_kernel.errors import (
     LinkError,
     SessionError,
 )
+from rpyc_kernel.hosts import recent
+from rpyc_kernel.hosts.target import find
 from rpyc_kernel.kernel.cells import NOTHING, Cell
 from rpyc_kernel.kernel.outcomes import ChosenServer, Connected, Disconnected, Hosts, Listing
 from rpyc_kernel.link import listing
@@ -87,16 +89,16 @@ class Resolver:
         Where that fails, they stay with the machine that was named before, if there is one.
 
         Args:
-            address: The address, or ``service:NAME``.
-            changes: What is to be otherwise than the kernel's options say of sessions.
+            address: The address, or ``service:NAME``, or a saved name.
+            changes: What is to be otherwise than the kernel's options, and what is saved with a name, say.
             new: Begin a fresh session, even where the notebook has one.
             registry: Who is asked for the address of ``service:NAME``.
 
         Raises:
             RpycKernelError: It can't be connected to.
         """
-        config = {**self._notebook.session_config(), **changes}
-        where = Address.parse(address)
+        target = find(address)
+        config, where = {**self._notebook.session_config(), **target.config(changes)}, target.address
         if registry and (sentence := where.transport.inapplicable.get("registry")):
             raise CommandError(sentence)
         return await self._connect(where, config, new=new, registry=registry)
@@ -109,9 +111,11 @@ class Resolver:
         servers = await self._servers(address, registry)
 
         def connect(cancel: threading.Event) -> Connected:
-            return first_server(
+            connected = first_server(
                 address, servers, lambda server, _seconds: self._registry.connect(server, config, cancel, new=new)
             )
+            recent.note(str(address))
+            return connected
 
         connected = await self._blocking.blocking(connect)
         self._state.name(connected.session.name, config)
@@ -164,7 +168,7 @@ class Resolver:
         where = address or (current.name if current is not None else known)
         if not where:
             raise CommandError(f"Not connected. Say which machine is meant: {usage} ADDRESS")
-        named = Address.parse(where)
+        named = find(where).address
         server = (await self._servers(named))[0]
         entries = await self._blocking.blocking(
             lambda cancel: listing.sessions(self._registry.reached(server, cancel), cancel=cancel)
@@ -174,14 +178,15 @@ class Resolver:
     async def end(self, where: str, entry: listing.SessionEntry) -> None:
         """End a session of the machine *where*. Raises a RpycKernelError."""
         await self._blocking.blocking(
-            lambda cancel: listing.end(self._registry.reached(Address.parse(where), cancel), entry, cancel=cancel)
+            lambda cancel: listing.end(self._registry.reached(find(where).address, cancel), entry, cancel=cancel)
         )
 
     async def attach(self, where: str, entry: listing.SessionEntry, cell: Cell) -> RemoteSession:
         """Take over a session of the machine *where*; `catch_up` shows what it gave out. Raises a RpycKernelError."""
-        attach = partial(self._registry.attach, Address.parse(where), entry, cell.msg_id)
+        target = find(where)
+        attach = partial(self._registry.attach, target.address, entry, cell.msg_id)
         session = await self._blocking.blocking(attach)
-        self._state.name(where, self._notebook.session_config())
+        self._state.name(str(target.address), {**self._notebook.session_config(), **target.options})
         self._remember()
         return session
 
@@ -218,7 +223,8 @@ class Resolver:
         if not (known.session and await self._find_again(cell)):
             address = known.address if known.named else self._notebook.address  # one not named was the default's
             if address:
-                await self._connect_patiently(cell, address, known.config or config())
+                target = find(address)
+                await self._connect_patiently(cell, target.address, known.config or target.config(config()))
             elif known.named:
                 raise CommandError('Not connected. $connect("host:port") names the machine on which cells run.')
             else:
@@ -241,10 +247,10 @@ class Resolver:
         await self.catch_up(session, cell)
         return True
 
-    async def _connect_patiently(self, cell: Cell, address: str, config: dict[str, Any]) -> None:
+    async def _connect_patiently(self, cell: Cell, where: Address, config: dict[str, Any]) -> None:
         """Connect to the machine of before; if it was unreachable at the kernel's restart, wait for a while."""
         lost, deadline = False, time.monotonic() + PATIENCE_HEARTBEATS * self._notebook.heartbeat
-        where = Address.parse(address)
+        address = str(where)
         for delay in delays():
             await self._blocking.pause(delay, address)
             try:

@@ -266,4 +266,4 @@ def test_code_that_a_command_runs_there_is_answered_by_its_reply(kernel):
 
 def test_help_is_printed(kernel):
     assert kernel.run("%hosts?") == NOTHING
-    assert kernel.said[0].startswith("%hosts\n")
+    assert kernel.said[0].startswith("%hosts [--json]\n")

@@ -230,7 +230,7 @@ def test_commands_within_local_are_refused_unless_opaque():
 
 
 def test_hosts_and_disconnect():
-    assert route("%hosts") == [Command("hosts", {}, 1, "%hosts")]
+    assert route("%hosts") == [Command("hosts", {"json": False}, 1, "%hosts")]
     assert route("%disconnect --end") == [Command("disconnect", {"end": True}, 1, "%disconnect --end")]
     assert route("%disconnect") == [Command("disconnect", {"end": False}, 1, "%disconnect")]
 
@@ -413,8 +413,8 @@ def test_completeness_as_ipython_sees_it(cell, status):
                 "%connect",
                 "%%local",
                 "%disconnect",
-                "%hosts",
                 "%discover",
+                "%hosts",
                 "%sessions",
                 "%attach",
                 "%replay",

@@ -1,0 +1,1 @@
+"""Machines that the user has saved under a name, and what can be known of them."""

@@ -1,0 +1,47 @@
+"""Where a text leads that names a machine: a saved name, or an address."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rpyc_kernel.hosts import file
+from rpyc_kernel.hosts.saved import name_of
+from rpyc_kernel.transport.address import Address
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Target(NamedTuple):
+    """A machine that was named.
+
+    Attributes:
+        address: Its address.
+        options: How sessions begin there, by what was saved: ``python``, ``cwd``, ``env``, or none of them.
+        name: The name under which it is saved, "" where an address was written.
+    """
+
+    address: Address
+    options: dict[str, Any]
+    name: str = ""
+
+    def config(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the saved options with the *given* ones, which go before; of ``env`` each variable by itself."""
+        merged = {**self.options, **given}
+        if "env" in self.options and "env" in given:
+            merged["env"] = {**self.options["env"], **given["env"]}
+        return merged
+
+
+def find(text: str) -> Target:
+    """Return where *text* leads. A saved name goes before a host of that name; with its port it is always a host.
+
+    Raises:
+        AddressError: It is no address, and no machine is saved under it.
+        HostsFileError: It may be a saved name, and the file of these can't be read or understood.
+    """
+    name = name_of(text)
+    host = file.load().get(name) if name else None
+    if host is None:
+        return Target(Address.parse(text), {})
+    return Target(host.where, host.options, host.name)
