@@ -33,6 +33,24 @@ def test_it_shows_the_lines_of_the_cell(nb: Client) -> None:
     assert "return number / 0" in printed
 
 
+@pytest.mark.parametrize(
+    "wait",
+    ["while True: pass", "time.sleep(60)", "input('? ')", "display(Slow())", "get_ipython().system('sleep 60')"],
+)
+def test_after_a_stop_it_begins_where_the_user_has_stopped(nb: Client, wait: str) -> None:
+    nb.good("import time\nclass Slow:\n    def _repr_html_(self): time.sleep(60)")
+    cell = nb.start(f"def f():\n    mine = 17 + 25\n    print('on', flush=True)\n    {wait}\nf()", answers=[])
+    nb.wait_output(cell, "on")
+    nb.wait_for(lambda: cell.inputs or "input" not in wait)
+    nb.interrupted(cell)
+    printed, _ = said(nb, "%debug", "where", "up", "up", "up", "down", "down", "down", "q")
+    assert wait in printed
+    assert "rpyc-kernel agent" not in printed
+    if wait.startswith(("while", "time", "input")):
+        printed, _ = said(nb, "%debug", "p mine", "q")
+        assert "42" in printed
+
+
 @pytest.mark.parametrize("stop", ["breakpoint()", "import pdb; pdb.set_trace()"])
 def test_at_a_breakpoint(nb: Client, stop: str) -> None:
     code = f"def f(x):\n    {stop}\n    y = x * 2\n    return y\nprint('gave', f(21))"

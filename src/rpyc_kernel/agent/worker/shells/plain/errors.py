@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from ..own_frames import user_traceback
+from ..own_frames import hide_ours
 from .magics.usage import MagicUsageError
 
 TYPE_CHECKING = False
@@ -30,7 +30,8 @@ def remember(error: BaseException) -> None:
     """Keep an error where Python's own prompt keeps it; a `MagicUsageError` is not kept."""
     if isinstance(error, MagicUsageError):
         return
-    sys.last_type, sys.last_value, sys.last_traceback = type(error), error, user_traceback(error.__traceback__)
+    hide_ours(error)  # the debugger would begin in the frame that has raised an interrupt
+    sys.last_type, sys.last_value, sys.last_traceback = type(error), error, error.__traceback__
     if sys.version_info >= (3, 12):
         sys.last_exc = error
 
