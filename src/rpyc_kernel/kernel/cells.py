@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rpyc_kernel.agent.wire import Message
-    from rpyc_kernel.kernel.jupyter.publisher import Publisher
+    from rpyc_kernel.kernel.jupyter.iopub import Publisher
     from rpyc_kernel.kernel.ports import HostedSession
     from rpyc_kernel.link.protocol import LinkStatus
 

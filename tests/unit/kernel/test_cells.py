@@ -7,7 +7,7 @@ import pytest
 
 from rpyc_kernel.agent.wire import Message
 from rpyc_kernel.kernel.cells import PublishedOutput, RunningCells, Watcher
-from rpyc_kernel.kernel.jupyter.publisher import Publisher
+from rpyc_kernel.kernel.jupyter.iopub import Publisher
 from rpyc_kernel.kernel.ports import HostedSession
 from rpyc_kernel.link.protocol import LinkStatus
 

@@ -10,7 +10,7 @@ from rpyc_kernel.agent.wire import Message
 from rpyc_kernel.errors import CommandError, SessionVersionError
 from rpyc_kernel.kernel.commands.registry import command
 from rpyc_kernel.kernel.commands.spec import Kind, Option, Positional
-from rpyc_kernel.kernel.jupyter.publisher import SHOWN
+from rpyc_kernel.kernel.jupyter.iopub import SHOWN
 from rpyc_kernel.kernel.outcomes import Attached, AttachedAlready, Ended, Listing, Pinged, Replayed, Restarted
 from rpyc_kernel.link import listing
 from rpyc_kernel.link.protocol import LinkStatus

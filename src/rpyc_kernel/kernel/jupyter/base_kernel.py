@@ -13,9 +13,8 @@ from traitlets import Type
 
 from rpyc_kernel.kernel.jupyter import debugger, usage
 from rpyc_kernel.kernel.jupyter.interrupt import InterruptibleKernel
-from rpyc_kernel.kernel.jupyter.iopub_backpressure import IOPubBackpressure
+from rpyc_kernel.kernel.jupyter.iopub import IOPubBackpressure, Publisher
 from rpyc_kernel.kernel.jupyter.local_shell import LocalShell
-from rpyc_kernel.kernel.jupyter.publisher import Publisher
 
 EXECUTE_SLEEP_S = 0.0005  # ipykernel's default
 COMM_TYPES = ("comm_open", "comm_msg", "comm_close")

@@ -8,8 +8,8 @@ import zmq
 from ipykernel.iostream import IOPubThread
 from jupyter_client.session import Session
 
-from rpyc_kernel.kernel.jupyter import iopub_backpressure
-from rpyc_kernel.kernel.jupyter.iopub_backpressure import IOPubBackpressure
+from rpyc_kernel.kernel.jupyter import iopub
+from rpyc_kernel.kernel.jupyter.iopub import IOPubBackpressure
 
 MANY = 8_000  # messages of PADDING bytes: more than all queues and sockets hold
 PADDING = b" " * 4000
@@ -103,7 +103,7 @@ def test_who_pauses_gets_everything(publishing):
 
 
 def test_who_hangs_for_too_long_is_let_go(publishing, monkeypatch):
-    monkeypatch.setattr(iopub_backpressure, "HUNG_AFTER_S", 0.3)
+    monkeypatch.setattr(iopub, "HUNG_AFTER_S", 0.3)
     hangs = publishing.front()
     thread = publishing.publish_many()
     thread.join(20.0)
@@ -132,7 +132,7 @@ def test_when_the_last_front_end_has_gone_nothing_is_published_for_a_moment(publ
 
 
 def test_a_kernel_that_nobody_listens_to_goes_on_after_that_moment(publishing, monkeypatch):
-    monkeypatch.setattr(iopub_backpressure, "ALONE_S", 0.5)
+    monkeypatch.setattr(iopub, "ALONE_S", 0.5)
     publishing.front().close(0)
     wait_for(lambda: publishing.patient._alone_since is not None)
     assert waits(publishing, 5.0) < 5.0

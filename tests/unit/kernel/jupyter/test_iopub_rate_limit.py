@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from jupyter_client.session import Session
 from jupyter_server.services.kernels.connection import channels
 
-from rpyc_kernel.kernel.jupyter import iopub_rate_limit
-from rpyc_kernel.kernel.jupyter.iopub_rate_limit import (
+from rpyc_kernel.kernel.jupyter import iopub
+from rpyc_kernel.kernel.jupyter.iopub import (
     MAX_BYTES,
     MAX_MESSAGES,
     SERVER_BUSY_S,
@@ -106,7 +106,7 @@ def test_many_small_messages(server):
     assert not any(server.drops(at, *message) for at, message in published)
     assert seconds < 9.5
     burst = [at for at, _message in published if at < 0.4]
-    assert len(burst) <= iopub_rate_limit.MAX_BURST_MESSAGES
+    assert len(burst) <= iopub.MAX_BURST_MESSAGES
 
 
 def test_a_large_picture_waits_for_nothing(server):
@@ -151,7 +151,7 @@ def test_the_size_of_a_text_is_what_jupyter_makes_of_it(text):
     content = {"name": "stderr", "text": text.encode("utf-8", "replace").decode()}
     message = session.msg("stream", content, parent=PARENT)
     parts = [session.pack(message[part]) for part in ("header", "parent_header", "metadata", "content")]
-    assert sum(map(len, parts)) <= stream_bytes(text) <= sum(map(len, parts)) + iopub_rate_limit.OVERHEAD_BYTES
+    assert sum(map(len, parts)) <= stream_bytes(text) <= sum(map(len, parts)) + iopub.OVERHEAD_BYTES
     assert estimate_stream_bytes(text) >= len(text)
     json.loads(parts[-1])
 

@@ -235,9 +235,9 @@ class Changed:
     ],
 )
 def test_a_change_is_told_in_a_sentence(name, expected, told):
-    place = Place("replies.py", f"{__name__}:Changed.{name}", "it counts on it", **expected)
+    place = Place("interrupt.py", f"{__name__}:Changed.{name}", "it counts on it", **expected)
     assert change(place) == told
     if told:
         text = sentence(place, told)
         assert f"Changed.{name} of tests" in text
-        assert f"{told}. kernel/jupyter/replies.py relies on it: it counts on it. Read {Path(__file__)}" in text
+        assert f"{told}. kernel/jupyter/interrupt.py relies on it: it counts on it. Read {Path(__file__)}" in text

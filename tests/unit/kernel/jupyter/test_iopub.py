@@ -9,7 +9,7 @@ import zmq
 from jupyter_client.session import Session
 
 from rpyc_kernel.agent.wire import Message
-from rpyc_kernel.kernel.jupyter.publisher import MAX_REQUESTS, OUTPUTS, Publisher
+from rpyc_kernel.kernel.jupyter.iopub import MAX_REQUESTS, OUTPUTS, Publisher
 
 
 class Front:

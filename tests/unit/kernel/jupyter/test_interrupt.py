@@ -4,7 +4,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from rpyc_kernel.kernel.jupyter.interrupt_targets import InterruptTargets
+from rpyc_kernel.kernel.jupyter.interrupt import InterruptTargets
 
 
 class Running:
