@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rpyc_kernel.agent import wire
-    from rpyc_kernel.link.session_state import SessionState
+    from rpyc_kernel.link.state import SessionState
 
 TRIES = 3  # that a message is asked for which can't be read
 PULL_BYTES = 256 << 10  # of one answer: what a stock server writes fastest

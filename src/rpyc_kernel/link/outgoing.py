@@ -6,10 +6,10 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from rpyc_kernel.errors import AgentError, ProtocolError, RemoteError, RpycKernelError
-from rpyc_kernel.link.session_state import Submission
+from rpyc_kernel.link.state import Submission
 
 if TYPE_CHECKING:
-    from rpyc_kernel.link.session_state import SessionState
+    from rpyc_kernel.link.state import SessionState
 
 TRIES = 3  # that a request is sent which is answered by an error
 

@@ -10,7 +10,7 @@ from rpyc_kernel.agent.keeper.lease import Lease, Stale
 from rpyc_kernel.agent.keeper.outbox.journal import Journal
 from rpyc_kernel.agent.keeper.requests import Requests
 from rpyc_kernel.agent.wire import Message
-from rpyc_kernel.link.session_state import SessionState
+from rpyc_kernel.link.state import SessionState
 
 NAMES = "ab"
 MUCH = 1 << 40

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from rpyc_kernel.agent.keeper.outbox.journal import Journal
 from rpyc_kernel.agent.keeper.requests import Requests
 from rpyc_kernel.agent.wire import Message, Parts, is_part, part_packet, unpack
-from rpyc_kernel.link.session_state import SequenceError, SessionState
+from rpyc_kernel.link.state import SequenceError, SessionState
 
 EVERYTHING = 1 << 40
 
