@@ -35,10 +35,18 @@ from rpyc_kernel.link.actions import (
     StatusChanged,
 )
 from rpyc_kernel.link.backoff import FIRST_TIMEOUT_S, Backoff
-from rpyc_kernel.link.connection_state import ConnectionState
-from rpyc_kernel.link.incoming import Incoming
-from rpyc_kernel.link.outgoing import Interrupt, Item, OutgoingRequests, Question, Refusal
-from rpyc_kernel.link.state import SequenceError, SessionState, Submission
+from rpyc_kernel.link.state import (
+    ConnectionState,
+    Incoming,
+    Interrupt,
+    Item,
+    OutgoingRequests,
+    Question,
+    Refusal,
+    SequenceError,
+    SessionState,
+    Submission,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

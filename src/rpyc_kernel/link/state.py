@@ -1,45 +1,47 @@
-"""The client's half of a session: received, sent and unacknowledged messages. No I/O, no threads."""
+"""What a link knows: of the session's requests and messages, and of its two connections. No I/O, no threads."""
 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias, TypeVar
+
+from rpyc_kernel.agent import wire
+from rpyc_kernel.errors import AgentError, ProtocolError, RemoteError, RpycKernelError
+from rpyc_kernel.link.actions import Abort, Deliver, Dial, Role, Send
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from rpyc_kernel.link.actions import Action
+    from rpyc_kernel.transport.address import Address
+
+MAX_TRIES = 3  # to send a request that is answered by an error, and to get a message that can't be read
+PULL_BYTES = 256 << 10  # of one answer: what a stock server writes fastest
+
+T = TypeVar("T")
 
 
 class SequenceError(Exception):
     """The keeper's numbers don't match the client's: a message was lost, which must never happen."""
 
 
-@dataclass(frozen=True)
-class Submission:
-    """A request on its way to the keeper, or a part of one.
+class Submission(NamedTuple):
+    """A request on its way to the keeper, or a part of one."""
 
-    Attributes:
-        number: its sequence number, from 1.
-        type: its ``msg_type``.
-        parent: its ``msg_id``.
-        packet: the packed message.
-        more: further fields for the keeper.
-    """
-
-    number: int
-    type: str
-    parent: str
+    number: int  # from 1
+    type: str  # its msg_type
+    parent: str  # its msg_id
     packet: bytes
-    more: dict[str, Any] = field(default_factory=dict)
+    more: dict[str, Any]  # further fields for the keeper
 
 
 class SessionState:
-    """The cursor, the epoch and the unacknowledged requests of a session.
+    """Knows the numbers of a session's requests and messages, and keeps the requests that the keeper doesn't have yet.
 
     Attributes:
-        received: the sequence number of the last received message.
-        backlog: the number of the last message that was waiting when the link began.
-        epoch: the link's number; every attach raises it, and the keeper tells older clients so.
+        received: The number of the last message that has come.
+        backlog: The number of the last message that was waiting when the link began.
+        epoch: The link's number; every attach raises it, and the keeper tells older clients so.
     """
 
     def __init__(self) -> None:
@@ -62,7 +64,7 @@ class SessionState:
         return submission
 
     def next_unsent(self) -> Submission | None:
-        """The oldest request that was not yet sent on this link."""
+        """Return the oldest request that was not yet sent on this link."""
         return self._pending[self._sent] if self._sent < len(self._pending) else None
 
     def sent(self) -> None:
@@ -71,14 +73,14 @@ class SessionState:
         self._tried = max(self._tried, self._sent)
 
     def accepted(self, number: int) -> None:
-        """Forget the requests up to ``number``: the keeper has them."""
+        """Forget the requests up to *number*: the keeper has them."""
         while self._pending and self._pending[0].number <= number:
             self._pending.popleft()
             self._sent = max(0, self._sent - 1)
             self._tried = max(0, self._tried - 1)
 
     def was_tried(self, parent: str) -> bool:
-        """Whether a request with that ``msg_id`` may have reached the keeper; if not, it certainly hasn't run."""
+        """Tell whether a request with that ``msg_id`` may have reached the keeper; if not, it certainly hasn't run."""
         untried = list(self._pending)[self._tried :]
         return all(each.parent != parent for each in untried)
 
@@ -95,7 +97,6 @@ class SessionState:
         Returns:
             Whether there were any. If so, the request will not run, and the keeper forgets its other parts.
         """
-        first = self._pending[0].number if self._pending else self._next
         kept = [
             each
             for index, each in enumerate(self._pending)
@@ -103,9 +104,8 @@ class SessionState:
         ]
         if len(kept) == len(self._pending):
             return False
-        self._pending = deque(replace(each, number=number) for number, each in enumerate(kept, first))
+        self._renumber(kept)
         self._tried = self._sent
-        self._next = first + len(kept)
         return True
 
     def refused(self, submission: Submission) -> bool:
@@ -114,12 +114,17 @@ class SessionState:
         Returns:
             Whether the request was still pending.
         """
-        before, first = len(self._pending), self._pending[0].number if self._pending else self._next
-        self._pending = deque(each for each in self._pending if not _same(each, submission))
+        kept = [each for each in self._pending if not _same(each, submission)]
+        there = len(kept) < len(self._pending)
+        self._renumber(kept)
         self._sent = self._tried = 0  # the sender waits for each answer, so the rest is unsent
-        self._pending = deque(replace(each, number=number) for number, each in enumerate(self._pending, first))
+        return there
+
+    def _renumber(self, pending: Iterable[Submission], first: int = 0) -> None:
+        """Let these requests be the pending ones, numbered from *first*, or from the oldest one's number."""
+        first = first or (self._pending[0].number if self._pending else self._next)
+        self._pending = deque(each._replace(number=number) for number, each in enumerate(pending, first))
         self._next = first + len(self._pending)
-        return len(self._pending) < before
 
     # --- interrupts
 
@@ -129,7 +134,7 @@ class SessionState:
             self._interrupts.append(parent)
 
     def next_interrupt(self) -> str | None:
-        """The oldest interrupt whose request the keeper has accepted; only then it can't hit another request."""
+        """Return the oldest interrupt whose request the keeper has accepted; only then it can't hit another request."""
         pending = {each.parent for each in self._pending}
         return next((parent for parent in self._interrupts if parent not in pending), None)
 
@@ -144,13 +149,13 @@ class SessionState:
         """Begin a new link; requests that the keeper doesn't have are sent again.
 
         Args:
-            epoch: the number of the link.
-            accepted: the number of the last request that the keeper has.
-            acknowledged: the number of the last message that the keeper has forgotten, as some client received it.
-            last: the number of the newest message that waits there.
+            epoch: The number of the link.
+            accepted: The number of the last request that the keeper has.
+            acknowledged: The number of the last message that the keeper has forgotten, as some client received it.
+            last: The number of the newest message that waits there.
 
         Raises:
-            SequenceError: the epoch is not new, or messages were forgotten that this client never received.
+            SequenceError: The epoch is not new, or messages were forgotten that this client never received.
         """
         if epoch <= self.epoch:
             raise SequenceError(f"epoch {epoch} after {self.epoch}")
@@ -162,9 +167,7 @@ class SessionState:
             self.accepted(accepted)
         self.epoch = epoch
         self._sent = 0
-        numbered = [replace(each, number=number) for number, each in enumerate(self._pending, accepted + 1)]
-        self._pending = deque(numbered)
-        self._next = accepted + 1 + len(numbered)
+        self._renumber(self._pending, accepted + 1)
 
     def skip(self) -> bool:
         """Skip the next message, which can't be read; returns whether one is waiting."""
@@ -173,10 +176,10 @@ class SessionState:
         return there
 
     def arrived(self, first: int, packets: Sequence[memoryview]) -> Sequence[memoryview]:
-        """Select the new messages among those numbered from ``first``.
+        """Select the new messages among those numbered from *first*.
 
         Raises:
-            SequenceError: a message is missing before ``first``.
+            SequenceError: A message is missing before *first*.
         """
         if first > self.received + 1:
             raise SequenceError(f"message {first} came after {self.received}")
@@ -186,7 +189,256 @@ class SessionState:
 
 
 def _same(one: Submission, other: Submission) -> bool:
-    """Whether both are the same request, or parts of it."""
+    """Tell whether both are the same request, or parts of it."""
     if "part" in one.more and "part" in other.more:
         return bool(one.more["part"][0] == other.more["part"][0])
     return one.packet is other.packet
+
+
+# --- requests: interrupts go first, then questions
+
+
+class Question(NamedTuple):
+    """Somebody waits for an operation of the session."""
+
+    number: int
+    op: str
+    header: dict[str, Any]
+
+
+class Interrupt(NamedTuple):
+    """The request with that ``msg_id`` is to be interrupted."""
+
+    msg_id: str
+
+
+class Refusal(NamedTuple):
+    """The request with that ``msg_id`` was given up, since it was answered by errors, of which *error* is the last."""
+
+    msg_id: str
+    error: RpycKernelError | None
+
+
+Item: TypeAlias = Question | Interrupt | Submission
+
+
+class OutgoingRequests:
+    """Decides what the sender sends next. It sends one thing at a time."""
+
+    def __init__(self, state: SessionState) -> None:
+        self._state = state
+        self._questions: deque[Question] = deque()
+        self._unanswered = False  # whether a request was sent on this link that was not answered, or not yet
+        self._refused: tuple[bytes | None, int] = None, 0  # the packet that was answered by an error, and how often
+        self._refusal: RpycKernelError | None = None  # the error
+
+    def begin_link(self) -> None:
+        """Begin with a new link; `SessionState` knows what has arrived on those before."""
+        self._unanswered = False
+
+    def ask(self, question: Question) -> None:
+        """Send a question."""
+        self._questions.append(question)
+
+    def take(self) -> Item | Refusal | None:
+        """Take what is to be sent now, or what was given up.
+
+        A request whose answer was lost holds those behind it back until the next link.
+        """
+        msg_id = self._state.next_interrupt()
+        if msg_id is not None:
+            return Interrupt(msg_id)
+        if self._questions:
+            return self._questions.popleft()
+        submission = None if self._unanswered else self._state.next_unsent()
+        if submission is None:
+            return None
+        packet, times = self._refused
+        if packet is submission.packet and times >= MAX_TRIES:
+            self._state.refused(submission)
+            self._refused = None, 0
+            return Refusal(submission.parent, self._refusal)
+        self._state.sent()
+        self._unanswered = True
+        return submission
+
+    def answered(self, item: Interrupt | Submission, header: dict[str, Any]) -> None:
+        """Take note of the answer to an interrupt or a request."""
+        if isinstance(item, Interrupt):
+            self._state.interrupted(item.msg_id)
+        else:
+            self._unanswered = False
+            self._state.accepted(int(header["accepted"]))
+
+    def failed(self, item: Submission, error: Exception) -> None:
+        """Take note of a request that was not answered, or by an error."""
+        if isinstance(error, (AgentError, ProtocolError, RemoteError)):
+            before, times = self._refused
+            self._refused = item.packet, times + 1 if before is item.packet else 1
+            self._refusal = error
+
+    def drop_questions(self) -> list[Question]:
+        """Forget the questions that were not sent, and return them."""
+        questions = list(self._questions)
+        self._questions.clear()
+        return questions
+
+
+# --- messages: each comes once, and is backlog or isn't
+
+
+class Incoming:
+    """Reads the answers to pulls.
+
+    Attributes:
+        delivered: The number of the last message that was given out.
+    """
+
+    def __init__(self, state: SessionState) -> None:
+        self.delivered = 0
+        self._state = state
+        self._parts = wire.Parts()
+        self._parent = ""  # the msg_id that the last packet belongs to
+        self._catching_up = False  # whether what comes had been waiting, or came while such was shown
+        self._unreadable = (0, 0)  # the number of the last message then, and how many answers were wrong since
+
+    def begin_link(self) -> None:
+        """Begin with a new link; `SessionState` knows what waits there."""
+        self.delivered = self._state.received
+        self._catching_up = self._state.backlog > self._state.received
+
+    @property
+    def behind(self) -> int:
+        """How many messages of the backlog have not been given out yet."""
+        return max(0, self._state.backlog - self.delivered)
+
+    @property
+    def max_bytes(self) -> int:
+        """How many bytes to ask for; one message alone where an answer was wrong, to know which message it is."""
+        number, times = self._unreadable
+        return 1 if times and number == self._state.received else PULL_BYTES
+
+    def arrived(self, first: int, packets: list[memoryview]) -> Iterator[Deliver]:
+        """Read the answer to a pull: packets, of which the first one has the number *first*."""
+        new = self._state.arrived(first, packets)
+        for number, packet in enumerate(new, self._state.received - len(new) + 1):
+            yield Deliver(self._read(packet), self._catching_up, number)
+        if self._state.received >= self._state.backlog and sum(map(len, packets)) < PULL_BYTES:
+            self._catching_up = False
+
+    def unreadable(self, reason: str) -> Deliver | None:
+        """Take note of an answer to a pull that could not be read. After `MAX_TRIES` of them, skip the next message.
+
+        Returns:
+            What is shown in the place of the message that is skipped, if one is.
+
+        Raises:
+            LookupError: There is no message that could be the reason.
+        """
+        number, times = self._unreadable
+        times = times + 1 if number == self._state.received else 1
+        if times >= MAX_TRIES and (times > MAX_TRIES or not self._state.skip()):
+            raise LookupError
+        self._unreadable = self._state.received, times
+        if times < MAX_TRIES:
+            return None
+        shown = _replacement("", self._parent, f"a message could not be taken ({reason})")
+        return Deliver(shown, self._catching_up, self._state.received)
+
+    def _read(self, packet: memoryview) -> list[wire.Message]:
+        """Read the next packet, or put a message together that travels in parts.
+
+        Returns:
+            The message; none for a part that isn't the last one; for an unreadable message what is shown in its place.
+
+        Raises:
+            WireError: The packet is no message.
+        """
+        kind, parent = wire.about(packet)
+        self._parent = parent or self._parent
+        try:
+            if not wire.is_part(packet):
+                message = wire.Message.decode(packet)
+                message.sealed = wire.is_sealed(packet)
+            else:
+                header, buffers = wire.unpack(packet)
+                whole = self._parts.take(header["part"], buffers[0])
+                if whole is None:
+                    return []
+                message = wire.Message.decode(whole)
+        except wire.WireError as error:
+            if not kind:
+                raise
+            return _replacement(kind, parent, str(error))
+        if message.type == "session_info":  # a new Python: the parts that the one before had sent have no end
+            self._parts.clear()
+        return [message]
+
+
+def _replacement(kind: str, parent: str, reason: str) -> list[wire.Message]:
+    failed = {"ename": "MessageError", "evalue": reason, "traceback": [reason]}
+    if kind.endswith("_reply"):
+        reply = wire.Message(kind, {**failed, "status": "error"}, parent)
+        return [wire.Message("error", failed, parent), reply] if kind == "execute_reply" else [reply]
+    return [wire.Message("stream", {"name": "stderr", "text": f"[nothing is shown here: {reason}]\n"}, parent)]
+
+
+def end_of(message: wire.Message) -> dict[str, Any] | None:
+    """Return how a Python has ended, None where the keeper itself doesn't say so."""
+    if not message.sealed:
+        return None
+    end = message.content if message.type == "worker_died" else message.content.get("end")
+    return end if isinstance(end, dict) else None
+
+
+# --- connections
+
+
+class ConnectionState(Generic[T]):
+    """Knows what a connection is asked; one connection follows the other.
+
+    Args:
+        role: What the connection is for.
+        numbers: Where each new connection gets its number from.
+        do: Gets the actions.
+
+    Attributes:
+        number: The number of the present connection; 0: there is none.
+        ready: Whether it was dialled.
+        asked: What was sent and has no answer, oldest first.
+        due: When there is something to do, if nothing happens until then; a time of the owner's clock.
+    """
+
+    def __init__(self, role: Role, numbers: Iterator[int], do: Callable[[Action], None]) -> None:
+        self.role = role
+        self.due: float | None = None
+        self._numbers = numbers
+        self._do = do
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget the present connection, which is no more."""
+        self.number = 0
+        self.ready = False
+        self.asked: deque[T] = deque()
+
+    def dial(self, address: Address, timeout: float, hello_timeout: float) -> None:
+        """Have a new one dialled."""
+        self.number, self.due = next(self._numbers), None
+        self._do(Dial(self.role, self.number, address, timeout, hello_timeout))
+
+    def send(self, about: T, op: str, header: dict[str, Any], buffers: Sequence[wire.Bytes], timeout: float) -> None:
+        """Ask for an operation; *about* is what `asked` is to know of it."""
+        self.asked.append(about)
+        self._do(Send(self.role, self.number, op, header, buffers, timeout))
+
+    def abort(self, reason: str) -> None:
+        """Break it off; its owner is told of that failure as of any other."""
+        if self.number:
+            self._do(Abort(self.role, self.number, reason))
+
+    def drop(self, reason: str) -> None:
+        """Break it off, and hear no more of it."""
+        self.abort(reason)
+        self.forget()
+        self.due = None

@@ -83,7 +83,7 @@ class Channels:
             self._begun.set()
 
     def python_ended(self, end: dict[str, Any]) -> None:
-        """End the connections into the Python there, which has ended as `link.incoming.end_of` tells."""
+        """End the connections into the Python there, which has ended as `link.state.end_of` tells."""
         with self._lock:
             self._end(str(end.get("text", ""))[:_MAX_REASON_CHARS] or "has ended")
 

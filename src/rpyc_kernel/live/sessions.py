@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from rpyc_kernel._version import __version__
 from rpyc_kernel.errors import ArgumentError, RemoteClosedError, RpycKernelError
 from rpyc_kernel.hosts.target import find
-from rpyc_kernel.link.incoming import end_of
 from rpyc_kernel.link.link import HEARTBEAT_S, Link
 from rpyc_kernel.link.protocol import LinkStatus
+from rpyc_kernel.link.state import end_of
 from rpyc_kernel.live.channels import Channels
 from rpyc_kernel.live.remote import Remote
 from rpyc_kernel.transport.servers import first_server

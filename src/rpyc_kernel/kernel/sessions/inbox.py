@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.kernel.loop_only import loop_only
 from rpyc_kernel.kernel.sessions.worker_exits import NOT_RUN, WorkerExits
-from rpyc_kernel.link.incoming import end_of
+from rpyc_kernel.link.state import end_of
 
 if TYPE_CHECKING:
     import asyncio
