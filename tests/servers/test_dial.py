@@ -30,7 +30,7 @@ from rpyc_kernel.errors import (
 from rpyc_kernel.transport import dial as dial_module
 from rpyc_kernel.transport.address import Address
 from rpyc_kernel.transport.dial import dial, explain_refusal
-from rpyc_kernel.transport.rpyc_wire.dialect import RPYC_5, RPYC_6
+from rpyc_kernel.transport.rpyc_wire.brine import RPYC_5, RPYC_6
 from tests.needs import needs
 from tests.servers.rpyc_servers import free_port, start_server
 

@@ -11,9 +11,9 @@ from rpyc_kernel.transport import dial as dial_module
 from rpyc_kernel.transport import sockets
 from rpyc_kernel.transport.address import Address
 from rpyc_kernel.transport.dial import dial
-from rpyc_kernel.transport.rpyc_wire import dialect
+from rpyc_kernel.transport.rpyc_wire import brine as own_brine
+from rpyc_kernel.transport.rpyc_wire.brine import RPYC_5, RPYC_5_BOUND, RPYC_6, RPYC_6_BOUND
 from rpyc_kernel.transport.rpyc_wire.connection import RemoteRef
-from rpyc_kernel.transport.rpyc_wire.dialect import RPYC_5, RPYC_5_BOUND, RPYC_6, RPYC_6_BOUND
 from tests.servers.rpyc_servers import KINDS, start_server
 from tests.servers.venvs import VERSIONS
 
@@ -78,9 +78,9 @@ def test_the_dialect_is_found_and_remembered(server, connected, monkeypatch):
 
 
 def test_ids_and_labels_are_the_same_there(server, connected):
-    names = [name for name in vars(dialect) if name.startswith(("MSG_", "LABEL_", "HANDLE_", "EXC_"))]
+    names = [name for name in vars(own_brine) if name.startswith(("MSG_", "LABEL_", "HANDLE_", "EXC_"))]
     theirs = evaluate(connected(server), f"tuple(getattr(__import__('rpyc').core.consts, name) for name in {names!r})")
-    assert dict(zip(names, theirs, strict=True)) == {name: getattr(dialect, name) for name in names}
+    assert dict(zip(names, theirs, strict=True)) == {name: getattr(own_brine, name) for name in names}
 
 
 @pytest.mark.parametrize(

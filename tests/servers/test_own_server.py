@@ -16,8 +16,8 @@ from rpyc_kernel.transport.address import Address
 from rpyc_kernel.transport.broker_client import open_broker
 from rpyc_kernel.transport.dial import dial
 from rpyc_kernel.transport.rpyc_wire import brine
+from rpyc_kernel.transport.rpyc_wire.brine import HANDLE_CALL, HANDLE_PING, RPYC_6
 from rpyc_kernel.transport.rpyc_wire.connection import RemoteRef
-from rpyc_kernel.transport.rpyc_wire.dialect import HANDLE_CALL, HANDLE_PING, RPYC_6
 from tests.needs import needs
 from tests.servers.own_server import own_server
 from tests.servers.sessions import Session

@@ -21,8 +21,7 @@ from rpyc_kernel.errors import ProtocolError, RpycKernelError
 from rpyc_kernel.live import exceptions, exposed, netrefs
 from rpyc_kernel.live.guard import GuardedConnection
 from rpyc_kernel.live.tracebacks import without_internals
-from rpyc_kernel.transport.rpyc_wire.brine import BrineError
-from rpyc_kernel.transport.rpyc_wire.dialect import LABEL_VALUE, MSG_EXCEPTION, MSG_REQUEST, RPYC_6, Dialect
+from rpyc_kernel.transport.rpyc_wire.brine import LABEL_VALUE, MSG_EXCEPTION, MSG_REQUEST, RPYC_6, BrineError, Dialect
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -29,8 +29,7 @@ from rpyc_kernel.live.exception_classes import (
     printable,
 )
 from rpyc_kernel.live.exposed import RefusedError
-from rpyc_kernel.transport.rpyc_wire.brine import BrineError
-from rpyc_kernel.transport.rpyc_wire.dialect import EXC_STOP_ITERATION
+from rpyc_kernel.transport.rpyc_wire.brine import EXC_STOP_ITERATION, BrineError
 
 MAX_ATTRIBUTES = 50
 MAX_NESTED = 8  # levels of groups in groups, and of causes of causes

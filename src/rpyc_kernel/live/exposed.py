@@ -18,8 +18,7 @@ from rpyc.core.netref import BaseNetref
 from rpyc.core.protocol import DEFAULT_CONFIG
 
 from rpyc_kernel.agent import wire_live
-from rpyc_kernel.transport.rpyc_wire.brine import BrineError
-from rpyc_kernel.transport.rpyc_wire.dialect import LABEL_LOCAL_REF, LABEL_TUPLE, LABEL_VALUE
+from rpyc_kernel.transport.rpyc_wire.brine import LABEL_LOCAL_REF, LABEL_TUPLE, LABEL_VALUE, BrineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,8 +15,13 @@ from rpyc_kernel.agent import wire_errors, wire_live
 from rpyc_kernel.errors import RemoteClosedError
 from rpyc_kernel.live import exposed, netrefs
 from rpyc_kernel.live.exception_classes import Classes
-from rpyc_kernel.transport.rpyc_wire.brine import BrineError
-from rpyc_kernel.transport.rpyc_wire.dialect import LABEL_LOCAL_REF, LABEL_REMOTE_REF, LABEL_TUPLE, LABEL_VALUE
+from rpyc_kernel.transport.rpyc_wire.brine import (
+    LABEL_LOCAL_REF,
+    LABEL_REMOTE_REF,
+    LABEL_TUPLE,
+    LABEL_VALUE,
+    BrineError,
+)
 
 MAX_CLASSES = 10_000  # classes of netrefs of one connection
 MAX_HELD_OBJECTS = 200_000  # objects of this side that the other side holds

@@ -31,8 +31,8 @@ from rpyc_kernel.errors import (
 from rpyc_kernel.transport.deadline import Deadline, Silence
 from rpyc_kernel.transport.dial import dial, explain_refusal
 from rpyc_kernel.transport.plain import plain
+from rpyc_kernel.transport.rpyc_wire.brine import HANDLE_CALLATTR
 from rpyc_kernel.transport.rpyc_wire.connection import Connection, RemoteRef, Reply
-from rpyc_kernel.transport.rpyc_wire.dialect import HANDLE_CALLATTR
 
 if TYPE_CHECKING:
     import threading

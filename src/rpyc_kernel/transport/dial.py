@@ -22,8 +22,8 @@ from rpyc_kernel.errors import (
     WrongServiceError,
 )
 from rpyc_kernel.transport.deadline import Deadline
+from rpyc_kernel.transport.rpyc_wire.brine import RPYC_5, RPYC_6, Dialect, recognise
 from rpyc_kernel.transport.rpyc_wire.connection import Connection
-from rpyc_kernel.transport.rpyc_wire.dialect import RPYC_5, RPYC_6, Dialect, recognise
 from rpyc_kernel.transport.rpyc_wire.stream import MAX_FRAME_BYTES, FrameStream
 from rpyc_kernel.transport.sockets import prepare
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rpyc_kernel.agent.wire import Message, reply_type
 from rpyc_kernel.errors import AgentError, DialCancelledError, RemoteClosedError, RpycKernelError
 from rpyc_kernel.kernel.loop_only import loop_only
-from rpyc_kernel.kernel.sessions.inbox import Inbox
-from rpyc_kernel.kernel.sessions.requests import PendingRequests
+from rpyc_kernel.kernel.sessions.requests import Inbox, PendingRequests
 from rpyc_kernel.kernel.sessions.worker_exits import NOT_RUN, WorkerExits
 from rpyc_kernel.link.link import Link
 from rpyc_kernel.link.protocol import LinkStatus

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from rpyc_kernel.errors import LinkLost, ProtocolError, RemoteError
 from rpyc_kernel.transport.deadline import Deadline, Silence
-from rpyc_kernel.transport.rpyc_wire import brine
-from rpyc_kernel.transport.rpyc_wire.dialect import (
+from rpyc_kernel.transport.rpyc_wire.brine import (
     EXC_STOP_ITERATION,
     HANDLE_CALL,
     HANDLE_CALLATTR,
@@ -29,7 +28,9 @@ from rpyc_kernel.transport.rpyc_wire.dialect import (
     MSG_REPLY,
     MSG_REQUEST,
     RPYC_6,
+    BrineError,
     Dialect,
+    Value,
 )
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class RemoteRef:
     object_id: int
 
 
-Reply: TypeAlias = object  # a brine.Value, a RemoteRef, or a tuple of such
+Reply: TypeAlias = object  # a Value, a RemoteRef, or a tuple of such
 
 
 class Connection:
@@ -210,17 +211,17 @@ class Connection:
                 self._refuse(seq, args, deadline)
                 return
             if seq not in self._pending:
-                raise brine.BrineError("a reply to something that was not asked")
+                raise BrineError("a reply to something that was not asked")
             self._replies[seq] = _unbox(args) if kind == MSG_REPLY else _unbox_exception(args)
             self._pending.discard(seq)
-        except brine.BrineError as error:
+        except BrineError as error:
             raise self._wrong(str(error), body) from None
 
-    def _refuse(self, seq: int, args: brine.Value, deadline: Deadline) -> None:
+    def _refuse(self, seq: int, args: Value, deadline: Deadline) -> None:
         """Answer a request of theirs: a goodbye by LinkLost, a ping by an echo, anything else by a refusal."""
         self._their_requests += 1
         if self._their_requests > MAX_REQUESTS:
-            raise brine.BrineError(f"more than {MAX_REQUESTS} requests to us, who serve nothing")
+            raise BrineError(f"more than {MAX_REQUESTS} requests to us, who serve nothing")
         handler, boxed = args if isinstance(args, tuple) and len(args) == 2 else (None, None)
         if handler == HANDLE_CLOSE:
             self.close()
@@ -234,7 +235,7 @@ class Connection:
         else:
             self._send(MSG_EXCEPTION, seq, _REFUSAL, deadline)
 
-    def _send(self, kind: int, seq: int, args: brine.Value, deadline: Deadline | None = None) -> None:
+    def _send(self, kind: int, seq: int, args: Value, deadline: Deadline | None = None) -> None:
         deadline = Silence(self.send_timeout) if deadline is None else deadline.part(self.send_timeout)
         self._stream.send(self.dialect.dump(kind, seq, args), deadline)
 
@@ -246,7 +247,7 @@ class Connection:
 # --- boxes: how RPyC labels values and references ------------------------------------------------------------------
 
 
-def _box(value: Reply) -> tuple[brine.Value, ...]:
+def _box(value: Reply) -> tuple[Value, ...]:
     if isinstance(value, RemoteRef):  # "local" and "remote" are meant from where it arrives
         return LABEL_LOCAL_REF, (value.name, value.type_id, value.object_id)
     if isinstance(value, tuple) and any(isinstance(item, (tuple, RemoteRef)) for item in value):
@@ -254,12 +255,12 @@ def _box(value: Reply) -> tuple[brine.Value, ...]:
     return LABEL_VALUE, value
 
 
-def _unbox(boxed: brine.Value) -> Reply:
+def _unbox(boxed: Value) -> Reply:
     if not isinstance(boxed, tuple) or len(boxed) != 2:
-        raise brine.BrineError("a reply that is not boxed")
+        raise BrineError("a reply that is not boxed")
     label, value = boxed
     if type(label) is not int:
-        raise brine.BrineError("a box without a label")
+        raise BrineError("a box without a label")
     if label == LABEL_VALUE:
         return value
     if label == LABEL_TUPLE and isinstance(value, tuple):
@@ -270,36 +271,36 @@ def _unbox(boxed: brine.Value) -> Reply:
             name = name.decode(errors="replace")
         if isinstance(name, str) and type(type_id) is int and type(object_id) is int:
             return RemoteRef(name, type_id, object_id)
-    raise brine.BrineError(f"a box of the label {label} that holds something else")
+    raise BrineError(f"a box of the label {label} that holds something else")
 
 
-def _unbox_exception(dumped: brine.Value) -> RemoteError:
+def _unbox_exception(dumped: Value) -> RemoteError:
     """Read an exception as RPyC's vinegar writes it, as texts: no class is looked up, imported or made."""
     if dumped == EXC_STOP_ITERATION and type(dumped) is int:
         return RemoteError("StopIteration", "")
     if isinstance(dumped, str):
         return RemoteError("Exception", dumped[:_MAX_TEXT_CHARS])
     if not isinstance(dumped, tuple) or len(dumped) != 4:
-        raise brine.BrineError("an exception that is not dumped as one")
+        raise BrineError("an exception that is not dumped as one")
     names, args, _attributes, trace = dumped
     if not isinstance(names, tuple) or len(names) != 2 or not isinstance(args, tuple):
-        raise brine.BrineError("an exception without a name")
+        raise BrineError("an exception without a name")
     module, name = map(_text, names)
     message = _text(args[0]) if len(args) == 1 else ", ".join(map(_text, args[:10]))
     return RemoteError(name or "Exception", message, _text(trace), module)
 
 
-def _text(value: brine.Value) -> str:
+def _text(value: Value) -> str:
     if isinstance(value, bytes):
         value = value.decode(errors="replace")
     return (value if isinstance(value, str) else repr(value))[:_MAX_TEXT_CHARS]
 
 
-def _ping_data(boxed: brine.Value) -> Reply:
+def _ping_data(boxed: Value) -> Reply:
     """Return the argument of a ping, None where something else was boxed."""
     try:
         args = _unbox(boxed)
-    except brine.BrineError:
+    except BrineError:
         return None
     if not isinstance(args, tuple) or len(args) != 1:
         return None

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rpyc.core import brine as rpyc_brine
 
 from rpyc_kernel.transport.rpyc_wire import brine
-from rpyc_kernel.transport.rpyc_wire.dialect import RPYC_5, RPYC_6, RPYC_6_BOUND
+from rpyc_kernel.transport.rpyc_wire.brine import RPYC_5, RPYC_6, RPYC_6_BOUND
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.complex_numbers(allow_nan=False)

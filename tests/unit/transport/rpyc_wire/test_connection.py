@@ -11,9 +11,9 @@ from rpyc.core import brine, consts, vinegar
 
 from rpyc_kernel.errors import FrameTooLargeError, LinkLost, NoAnswerError, ProtocolError, RemoteError
 from rpyc_kernel.transport.address import Address
-from rpyc_kernel.transport.rpyc_wire import dialect
+from rpyc_kernel.transport.rpyc_wire import brine as own_brine
+from rpyc_kernel.transport.rpyc_wire.brine import RPYC_5, RPYC_5_BOUND, RPYC_6, RPYC_6_BOUND
 from rpyc_kernel.transport.rpyc_wire.connection import MAX_PING_BYTES, MAX_REQUESTS, Connection, RemoteRef
-from rpyc_kernel.transport.rpyc_wire.dialect import RPYC_5, RPYC_5_BOUND, RPYC_6, RPYC_6_BOUND
 from rpyc_kernel.transport.rpyc_wire.stream import FrameStream
 
 REF = RemoteRef("builtins.function", 11, 12)
@@ -96,9 +96,9 @@ def peer(make_peer):
 
 
 def test_the_numbers_are_rpycs_own():
-    names = [name for name in vars(dialect) if name.startswith(("MSG_", "LABEL_", "HANDLE_", "EXC_"))]
+    names = [name for name in vars(own_brine) if name.startswith(("MSG_", "LABEL_", "HANDLE_", "EXC_"))]
     assert len(names) == 13
-    assert {name: getattr(dialect, name) for name in names} == {name: getattr(consts, name) for name in names}
+    assert {name: getattr(own_brine, name) for name in names} == {name: getattr(consts, name) for name in names}
 
 
 @pytest.mark.parametrize("spoken", ALL, ids=lambda spoken: spoken.name)
@@ -477,6 +477,6 @@ def test_recognise_tells_the_dialects_apart():
         body = b"".join(spoken.dump(consts.MSG_REQUEST, 0, goodbye))
         if spoken.bound:
             body = struct.pack("!QQ", 0x7F12_3456_7000, 0) + body[16:]
-        assert dialect.recognise(body) == spoken
-    assert dialect.recognise(b"SSH-2.0-OpenSSH_9.6\r\n") is None
-    assert dialect.recognise(b"") is None
+        assert own_brine.recognise(body) == spoken
+    assert own_brine.recognise(b"SSH-2.0-OpenSSH_9.6\r\n") is None
+    assert own_brine.recognise(b"") is None
