@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from rpyc_kernel._version import __version__
-from rpyc_kernel.cli import hosts, install, sessions
+from rpyc_kernel.cli import exec_, hosts, install, sessions
 from rpyc_kernel.cli.terminal import Parser, RefusalError, say
 from rpyc_kernel.errors import AddressError, RpycKernelError
 from rpyc_kernel.transport.plain import plain
@@ -30,7 +30,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"rpyc-kernel {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (hosts, sessions, install):
+    for command in (exec_, hosts, sessions, install):
         command.declare(commands)
     return parser
 
@@ -42,11 +42,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The command line without the program; this process's own where it is None.
 
     Returns:
-        The exit code: 0, 1 (it failed), 2 (it is written wrongly, or refused), or 130 (interrupted).
+        The exit code: that of the command, 0, 1 (it failed), 2 (it is written wrongly, or refused), or 130
+        (interrupted).
     """
     try:
         options = _parser().parse_args(argv)
-        options.run(options)
+        code = options.run(options)
         sys.stdout.flush()
     except RefusalError as error:
         return _complain(str(error), error.code)
@@ -63,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED_CODE
     except Exception as error:  # noqa: BLE001 - a bug of ours; a traceback helps nobody who reads it in a terminal
         return _complain(f"Something went wrong that should not have: {type(error).__name__}: {error}", 1)
-    return 0
+    return code or 0
 
 
 def _complain(sentence: str, code: int) -> int:

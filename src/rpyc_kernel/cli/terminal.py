@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
-from typing import NoReturn
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_ENDING_SIGNALS = ("SIGTERM", "SIGHUP")
 
 
 class RefusalError(Exception):
@@ -32,3 +40,21 @@ def say(text: str, *, error: bool = False) -> None:
     stream = sys.stderr if error else sys.stdout
     encoding = stream.encoding or "utf-8"
     print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream)
+
+
+@contextmanager
+def ending_in_order() -> Iterator[None]:
+    """Within it, SIGTERM and SIGHUP raise SystemExit on the main thread, so that what was begun is ended."""
+
+    def end(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        numbers = [getattr(signal, name) for name in _ENDING_SIGNALS if hasattr(signal, name)]
+        before = {number: signal.signal(number, end) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

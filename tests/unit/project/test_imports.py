@@ -23,7 +23,8 @@ ALLOWED = {
     "extend": {"kernel"},
     "live": {"hosts", "link", "transport"},
     "install": {"cli"},
-    "cli": {"hosts", "link", "transport"},
+    "cli": {"batch", "hosts", "link", "transport"},
+    "batch": {"kernel", "link", "transport"},
     "kernel": {"hosts", "live", "link", "transport"},
     "hosts": {"link", "transport"},
     "link": {"transport"},
@@ -37,6 +38,7 @@ JUPYTER = {"IPython", "comm", "ipykernel", "jupyter_client", "jupyter_core", "to
 THIRD_PARTY = {
     "__main__": JUPYTER,
     "cli": JUPYTER,
+    "batch": JUPYTER,
     "hosts": {"jupyter_core", "tomlkit"},
     "kernel": JUPYTER,
     "live": {"rpyc", "IPython", "numpy"},

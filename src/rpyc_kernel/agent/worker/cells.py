@@ -127,7 +127,7 @@ class Cells:
             self._run_at_once(job)
 
     def _wants_loop(self, job: QueuedRequest) -> bool:
-        if self.main_loop.failed is not None:
+        if self.main_loop.failed is not None or _is_program(job):
             return False
         if "asyncio" in sys.modules:
             return True
@@ -137,7 +137,7 @@ class Cells:
     def _run_at_once(self, job: QueuedRequest) -> None:
         """Run a job to its end, in the context of cells."""
         coroutine = self._coroutines[job.number] = self._run(job)
-        self._at_once = True
+        self._at_once = not _is_program(job)  # a program has the main thread to itself, for a loop of its own
         try:
             self.main_loop.call_in_context(self._drive, coroutine, job)
         finally:
@@ -359,6 +359,10 @@ class Cells:
             self.frontend.writer.cell = number
         if content.get("execution_count"):
             self.shell.execution_count = content["execution_count"]
+        if "program" in content:
+            from . import program  # late: no notebook needs it
+
+            return program.run(self.frontend, content["code"], content["program"])
         coroutine = self.shell.execute(
             content["code"],
             bool(content.get("silent")),
@@ -380,6 +384,10 @@ class Cells:
             self.frontend.flush()
             if self.frontend.screen is not None:
                 self.frontend.screen.flush(number)
+
+
+def _is_program(job: QueuedRequest) -> bool:
+    return "program" in job.message.content
 
 
 def _end_child(content: Json) -> None:

@@ -241,6 +241,7 @@ class Frontend:
 
         Raises:
             StdinNotImplementedError: it can't be asked.
+            EOFError: it has no more lines.
             KeyboardInterrupt: the user pressed stop instead.
         """
         if not self.allow_stdin or current.get() == NOBODY:
@@ -256,6 +257,8 @@ class Frontend:
             self._open[serial] = number, wire.Message("input_request", content, self.parents.get(number, ""))
             self.publish("input_request", content, kind=frames.URGENT)
             answer = _wait(answers)
+            if "eof" in answer:
+                raise EOFError("EOF when reading a line")
             if "error" in answer:
                 raise StdinNotImplementedError("input() was called, but %s." % answer["error"])
             return str(answer.get("value", ""))

@@ -1,0 +1,162 @@
+"""A program that runs on another machine with its output, its questions and its exit code here.
+
+Its session is one of its own, over a link that is dialled again when it breaks.
+"""
+
+from __future__ import annotations
+
+import getpass
+import queue
+import signal
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from rpyc_kernel.agent.wire import Message
+from rpyc_kernel.link.link import Link
+from rpyc_kernel.link.protocol import LinkStatus
+from rpyc_kernel.transport.servers import first_server
+
+if TYPE_CHECKING:
+    from rpyc_kernel.batch.machine import Machine
+    from rpyc_kernel.errors import RpycKernelError
+    from rpyc_kernel.transport.address import Address
+
+KEEP_S = 3600.0  # that its session waits for a lost link once it has ended
+SECOND_PRESS_S = 5.0  # between two Ctrl-C of somebody who wants it to end, whatever it does
+MSG_ID = "program"
+SIGNALLED_CODE = 128  # and the number of a signal, as shells have it
+
+
+def run(machine: Machine, source: str, argv: list[str], name: str) -> int:
+    """Run a program there to its end.
+
+    Ctrl-C interrupts it; a second one within `SECOND_PRESS_S` seconds ends its session.
+
+    Args:
+        machine: Where it runs.
+        source: Its text.
+        argv: Its ``sys.argv``.
+        name: What its session is called.
+
+    Returns:
+        Its exit code.
+
+    Raises:
+        RpycKernelError: It could not be started, or its session was ended.
+    """
+    where = machine.address
+    config = machine.config(name, KEEP_S, "plain")
+    program = first_server(where, where.locate(), lambda server, _seconds: Program(machine, server, config))
+    try:
+        program.start(source, argv)
+        return program.wait()
+    finally:
+        program.close()
+
+
+class Program:
+    """A session with one program in it.
+
+    Messages come on the link's thread, which shows them; what concerns the program as a whole goes to the thread that
+    waits for its end.
+    """
+
+    def __init__(self, machine: Machine, server: Address, config: dict[str, Any]) -> None:
+        """Begin a session. Raises a RpycKernelError."""
+        self._machine = machine
+        self._events: queue.SimpleQueue[Message | Exception] = queue.SimpleQueue()
+        self._lost = False
+        self._link = Link(server, self._take, self._changed, title=config["name"], holder="rpyc-kernel exec")
+        self._link.open(config, threading.Event())
+
+    def start(self, source: str, argv: list[str]) -> None:
+        """Have the program run. Raises TooLongError."""
+        content = {"code": source, "program": argv, "silent": False, "store_history": False, "allow_stdin": True}
+        self._link.submit(Message("execute_request", {**content, "deaths": 0}, MSG_ID))
+
+    def wait(self) -> int:
+        """Wait until the program has ended, and return its exit code. Raises a RpycKernelError."""
+        pressed = -SECOND_PRESS_S
+        while True:
+            try:
+                return self._serve()
+            except KeyboardInterrupt:
+                before, pressed = pressed, time.monotonic()
+                if pressed - before < SECOND_PRESS_S:
+                    raise
+                self._link.interrupt(MSG_ID)
+
+    def close(self) -> None:
+        """End the session, if its machine can be reached."""
+        if not self._link.close(end=True) and self._lost:
+            where, line = self._machine, f"rpyc-kernel sessions {self._machine.address} --end {self._link.session[:8]}"
+            _write(f"{where.display} can't be reached, so the program may go on there: {line} ends it.\n", error=True)
+
+    def _serve(self) -> int:
+        while True:
+            event = self._events.get()
+            if isinstance(event, Exception):
+                raise event
+            if event.type == "input_request":
+                self._link.submit(Message("input_reply", _answer(event), MSG_ID))
+            else:
+                return self._code(event)
+
+    def _code(self, reply: Message) -> int:
+        end = reply.content.get("end") if reply.sealed else None  # how its Python has ended, as the keeper says
+        if not isinstance(end, dict):
+            code = reply.content.get("exit_code", 1)
+            stopped = reply.content.get("ename") == "KeyboardInterrupt"  # before it had begun
+            return SIGNALLED_CODE + signal.SIGINT if stopped else int(code)
+        if isinstance(code := end.get("code"), int) and reply.content.get("begun"):
+            return code & 0xFF  # by os._exit, or what amounts to it
+        _write(self._machine.died(end) + "\n", error=True)
+        number = getattr(signal, str(end.get("signal")), None)
+        return SIGNALLED_CODE + number if isinstance(number, signal.Signals) else 1
+
+    # --- what the link calls
+
+    def _take(self, message: Message, _backlog: bool) -> None:
+        content = message.content
+        try:
+            if message.type == "stream":
+                _write(content.get("text"), error=content.get("name") == "stderr")
+            elif message.type in ("display_data", "execute_result"):
+                data = content.get("data")
+                _write(f"{data.get('text/plain', '')}\n" if isinstance(data, dict) else "")
+            elif message.type in ("input_request", "execute_reply"):
+                self._events.put(message)
+        except OSError as error:  # whoever reads our output has seen enough
+            self._events.put(error)
+
+    def _changed(self, status: LinkStatus, error: RpycKernelError | None) -> None:
+        where = self._machine.display
+        if status is LinkStatus.LOST:
+            self._lost = True
+            _write(f"The link to {where} is lost, and dialled until it is back. It goes on there.\n", error=True)
+        elif status is LinkStatus.UP and self._lost:
+            self._lost = False
+            _write(f"The link to {where} is back.\n", error=True)
+        elif status is LinkStatus.CLOSED and error is not None:
+            self._events.put(error)
+
+
+def _write(text: object, *, error: bool = False) -> None:
+    stream = sys.stderr if error else sys.stdout
+    encoding = stream.encoding or "utf-8"
+    stream.write(str(text).encode(encoding, "backslashreplace").decode(encoding))
+    stream.flush()
+
+
+def _answer(question: Message) -> dict[str, Any]:
+    """Ask here for the line that a question wants, and return the content of the answer."""
+    content = question.content
+    prompt = str(content.get("prompt", ""))
+    answer: dict[str, Any] = {"serial": content.get("serial")}
+    try:
+        answer["value"] = getpass.getpass(prompt) if content.get("password") else input(prompt)
+    except EOFError:
+        answer["eof"] = True
+    return answer

@@ -1,0 +1,49 @@
+"""The machine on which a command runs something: its address, and how a session begins there."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from rpyc_kernel.batch.machine import Machine
+from rpyc_kernel.cli.terminal import RefusalError
+from rpyc_kernel.hosts.saved import variables
+from rpyc_kernel.hosts.target import find
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how a session begins."""
+    parser.add_argument("--python", metavar="PATH", help="the Python there that runs it")
+    parser.add_argument("--cwd", metavar="DIR", help="the folder there in which it starts")
+    parser.add_argument(
+        "--env",
+        action="append",
+        default=[],
+        metavar="K[=V]",
+        help="a variable there; without a value, it has the one that it has here; may be given again",
+    )
+
+
+def machine(text: str, options: argparse.Namespace) -> Machine:
+    """Return the machine that *text* names, with the *options* of `declare`.
+
+    Raises:
+        RpycKernelError: *text* is no address, or an option is written wrongly.
+        RefusalError: Such an address can't be dialled.
+    """
+    target = find(text)
+    if refusal := target.address.transport.refusal:
+        raise RefusalError(f"{target.address}: {refusal}")
+    given = {"python": options.python, "cwd": options.cwd, "env": variables(map(_with_value, options.env))}
+    config = target.config({name: value for name, value in given.items() if value})
+    for name in config:
+        if sentence := target.address.transport.inapplicable.get(name):
+            raise RefusalError(sentence)
+    return Machine(target.address, config, target.name)
+
+
+def _with_value(text: str) -> str:
+    return f"{text}={os.environ[text]}" if text in os.environ else text
