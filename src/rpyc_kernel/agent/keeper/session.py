@@ -94,7 +94,8 @@ class Session:
         Raises:
             Stale: Another link is served.
         """
-        self.lease.check(epoch, now)
+        if not epoch == self.lease.epoch > 0:
+            self.lease.check(epoch, now)
         self.last_heard = now
 
     def attach(self, peer: Peer, client: str, attempt: int, holder: str, take: bool, acked: int, now: float) -> None:
@@ -139,8 +140,9 @@ class Session:
     def pull(self, peer: Peer, acked: int, pull: long_poll.Pull, now: float) -> None:
         """A pull waits for messages; the kernel has those up to ``acked``."""
         self.journal.acknowledge(acked)
-        self.speed.arrived(acked, now)
-        self._tell_speed()
+        if self.speed.awaited:
+            self.speed.arrived(acked, now)
+            self._tell_speed()
         self.follow(peer)
         peer.pull = pull
 
@@ -151,7 +153,7 @@ class Session:
         self.journal.ahead = self.speed.ahead
 
     def _pull_due(self, pull: long_poll.Pull, now: float) -> float:
-        return long_poll.due(pull, self.journal, self._last_plain, now, self.speed.measuring)
+        return long_poll.due(pull, self.journal, self._last_plain, now, self.speed.awaited > 0)
 
     def _answer_pulls(self, now: float) -> None:
         for peer in self.peers:
@@ -233,6 +235,7 @@ class Session:
     def worker_started(self, worker: Worker) -> None:
         """A worker has begun: it gets all that is open."""
         self.worker, self.birth_due = worker, None
+        self._tell_speed()
         for request in list(self.requests.open.values()):
             worker.send(request.number, request.packet)
 

@@ -200,7 +200,7 @@ class Journal:
             if oldest.place:
                 oldest.place[0].leave(oldest)
         if before is not None and before.place:
-            before.place[0].forget(before)
+            self.spill.forget(before)
         elif before is not None:
             self._tail.kill(before)
 
@@ -262,7 +262,7 @@ class Journal:
         """Number the next messages, about ``wanted`` bytes; False if there are none, or enough are under way."""
         if self._given_bytes >= WINDOW_BYTES:
             return False
-        entries = self.spill.take(wanted) or ([self._tail.take()] if self._tail else [])
+        entries = self.spill.take(wanted) if self.spill.count else [self._tail.take()] if self._tail else []
         for entry in entries:
             if entry.display and self._updates.get(entry.display) is entry:
                 del self._updates[entry.display]

@@ -41,6 +41,11 @@ class Spill:
         folder: The folder for the files, made if it isn't there. None: there is no room at all.
         cap: Bytes on the disk, at most.
         margin: Bytes that stay free there; None: see `room.spare_bytes`.
+
+    Attributes:
+        count: How many messages are here.
+        urgent: How many of them are urgent.
+        bytes: Bytes of their data.
     """
 
     def __init__(self, folder: Optional[str], cap: int = CAP_BYTES, margin: Optional[int] = None) -> None:
@@ -49,26 +54,20 @@ class Spill:
         self._margin = margin
         self._segment = max(1, min(SEGMENT_BYTES, cap // 16))
         self._segments: Deque[Segment] = deque()
+        self.count = self.urgent = self.bytes = 0
         self._opened = 0
         self._most = 0  # bytes on the disk since it was empty; it may have so many again, whatever others have written
         self._lacks_room = False  # whether that was why the last write failed
 
     # how much there is; the segments are few
 
-    @property
-    def count(self) -> int:
-        """How many messages are here."""
-        return sum(segment.count for segment in self._segments)
-
-    @property
-    def urgent(self) -> int:
-        """How many of them are urgent."""
-        return sum(segment.urgent for segment in self._segments)
-
-    @property
-    def bytes(self) -> int:
-        """Bytes of their data."""
-        return sum(segment.bytes for segment in self._segments)
+    def _count(self) -> None:
+        """Count anew, as messages have come or gone; the last one takes the files along."""
+        self.count = sum(segment.count for segment in self._segments)
+        self.urgent = sum(segment.urgent for segment in self._segments)
+        self.bytes = sum(segment.bytes for segment in self._segments)
+        while self._segments and not self.count:
+            self._segments.pop().close()
 
     @property
     def on_disk(self) -> int:
@@ -99,6 +98,7 @@ class Spill:
             done = end
         if self._segments and not self._segments[-1].end:
             self._segments.pop().close()  # made for messages that could not be written
+        self._count()
         return done
 
     def _room_for(self, size: int) -> Segment:
@@ -150,7 +150,14 @@ class Spill:
             taken = segment.take(min(wanted, PIECE_BYTES))
             if segment.start >= segment.end:
                 self._segments.popleft().close()
+        self._count()
         return taken
+
+    def forget(self, entry: JournalEntry) -> bool:
+        """Forget an update, as a newer one has come; False if that can't be done."""
+        forgotten = entry.place is not None and entry.place[0].forget(entry)
+        self._count()
+        return forgotten
 
     def scan(self, skip: int) -> Iterator[JournalEntry]:
         """Look at the messages from the one with that index on, without removing them."""
@@ -172,6 +179,7 @@ class Spill:
         """Forget everything."""
         while self._segments:
             self._segments.pop().close()
+        self._count()
 
     # making room
 
@@ -182,6 +190,7 @@ class Spill:
             if self._lacks_room and segment.text and not segment.thinned:
                 size = self.on_disk + self.in_memory
                 self._thin(before, segment)
+                self._count()
                 freed = size - self.on_disk - self.in_memory
                 if freed > 0:
                     return freed

@@ -326,14 +326,14 @@ def test_an_update_is_forgotten_wherever_it_is(spill):
         spill.append([each, text(b"line\n" * 2000)])
     assert spill.append([packet(bytes(1_000_000))]) == 0
     for each in updates[::2]:
-        assert each.place[0].forget(each)
-        assert not each.place[0].forget(each)
+        assert spill.forget(each)
+        assert not spill.forget(each)
     assert spill.count == 15
     while spill.thin():
         pass
     for each in updates[1:4]:
         if each is not updates[2]:
-            assert each.place[0].forget(each)
+            assert spill.forget(each)
     taken = [bytes(entry.data) for entry in all_of(spill) if not entry.name]
     assert taken == [b"5", b"7", b"9"]
 
@@ -438,7 +438,7 @@ class Queue(RuleBasedStateMachine):
     def forget(self, data):
         known = [item for item in self.model if item[1].display]
         item = data.draw(st.sampled_from(known))
-        if item[1].place[0].forget(item[1]):
+        if self.spill.forget(item[1]):
             self.model.remove(item)
 
     @rule()
