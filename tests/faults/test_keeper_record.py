@@ -141,7 +141,7 @@ def test_a_keeper_that_crashes_leaves_a_log_that_says_why(sessions: Sessions, tm
     from tests.unit.agent.test_spawn import agent_with
 
     bug = "def due(*_args):\n    raise RuntimeError('of a bug')\n"
-    client = sessions.link("one", agent_with("keeper/long_poll.py", bug))
+    client = sessions.link("one", agent_with("keeper/session.py", bug))
     record = client.ask("spawn", shell="plain")
     sessions._keepers.append(record["pid"])
     client.ask("attach", acked=0)

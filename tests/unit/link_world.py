@@ -69,11 +69,10 @@ class Connection:
         self.given_up = self.aborted = False
         self.cut = ""  # why it carries nothing any more, which its kernel notices later
         self.requests, self.answers = deque(), deque()
-        self.epoch, self.pull = 0, None  # for the keeper
         self.busy = False  # a broker serves one request at a time
 
     def answer(self, packet):  # for the keeper
-        self.pull, self.busy = None, False
+        self.busy = False
         if not self.cut:
             self.answers.append(packet)
 

@@ -1,4 +1,4 @@
-"""The local socket between broker and keeper: where it is, and how the two know each other.
+"""The local socket between broker and keeper: where it is, how the two know each other, and how packets pass.
 
 A Unix socket in a private folder; on Linux one of its abstract names where no folder can be written; where the system
 has no Unix sockets, or none with so long a path, a loopback port. Both sides prove that they know the session's key,
@@ -11,14 +11,16 @@ import os
 import socket
 import struct
 import sys
+from collections import deque
 
-from . import frames
 from .boot import hash_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hmac import compare_digest
-    from typing import Optional, Tuple
+    from typing import Deque, List, Optional, Tuple, Union
+
+    Bytes = Union[bytes, bytearray, memoryview]
 else:
     try:
         from _operator import _compare_digest as compare_digest  # hmac would load OpenSSL, see boot.py
@@ -30,6 +32,9 @@ PROOF = 32  #: bytes
 _MAX_PATH_BYTES = 100  # of 108 bytes, or 104 on some systems
 HANDSHAKE_TIMEOUT_S = 10.0  #: for each step of it
 _BLOCK_BYTES = 64  # of SHA-256
+LENGTH = struct.Struct("!I")  #: before each packet
+MAX_PACKET_BYTES = 1 << 30
+_JOINED_BYTES = 1 << 16  # less than that is sent as one piece
 
 
 class NobodyError(OSError):
@@ -165,16 +170,16 @@ def read_exactly(sock: socket.socket, count: int) -> bytes:
 
 def send_packet(sock: socket.socket, packet: bytes) -> None:
     """Send one packet, behind its length."""
-    if len(packet) < 1 << 16:
-        sock.sendall(frames.LENGTH.pack(len(packet)) + packet)
+    if len(packet) < _JOINED_BYTES:
+        sock.sendall(LENGTH.pack(len(packet)) + packet)
     else:
-        sock.sendall(frames.LENGTH.pack(len(packet)))
+        sock.sendall(LENGTH.pack(len(packet)))
         sock.sendall(packet)
 
 
 def read_packet(sock: socket.socket) -> bytes:
     """Read the next packet."""
-    (length,) = frames.LENGTH.unpack(read_exactly(sock, frames.LENGTH.size))
+    (length,) = LENGTH.unpack(read_exactly(sock, LENGTH.size))
     return read_exactly(sock, length)
 
 
@@ -195,3 +200,134 @@ class _Short:
     def __exit__(self, *exc: object) -> None:
         if self._folder is not None:
             os.close(self._folder)
+
+
+class Outgoing:
+    """The data that a socket which doesn't block has not taken yet. Long pieces are not copied."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._waiting: Deque[memoryview] = deque()
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def write(self, *pieces: Bytes) -> None:
+        """Send pieces in a row, as much as the socket takes now."""
+        if sum(map(len, pieces)) < _JOINED_BYTES:
+            pieces = (b"".join(pieces),)
+        self._waiting.extend(memoryview(piece) for piece in pieces if piece)
+        self.flush()
+
+    def flush(self) -> None:
+        """Send more, as the socket has room. Where the other side has gone, the rest is dropped."""
+        try:
+            while self._waiting:
+                piece = self._waiting[0]
+                sent = self._socket.send(piece[: 1 << 20])
+                if sent == len(piece):
+                    self._waiting.popleft()
+                else:
+                    self._waiting[0] = piece[sent:]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._waiting.clear()
+
+
+class LengthFrames:
+    """Takes a byte stream apart into packets, each behind its length. No I/O.
+
+    Args:
+        limit: Bytes of one packet, at most.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> List[bytes]:
+        """Take in bytes; returns the packets that are complete now.
+
+        Raises:
+            ValueError: A length is above the limit.
+        """
+        self._buffer += data
+        packets = []
+        start = 0
+        while len(self._buffer) - start >= LENGTH.size:
+            (length,) = LENGTH.unpack_from(self._buffer, start)
+            if length > self.limit:
+                raise ValueError("a packet of %d bytes" % length)
+            end = start + LENGTH.size + length
+            if len(self._buffer) < end:
+                break
+            packets.append(bytes(self._buffer[start + LENGTH.size : end]))
+            start = end
+        del self._buffer[:start]
+        return packets
+
+
+class Refused(Exception):
+    """Whoever has connected doesn't know the key, or sends no packets."""
+
+
+class PeerConnection:
+    """A connection from a broker.
+
+    Args:
+        sock: Its socket.
+        key: The session's key.
+
+    Attributes:
+        outgoing: The bytes that the broker has not taken yet.
+
+    Raises:
+        OSError: The other end belongs to another user.
+    """
+
+    def __init__(self, sock: socket.socket, key: bytes) -> None:
+        self.socket = sock
+        self._key = key
+        self._frames = LengthFrames(MAX_PACKET_BYTES)
+        self._greeting: Optional[bytearray] = bytearray()
+        self.outgoing = Outgoing(sock)
+        self._nonce = os.urandom(NONCE)
+        sock.setblocking(False)
+        check_peer(sock)
+        self.outgoing.write(self._nonce)
+
+    def receive(self) -> List[bytes]:
+        """Read from the socket; returns the packets that are complete now.
+
+        Raises:
+            EOFError: The broker has gone.
+            Refused: The broker isn't one.
+        """
+        try:
+            data = self.socket.recv(1 << 18)
+        except BlockingIOError:
+            return []
+        except OSError:
+            raise EOFError from None
+        if not data:
+            raise EOFError
+        if self._greeting is not None:
+            self._greeting += data
+            if len(self._greeting) < PROOF + NONCE:
+                return []
+            theirs = bytes(self._greeting[:PROOF])
+            if not proves(theirs, self._key, b"broker", self._nonce):
+                raise Refused
+            end = PROOF + NONCE
+            self.outgoing.write(proof(self._key, b"keeper", bytes(self._greeting[PROOF:end])))
+            data = bytes(self._greeting[end:])
+            self._greeting = None
+        try:
+            return self._frames.feed(data)
+        except ValueError:
+            raise Refused from None
+
+    def answer(self, packet: bytes) -> None:
+        """Send one packet, as far as the socket takes it now."""
+        self.outgoing.write(LENGTH.pack(len(packet)), packet)

@@ -6,14 +6,16 @@ import socket
 import stat
 import struct
 import threading
+import tracemalloc
+from itertools import pairwise
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from rpyc_kernel.agent import frames, local_socket
-from rpyc_kernel.agent.keeper import peer as visitor_module
-from rpyc_kernel.agent.keeper.peer import PeerConnection, Refused
+from rpyc_kernel.agent import local_socket
+from rpyc_kernel.agent.local_socket import LENGTH, LengthFrames, PeerConnection, Refused
 
 KEY = b"k" * 32
 
@@ -104,11 +106,11 @@ def test_a_broker_with_another_key_is_refused(listen):
 
 def test_a_broker_looks_who_the_keeper_is(listen, monkeypatch):
     def refuse(sock):
-        raise OSError("belongs to somebody else")
+        if threading.current_thread() is not keeper:
+            raise OSError("belongs to somebody else")
 
     listener, name = listen()
     keeper = Keeper(listener)
-    monkeypatch.setattr(visitor_module, "local_socket", SimpleNamespace(**dict(vars(local_socket))))
     monkeypatch.setattr(local_socket, "check_peer", refuse)
     with pytest.raises(OSError, match="somebody else"):
         local_socket.connect(name, KEY)
@@ -177,7 +179,7 @@ def test_proofs_differ_by_key_nonce_and_who_gives_them():
 def test_half_an_answer_is_an_error():
     ours, other = socket.socketpair()
     with ours:
-        other.sendall(frames.LENGTH.pack(10) + b"half")
+        other.sendall(LENGTH.pack(10) + b"half")
         other.close()
         with pytest.raises(OSError, match="closed"):
             local_socket.read_packet(ours)
@@ -205,7 +207,7 @@ def test_a_visitor_may_greet_in_pieces_and_ask_at_once(pair):
     greeting = greet(visitor, other)
     other.sendall(greeting[:40])
     assert visitor.receive() == []
-    other.sendall(greeting[40:] + frames.LENGTH.pack(3) + b"ask")
+    other.sendall(greeting[40:] + LENGTH.pack(3) + b"ask")
     assert visitor.receive() == [b"ask"]
     assert local_socket.read_exactly(other, local_socket.PROOF) == local_socket.proof(
         KEY, b"keeper", b"m" * local_socket.NONCE
@@ -214,14 +216,14 @@ def test_a_visitor_may_greet_in_pieces_and_ask_at_once(pair):
 
 def test_nothing_is_read_from_a_visitor_before_it_has_proved_itself(pair):
     visitor, other = pair
-    other.sendall(frames.LENGTH.pack(3) + b"ask" + b"\0" * 60)
+    other.sendall(LENGTH.pack(3) + b"ask" + b"\0" * 60)
     with pytest.raises(Refused):
         visitor.receive()
 
 
 def test_a_visitor_that_announces_too_much_is_refused(pair):
     visitor, other = pair
-    other.sendall(greet(visitor, other) + frames.LENGTH.pack(visitor_module.MAX_PACKET_BYTES + 1))
+    other.sendall(greet(visitor, other) + LENGTH.pack(local_socket.MAX_PACKET_BYTES + 1))
     with pytest.raises(Refused):
         visitor.receive()
 
@@ -232,9 +234,7 @@ def test_a_visitor_that_reads_slowly_holds_nobody_up(pair):
     visitor.receive()
     local_socket.read_exactly(other, local_socket.PROOF)
     long = os.urandom(5 << 20)
-    visitor.pull = object()
     visitor.answer(long)
-    assert visitor.pull is None
     assert visitor.outgoing
     reader = []
     thread = threading.Thread(target=lambda: reader.append(local_socket.read_packet(other)), daemon=True)
@@ -252,3 +252,68 @@ def test_a_visitor_that_goes_is_noticed(pair):
         visitor.receive()
     visitor.answer(b"too late")
     assert not visitor.outgoing
+
+
+# --- packets behind their length
+
+
+def framed(packets):
+    return b"".join(LENGTH.pack(len(packet)) + packet for packet in packets)
+
+
+def pieces_of(data, cuts):
+    edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
+    return [data[start:end] for start, end in pairwise(edges)]
+
+
+@given(st.lists(st.binary(max_size=20)), st.lists(st.integers(0, 10_000)))
+def test_packets_come_out_however_the_bytes_come_in(packets, cuts):
+    taken_apart = LengthFrames(20)
+    found = []
+    for piece in pieces_of(framed(packets), cuts):
+        found += taken_apart.feed(piece)
+    assert found == packets
+
+
+@given(st.lists(st.binary(max_size=20)), st.binary(min_size=1, max_size=20))
+def test_a_packet_comes_as_soon_as_it_is_whole_and_no_sooner(packets, last):
+    taken_apart = LengthFrames(20)
+    assert taken_apart.feed(framed([*packets, last])[:-1]) == packets
+    assert taken_apart.feed(last[-1:]) == [last]
+
+
+@given(st.lists(st.binary(max_size=30)))
+def test_whatever_comes_is_packets_or_a_value_error(pieces):
+    taken_apart = LengthFrames(25)
+    for piece in pieces:
+        try:
+            packets = taken_apart.feed(piece)
+        except ValueError:
+            break
+        assert all(len(packet) <= 25 for packet in packets)
+
+
+def test_a_length_above_the_limit_is_refused_at_once():
+    with pytest.raises(ValueError, match="a packet of 26 bytes"):
+        LengthFrames(25).feed(LENGTH.pack(26))
+    assert LengthFrames(25).feed(LENGTH.pack(25)) == []
+
+
+def test_a_long_packet_that_was_only_announced_costs_nothing():
+    tracemalloc.start()
+    try:
+        assert LengthFrames(1 << 30).feed(LENGTH.pack(1 << 30) + b"x" * 1000) == []
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_was_taken_is_freed():
+    taken_apart = LengthFrames(1000)
+    tracemalloc.start()
+    try:
+        for _ in range(2000):
+            assert taken_apart.feed(framed([b"x" * 1000])) == [b"x" * 1000]
+        assert tracemalloc.get_traced_memory()[0] < 100_000
+    finally:
+        tracemalloc.stop()

@@ -7,15 +7,14 @@ import os
 
 from .. import wire
 from .lease import Stale
-from .long_poll import Pull
 from .requests import EXECUTE
+from .session import Pull
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
-    from .protocol import Peer
-    from .session import Session
+    from .session import Peer, Session
     from .usage import Usage
 
     Json = Dict[str, Any]
@@ -58,10 +57,8 @@ class Handlers:
             answer = stale.answer
         except (LookupError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
             answer = {"error": "protocol", "text": "%s: %s" % (type(error).__name__, error)}
-        if isinstance(answer, tuple):
-            peer.answer(wire.pack(*answer))
-        elif answer is not None:
-            peer.answer(wire.pack(answer))
+        if answer is not None:
+            self._session.answer(peer, wire.pack(*answer) if isinstance(answer, tuple) else wire.pack(answer))
 
     def _check_epoch(self, request: Json, now: float) -> None:
         self._session.check(int(request["epoch"]), now)

@@ -16,12 +16,12 @@ class LinkSpeed:
 
     Attributes:
         bytes_per_second: The speed; 0 until a picture was measured.
-        awaited: The number of the message whose acknowledgement is waited for; 0: none.
+        waits_for: The number of the message whose acknowledgement it waits for; 0: none.
     """
 
     def __init__(self) -> None:
         self.bytes_per_second = 0
-        self.awaited = 0
+        self.waits_for = 0
         self._size = 0
         self._due = 0.0  # when it would come by a link of infinite speed
         self._measured = 0.0  # when the last one came
@@ -34,14 +34,14 @@ class LinkSpeed:
     def left(self, number: int, size: int, rtt: float, now: float) -> None:
         """Messages up to that number were given out, and with them ``size`` bytes are under way."""
         known = self.bytes_per_second and now - self._measured <= MEASURE_INTERVAL_S
-        if not self.awaited and size >= MIN_MEASURED_BYTES and not known:
-            self.awaited, self._size, self._due = number, size, now + rtt
+        if not self.waits_for and size >= MIN_MEASURED_BYTES and not known:
+            self.waits_for, self._size, self._due = number, size, now + rtt
 
     def arrived(self, number: int, now: float) -> None:
         """Messages up to that number were acknowledged."""
-        if not 0 < self.awaited <= number:
+        if not 0 < self.waits_for <= number:
             return
-        self.awaited, self._measured = 0, now
+        self.waits_for, self._measured = 0, now
         measured = int(self._size / max(now - self._due, MIN_DURATION_S))
         # a kernel that was busy once makes the link look slow; nothing makes it look faster than it is
         self.bytes_per_second = max(measured, (measured + self.bytes_per_second) // 2)

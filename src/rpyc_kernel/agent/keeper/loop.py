@@ -1,4 +1,4 @@
-"""The keeper's loop: a selector, the brokers' sockets, and the process of the worker. It never waits anywhere else.
+"""The keeper's loop: a selector, the brokers' sockets, and the worker's output. It never waits anywhere else.
 
 There is no thread where workers are forked, so that the loop may do that at any time. Everything that is decided, the
 `Session` decides.
@@ -11,10 +11,9 @@ import signal
 import socket
 import time
 
-from .backpressure import Backpressure
+from ..local_socket import PeerConnection, Refused
 from .handlers import Handlers
 from .outbox.journal import open_journal
-from .peer import PeerConnection, Refused
 from .session import Session
 
 TYPE_CHECKING = False
@@ -24,10 +23,14 @@ if TYPE_CHECKING:
     from ..boot import Agent
     from ..shared_page import Page
     from .log import Log
+    from .outbox.journal import Journal
     from .worker.process import WorkerProcess
     from .worker.reaper import Reaper
 
     Json = Dict[str, Any]
+
+NAP_S = 0.002  #: between two looks at a worker that prints a lot: waking the keeper costs it more than printing
+FLOOD_FRAMES = 6  #: so many frames of text at once are a lot
 
 
 class Keeper:
@@ -200,6 +203,7 @@ class Keeper:
             peer.socket.close()
         self._peers.clear()
         self.session.peers.clear()
+        self.session.pulls.clear()
         self.session.journal.close()
         from ..worker.io.forked import ForkedChannel
         from ..worker.main import main
@@ -218,3 +222,73 @@ class Keeper:
         worker.kill()  # what else was in its group
         worker.close()
         self.session.worker_exited(code, now)
+
+
+class Backpressure:
+    """Reads the output of one worker when that is wanted, and so holds the worker back.
+
+    Nothing is read while the journal is full, nor is each line of a flood.
+
+    Attributes:
+        nap_until: The time of the next look; 0 while each line wakes the keeper.
+    """
+
+    def __init__(self, worker: WorkerProcess, journal: Journal, selector: selectors.BaseSelector) -> None:
+        self._worker = worker
+        self._journal = journal
+        self._selector = selector
+        self._listening = True
+        self._writing = False  # whether the selector waits until the worker takes more
+        self.nap_until = 0.0
+        self._update()
+
+    def advance(self, now: float) -> None:
+        """Stop reading when the journal has become full, go on when it has room; end a nap whose time is over."""
+        listen = not self._journal.full
+        if listen != self._listening:
+            self._listening = listen
+            self._update()
+            if listen:
+                self._read()
+        if self.nap_until and now >= self.nap_until:
+            self.nap_until = 0.0
+            if self._listening:
+                self._read()
+
+    def watch_outgoing(self) -> None:
+        """Wait for room in the worker's socket exactly as long as a request waits for it."""
+        if bool(self._worker.outgoing) != self._writing:
+            self._update()
+
+    def end(self) -> None:
+        """The worker has ended: let the selector forget what is about to be closed."""
+        for fileobj, _wanted in self._worker.watched(0):
+            if fileobj in self._selector.get_map():
+                self._selector.unregister(fileobj)
+
+    def _update(self) -> None:
+        """Let the selector look at what is wanted now."""
+        self._writing = bool(self._worker.outgoing)
+        listening = self._listening and not self.nap_until and not self._worker.gone
+        for fileobj, wanted in self._worker.watched(selectors.EVENT_READ if listening else 0):
+            known = self._selector.get_map().get(fileobj)
+            if not wanted:
+                if known:
+                    self._selector.unregister(fileobj)
+            elif not known:
+                self._selector.register(fileobj, wanted, self._on_ready)
+            elif known.events != wanted:
+                self._selector.modify(fileobj, wanted, self._on_ready)
+
+    def _on_ready(self, events: int) -> None:
+        if self._worker.gone:  # reaped just now, by a signal that came together with this
+            return
+        if events & selectors.EVENT_WRITE:
+            self._worker.outgoing.flush()
+        if self._listening and not self.nap_until:
+            self._read()
+
+    def _read(self) -> None:
+        self._worker.read()
+        self.nap_until = time.monotonic() + NAP_S if self._worker.flood >= FLOOD_FRAMES else 0.0
+        self._update()

@@ -3,12 +3,15 @@
 Without I/O: times are arguments, in seconds of a clock that only goes forward. Peers and the worker are objects behind
 two small interfaces; the journal alone may write to the disk. The loop reports events (`lose`, `worker_exited` …), the
 handlers pass on what kernels ask for; `due` says when something has to be done, `advance` does it.
+
+Two pulls are under way on one connection; the keeper sees one at a time. A message that somebody waits for (a reply, an
+``input_request``) is given at once. All others go out in at most one answer a *pace*: so the other pull is still there
+when something urgent comes, and a million prints don't become a million messages.
 """
 
 from __future__ import annotations
 
 from .. import wire
-from . import long_poll
 from .lease import Lease, Stale
 from .link_speed import LinkSpeed
 from .requests import Requests
@@ -17,13 +20,43 @@ from .worker.ending import ORDERLY_END_S, WorkerEnding
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List, Optional
+    from typing import Any, Callable, Dict, Optional, Protocol
 
+    from ..wire import Bytes
     from .outbox.journal import Journal
-    from .protocol import Peer, Worker
     from .requests import Request
+    from .worker.ending import Endable
 
     Json = Dict[str, Any]
+
+    class Peer(Protocol):
+        """A connection from a broker."""
+
+        def answer(self, packet: bytes) -> None:
+            """Answer the oldest question."""
+
+    class Worker(Endable, Protocol):
+        """The process that runs the cells: `worker.process.WorkerProcess`."""
+
+        @property
+        def pid(self) -> int: ...
+
+        @property
+        def ready(self) -> bool:
+            """Whether it has said that it can run cells."""
+
+        @property
+        def restarts(self) -> bool:
+            """Whether the code of a cell has asked for a fresh one."""
+
+        @property
+        def why(self) -> str:
+            """Why it has ended, by its own words."""
+
+        def send(self, number: int, packet: Bytes) -> None: ...
+        def interrupt(self, number: int) -> None: ...
+        def tell_speed(self, carries: int) -> None: ...
+
 
 DEFAULT_KEEP_S = 24 * 3600.0  #: an idle session stays so long without a kernel
 MIN_KEEP_S = 2.0  #: any session stays so long, also with keep=0: its link may just have been replaced
@@ -31,6 +64,49 @@ FIRST_KEEP_S = 60.0  #: the kernel that has started the session must have attach
 MAX_LOOK_S = 60.0  #: the loop looks at the clock at least so often
 #: before the next worker, by how many in a row have died before they could run a cell
 BIRTH_PAUSES_S = (0.0, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0)
+MIN_PACE_S, MAX_PACE_S = 0.02, 0.5  #: between two answers that nobody waits for
+
+
+class Pull:
+    """One pull that waits.
+
+    Args:
+        deadline: When it has to be answered, in seconds of the session's clock.
+        max_bytes: Bytes of messages that one answer is to have, about.
+        rtt: The round trip of the link, in seconds.
+    """
+
+    def __init__(self, deadline: float, max_bytes: int, rtt: float) -> None:
+        self.deadline = deadline
+        self.max_bytes = max_bytes
+        self.rtt = rtt
+        self.pace = min(max(rtt, MIN_PACE_S), MAX_PACE_S)
+
+
+def due(pull: Pull, journal: Journal, last_plain: float, now: float, measuring: bool = False) -> float:
+    """The time at which the pull is to be answered as things are; at or before ``now`` means at once.
+
+    The acknowledgement of a picture comes with the next pull but one, and the server reads that only when this pull has
+    its answer. Where an acknowledgement is waited for, the answer is given at once, though it may be empty.
+
+    Args:
+        pull: The pull.
+        journal: The messages.
+        last_plain: When the last answer went out that nobody waited for.
+        now: The time.
+        measuring: Whether the time until an acknowledgement is being taken.
+    """
+    if journal.urgent:
+        return now
+    if journal.picture_sent and (measuring or journal.held):
+        return now
+    if journal.held:
+        return pull.deadline
+    if journal.unsent_bytes >= pull.max_bytes:
+        return now
+    if journal.unsent:
+        return min(last_plain + pull.pace, pull.deadline)
+    return pull.deadline
 
 
 class Session:
@@ -43,6 +119,8 @@ class Session:
         now: The time.
 
     Attributes:
+        peers: The peers by which a link has come, each with the epoch of the last one.
+        pulls: The pulls that wait for an answer, by their peers.
         worker: The worker, or None while there is none.
         birth_due: When the loop has to start the next worker; None while there is one.
         keep: Seconds that the session stays, idle and without a kernel.
@@ -60,7 +138,8 @@ class Session:
         self.keep = float(config.get("keep", DEFAULT_KEEP_S))
         self.agent_version = str(config.get("agent", ""))
         self.born = self.last_heard = now
-        self.peers: List[Peer] = []
+        self.peers: Dict[Peer, int] = {}
+        self.pulls: Dict[Peer, Pull] = {}
         self.worker: Optional[Worker] = None
         self.birth_due: Optional[float] = now
         self.closing = self.closed = False
@@ -76,7 +155,7 @@ class Session:
     @property
     def held(self) -> bool:
         """Whether the link that is served is open."""
-        return self.lease.epoch > 0 and any(peer.epoch == self.lease.epoch for peer in self.peers)
+        return self.lease.epoch in self.peers.values()
 
     @property
     def wanted(self) -> bool:
@@ -110,12 +189,11 @@ class Session:
             self.requests.parts.clear()
         else:
             self.note("attached by %s (%s), epoch %d" % (holder, client, self.lease.epoch))
-        for other in self.peers:
-            if other.pull:
-                try:
-                    self.lease.check(other.epoch, now)
-                except Stale as stale:
-                    other.answer(wire.pack(stale.answer))
+        for other in list(self.pulls):
+            try:
+                self.lease.check(self.peers[other], now)
+            except Stale as stale:
+                self.answer(other, wire.pack(stale.answer))
         self.journal.acknowledge(acked)
         self.journal.rewind()
         self.speed = LinkSpeed()
@@ -126,25 +204,28 @@ class Session:
 
     def follow(self, peer: Peer) -> None:
         """The present link comes by this peer: as long as the peer stays, somebody listens."""
-        peer.epoch = self.lease.epoch
-        if peer not in self.peers:
-            self.peers.append(peer)
+        self.peers[peer] = self.lease.epoch
         self.journal.listening = True
 
     def lose(self, peer: Peer) -> None:
         """A peer has gone."""
-        if peer in self.peers:
-            self.peers.remove(peer)
+        self.peers.pop(peer, None)
+        self.pulls.pop(peer, None)
         self.journal.listening = self.held
 
-    def pull(self, peer: Peer, acked: int, pull: long_poll.Pull, now: float) -> None:
+    def answer(self, peer: Peer, packet: bytes) -> None:
+        """Answer the oldest question of a peer, and so its pull."""
+        self.pulls.pop(peer, None)
+        peer.answer(packet)
+
+    def pull(self, peer: Peer, acked: int, pull: Pull, now: float) -> None:
         """A pull waits for messages; the kernel has those up to ``acked``."""
         self.journal.acknowledge(acked)
-        if self.speed.awaited:
+        if self.speed.waits_for:
             self.speed.arrived(acked, now)
             self._tell_speed()
         self.follow(peer)
-        peer.pull = pull
+        self.pulls[peer] = pull
 
     def _tell_speed(self) -> None:
         """The worker sizes its pictures by the speed of the link, and the journal how many may be under way."""
@@ -152,20 +233,19 @@ class Session:
             self.worker.tell_speed(self.speed.bytes_per_second)
         self.journal.ahead = self.speed.ahead
 
-    def _pull_due(self, pull: long_poll.Pull, now: float) -> float:
-        return long_poll.due(pull, self.journal, self._last_plain, now, self.speed.awaited > 0)
+    def _pull_due(self, pull: Pull, now: float) -> float:
+        return due(pull, self.journal, self._last_plain, now, self.speed.waits_for > 0)
 
     def _answer_pulls(self, now: float) -> None:
-        for peer in self.peers:
-            pull = peer.pull
-            if pull is None or self._pull_due(pull, now) > now:
+        for peer, pull in list(self.pulls.items()):
+            if self._pull_due(pull, now) > now:
                 continue
             if self.journal.unsent and not self.journal.urgent:
                 self._last_plain = now
             first, packets = self.journal.take(pull.max_bytes)
             if self.journal.picture_sent:
                 self.speed.left(first + len(packets) - 1, self.journal.sent_bytes, pull.rtt, now)
-            peer.answer(wire.pack({"first": first, "epoch": self.lease.epoch}, packets))
+            self.answer(peer, wire.pack({"first": first, "epoch": self.lease.epoch}, packets))
 
     # requests
 
@@ -279,7 +359,7 @@ class Session:
     def due(self, now: float) -> float:
         """When something has to be done, if nothing happens until then."""
         times = [now + MAX_LOOK_S]
-        times += [self._pull_due(peer.pull, now) for peer in self.peers if peer.pull]
+        times += [self._pull_due(pull, now) for pull in self.pulls.values()]
         if self._ending is not None:
             times.append(self._ending.due)
         if self.birth_due is not None:

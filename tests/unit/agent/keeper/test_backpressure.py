@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from rpyc_kernel.agent.keeper.backpressure import FLOOD_FRAMES, NAP_S, Backpressure
+from rpyc_kernel.agent.keeper.loop import FLOOD_FRAMES, NAP_S, Backpressure
 from rpyc_kernel.agent.keeper.outbox.journal import Journal
 
 LIMIT = 1000

@@ -26,11 +26,11 @@ def test_it_is_measured_now_and_then():
     speed = LinkSpeed()
     measured(speed, 50_000, 0.25)
     speed.left(2, 50_000, 0.0, 100.3)
-    assert not speed.awaited
+    assert not speed.waits_for
     speed.left(3, 50_000, 0.0, 101.0)
-    assert speed.awaited
+    assert speed.waits_for
     speed.arrived(3, 101.1)
-    assert not speed.awaited
+    assert not speed.waits_for
 
 
 def test_so_much_may_be_ahead_of_another_picture():

@@ -2,8 +2,8 @@
 
 import pytest
 
-from rpyc_kernel.agent.keeper.long_poll import MAX_PACE_S, MIN_PACE_S, Pull, due
 from rpyc_kernel.agent.keeper.outbox.journal import Journal
+from rpyc_kernel.agent.keeper.session import MAX_PACE_S, MIN_PACE_S, Pull, due
 from rpyc_kernel.agent.wire import image_packet
 
 NOW = 1000.0

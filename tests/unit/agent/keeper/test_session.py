@@ -17,10 +17,9 @@ class Peer:
     """A broker's connection: keeps the answers."""
 
     def __init__(self):
-        self.epoch, self.pull, self.answers = 0, None, []
+        self.answers = []
 
     def answer(self, packet):
-        self.pull = None
         self.answers.append(packet)
 
     def last(self):
@@ -103,7 +102,9 @@ class World:
 
     def pull(self, peer=None, acked=0, wait=30.0, rtt=0.1):
         peer = peer or self.peer
-        return self.ask("pull", peer=peer, epoch=peer.epoch, acked=acked, wait=wait, rtt=rtt, max_bytes=1 << 20)
+        return self.ask(
+            "pull", peer=peer, epoch=self.session.peers[peer], acked=acked, wait=wait, rtt=rtt, max_bytes=1 << 20
+        )
 
     def given(self):
         """The messages that no kernel has acknowledged, and so those that a new link gets."""
@@ -195,7 +196,7 @@ def test_a_pull_of_an_older_link_is_answered_when_another_begins(world):
     other = Peer()
     assert world.attach(other)["epoch"] == 2
     assert world.peer.last()[0]["error"] == "stale"
-    assert world.peer.pull is None
+    assert world.peer not in world.session.pulls
 
 
 def test_a_newer_client_is_told_of_in_the_log(world):

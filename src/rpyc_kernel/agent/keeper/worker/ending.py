@@ -8,7 +8,16 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..protocol import Worker
+    from typing import Protocol
+
+    class Endable(Protocol):
+        """A worker's process, as far as its end goes: the steps to that, each more forceful than the one before."""
+
+        def leave(self) -> None: ...
+        def hurry(self) -> None: ...
+        def terminate(self) -> None: ...
+        def kill(self) -> None: ...
+
 
 ORDERLY_END_S = 5.0  #: for an orderly end
 HURRY_S = 1.0  #: for the exit functions alone
@@ -29,7 +38,7 @@ class WorkerEnding:
         late: Whether the worker needed more time than it had.
     """
 
-    def __init__(self, worker: Worker, last: int, now: float, seconds: float) -> None:
+    def __init__(self, worker: Endable, last: int, now: float, seconds: float) -> None:
         self.last = last
         self.late = False
         self._steps = [(worker.hurry, HURRY_S), (worker.terminate, TERMINATE_S), (worker.kill, TERMINATE_S)]

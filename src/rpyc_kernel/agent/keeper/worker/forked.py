@@ -11,6 +11,7 @@ import sys
 from selectors import EVENT_WRITE
 
 from ... import frames
+from ...local_socket import Outgoing
 from ...shared_page import Page, bytes_in_pipe
 from .interrupts import CellProcesses, of_session
 from .process import MAX_FRAME_BYTES, WorkerProcess, kill
@@ -81,7 +82,7 @@ class ForkedWorker(WorkerProcess):
         except OSError:
             pass
         self.socket.setblocking(False)
-        self.outgoing = frames.Outgoing(self.socket)
+        self.outgoing = Outgoing(self.socket)
         for fd in self.sources:
             os.set_blocking(fd, False)
         self._processes = CellProcesses(self.pid)

@@ -1,85 +1,15 @@
-"""What the keeper and its worker share: packets behind their length, the counted pipes, and the page of memory."""
+"""What the keeper and its worker share: the counted pipes, and the page of memory."""
 
 import os
-import tracemalloc
-from itertools import pairwise
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from rpyc_kernel.agent import frames
-from rpyc_kernel.agent.frames import LENGTH, LengthFrames
 
 if os.name == "posix":
     from rpyc_kernel.agent.shared_page import Page, bytes_in_pipe
 
 pytestmark = pytest.mark.needs("posix")
-
-
-def framed(packets):
-    return b"".join(LENGTH.pack(len(packet)) + packet for packet in packets)
-
-
-def pieces_of(data, cuts):
-    edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
-    return [data[start:end] for start, end in pairwise(edges)]
-
-
-@given(st.lists(st.binary(max_size=20)), st.lists(st.integers(0, 10_000)))
-def test_packets_come_out_however_the_bytes_come_in(packets, cuts):
-    taken_apart = LengthFrames(20)
-    found = []
-    for piece in pieces_of(framed(packets), cuts):
-        found += taken_apart.feed(piece)
-    assert found == packets
-
-
-@given(st.lists(st.binary(max_size=20)), st.binary(min_size=1, max_size=20))
-def test_a_packet_comes_as_soon_as_it_is_whole_and_no_sooner(packets, last):
-    taken_apart = LengthFrames(20)
-    assert taken_apart.feed(framed([*packets, last])[:-1]) == packets
-    assert taken_apart.feed(last[-1:]) == [last]
-
-
-@given(st.lists(st.binary(max_size=30)))
-def test_whatever_comes_is_packets_or_a_value_error(pieces):
-    taken_apart = LengthFrames(25)
-    for piece in pieces:
-        try:
-            packets = taken_apart.feed(piece)
-        except ValueError:
-            break
-        assert all(len(packet) <= 25 for packet in packets)
-
-
-def test_a_length_above_the_limit_is_refused_at_once():
-    with pytest.raises(ValueError, match="a packet of 26 bytes"):
-        LengthFrames(25).feed(LENGTH.pack(26))
-    assert LengthFrames(25).feed(LENGTH.pack(25)) == []
-
-
-def test_a_long_packet_that_was_only_announced_costs_nothing():
-    tracemalloc.start()
-    try:
-        assert LengthFrames(1 << 30).feed(LENGTH.pack(1 << 30) + b"x" * 1000) == []
-        assert tracemalloc.get_traced_memory()[1] < 100_000
-    finally:
-        tracemalloc.stop()
-
-
-def test_what_was_taken_is_freed():
-    taken_apart = LengthFrames(1000)
-    tracemalloc.start()
-    try:
-        for _ in range(2000):
-            assert taken_apart.feed(framed([b"x" * 1000])) == [b"x" * 1000]
-        assert tracemalloc.get_traced_memory()[0] < 100_000
-    finally:
-        tracemalloc.stop()
-
-
-# --- the page
 
 
 def in_a_child(function):
