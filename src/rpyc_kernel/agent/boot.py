@@ -443,7 +443,10 @@ def open_broker(digest: str, source: bytes, code: Any = None) -> Tuple[Callable[
         return bytes(brokers[0].call(op, payload))
 
     found = mounted(digest) or cached(digest)
-    return call, start(found) if found else b""
+    if found is None:
+        return call, b""
+    hello = start(found)
+    return brokers[0].call, hello
 
 
 def start_keeper(stream: BinaryIO) -> None:

@@ -36,11 +36,9 @@ LOADED_BY = {
     "worker/shells/ipython/interactive.py": ("IPython", "traitlets"),
     "worker/shells/ipython/magics.py": ("IPython",),
     "worker/shells/ipython/processes.py": ("IPython",),
-    "worker/shells/ipython/compiler.py": ("IPython",),
     "worker/shells/ipython/database.py": ("IPython",),
-    "worker/shells/ipython/events.py": ("IPython",),
     "worker/shells/ipython/profile.py": ("IPython", "traitlets"),
-    "worker/shells/ipython/publishers.py": ("IPython",),
+    "worker/shells/ipython/publisher.py": ("IPython",),
 }
 
 every_file = pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(AGENT)))

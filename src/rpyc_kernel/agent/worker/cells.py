@@ -100,7 +100,8 @@ class Cells:
     def put(self, job: Optional[QueuedRequest]) -> None:
         """Queue a job (from another thread); None wakes a worker that shall end."""
         self._jobs.put(job)
-        self.main_loop.call(self._turn)
+        if self.main_loop.loop is not None:
+            self.main_loop.call(self._turn)
 
     def wake(self) -> None:
         """Let an event loop that waits return to Python (from another thread), so that a signal is handled."""
@@ -139,10 +140,14 @@ class Cells:
         coroutine = self._coroutines[job.number] = self._run(job)
         self._at_once = not _is_program(job)  # a program has the main thread to itself, for a loop of its own
         try:
-            self.main_loop.call_in_context(self._drive, coroutine, job)
+            if self.main_loop.loop is None:  # and so nothing else runs in that context
+                self.main_loop.context.run(self._drive, coroutine, job)
+            else:
+                self.main_loop.call_in_context(self._drive, coroutine, job)
         finally:
             self._at_once = False
-            self.main_loop.give_back()
+            if self.main_loop.borrowed:
+                self.main_loop.give_back()
 
     def have_loop(self, _asyncio: Any = None) -> None:
         """Give the running cell an event loop if it runs outside of one: it needs one, or has just imported asyncio."""
@@ -370,20 +375,30 @@ class Cells:
             content.get("user_expressions") or {},
             self.frontend.allow_stdin,
         )
-        task = None
-        if self.main_loop.loop is not None:
+        try:
+            if self.main_loop.loop is None:
+                return dict(await self._execute_without_loop(number, coroutine))
             import asyncio
 
-            task = asyncio.current_task()
-        awaiting = Interruptible(coroutine, task, number, self.interrupts)
-        self._awaiting[number] = awaiting
-        try:
+            awaiting = Interruptible(coroutine, asyncio.current_task(), number, self.interrupts)
+            self._awaiting[number] = awaiting
             return dict(await awaiting)
         finally:
-            del self._awaiting[number]
+            self._awaiting.pop(number, None)
             self.frontend.flush()
             if self.frontend.screen is not None:
                 self.frontend.screen.flush(number)
+
+    async def _execute_without_loop(self, number: int, coroutine: Coroutine[Any, Any, Json]) -> Json:
+        """Run the code of a cell that never waits, so that a signal alone interrupts it."""
+        if self.interrupts.take(number):
+            coroutine.close()
+            raise self.interrupts.error()
+        outer, Driven.number = Driven.number, number
+        try:
+            return await coroutine
+        finally:
+            Driven.number = outer
 
 
 def _is_program(job: QueuedRequest) -> bool:

@@ -210,8 +210,11 @@ class Frontend:
 
     def flush(self) -> None:
         """Show what waits in the buffers of streams that the user's code has made."""
-        if self.user_streams is not None and not self.writer.forked:
-            self.user_streams.flush()
+        streams = self.user_streams
+        if streams is None or self.writer.forked:
+            return
+        if streams.opened or streams.found or sys.stdout is not streams.stdout or sys.stderr is not streams.stderr:
+            streams.flush()
 
     def failed(self) -> None:
         """The shell begins to report an error of the code that was running."""

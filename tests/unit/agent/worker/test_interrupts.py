@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from rpyc_kernel.agent.keeper.worker.interrupts import CellProcesses
+from rpyc_kernel.agent.keeper.worker.process import CellProcesses
 from rpyc_kernel.agent.worker import interrupts as module
 from rpyc_kernel.agent.worker.interrupts import SAME_PRESS_S, Interrupts
 from rpyc_kernel.agent.worker.io.frame_writer import SendLock

@@ -20,15 +20,14 @@ from __future__ import annotations
 from collections import deque
 
 from ... import wire
-from .entries import OVERHEAD_BYTES, UPDATE, JournalEntry, display_id, likely_display_id
+from .entries import CHUNK_BYTES, OVERHEAD_BYTES, UPDATE, JournalEntry, Tail, display_id, likely_display_id
 from .retention import KEPT_BYTES, KEPT_SHARE, Retention
 from .room import give_back_memory, memory_bytes
 from .spill import CAP_BYTES, Spill
-from .tail import CHUNK_BYTES, Tail
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Deque, Dict, Iterator, List, Optional, Tuple
+    from typing import Any, Deque, Dict, Iterator, List, Optional, Tuple, Union
 
     from ...wire import Bytes
 
@@ -38,6 +37,7 @@ MEMORY_BYTES = 32 << 20  #: in memory while nobody listens, or
 MEMORY_SHARE = 8  #: the machine's memory divided by this, if that is less
 WINDOW_BYTES = 8 << 20  #: given out and not acknowledged; above that no more is given out
 CROWD_BYTES = 4 << 20  #: a journal that was larger gives memory back once it is empty
+PASSED_BYTES = 64 << 10  #: so much may wait until the retention gets it
 MAX_TRACKED_UPDATES = 4096  #: of so many display_ids the newest update is known
 
 
@@ -48,7 +48,7 @@ class Journal:
         limit: Bytes above which `full` is true while somebody listens.
         memory: Bytes that it has in memory while nobody listens.
         spill: Takes the messages for which memory has no room.
-        retention: Gets the messages that were acknowledged.
+        retention: Gets the messages that were acknowledged, once they are many or somebody asks for them.
     """
 
     def __init__(
@@ -61,7 +61,10 @@ class Journal:
         self.limit = limit
         self.memory = memory
         self.spill = spill or Spill(None)
-        self.retention = retention or Retention()
+        self._retention = retention or Retention()
+        # for the retention: msg_id and number of cells that have begun, and messages that were acknowledged
+        self._passed: List[Union[Tuple[str, int], JournalEntry]] = []
+        self._passed_bytes = 0
         self.acknowledged = 0  # the sequence number of the last one that was
         self._listening = True
         self._crowded = False  # whether there is memory to give back once it is empty
@@ -282,10 +285,32 @@ class Journal:
             self._sent -= 1
             self._pictures -= entry.picture
             self.acknowledged += 1
-            self.retention.add(entry)
+            self._passed.append(entry)
+            self._passed_bytes += entry.cost
+        if self._passed_bytes > PASSED_BYTES:
+            self._pass_on()
         if self._crowded and not self.unread:
             self._crowded = False
             give_back_memory()
+
+    def begin_cell(self, parent: str, count: int) -> None:
+        """A cell with that msg_id and execution_count begins to run: its outputs are kept."""
+        self._passed.append((parent, count))
+        self._passed_bytes += OVERHEAD_BYTES
+
+    @property
+    def retention(self) -> Retention:
+        """The outputs of the last cells that were acknowledged."""
+        self._pass_on()
+        return self._retention
+
+    def _pass_on(self) -> None:
+        passed, self._passed, self._passed_bytes = self._passed, [], 0
+        for each in passed:
+            if isinstance(each, JournalEntry):
+                self._retention.add(each)
+            else:
+                self._retention.begin(*each)
 
     def rewind(self) -> None:
         """Give out again everything that was not acknowledged: a new link has come."""
@@ -312,7 +337,8 @@ class Journal:
     def close(self) -> None:
         """Forget everything, and close all files: in a forked process, which has inherited them."""
         self.spill.close()
-        self.retention.close()
+        self._passed.clear()
+        self._retention.close()
         self._given.clear()
         self._tail.clear()
         self._updates.clear()

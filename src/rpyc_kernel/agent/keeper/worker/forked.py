@@ -13,8 +13,7 @@ from selectors import EVENT_WRITE
 from ... import frames
 from ...local_socket import Outgoing
 from ...shared_page import Page, bytes_in_pipe
-from .interrupts import CellProcesses, of_session
-from .process import MAX_FRAME_BYTES, WorkerProcess, kill
+from .process import MAX_FRAME_BYTES, CellProcesses, WorkerProcess, kill, of_session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -18,8 +18,7 @@ import time
 from collections import deque
 
 from ... import frames, marked_frames, starter
-from .interrupts import CellProcesses, of_session
-from .process import MAX_FRAME_BYTES, WorkerProcess, kill
+from .process import MAX_FRAME_BYTES, CellProcesses, WorkerProcess, kill, of_session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -25,12 +25,15 @@ class UserStreams:
 
     Attributes:
         opened: whether something was opened since the last look that may be such a stream.
+        found: the streams that were found.
+        stdout: the worker's own ``sys.stdout``.
+        stderr: the worker's own ``sys.stderr``.
     """
 
     def __init__(self) -> None:
-        self._own = (sys.stdout, sys.stderr)
+        self.stdout, self.stderr = sys.stdout, sys.stderr
         self._files = {_file(1), _file(2)}
-        self._found: List[weakref.ref[Any]] = []
+        self.found: List[weakref.ref[Any]] = []
         self._stuck: List[Any] = []  # streams whose flush somebody had to stop
         self._flushing = False
         # Python 3.7 doesn't tell what is opened: there the look follows each cell
@@ -66,9 +69,9 @@ class UserStreams:
 
     def _known(self) -> Iterator[Any]:
         for stream in (sys.stdout, sys.stderr):
-            if stream is not None and all(stream is not other for other in (*self._own, *self._stuck)):
+            if stream is not None and all(stream is not other for other in (self.stdout, self.stderr, *self._stuck)):
                 yield stream
-        for found in self._found:
+        for found in self.found:
             stream = found()
             if stream is not None and all(stream is not other for other in self._stuck):
                 yield stream
@@ -76,8 +79,8 @@ class UserStreams:
     def _look(self) -> None:
         import weakref  # late: few sessions need it
 
-        seen: Set[int] = {id(each()) for each in self._found}
-        self._found = [each for each in self._found if each() is not None]
+        seen: Set[int] = {id(each()) for each in self.found}
+        self.found = [each for each in self.found if each() is not None]
         for each in gc.get_objects():
             if issubclass(type(each), BUFFERED_KINDS) and id(each) not in seen:
                 try:
@@ -85,7 +88,7 @@ class UserStreams:
                 except Exception:
                     continue
                 if ours:
-                    self._found.append(weakref.ref(each))
+                    self.found.append(weakref.ref(each))
 
 
 def _file(fd: int) -> Tuple[int, int]:

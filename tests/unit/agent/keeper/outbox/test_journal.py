@@ -13,10 +13,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from rpyc_kernel.agent.keeper.outbox.entries import OVERHEAD_BYTES
+from rpyc_kernel.agent.keeper.outbox.entries import CHUNK_BYTES, OVERHEAD_BYTES
 from rpyc_kernel.agent.keeper.outbox.journal import Journal, open_journal
 from rpyc_kernel.agent.keeper.outbox.spill import Spill
-from rpyc_kernel.agent.keeper.outbox.tail import CHUNK_BYTES
 from rpyc_kernel.agent.wire import Message, image_packet
 
 ALL_BYTES = 1 << 40

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from rpyc_kernel.agent.keeper.outbox.entries import display_id, likely_display_id
-from rpyc_kernel.agent.keeper.outbox.journal import Journal
+from rpyc_kernel.agent.keeper.outbox.journal import PASSED_BYTES, Journal
 from rpyc_kernel.agent.keeper.outbox.replay import replay
 from rpyc_kernel.agent.keeper.outbox.retention import MAX_CELLS, Retention
 from rpyc_kernel.agent.keeper.outbox.spill import Spill
@@ -35,7 +35,7 @@ def acknowledge(journal):
 
 def test_of_what_show_gave_out_the_first_and_the_last_are_kept(journal):
     """The first says where in the cell they are shown."""
-    journal.retention.begin("a", 1)
+    journal.begin_cell("a", 1)
     for value in range(100):
         kind = "update_display_data" if value else "display_data"
         shown = {"data": {"text/plain": str(value)}, "metadata": {}, "transient": {"display_id": "show-1"}}
@@ -86,7 +86,7 @@ def shown(journal, **request):
 def cells(journal):
     """Three cells; what the first gave out was acknowledged, the second's was given out, the third's wasn't."""
     for number, parent in enumerate("abc", 1):
-        journal.retention.begin(parent, number)
+        journal.begin_cell(parent, number)
         journal.add_text("stdout", parent, f"{parent} prints".encode())
         journal.add_packet(display(parent, f"{parent} shows"), False)
         if number == 1:
@@ -132,7 +132,7 @@ def test_pages_follow_each_other_while_the_kernel_acknowledges(cells):
 def test_what_lies_on_the_disk_is_shown_too(tmp_path):
     journal = Journal(EVERYTHING, 50_000, Spill(str(tmp_path), 10_000_000, 0))
     journal.listening = False
-    journal.retention.begin("a", 1)
+    journal.begin_cell("a", 1)
     for number in range(500):
         journal.add_packet(display("ab"[number % 2], str(number) + 1000 * " "), False)
     assert journal.spill.count > 300
@@ -142,13 +142,13 @@ def test_what_lies_on_the_disk_is_shown_too(tmp_path):
 
 def test_of_a_cell_that_comes_again_under_its_number_the_last_is_meant(journal):
     for parent in "ab":
-        journal.retention.begin(parent, 1)
+        journal.begin_cell(parent, 1)
         journal.add_text("stdout", parent, parent.encode())
     assert shown(journal, cell=1) == [("b", "b")]
 
 
 def test_only_what_can_be_seen_is_kept(journal):
-    journal.retention.begin("a", 1)
+    journal.begin_cell("a", 1)
     journal.add_packet(message("execute_result", "a", data={"text/plain": "42"}, execution_count=1), False)
     journal.add_packet(message("comm_open", "a", comm_id="c", target_name="t", data={}), False)
     journal.add_packet(message("error", "a", ename="E", evalue="", traceback=[]), False)
@@ -163,7 +163,7 @@ def test_only_what_can_be_seen_is_kept(journal):
 
 
 def test_of_a_display_the_newest_update_is_kept(journal):
-    journal.retention.begin("a", 1)
+    journal.begin_cell("a", 1)
     journal.add_packet(update("a", "other", "two"), False)
     for number in range(1000):
         journal.add_packet(update("a", str(number), "one"), False)
@@ -174,7 +174,7 @@ def test_of_a_display_the_newest_update_is_kept(journal):
 
 @pytest.mark.parametrize("wait", [True, False])
 def test_what_was_cleared_is_forgotten(journal, wait):
-    journal.retention.begin("a", 1)
+    journal.begin_cell("a", 1)
     for number in range(3):
         journal.add_packet(message("clear_output", "a", wait=wait), False)
         journal.add_packet(display("a", str(number)), False)
@@ -188,11 +188,21 @@ def test_what_was_cleared_is_forgotten(journal, wait):
     assert shown(journal, cells=1) == [("a", "text")]
 
 
-def test_of_one_cell_the_oldest_text_goes_first(journal):
-    journal.retention = Retention(100_000)
-    journal.retention.begin("small", 1)
+def test_little_waits_to_be_kept(journal):
+    """A cell that replies is not delayed by what a later %replay may want; what waits for that is bounded."""
+    for number in range(100):
+        journal.begin_cell(str(number), number)
+        journal.add_packet(display(str(number), "x" * 2000), False)
+        acknowledge(journal)
+        assert journal._passed_bytes <= PASSED_BYTES
+    assert shown(journal, cell=99) == [("99", "x" * 2000)]
+
+
+def test_of_one_cell_the_oldest_text_goes_first():
+    journal = Journal(EVERYTHING, retention=Retention(100_000))
+    journal.begin_cell("small", 1)
     journal.add_packet(display("small", "kept"), False)
-    journal.retention.begin("a", 2)
+    journal.begin_cell("a", 2)
     journal.add_packet(display("a", "kept too"), False)
     whole = ""
     for number in range(0, 50_000, 100):
@@ -210,19 +220,19 @@ def test_of_one_cell_the_oldest_text_goes_first(journal):
     assert len("".join(rest)) > 20_000
 
 
-def test_then_whole_cells_go(journal):
-    journal.retention = Retention(100_000)
+def test_then_whole_cells_go():
+    journal = Journal(EVERYTHING, retention=Retention(100_000))
     for number in range(1, 21):
-        journal.retention.begin(str(number), number)
+        journal.begin_cell(str(number), number)
         journal.add_packet(display(str(number), 10_000 * "x"), False)
         acknowledge(journal)
         assert journal.retention.size <= 100_000
     assert [cell.count for cell in journal.retention.cells.values()] == list(range(12, 21))
 
 
-def test_of_a_single_cell_that_shows_too_much_the_oldest_goes(journal):
-    journal.retention = Retention(100_000)
-    journal.retention.begin("a", 1)
+def test_of_a_single_cell_that_shows_too_much_the_oldest_goes():
+    journal = Journal(EVERYTHING, retention=Retention(100_000))
+    journal.begin_cell("a", 1)
     for number in range(50):
         journal.add_packet(display("a", str(number) + 10_000 * " "), False)
         acknowledge(journal)
@@ -234,9 +244,9 @@ def test_of_a_single_cell_that_shows_too_much_the_oldest_goes(journal):
     assert marker.startswith(f"[{kept[0]} outputs ({size:,} bytes) dropped here")
 
 
-def test_one_output_above_the_limit(journal):
-    journal.retention = Retention(10_000)
-    journal.retention.begin("a", 1)
+def test_one_output_above_the_limit():
+    journal = Journal(EVERYTHING, retention=Retention(10_000))
+    journal.begin_cell("a", 1)
     journal.add_packet(display("a", 50_000 * "x"), False)
     acknowledge(journal)
     ((_parent, marker),) = shown(journal, cells=1)
@@ -244,9 +254,9 @@ def test_one_output_above_the_limit(journal):
     Retention(100).begin("a", 1)
 
 
-def test_a_limit_below_one_marker(journal):
-    journal.retention = Retention(100)
-    journal.retention.begin("a", 1)
+def test_a_limit_below_one_marker():
+    journal = Journal(EVERYTHING, retention=Retention(100))
+    journal.begin_cell("a", 1)
     journal.add_text("stdout", "a", b"x" * 1000)
     acknowledge(journal)
     assert (journal.retention.size, journal.retention.cells) == (0, {})
@@ -254,7 +264,7 @@ def test_a_limit_below_one_marker(journal):
 
 def test_so_many_cells_are_kept(journal):
     for number in range(MAX_CELLS + 5):
-        journal.retention.begin(str(number), number)
+        journal.begin_cell(str(number), number)
         journal.add_text("stdout", str(number), b"text")
         acknowledge(journal)
     assert list(journal.retention.cells) == [str(number) for number in range(5, MAX_CELLS + 5)]
@@ -307,7 +317,7 @@ class Replayed(RuleBasedStateMachine):
     @rule()
     def new_cell(self):
         self.count += 1
-        self.journal.retention.begin(str(self.count), self.count)
+        self.journal.begin_cell(str(self.count), self.count)
         self.written[str(self.count)] = []
 
     @rule(data=st.data(), times=st.sampled_from([1, 50, 500]))

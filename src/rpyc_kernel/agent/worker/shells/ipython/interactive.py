@@ -7,6 +7,9 @@ import sys
 
 from IPython.core import magic, page, payloadpage
 from IPython.core.autocall import ZMQExitAutocall
+from IPython.core.compilerop import CachingCompiler
+from IPython.core.displayhook import DisplayHook
+from IPython.core.events import EventManager
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets import Any as AnyTrait
 from traitlets import Instance, Type, default, observe
@@ -18,20 +21,78 @@ from ...stopped_question import Unmasked
 from ..own_frames import hide_ours, without_ours
 from ..plain.display import traceback_frames, tracebacks
 from . import processes
-from .compiler import CellCompiler
 from .database import Database
 from .errors import describe, is_too_much
-from .events import LenientEventManager
 from .ipykernel_names import take_names
 from .magics import KernelMagics, saying_where
 from .profile import IPKernelApp
-from .publishers import FrontendDisplayHook, ZMQDisplayPublisher
+from .publisher import ZMQDisplayPublisher
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Optional
 
     from ....wire import Json
+
+SEED = 0xC70F6907  #: ipykernel's, which front ends compute the name of a cell by, too
+_M = 0x5BD1E995
+_32 = 0xFFFFFFFF
+
+
+class CellCompiler(CachingCompiler):  # type: ignore[misc]
+    """Compiles cells, and keeps their source in `linecache`.
+
+    The names of cells are ipykernel's: paths, since rich and profilers show no source of ``<...>``. No file of the name
+    need exist.
+    """
+
+    def get_code_name(self, raw_code: str, _transformed_code: str, _number: int) -> str:
+        """The path of a cell, by its text and this process."""
+        folder = "ipykernel_%d" % os.getpid()
+        name = "%d.py" % murmur2(raw_code.encode("utf-8", "surrogatepass"), SEED)
+        return os.path.join(_temporary_folder(), folder, name)
+
+
+class LenientEventManager(EventManager):  # type: ignore[misc]
+    """IPython's functions around cells: shows whatever one raises, ``sys.exit()`` too.
+
+    IPython lets that through: each cell would fail by it, also the one that takes the function away.
+    """
+
+    def trigger(self, event: str, *args: Any, **kwargs: Any) -> None:
+        """Call what is registered. What it raises is shown and goes no further."""
+        for function in list(self.callbacks[event]):
+            try:
+                function(*args, **kwargs)
+            except BaseException:
+                print("Error in callback %r (for %s):" % (function, event))
+                self.shell.showtraceback()
+
+
+class FrontendDisplayHook(Claims, DisplayHook):  # type: ignore[misc]
+    """Publishes the last value of a cell.
+
+    Attributes:
+        shows: whether a value is being shown.
+    """
+
+    shows = False
+
+    def start_displayhook(self) -> None:
+        """Nothing is printed before a value."""
+        self.shows = True
+
+    def write_output_prompt(self) -> None:
+        """The front end shows the prompt."""
+
+    def write_format_data(self, format_dict: Any, md_dict: Any = None) -> None:
+        """Publish the formats of a value."""
+        content = {"execution_count": self.prompt_count, "data": format_dict, "metadata": md_dict or {}}
+        self.frontend.publish("execute_result", content)
+
+    def finish_displayhook(self) -> None:
+        """Nothing is printed after a value."""
+        self.shows = False
 
 
 class ZMQInteractiveShell(Claims, InteractiveShell):  # type: ignore[misc]
@@ -235,3 +296,26 @@ def _make_instance(app: IPKernelApp, wanted: Config) -> Any:
     return ZMQInteractiveShell.instance(
         config=config, ipython_dir=app.ipython_dir, profile_dir=app.profile_dir, **classes
     )
+
+
+def _temporary_folder() -> str:
+    """The folder that `tempfile` would choose, mostly without importing it, which takes 5 ms: no file is written."""
+    folder = next(filter(None, map(os.environ.get, ("TMPDIR", "TEMP", "TMP"))), "/tmp")  # noqa: S108
+    if os.path.isabs(folder) and os.access(folder, os.W_OK):
+        return folder
+    from tempfile import gettempdir
+
+    return gettempdir()
+
+
+def murmur2(data: bytes, seed: int) -> int:
+    """MurmurHash2, of 32 bits (https://github.com/aappleby/smhasher)."""
+    whole = len(data) // 4 * 4
+    value = seed ^ len(data)
+    for at in range(0, whole, 4):
+        word = int.from_bytes(data[at : at + 4], "little") * _M & _32
+        value = (value * _M & _32) ^ ((word ^ word >> 24) * _M & _32)
+    if whole < len(data):
+        value = (value ^ int.from_bytes(data[whole:], "little")) * _M & _32
+    value = (value ^ value >> 13) * _M & _32
+    return value ^ value >> 15

@@ -1,10 +1,9 @@
-"""IPython's display hook and display publisher, which publish what they show. Imported where IPython is."""
+"""IPython's display publisher, which publishes what ``display`` shows. Imported where IPython is."""
 
 from __future__ import annotations
 
 import threading
 
-from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 
 from ...claims import Claims
@@ -14,32 +13,6 @@ if TYPE_CHECKING:
     from typing import Any, Callable, List, Optional
 
     from ....wire import Json
-
-
-class FrontendDisplayHook(Claims, DisplayHook):  # type: ignore[misc]
-    """Publishes the last value of a cell.
-
-    Attributes:
-        shows: whether a value is being shown.
-    """
-
-    shows = False
-
-    def start_displayhook(self) -> None:
-        """Nothing is printed before a value."""
-        self.shows = True
-
-    def write_output_prompt(self) -> None:
-        """The front end shows the prompt."""
-
-    def write_format_data(self, format_dict: Any, md_dict: Any = None) -> None:
-        """Publish the formats of a value."""
-        content = {"execution_count": self.prompt_count, "data": format_dict, "metadata": md_dict or {}}
-        self.frontend.publish("execute_result", content)
-
-    def finish_displayhook(self) -> None:
-        """Nothing is printed after a value."""
-        self.shows = False
 
 
 class ZMQDisplayPublisher(Claims, DisplayPublisher):  # type: ignore[misc]
