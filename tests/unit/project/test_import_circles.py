@@ -2,7 +2,7 @@
 
 from import_circles import circles
 
-MAX_IN_CIRCLES = 12  # modules; to be lowered when one leaves a circle
+MAX_IN_CIRCLES = 4  # modules; to be lowered when one leaves a circle
 
 
 def package(folder, **modules):

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import ModuleType
     from typing import Any, Dict, List, Optional, Protocol, Sequence, Set, Tuple
 
     from ...wire import Bytes, Json
+    from .plain.display.publish import Displays
+    from .plain.language.compiling import Compiler
+    from .plain.magics.usage import Outcome
 
     class Shell(Protocol):
         """Runs cells, and answers what is asked about them.
@@ -75,6 +79,20 @@ if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
             """Whatever else IPython's shell has; AttributeError where there is no IPython."""
+
+    class CellRunner(Protocol):
+        """The part of the built-in shell that its ``get_ipython()`` and its magics use, which it makes itself."""
+
+        execution_count: int
+        kernel: object
+        main: ModuleType
+        namespace: Dict[str, Any]
+        compiler: Compiler
+        displays: Displays
+        payload: List[Json]
+
+        async def run_source(self, source: str, filename: str, local: Any = None, value: str = "single") -> Outcome: ...
+        def show_error(self, error: BaseException) -> Json: ...
 
     class ShellOutput(Protocol):
         """The part of `frontend.Frontend` that the built-in shell uses."""

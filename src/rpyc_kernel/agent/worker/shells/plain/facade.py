@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from .magics.usage import Outcome
+from .magics.usage import Outcome, drive
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Awaitable, Callable, Dict, List, Optional
 
+    from ..protocol import CellRunner
     from .magics.registry import Magics
-    from .shell import PlainShell
 
 
 class CellQuitter:
@@ -69,7 +69,7 @@ class CellEvents:
 class Facade:
     """The object that ``get_ipython()`` returns on a machine without IPython."""
 
-    def __init__(self, shell: PlainShell) -> None:
+    def __init__(self, shell: CellRunner) -> None:
         self._shell = shell
         self.events = CellEvents()
         self._magics: Optional[Magics] = None
@@ -212,13 +212,3 @@ def _locals(depth: int) -> Any:
     frame = sys._getframe(depth + 1)
     found = frame.f_locals
     return None if found is frame.f_globals else found
-
-
-def drive(coroutine: Any) -> Any:
-    """The result of a coroutine that awaits nothing."""
-    try:
-        coroutine.send(None)
-    except StopIteration as done:
-        return done.value
-    coroutine.close()
-    raise RuntimeError("this code awaits something, which only works at the top level of a cell")

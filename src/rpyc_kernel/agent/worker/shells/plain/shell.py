@@ -61,7 +61,7 @@ class PlainShell:
         self._figures: Optional[Figures] = None
         self.facade = Facade(self)
         self._add_builtins()
-        sys.meta_path.append(IPythonFinder(self))
+        sys.meta_path.append(IPythonFinder(self.facade))
         for name in ("IPython.display", "IPython.core.display"):  # where it is installed later on
             when_imported(name, self._show_by_ours)
         when_imported("matplotlib", self._have_figures)
@@ -313,8 +313,8 @@ class PlainShell:
 class IPythonFinder:
     """A meta path finder for what no other finder has found: a stand-in for IPython (see `ipython`)."""
 
-    def __init__(self, shell: PlainShell) -> None:
-        self._shell = shell
+    def __init__(self, facade: Facade) -> None:
+        self._facade = facade
         self._stand_ins: Any = None
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
@@ -324,7 +324,7 @@ class IPythonFinder:
         if self._stand_ins is None:
             from .ipython import StandIns  # late: not every session needs it
 
-            self._stand_ins = StandIns(self._shell)
+            self._stand_ins = StandIns(self._facade)
         return self._stand_ins.find_spec(fullname)
 
 

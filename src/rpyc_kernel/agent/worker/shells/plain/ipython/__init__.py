@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any, Dict, List, Optional, Tuple
 
-    from ..shell import PlainShell
+    from ..facade import Facade
 
 #: the modules of the stand-in; each has names, or the module of ours that defines them
 _DISPLAY = ".display"
@@ -76,8 +76,8 @@ class StandIn(ModuleType):
 class StandIns:
     """The modules of one session."""
 
-    def __init__(self, shell: PlainShell) -> None:
-        self._shell = shell
+    def __init__(self, facade: Facade) -> None:
+        self._facade = facade
         self._modules: Dict[str, StandIn] = {}
         self.wanted = ""  #: the module whose import has begun last
 
@@ -111,19 +111,18 @@ class StandIns:
             from . import display
 
             return {name: getattr(display, name) for name in display.__all__}
-        facade = self._shell.facade
         found: Dict[str, Any] = {}
         for name in place:
             kind = name[len("register_") : -len("_magic")]
             known = {
-                "get_ipython": facade.get_ipython,
+                "get_ipython": self._facade.get_ipython,
                 "version_info": (0, 0, 0, "stand-in"),
                 "__version__": "0.0.0",
             }
             if "%s.%s" % (module, name) in MODULES:
                 found[name] = self.module("%s.%s" % (module, name))
             else:
-                found[name] = known[name] if name in known else facade.magics.decorator(kind)
+                found[name] = known[name] if name in known else self._facade.magics.decorator(kind)
         return found
 
     def hide(self) -> None:

@@ -9,13 +9,9 @@ from __future__ import annotations
 
 import ast
 
-from .compiling import Step, module
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Iterator, List, Optional, Set
-
-    from .compiling import Compiler
+    from typing import Iterator, List, Set, Tuple
 
 
 def awaits(tree: ast.AST) -> bool:
@@ -28,45 +24,42 @@ def awaits(tree: ast.AST) -> bool:
     return False
 
 
-def steps(compiler: Compiler, body: List[ast.stmt], last: Optional[ast.Expr], filename: str, value: str) -> List[Step]:
-    """The steps of `Compiler.steps`, for a tree that awaits."""
-    found = []
+def split(body: List[ast.stmt], filename: str) -> Iterator[Tuple[List[ast.stmt], bool]]:
+    """The statements that are compiled together, and whether they define a coroutine function, see `wrap`."""
     plain: List[ast.stmt] = []
     for node in body:
-        if awaits(node):
-            if plain:
-                found.append(Step(compiler.code(module(plain), filename, "exec")))
-                plain = []
-            found.append(_wrap(compiler, node, filename))
-        else:
+        if not awaits(node):
             plain.append(node)
+            continue
+        if plain:
+            yield plain, False
+            plain = []
+        yield [wrap(node, filename)], True
     if plain:
-        found.append(Step(compiler.code(module(plain), filename, "exec")))
-    if last is not None:
-        if awaits(last):
-            result = ast.copy_location(ast.Return(last.value), last)
-            found.append(_wrap(compiler, result, filename, value=True))
-        else:
-            found.append(compiler.last(last, filename, value))
-    return found
+        yield plain, False
 
 
-def _wrap(compiler: Compiler, node: ast.stmt, filename: str, value: bool = False) -> Step:
-    for inner in _own(node):
-        if isinstance(inner, (ast.Return, ast.Yield, ast.YieldFrom)) and not (value and inner is node):
-            word = "return" if isinstance(inner, ast.Return) else "yield"
-            raise SyntaxError("'%s' outside function" % word, (filename, inner.lineno, inner.col_offset + 1, None))
+def wrap(node: ast.stmt, filename: str, value: bool = False) -> ast.AsyncFunctionDef:
+    """A coroutine function ``<module>`` with a statement in it; with ``value`` it returns that expression.
+
+    Raises:
+        SyntaxError: the statement returns or yields outside a function.
+    """
+    for inner in [each for each in _own(node) if isinstance(each, (ast.Return, ast.Yield, ast.YieldFrom))]:
+        word = "return" if isinstance(inner, ast.Return) else "yield"
+        raise SyntaxError("'%s' outside function" % word, (filename, inner.lineno, inner.col_offset + 1, None))
     names = sorted(_bound(node))
     inside: List[ast.stmt] = [node]
+    if value:
+        assert isinstance(node, ast.Expr)
+        inside = [ast.copy_location(ast.Return(node.value), node)]
     if names:
         inside.insert(0, ast.copy_location(ast.Global(names), node))
-    tree = ast.parse("async def f(): pass")
-    function = tree.body[0]
+    function = ast.parse("async def f(): pass").body[0]
     assert isinstance(function, ast.AsyncFunctionDef)
     function.name = "<module>"
     function.body = inside
-    ast.copy_location(function, node)
-    return Step(compiler.code(tree, filename, "exec"), value, wrapped=True)
+    return ast.copy_location(function, node)
 
 
 def _own(tree: ast.AST) -> Iterator[ast.AST]:

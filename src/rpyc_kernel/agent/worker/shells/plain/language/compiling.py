@@ -109,23 +109,20 @@ class Compiler:
         if body and isinstance(body[-1], ast.Expr):
             last = body[-1]
             body = body[:-1]
+        found = [Step(self.code(module(body), filename, "exec"))] if body and TOP_LEVEL_AWAIT else []
         if not TOP_LEVEL_AWAIT:
-            from .await37 import awaits, steps
+            from . import await37
 
-            if awaits(tree):
-                return steps(self, body, last, filename, value)
-        found = []
-        if body:
-            found.append(Step(self.code(module(body), filename, "exec")))
-        if last is not None:
-            found.append(self.last(last, filename, value))
-        return found
-
-    def last(self, last: ast.Expr, filename: str, value: str) -> Step:
-        """The step of a last expression."""
+            for part, wrapped in await37.split(body, filename):
+                found.append(Step(self.code(module(part), filename, "exec"), wrapped=wrapped))
+            if last is not None and await37.awaits(last):
+                code = self.code(module([await37.wrap(last, filename, value=True)]), filename, "exec")
+                return [*found, Step(code, True, wrapped=True)]
+        if last is None:
+            return found
         if value == "single":
-            return Step(self.code(ast.Interactive([last]), filename, "single"), True)
-        return Step(self.code(ast.Expression(last.value), filename, "eval"), True)
+            return [*found, Step(self.code(ast.Interactive([last]), filename, "single"), True)]
+        return [*found, Step(self.code(ast.Expression(last.value), filename, "eval"), True)]
 
     def code(self, tree: Any, filename: str, mode: str) -> CodeType:
         """A code object, its ``__future__`` statements kept for what is compiled later."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib
 import os
 
-from .usage import MagicUsageError, Outcome
+from .usage import MagicUsageError, Outcome, drive
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, List, Tuple
 
-    from ..shell import PlainShell
+    from ...protocol import CellRunner
 
 #: name → (module, function). Line functions take (shell, line, locals), cell functions (shell, line, cell, locals).
 LINE: Dict[str, Tuple[str, str]] = {
@@ -84,7 +84,7 @@ _INSTALL = "To get it, run %pip install {} here, then restart the kernel"
 class Magics:
     """The magics of a session: ours, and those that the user registered."""
 
-    def __init__(self, shell: PlainShell) -> None:
+    def __init__(self, shell: CellRunner) -> None:
         self._shell = shell
         self._own: Dict[str, Dict[str, Callable[..., Any]]] = {"line": {}, "cell": {}}
 
@@ -168,8 +168,6 @@ class Magics:
 
 def _finish(result: Any) -> Any:
     if hasattr(result, "cr_await"):
-        from ..facade import drive
-
         result = drive(result)
     return result.unwrap() if isinstance(result, Outcome) else result
 

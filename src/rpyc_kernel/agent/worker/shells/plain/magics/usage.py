@@ -71,3 +71,13 @@ class Outcome:
         if self.error is not None:
             raise self.error
         return self.value
+
+
+def drive(coroutine: Any) -> Any:
+    """The result of a coroutine that awaits nothing."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        return done.value
+    coroutine.close()
+    raise RuntimeError("this code awaits something, which only works at the top level of a cell")
