@@ -14,7 +14,7 @@ import socket
 import sys
 import time
 
-from . import local_socket, records, survival, wire
+from . import local_socket, records, session_limit, survival, wire
 from .spawn import SpawnError, look_at, spawn
 
 TYPE_CHECKING = False
@@ -68,7 +68,7 @@ class Broker:
             return self._pass(op, payload)
         except SessionGone as error:
             return _error("gone", str(error))
-        except SpawnError as error:
+        except (SpawnError, session_limit.LimitError) as error:
             return _error("spawn", str(error))
         except (OSError, ValueError) as error:
             return _error("broker", "%s: %s" % (type(error).__name__, error))
@@ -90,7 +90,10 @@ class Broker:
         }
 
     def _spawn(self, config: Json) -> Json:
-        record = self._asked_again(str(config.get("session"))) or spawn(*self._agent, config)
+        record = self._asked_again(str(config.get("session")))
+        if record is None:
+            with session_limit.room_for_one(os.environ, _every_session):
+                record = spawn(*self._agent, config)
         answer = records.public(record)
         if not record.get("path"):  # it could be written nowhere: the kernel has to remember it
             answer["record"] = record

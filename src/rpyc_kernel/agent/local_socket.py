@@ -29,7 +29,7 @@ else:
 
 NONCE = 16  #: bytes
 PROOF = 32  #: bytes
-_MAX_PATH_BYTES = 100  # of 108 bytes, or 104 on some systems
+MAX_PATH_BYTES = 100  #: for a Unix socket: of 108 bytes, or 104 on some systems
 HANDSHAKE_TIMEOUT_S = 10.0  #: for each step of it
 _BLOCK_BYTES = 64  # of SHA-256
 LENGTH = struct.Struct("!I")  #: before each packet
@@ -56,7 +56,7 @@ def listen(folder: Optional[str], session: str) -> Tuple[socket.socket, str]:
     """
     linux = sys.platform == "linux"
     path = os.path.join(folder, session + ".sock") if folder else ""
-    if not hasattr(socket, "AF_UNIX") or not (linux or 0 < len(os.fsencode(path)) <= _MAX_PATH_BYTES):
+    if not hasattr(socket, "AF_UNIX") or not (linux or 0 < len(os.fsencode(path)) <= MAX_PATH_BYTES):
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         listener.bind(("127.0.0.1", 0))
         name = "127.0.0.1:%d" % listener.getsockname()[1]
@@ -191,7 +191,7 @@ class _Short:
         self._folder: Optional[int] = None
 
     def __enter__(self) -> str:
-        if len(os.fsencode(self._path)) <= _MAX_PATH_BYTES:
+        if len(os.fsencode(self._path)) <= MAX_PATH_BYTES:
             return self._path
         folder, name = os.path.split(self._path)
         self._folder = os.open(folder, os.O_RDONLY)

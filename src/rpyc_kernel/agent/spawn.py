@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from . import starter
+from . import memory_limit, starter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def spawn(digest: str, archive: bytes, boot: bytes, config: Dict[str, Any]) -> D
     if not python:
         raise SpawnError("the server runs in a program whose sys.executable is empty. " + WHICH)
     environment = dict(os.environ, **config.get("env", {}))
-    config = dict(config, worker=how_workers_begin(config, environment))
+    config = dict(config, worker=how_workers_begin(config, environment), memory=memory_limit.memory_of(os.environ))
     text = json.dumps(config).encode("utf-8")
     head = b"%s%s\n%d %d\n" % (starter.first_words(boot), digest.encode("ascii"), len(archive), len(text))
     try:

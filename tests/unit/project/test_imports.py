@@ -32,6 +32,7 @@ ALLOWED = {
     "server": {"agent"},
     "agent": set(),
 }
+OF_SERVE = {"rpyc_kernel.agent.serve.main", "rpyc_kernel.agent.serve.options"}
 OF_BOOT = {"rpyc_kernel.agent.boot.write_file", "rpyc_kernel.agent.boot.package_of"}
 JUPYTER = {"IPython", "comm", "ipykernel", "jupyter_client", "jupyter_core", "tornado", "traitlets", "zmq"}
 # What each part may import of other people's packages.
@@ -78,7 +79,11 @@ def wrong(path):
         other = rest.partition(".")[0]
         if other == part or other in ALLOWED[part] or (other in ("errors", "_version") and part != "agent"):
             continue
-        if name.startswith("rpyc_kernel.agent.wire") or name in OF_BOOT:
+        if (
+            name.startswith("rpyc_kernel.agent.wire")
+            or name in OF_BOOT
+            or (other == "agent" and name in OF_SERVE and part == "cli")
+        ):
             continue
         yield line, name
 

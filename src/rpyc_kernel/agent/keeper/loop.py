@@ -12,6 +12,7 @@ import socket
 import time
 
 from ..local_socket import PeerConnection, Refused
+from ..memory_limit import KILLED, MemoryGroup
 from .handlers import Handlers
 from .outbox.journal import open_journal
 from .session import Session
@@ -61,6 +62,7 @@ class Keeper:
         self._peers: List[PeerConnection] = []
         self._worker: Optional[WorkerProcess] = None
         self._backpressure: Optional[Backpressure] = None  # on that worker
+        self._memory = MemoryGroup.of(config)
         self._sigterms = 0
         self._wakeup = socket.socketpair()
         listener.setblocking(False)
@@ -92,6 +94,8 @@ class Keeper:
                 self._backpressure.watch_outgoing()
             for peer in self._peers:
                 self._watch(peer)
+        if self._memory is not None:
+            self._memory.remove()
 
     def _due(self, now: float) -> float:
         due = self.session.due(now)
@@ -216,6 +220,8 @@ class Keeper:
         if worker is None or code is None:
             return
         worker.gone = True
+        if self._memory is not None and self._memory.has_killed():
+            worker.cause = KILLED % (self._config["memory"] >> 20)
         if self._backpressure is not None:
             self._backpressure.end()
         self._worker = self._backpressure = None

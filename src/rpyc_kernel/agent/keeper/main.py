@@ -29,7 +29,7 @@ def main(config: Json, agent: Agent) -> None:
         config: ``session`` (its name on this machine, chosen by the kernel), ``name`` (for people), ``shell``
             (``auto``, ``plain`` or ``ipython``), ``keep`` (seconds an idle session stays without a kernel), ``agent``
             (the version of the kernel's distribution, for people), ``worker`` (``fork`` or ``spawn``: see
-            `spawn.how_workers_begin`).
+            `spawn.how_workers_begin`), ``memory`` (bytes that a worker may have; 0 for as many as there are).
         agent: This agent.
     """
     forks = config.get("worker") != "spawn"
