@@ -16,10 +16,14 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+AGENT = ROOT / "agent-package"
 DIST = ROOT / "dist"
 NOTES = ROOT / "build" / "release-notes.md"
 # What either distribution is nothing without.
 WHEEL = ["rpyc_kernel/py.typed", "rpyc_kernel/agent/boot.py", "share/jupyter/kernels/rpyc/kernel.json"]
+AGENT_WHEEL = ["rpyc_kernel_agent/boot.py", "rpyc_kernel_agent/serve/main.py", "rpyc_kernel_agent/LICENSE"]
+AGENT_SDIST = ["pyproject.toml", "hatch_build.py", "README.md", *AGENT_WHEEL]
+MAX_AGENT_BYTES = 150_000  # of its wheel: boards fetch it over slow links
 SDIST = ["pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "src/rpyc_kernel/agent/boot.py", "tests/conftest.py"]
 
 
@@ -63,22 +67,32 @@ def check_tag(tag: str, number: str, date: str) -> None:
 
 
 def check_contents(number: str) -> list[Path]:
-    """There is a wheel and a source distribution of this version and no other, and nothing is missing in them.
+    """There is a wheel and a source distribution of each, of this version and no other, and nothing is missing in them.
 
     Raises:
         ReleaseError: Something is.
     """
-    wheel, sdist = DIST / f"rpyc_kernel-{number}-py3-none-any.whl", DIST / f"rpyc_kernel-{number}.tar.gz"
-    if sorted(DIST.iterdir()) != sorted([wheel, sdist]):
+    distributions = []
+    for name, in_wheel, in_sdist in (("rpyc_kernel", WHEEL, SDIST), ("rpyc_kernel_agent", AGENT_WHEEL, AGENT_SDIST)):
+        distributions += [DIST / f"{name}-{number}.tar.gz", DIST / f"{name}-{number}-py3-none-any.whl"]
+        if not all(path.exists() for path in distributions):
+            break
+        _check_wheel(distributions[-1], in_wheel)
+        with tarfile.open(distributions[-2]) as archive:
+            _check_names(distributions[-2], in_sdist, archive.getnames())
+    if sorted(DIST.iterdir()) != sorted(distributions):
         raise ReleaseError(f"dist/ has {', '.join(sorted(path.name for path in DIST.iterdir()))}")
+    if distributions[-1].stat().st_size > MAX_AGENT_BYTES:
+        raise ReleaseError(f"{distributions[-1].name} has {distributions[-1].stat().st_size} bytes")
+    return distributions
+
+
+def _check_wheel(wheel: Path, wanted: list[str]) -> None:
     with zipfile.ZipFile(wheel) as packed:
         names = packed.namelist()
-    _check_names(wheel, WHEEL, names)
+    _check_names(wheel, wanted, names)
     if extra := [name for name in names if name.startswith(("tests/", "benchmarks/", "conformance/"))]:
         raise ReleaseError(f"{wheel.name} would install {extra[0]}")
-    with tarfile.open(sdist) as archive:
-        _check_names(sdist, SDIST, archive.getnames())
-    return [sdist, wheel]
 
 
 def _check_names(distribution: Path, wanted: list[str], names: list[str]) -> None:
@@ -87,18 +101,17 @@ def _check_names(distribution: Path, wanted: list[str], names: list[str]) -> Non
             raise ReleaseError(f"{distribution.name} has no {each}")
 
 
-def check_import(wheel: Path, number: str) -> None:
-    """The wheel is a package: unpacked, it can be imported and says its version.
+def check_import(wheel: Path, code: str, wanted: str) -> None:
+    """The wheel is a package: unpacked, it can be imported, and the code prints what it is to print first.
 
     Raises:
         ReleaseError: It isn't.
     """
-    code = "import rpyc_kernel; print(rpyc_kernel.__version__, rpyc_kernel.__file__)"
     done = subprocess.run(
         [sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {str(wheel)!r}); {code}"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
-    if done.stdout.split()[:1] != [number] or wheel.name not in done.stdout:
+    if done.stdout.split()[:1] != [wanted] or wheel.name not in done.stdout:
         raise ReleaseError(f"{wheel.name} can't be imported: {done.stdout}{done.stderr}")
 
 
@@ -112,11 +125,15 @@ def main() -> None:
     if tag:
         check_tag(tag, number, date)
     shutil.rmtree(DIST, ignore_errors=True)
-    subprocess.run(
-        [sys.executable, "-m", "build", "--outdir", str(DIST), str(ROOT)], check=True, stdout=subprocess.DEVNULL
-    )
+    for folder in (ROOT, AGENT):
+        command = [sys.executable, "-m", "build", "--outdir", str(DIST), str(folder)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     distributions = check_contents(number)
-    check_import(distributions[-1], number)
+    check_import(distributions[1], "import rpyc_kernel; print(rpyc_kernel.__version__, rpyc_kernel.__file__)", number)
+    check_import(
+        distributions[3], "from rpyc_kernel_agent.serve import main; print(main.__name__, main.__file__)",
+        "rpyc_kernel_agent.serve.main",
+    )  # fmt: skip
     subprocess.run([sys.executable, "-m", "twine", "check", "--strict", *map(str, distributions)], check=True)
     NOTES.parent.mkdir(exist_ok=True)
     NOTES.write_text(text, encoding="utf-8")
