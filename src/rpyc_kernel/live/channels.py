@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Any
 from rpyc_kernel.agent.wire import MAX_MESSAGE, Message, MessageTooLong
 from rpyc_kernel.errors import ProtocolError, RemoteClosedError, RpycKernelError, again
 from rpyc_kernel.link.protocol import LinkStatus
+from rpyc_kernel.transport.deadline import STOP_POLL_INTERVAL_S
 
 if TYPE_CHECKING:
     from rpyc_kernel.agent.wire import Bytes
     from rpyc_kernel.link.link import Link
+    from rpyc_kernel.transport.deadline import Deadline
 
 PIECE_BYTES = 256 << 10  # bytes of a frame in one message
 MAX_FRAME_BYTES = MAX_MESSAGE  # bytes of a frame, in either direction
-STOP_POLL_INTERVAL_S = 0.2  # between two checks for the stop button, where signals don't end a wait
+
 _PIECE_OVERHEAD_BYTES = 200  # bytes of memory that a piece takes beside its content
 _MAX_REASON_CHARS = 500  # characters of the other side's reason
 
@@ -128,33 +130,22 @@ class SessionChannel:
 
     # --- as RPyC calls them, from whichever thread uses the connection
 
-    def poll(self, timeout: Any) -> bool:
-        """Wait for a frame.
-
-        Args:
-            timeout: seconds, an RPyC ``Timeout``, or None to wait until a frame comes.
-
-        Returns:
-            Whether a frame came.
-
-        Raises:
-            RpycKernelError: the connection has ended, for this reason.
-        """
+    def poll(self, deadline: Deadline) -> bool:
+        """Wait for a frame; return whether one came. Raises the RpycKernelError for which the connection has ended."""
         self.waiting = True
         try:
             while self._next is None:
-                left = timeout.timeleft() if hasattr(timeout, "timeleft") else timeout
                 if self._link.status is LinkStatus.LOST:
                     self._link.hurry()
-                with contextlib.suppress(queue.Empty):
-                    self._next = self._incoming.get(
-                        timeout=STOP_POLL_INTERVAL_S if left is None else min(left, STOP_POLL_INTERVAL_S)
-                    )
-                    if self._next is None:
-                        self._incoming.put(None)  # for later calls
-                        raise self._why()
-                if self._next is None and left is not None and left <= STOP_POLL_INTERVAL_S:
-                    return False
+                try:
+                    self._next = self._incoming.get(timeout=deadline.slice(STOP_POLL_INTERVAL_S))
+                except queue.Empty:
+                    if deadline.expired:
+                        return False
+                    continue
+                if self._next is None:
+                    self._incoming.put(None)  # for later calls
+                    raise self._why()
         finally:
             self.waiting = False
         return True

@@ -21,6 +21,7 @@ from rpyc_kernel.errors import ProtocolError, RpycKernelError
 from rpyc_kernel.live import exceptions, exposed, netrefs
 from rpyc_kernel.live.guard import GuardedConnection
 from rpyc_kernel.live.tracebacks import without_internals
+from rpyc_kernel.transport.deadline import STOP_POLL_INTERVAL_S, Deadline
 from rpyc_kernel.transport.rpyc_wire.brine import LABEL_VALUE, MSG_EXCEPTION, MSG_REQUEST, RPYC_6, BrineError, Dialect
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 REQUEST_TIMEOUT_S = 600.0  # the default of ``connection._config["sync_request_timeout"]``
 MAX_ITEMS = 2_000_000  # values in one message
-LOCK_POLL_INTERVAL_S = 0.2  # between a thread's checks whether another thread has read its reply
+
 MAX_NESTED_CALLS = 50  # calls from there within calls from here: each takes a dozen frames of Python's stack
 MANY_ROUND_TRIPS = 1_000  # in one cell; more of them call for a hint
 
@@ -168,20 +169,19 @@ class LiveConnection(GuardedConnection):
             RpycKernelError: the connection has ended, for this reason.
         """
         try:
-            return self._serve(Timeout(timeout), wait_for_lock, waiting)
+            return self._serve(Deadline(Timeout(timeout).timeleft()), wait_for_lock, waiting)
         except KeyboardInterrupt:
             self._abandon()
             raise
 
-    def _serve(self, timeout: Any, wait_for_lock: bool, waiting: Callable[[], bool]) -> bool:
+    def _serve(self, deadline: Deadline, wait_for_lock: bool, waiting: Callable[[], bool]) -> bool:
         with self._recv_event:
             if not self._recvlock.acquire(blocking=False):
-                if wait_for_lock and waiting():
-                    left = timeout.timeleft()
-                    self._recv_event.wait(LOCK_POLL_INTERVAL_S if left is None else min(left, LOCK_POLL_INTERVAL_S))
+                if wait_for_lock and waiting():  # another thread may have read this one's reply
+                    self._recv_event.wait(deadline.slice(STOP_POLL_INTERVAL_S))
                 return False
         try:
-            if not (waiting() and self._poll(timeout)):
+            if not (waiting() and self._poll(deadline)):
                 return False
             kind, seq, args = self._read()
             if kind != MSG_REQUEST:  # before the lock is free, or another thread might miss its reply
@@ -194,9 +194,9 @@ class LiveConnection(GuardedConnection):
         self._dispatch_request(seq, args)
         return True
 
-    def _poll(self, timeout: Any) -> bool:
+    def _poll(self, deadline: Deadline) -> bool:
         try:
-            return bool(self._channel.poll(timeout))
+            return bool(self._channel.poll(deadline))
         except (EOFError, RpycKernelError):
             self._cleanup()
             raise
@@ -232,10 +232,7 @@ class LiveConnection(GuardedConnection):
         except Exception as error:
             if self._closed:
                 raise
-            failed, found = (
-                True,
-                error,
-            )  # unboxing asks for methods; the error belongs to the request, not to the reading thread
+            failed, found = True, error  # unboxing asks for methods: it belongs to the request, not to this thread
         self._seq_request_callback(kind, seq, failed, found)
 
     def _unbox_exc(self, raw: Any) -> Any:

@@ -24,7 +24,7 @@ MAX_TEXT_CHARS = 100_000  # of a traceback, or of a text
 MAX_NAME_CHARS = 200  # of the name of a class, or of a module
 MAX_CLASSES = 1_000  # local classes of one connection
 ENDING = frozenset(["SystemExit", "KeyboardInterrupt", "GeneratorExit"])  # they end a program, or a generator
-_NOT_COPIED = ("_text", "_render_traceback_", "_told", "_where", "_classes", "_netref")
+_NOT_COPIED = ("_text", "_render_traceback_", "_again", "_netref")
 
 _short = reprlib.Repr()
 _short.maxtuple = _short.maxfrozenset = 50
@@ -61,9 +61,7 @@ class RemoteException(RemoteError, GenericException):
     """
 
     _text: str | None = None
-    _told: Any = None
-    _where = ""
-    _classes = ""
+    _again: Any = None  # how a copy is made: a function, and its arguments
     _netref: Any = None  # to the exception there, if this one was made by a call
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -83,12 +81,9 @@ class RemoteException(RemoteError, GenericException):
         return getattr(netref, name)
 
     def __reduce__(self) -> Any:
-        if self._told is None:
+        if self._again is None:
             return super().__reduce__()
-        state = {key: value for key, value in self.__dict__.items() if key not in _NOT_COPIED}
-        from rpyc_kernel.live.exceptions import again  # noqa: PLC0415 - which imports this
-
-        return again, (self._told, self._where, self._classes), state
+        return *self._again, {key: value for key, value in self.__dict__.items() if key not in _NOT_COPIED}
 
 
 class Classes(wire_errors.ErrorClasses):

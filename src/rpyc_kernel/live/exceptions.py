@@ -104,8 +104,7 @@ class _ExceptionLoader:
             error.name = name
             _set_attributes(error, attributes)
         if isinstance(error, RemoteException):
-            error._told, error._where = dumped, self._where
-            error._classes = self._classes.id if self._classes is not None else ""
+            error._again = again, (dumped, self._where, self._classes.id if self._classes is not None else "")
         if wire_errors.CAUSE in more:
             error.__cause__ = self.load(more[wire_errors.CAUSE], depth + 1)
         if depth and not trace:

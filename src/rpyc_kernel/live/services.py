@@ -15,7 +15,7 @@ from rpyc_kernel.errors import (
     again,
 )
 from rpyc_kernel.live.connection import LiveConnection
-from rpyc_kernel.transport.deadline import Deadline, Silence
+from rpyc_kernel.transport.deadline import STOP_POLL_INTERVAL_S, Deadline, Silence
 from rpyc_kernel.transport.dial import dial
 from rpyc_kernel.transport.discovery.names import meant
 from rpyc_kernel.transport.servers import first_server
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rpyc_kernel.transport.rpyc_wire.stream import FrameStream
 
 SEND_TIMEOUT_S = 60.0  # until the network must have taken a request
-STOP_POLL_INTERVAL_S = 0.2  # between two checks for the stop button, where signals don't end a wait
+
 FRAME_TIMEOUT_S = 30.0  # until a frame that has begun must have grown
 _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # select() itself ends at descriptor 1023
 
@@ -68,26 +68,13 @@ class SocketChannel:
         self._error: RpycKernelError | None = None
         self._next: bytes | bytearray | None = None
 
-    def poll(self, timeout: Any) -> bool:
-        """Wait for a frame.
-
-        Args:
-            timeout: seconds, an RPyC ``Timeout``, or None to wait until a frame comes.
-
-        Returns:
-            Whether a frame came.
-
-        Raises:
-            RpycKernelError: the connection has ended, for this reason.
-        """
-        deadline = Deadline(timeout.timeleft() if hasattr(timeout, "timeleft") else timeout)
+    def poll(self, deadline: Deadline) -> bool:
+        """Wait for a frame; return whether one came. Raises the RpycKernelError for which the connection has ended."""
         while self._next is None:
             self._check()
-            left, before = deadline.left(), self._stream.progress
+            before = self._stream.progress
             try:
-                if self._stream.waiting or self._ready(
-                    STOP_POLL_INTERVAL_S if left is None else min(left, STOP_POLL_INTERVAL_S)
-                ):
+                if self._stream.waiting or self._ready(deadline.slice(STOP_POLL_INTERVAL_S)):
                     self._next = self._stream.read(deadline.part(FRAME_TIMEOUT_S))
                 elif deadline.expired:
                     return False
@@ -100,7 +87,7 @@ class SocketChannel:
                 raise self._end(error) from None
         return True
 
-    def _ready(self, seconds: float) -> bool:
+    def _ready(self, seconds: float | None) -> bool:
         with _Selector() as selector:
             selector.register(self._stream, selectors.EVENT_READ)
             return bool(selector.select(seconds))

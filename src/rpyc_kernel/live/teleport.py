@@ -19,10 +19,10 @@ from rpyc.utils.classic import teleport_function
 from rpyc_kernel.errors import ProtocolError, TeleportError
 
 if TYPE_CHECKING:
-    from rpyc_kernel.live.remote import Remote
+    from rpyc_kernel.live.connection import LiveConnection
 
 
-def teleport(remote: Remote, function: Any) -> Any:
+def teleport(remote: LiveConnection, function: Any) -> Any:
     """Define a local function in the session's namespace.
 
     Returns:

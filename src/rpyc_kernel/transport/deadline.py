@@ -1,4 +1,4 @@
-"""How long to wait, and what ends the waiting early."""
+"""A deadline: how long to wait, and what ends the waiting early."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 MIN_HEARD_BYTES = 1024  # that have to travel for a silence to begin anew: who sends them one by one says nothing
 POLL_INTERVAL_S = 0.05  # of the cancel event: no socket call can wait for it too
+STOP_POLL_INTERVAL_S = 0.2  # of the stop button, on the user's thread where signals don't end a wait
 
 
 class Deadline:
@@ -31,12 +32,18 @@ class Deadline:
         """Return the seconds that are left, never negative; None without an end."""
         return None if self._end is None else max(0.0, self._end - self.clock())
 
-    def slice(self) -> float | None:
-        """Return the seconds to wait in one go: those that are left, and fewer where the cancel event must be seen."""
+    def slice(self, longest: float | None = None) -> float | None:
+        """Return the seconds to wait in one go: those that are left, and fewer where the cancel event must be seen.
+
+        Args:
+            longest: Seconds that are returned at most; without it, `POLL_INTERVAL_S` where there is a cancel event.
+        """
         left = self.left()
-        if self.cancel is None:
-            return left
-        return POLL_INTERVAL_S if left is None else min(left, POLL_INTERVAL_S)
+        if longest is None:
+            if self.cancel is None:
+                return left
+            longest = POLL_INTERVAL_S
+        return longest if left is None else min(left, longest)
 
     @property
     def expired(self) -> bool:

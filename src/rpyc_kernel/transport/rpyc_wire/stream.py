@@ -37,7 +37,7 @@ _END = b"\n"
 _READ_BYTES = 64 * 2**10  # that one recv takes at most while the size of the frame is not known
 _MIN_TIMEOUT_S = 0.001  # with none at all TLS fails with errors of its own, instead of a TimeoutError
 _FIRST_BUFFER_BYTES = 2**20  # a frame's memory starts with this much and at most doubles with what has really come
-_NOBODY_WAKES = os.name == "nt"  # shutdown() doesn't end there what another thread waits for
+_LONGEST_WAIT_S = POLL_INTERVAL_S if os.name == "nt" else None  # where shutdown() doesn't end what a thread waits for
 
 
 def _is_timeout(error: OSError) -> bool:
@@ -109,9 +109,7 @@ class FrameStream:
             return LinkLost(self.address, self._ended)
 
     def _set_timeout(self, deadline: Deadline) -> None:
-        seconds = deadline.slice()
-        if _NOBODY_WAKES:
-            seconds = POLL_INTERVAL_S if seconds is None else min(seconds, POLL_INTERVAL_S)
+        seconds = deadline.slice(_LONGEST_WAIT_S)
         if self._pending and seconds is not None:
             seconds = max(seconds, _MIN_TIMEOUT_S)
         self._socket.settimeout(seconds)
