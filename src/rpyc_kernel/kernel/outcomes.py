@@ -1,4 +1,4 @@
-"""What commands have done or found out, as values; `kernel.commands.sentences` tells them to the user."""
+"""The outcomes of commands, as values; `kernel.commands.sentences` tells them to the user."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Found(Enum):
-    """How a notebook came to the session that it is connected to."""
+    """The way in which a notebook came to its session."""
 
     NEW = "it has begun, or was left before"
     KEPT = "the notebook had it"
@@ -37,7 +37,7 @@ class Connected(NamedTuple):
 
 
 class Left(Enum):
-    """What becomes of a session that was left."""
+    """The fate of a session that was left."""
 
     NOT_CONNECTED = "there was none"
     LOST = "it was not this notebook's any more"

@@ -1,4 +1,4 @@
-"""What the parts of the kernel ask of each other, as narrow Protocols, so that none of them holds the kernel itself."""
+"""The parts of the kernel ask each other by narrow Protocols, so that none of them holds the kernel itself."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Blocking(Protocol):
 
 
 class Notebook(Protocol):
-    """What decides about sessions has to know of the notebook and of its kernel's options.
+    """The notebook and its kernel's options, for those who decide about sessions.
 
     Attributes:
         count: The number of the next cell.
@@ -94,7 +94,7 @@ class HostedSession(Protocol):
 
 
 class SessionHost(Protocol):
-    """What a session needs of the notebook that has it.
+    """The notebook that has a session.
 
     Attributes:
         loop: The kernel's event loop, None before the kernel has started.
@@ -104,7 +104,7 @@ class SessionHost(Protocol):
 
     @property
     def output(self) -> CellOutput:
-        """Where the session shows what comes."""
+        """The output that shows what comes from the session."""
 
     def runs(self, msg_id: str) -> bool:
         """Tell whether that cell of this notebook runs."""

@@ -1,4 +1,4 @@
-"""What a `LinkProtocol` wants done: with its two connections, and for whoever uses the link."""
+"""The actions that a `LinkProtocol` wants done: with its two connections, and for whoever uses the link."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When to try again what has failed, and for how long."""
+"""Delays and timeouts of what is tried again after it has failed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TIMEOUT_GROWTH = 1.5
 def delays(
     first: float = FIRST_DELAY_S, often: float = OFTEN_S, soon: float = SOON_S, last: float = LAST_DELAY_S
 ) -> Iterator[float]:
-    """Seconds before each attempt: none, then doubling up to *often*, after *soon* up to *last*, jittered by a half."""
+    """Yield the seconds before each attempt: none, then doubling up to *often*, after *soon* to *last*; jittered."""
     yield 0.0
     delay, waited = first, 0.0
     while True:
@@ -42,16 +42,16 @@ class Backoff:
         self.start()
 
     def start(self) -> None:
-        """The link is lost."""
+        """Begin: the link is lost."""
         self.timeout = FIRST_TIMEOUT_S
         self.hurry = True
 
     def delay(self) -> float:
-        """Seconds until the next attempt."""
+        """Return the seconds until the next attempt."""
         if self.hurry:
             self.hurry, self._delays = False, delays()
         return next(self._delays)
 
     def failed(self) -> None:
-        """An attempt has failed: the next one may take longer."""
+        """Let the next attempt take longer: one has failed."""
         self.timeout = min(self.timeout * TIMEOUT_GROWTH, LAST_TIMEOUT_S)

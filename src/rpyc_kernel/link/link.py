@@ -80,7 +80,7 @@ class Link:
 
     @property
     def title(self) -> str:
-        """What people call the session."""
+        """The name by which people call the session."""
         return self._protocol.title
 
     @property
@@ -90,7 +90,7 @@ class Link:
 
     @property
     def error(self) -> RpycKernelError | None:
-        """What has brought the link into its state, if that was an error."""
+        """The error that has brought the link into its state, if one has."""
         return self._protocol.error
 
     @property
@@ -100,12 +100,12 @@ class Link:
 
     @property
     def hello(self) -> dict[str, Any]:
-        """What the agent said of its server and itself when the link was opened."""
+        """The agent's description of its server and itself, of when the link was opened."""
         return self._protocol.hello
 
     @property
     def attached(self) -> dict[str, Any]:
-        """What the keeper said when the present link began: the answer to ``attach``."""
+        """The keeper's answer to ``attach``, with which the present link began."""
         return self._protocol.attached
 
     @property
@@ -115,7 +115,7 @@ class Link:
 
     @property
     def behind(self) -> int:
-        """How many messages of the backlog have not been given to *on_message* yet."""
+        """The number of messages of the backlog that *on_message* has not got yet."""
         return self._protocol.incoming.behind
 
     # --- its life
@@ -219,7 +219,7 @@ class Link:
             protocol.submit(message.type, message.parent, packets)
 
     def was_tried(self, parent: str) -> bool:
-        """Whether the request with that ``msg_id`` may have come over there."""
+        """Tell whether the request with that ``msg_id`` may have come over there."""
         with self._threads.events() as protocol:
             return protocol.state.was_tried(parent)
 
@@ -229,7 +229,7 @@ class Link:
             protocol.withdraw(parent)
 
     def interrupt(self, parent: str) -> None:
-        """SIGINT for the request with that ``msg_id``, now or when the link is back.
+        """Interrupt the request with that ``msg_id``, now or when the link is back.
 
         A long one of which a part has not been sent yet is given up instead: ``on_refused`` is told.
         """

@@ -77,12 +77,12 @@ def sessions(
     """List this user's sessions on a machine, the oldest first.
 
     Args:
-        address: the machine's server.
-        timeout: seconds for each answer.
-        cancel: gives up when it is set.
+        address: The machine's server.
+        timeout: Seconds for each answer.
+        cancel: Gives up when it is set.
 
     Raises:
-        RpycKernelError: the machine can't be reached or doesn't answer.
+        RpycKernelError: The machine can't be reached or doesn't answer.
     """
     with open_broker(address, timeout=timeout, cancel=cancel) as broker:
         broker.connection.cancel = cancel
@@ -107,8 +107,8 @@ def end(
     A session that is gone already is no error.
 
     Raises:
-        AgentError: the session doesn't answer, or doesn't end.
-        RpycKernelError: the machine can't be reached or doesn't answer.
+        AgentError: The session doesn't answer, or doesn't end.
+        RpycKernelError: The machine can't be reached or doesn't answer.
     """
     if not entry.answers:
         raise AgentError(
@@ -191,7 +191,7 @@ def choose(entries: Sequence[SessionEntry], text: str) -> SessionEntry:
     """Choose the session by its name or id, or by a beginning of either that fits only one session.
 
     Raises:
-        ArgumentError: no session fits, or several do; the message names the candidates.
+        ArgumentError: No session fits, or several do; the message names the candidates.
     """
     text = text.strip()
     for fits in (
@@ -219,7 +219,7 @@ def _candidates(found: Sequence[SessionEntry], entries: Sequence[SessionEntry]) 
 
 
 def _id_length(entries: Collection[SessionEntry]) -> int:
-    """The number of characters that tell the ids of all sessions apart."""
+    """Return the number of characters that tell the ids of all sessions apart."""
     for length in range(SHORT_ID_CHARS, MAX_TEXT_CHARS):
         if len({entry.session[:length] for entry in entries}) == len(entries):
             return length
@@ -233,8 +233,8 @@ def table(entries: Sequence[SessionEntry], mine: Collection[str] = ()) -> str:
     """Show sessions in aligned columns, one line for each.
 
     Args:
-        entries: the sessions.
-        mine: ids of the sessions that the notebook is connected to; they are marked.
+        entries: The sessions.
+        mine: Ids of the sessions that the notebook is connected to; they are marked.
     """
     if not entries:
         return "No session runs there."
@@ -265,7 +265,7 @@ def _described(entry: SessionEntry) -> tuple[str, str, str, str, str]:
 
 
 def duration(seconds: float) -> str:
-    """A length of time for people, in one unit: ``45 s``, ``12 min``, ``3.5 h``, ``24 h``, ``9 d``."""
+    """Return a length of time for people, in one unit: ``45 s``, ``12 min``, ``3.5 h``, ``24 h``, ``9 d``."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     if seconds < 100 * 60:
@@ -276,7 +276,7 @@ def duration(seconds: float) -> str:
 
 
 def size(count: float) -> str:
-    """A number of bytes for people: ``812 B``, ``1.4 MB``."""
+    """Return a number of bytes for people: ``812 B``, ``1.4 MB``."""
     for unit in ("B", "kB", "MB"):
         if count < 999.5:
             return f"{_rounded(count) if unit != 'B' else int(count)} {unit}"

@@ -124,13 +124,13 @@ class LinkProtocol:
         self._poll_s = MIN_POLL_S
 
     def take_actions(self) -> list[Action]:
-        """What is to be done, oldest first. Each action is given once."""
+        """Return what is to be done, oldest first. Each action is given once."""
         actions = self._actions[:]
         self._actions.clear()
         return actions
 
     def due(self, role: Role) -> float | None:
-        """When `tick` has something to do for that connection, if nothing happens until then."""
+        """Return when `tick` has something to do for that connection, if nothing happens until then."""
         return self._connection(role).due
 
     # --- what the user of the link wants
@@ -459,6 +459,6 @@ class LinkProtocol:
             self._do(StatusChanged(status, error))
 
     def _with_session(self, request: dict[str, Any]) -> dict[str, Any]:
-        """A request to the session's keeper, on this link."""
+        """Return a request to the session's keeper, on this link."""
         request = dict(request, session=self.session, epoch=self.state.epoch)
         return dict(request, record=self._record) if self._record else request

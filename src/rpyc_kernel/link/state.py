@@ -1,4 +1,4 @@
-"""What a link knows: of the session's requests and messages, and of its two connections. No I/O, no threads."""
+"""The state of a link: the session's requests and messages, and its two connections. No I/O, no threads."""
 
 from __future__ import annotations
 
@@ -309,12 +309,12 @@ class Incoming:
 
     @property
     def behind(self) -> int:
-        """How many messages of the backlog have not been given out yet."""
+        """The number of messages of the backlog that have not been given out yet."""
         return max(0, self._state.backlog - self.delivered)
 
     @property
     def max_bytes(self) -> int:
-        """How many bytes to ask for; one message alone where an answer was wrong, to know which message it is."""
+        """The number of bytes to ask for: one message where an answer was wrong, to know which message it is."""
         number, times = self._unreadable
         return 1 if times and number == self._state.received else PULL_BYTES
 

@@ -86,7 +86,7 @@ class LinkThreads:
             self._tell()
 
     def answer_of(self, question: int) -> Future[tuple[dict[str, Any], list[memoryview]]]:
-        """Where the answer to a question will be. Within `events`."""
+        """Return the future that gets the answer to a question. Within `events`."""
         return self._answers.setdefault(question, Future())
 
     def sort_actions(self) -> None:
@@ -147,7 +147,7 @@ class ConnectionThread(threading.Thread):
 
     @property
     def moved(self) -> int:
-        """How many bytes the present connection has carried; another number for each connection."""
+        """The number of bytes that the present connection has carried, -1 where there is none."""
         broker = self._broker
         return -1 if broker is None else broker.connection.moved
 

@@ -42,7 +42,7 @@ def of_numpy(obj: Any) -> Any:
 
 
 def is_array(obj: Any) -> bool:
-    """Whether an object is a numpy array."""
+    """Tell whether an object is a numpy array."""
     numpy = _numpy(type(obj))
     return numpy is not None and isinstance(obj, numpy.ndarray)
 
@@ -51,14 +51,14 @@ def copied(obj: Any, *, as_array: bool) -> Any:
     """Copy an object that was passed to the other side.
 
     Args:
-        obj: the object.
-        as_array: whether to copy it as a numpy array.
+        obj: The object.
+        as_array: Whether to copy it as a numpy array.
 
     Returns:
         Packed plain data, or the name of a container's type and its items.
 
     Raises:
-        TypeError: the object is neither plain data nor one of Python's containers.
+        TypeError: The object is neither plain data nor one of Python's containers.
     """
     if as_array:
         if not is_array(obj):
@@ -75,5 +75,5 @@ def copied(obj: Any, *, as_array: bool) -> Any:
 
 
 def _numpy(kind: type) -> Any:
-    """The module numpy if the class belongs to it; never imports numpy."""
+    """Return the module numpy if the class belongs to it; never imports numpy."""
     return sys.modules.get("numpy") if str(kind.__module__).partition(".")[0] == "numpy" else None

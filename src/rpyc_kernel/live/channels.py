@@ -41,9 +41,9 @@ class Channels:
         """Open another connection.
 
         Args:
-            link: the session's link.
-            name: the machine's name, for messages to the user.
-            timeout: seconds that a callback may take; None for no limit.
+            link: The session's link.
+            name: The machine's name, for messages to the user.
+            timeout: Seconds that a callback may take; None for no limit.
         """
         channel = SessionChannel(self, link, name)
         self._channels[channel.id] = channel
@@ -77,7 +77,7 @@ class Channels:
                 self._end("was restarted")
 
     def python_began(self, pid: object) -> None:
-        """A Python has begun there, of which *pid* is the mark: end the connections into another one."""
+        """Note that a Python has begun there, of which *pid* is the mark; end the connections into another one."""
         with self._lock:
             if self._pid not in (None, pid):
                 self._end("was restarted")
@@ -96,7 +96,7 @@ class Channels:
             channel.end(f"the Python there {how}")
 
     def fail(self, error: RpycKernelError) -> None:
-        """The session has ended: every present and later request raises the error."""
+        """Raise the error in every present and later request: the session has ended."""
         for channel in list(self._channels.values()):
             channel.fail(error)
 
@@ -109,8 +109,8 @@ class SessionChannel:
     """A channel in RPyC's sense: the frames of one connection, in and out.
 
     Attributes:
-        parent: the ``msg_id`` of the cell that uses the connection; that cell shows its output.
-        waiting: whether somebody waits for a frame.
+        parent: The ``msg_id`` of the cell that uses the connection; that cell shows its output.
+        waiting: Whether somebody waits for a frame.
     """
 
     def __init__(self, channels: Channels, link: Link, name: str) -> None:
@@ -151,7 +151,7 @@ class SessionChannel:
         return True
 
     def recv(self) -> bytes:
-        """The frame that `poll` has found."""
+        """Return the frame that `poll` has found."""
         frame, self._next = self._next, None
         assert frame is not None
         self._taken += len(frame) + _PIECE_OVERHEAD_BYTES
@@ -161,8 +161,8 @@ class SessionChannel:
         """Send a frame.
 
         Raises:
-            MessageTooLong: the frame is longer than `MAX_FRAME_BYTES`.
-            RpycKernelError: the connection has ended, for this reason.
+            MessageTooLong: The frame is longer than `MAX_FRAME_BYTES`.
+            RpycKernelError: The connection has ended, for this reason.
         """
         if self.over:
             raise self._why()

@@ -47,15 +47,15 @@ class LiveConnection(GuardedConnection):
     """One RPyC connection over a channel.
 
     Args:
-        channel: the frames: a `SessionChannel` or a `SocketChannel`.
-        where: the other machine, for messages to the user.
-        dialect: the other side's version of RPyC's protocol.
-        first: the number of the first request.
+        channel: The frames: a `SessionChannel` or a `SocketChannel`.
+        where: The other machine, for messages to the user.
+        dialect: The other side's version of RPyC's protocol.
+        first: The number of the first request.
         config: RPyC's options of a connection.
 
     Attributes:
-        trips: the number of round trips so far.
-        on_many: called with the connection once, after `MANY_ROUND_TRIPS` round trips.
+        trips: The number of round trips so far.
+        on_many: Called with the connection once, after `MANY_ROUND_TRIPS` round trips.
     """
 
     def __init__(self, channel: Any, where: str, *, dialect: Dialect = RPYC_6, first: int = 0, **config: Any) -> None:
@@ -82,9 +82,9 @@ class LiveConnection(GuardedConnection):
         """Send a request and wait for its answer.
 
         Raises:
-            AsyncResultTimeout: no answer came in time.
-            RpycKernelError: the connection has ended.
-            BaseException: the other side raised it.
+            AsyncResultTimeout: No answer came in time.
+            RpycKernelError: The connection has ended.
+            BaseException: The other side raised it.
         """
         if handler == consts.HANDLE_PICKLE:
             raise TypeError(
@@ -166,7 +166,7 @@ class LiveConnection(GuardedConnection):
             Whether one came.
 
         Raises:
-            RpycKernelError: the connection has ended, for this reason.
+            RpycKernelError: The connection has ended, for this reason.
         """
         try:
             return self._serve(Deadline(Timeout(timeout).timeleft()), wait_for_lock, waiting)

@@ -35,7 +35,7 @@ class ExceptionClass(type):
     """The metaclass of the local classes. Calling such a class makes an exception there.
 
     Attributes:
-        netref: the netref to the class there; None until one has come.
+        netref: The netref to the class there; None until one has come.
     """
 
     netref: Any = None
@@ -106,7 +106,7 @@ class Classes(wire_errors.ErrorClasses):
         return super().find(_described(told, [wire_errors.MAX_CLASSES + 1], 0))
 
     def built_in(self, name: str) -> type[BaseException]:
-        """The built-in class of that name, or a harmless substitute for a class that would end a program."""
+        """Return the built-in class of that name, or a harmless substitute for a class that would end a program."""
         kind = super().built_in(name)
         if kind is BaseException:
             return Exception
@@ -115,18 +115,18 @@ class Classes(wire_errors.ErrorClasses):
         return kind if issubclass(kind, Exception) else super().find(ending(name))
 
     def shown(self, name: str) -> str:
-        """The local class's name, which differs from the names of the classes that end a program."""
+        """Return the local class's name, which differs from the names of the classes that end a program."""
         return f"Remote{name}" if name in ENDING else name
 
     def _make(self, told: Any, bases: Any) -> type[BaseException]:
         return super()._make(told, bases) if len(self._made) < MAX_CLASSES else RemoteException
 
     def of(self, name: str, proxy: Any) -> type[BaseException] | None:
-        """The local class for a remote class.
+        """Return the local class for a remote class.
 
         Args:
-            name: the name of the class, with its module.
-            proxy: the netref to the class.
+            name: The name of the class, with its module.
+            proxy: The netref to the class.
 
         Returns:
             The local class, or None if the remote class isn't an exception's.
@@ -157,12 +157,12 @@ detached = Classes()  # for connections that have ended, or belong to another pr
 
 
 def ending(name: str) -> Any:
-    """The description of a built-in class whose exceptions would end a program."""
+    """Return the description of a built-in class whose exceptions would end a program."""
     return "builtins", name, 0, ("Exception",)
 
 
 def guessed(module: str, name: str) -> Any:
-    """The description of a class by its name alone, with its built-in bases if the class is loaded here."""
+    """Return the description of a class by its name alone, with its built-in bases if the class is loaded here."""
     known = netrefs.loaded(f"{module}.{name}")
     bases: tuple[str, ...] = ("Exception",)
     if known is not None and issubclass(known, Exception) and type(known) is type:
@@ -184,10 +184,10 @@ def _described(told: Any, budget: list[int], depth: int) -> Any:
 
 
 def printable(told: Any) -> str:
-    """A name of the other side, cut, with ``?`` for control characters."""
+    """Return a name of the other side, cut, with ``?`` for control characters."""
     return "".join(c if c.isprintable() else "?" for c in as_text(told)[:MAX_NAME_CHARS])
 
 
 def as_text(value: Any) -> str:
-    """A text of the other side, cut; the ``repr`` of any other value."""
+    """Return a text of the other side, cut; the ``repr`` of any other value."""
     return value[:MAX_TEXT_CHARS] if isinstance(value, str) else _short.repr(value)

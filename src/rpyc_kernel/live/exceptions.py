@@ -53,9 +53,9 @@ def load(dumped: Any, where: str, classes: Classes | None = None) -> BaseExcepti
     """Make an exception that RPyC's vinegar, or a session, has dumped.
 
     Args:
-        dumped: the description.
-        where: the machine that sent it, for the traceback.
-        classes: the local classes of the connection.
+        dumped: The description.
+        where: The machine that sent it, for the traceback.
+        classes: The local classes of the connection.
 
     Raises:
         BrineError: `dumped` doesn't describe an exception.
@@ -148,7 +148,7 @@ class _ExceptionLoader:
         return None
 
     def _with_copies(self, attributes: Any, args: Any, packed: Any) -> tuple[Any, Any]:
-        """The attributes and args, with the values that were packed as plain data put in place."""
+        """Return the attributes and args, with the values that were packed as plain data put in place."""
         if packed is None:
             return attributes, args
         try:
@@ -246,8 +246,8 @@ def dump(error: BaseException, *, more: bool = False) -> Any:
     Traceback and causes are left out: they would show code and paths of this machine, or of a third one.
 
     Args:
-        error: the exception.
-        more: whether to add the details from which a session can make the exception.
+        error: The exception.
+        more: Whether to add the details from which a session can make the exception.
     """
     kind: type[BaseException] = type(error)
     names = None
@@ -262,7 +262,7 @@ def dump(error: BaseException, *, more: bool = False) -> Any:
 
 
 def is_same(dumped: Any, told: Any) -> bool:
-    """Whether `dumped`, from the other side, is the exception that was described to it as `told`.
+    """Tell whether `dumped`, from the other side, is the exception that was described to it as `told`.
 
     A class that the other side doesn't know comes back under a longer name.
     """

@@ -69,8 +69,8 @@ def check(request: Any) -> tuple[int, Any]:
         The kind of the request, and its arguments, still boxed.
 
     Raises:
-        RefusedError: the request may not be served.
-        BrineError: it isn't a request.
+        RefusedError: The request may not be served.
+        BrineError: It isn't a request.
     """
     if not (isinstance(request, tuple) and len(request) == 2 and type(request[0]) is int):
         raise BrineError("a request that is none")
@@ -95,7 +95,7 @@ def check_arguments(handler: int, args: tuple[Any, ...]) -> None:
     A netref can pose as a text or a number; each look at it would ask the other side.
 
     Raises:
-        RefusedError: an argument has another type.
+        RefusedError: An argument has another type.
     """
     if handler in ON_AN_OBJECT:
         for kind, given in zip(ON_AN_OBJECT[handler], args[1:], strict=False):
@@ -104,7 +104,7 @@ def check_arguments(handler: int, args: tuple[Any, ...]) -> None:
 
 
 def is_open(obj: Any, name: str) -> bool:
-    """Whether the other side may ask for the attribute of that name."""
+    """Tell whether the other side may ask for the attribute of that name."""
     kind = type(obj)  # not ``__class__``: a third machine guards its own objects
     if issubclass(kind, _CLOSED):
         return name in _OF_CLOSED
@@ -120,12 +120,12 @@ def get(obj: Any, name: str, by_value: Callable[[Any], Any] = lambda _value: Non
     """Read an attribute of a passed object: a method or a plain value.
 
     Args:
-        obj: the object.
-        name: the attribute.
-        by_value: returns something else than None for further plain values.
+        obj: The object.
+        name: The attribute.
+        by_value: Returns something else than None for further plain values.
 
     Raises:
-        AttributeError: there is no such attribute, or it may not be read (RefusedError).
+        AttributeError: There is no such attribute, or it may not be read (RefusedError).
     """
     if callable(getattr(type(obj), "_rpyc_getattr", None)):  # the object's class has rules of its own
         return obj._rpyc_getattr(name)
@@ -151,8 +151,8 @@ def call(obj: Any, args: tuple[Any, ...], kwargs: Any = ()) -> Any:
     """Call an object for the other side.
 
     Raises:
-        RefusedError: the call may not be made.
-        BaseException: the object raised it.
+        RefusedError: The call may not be made.
+        BaseException: The object raised it.
     """
     if obj is str.format or obj is str.format_map:  # with their text it would read any attribute of an argument
         raise RefusedError("a text of this side can be formatted from here, and no other")
@@ -162,17 +162,17 @@ def call(obj: Any, args: tuple[Any, ...], kwargs: Any = ()) -> Any:
 
 
 def text(obj: Any, form: Any) -> Any:
-    """The `repr` or `str` (`form`) of an object; for a closed type only its name, without its parts."""
+    """Return the `repr` or `str` (`form`) of an object; for a closed type only its name, without its parts."""
     if issubclass(type(obj), _CLOSED):
         return f"<{type(obj).__name__} {getattr(obj, '__name__', '')}".rstrip() + ">"
     return form(obj)
 
 
 def names(obj: Any) -> tuple[str, ...]:
-    """The attributes of a passed object that may be open, judged without reading them."""
+    """Return the attributes of a passed object that may be open, judged without reading them."""
     return tuple(name for name in dir(obj) if is_open(obj, name))
 
 
 def dropped(id_pack: Any, count: int) -> tuple[int, Any]:
-    """The boxed request that drops `count` references to an object of the other side."""
+    """Return the boxed request that drops `count` references to an object of the other side."""
     return consts.HANDLE_DEL, (LABEL_TUPLE, ((LABEL_LOCAL_REF, id_pack), (LABEL_VALUE, count)))

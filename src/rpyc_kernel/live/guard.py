@@ -31,7 +31,7 @@ class GuardedConnection(Connection):
     """RPyC's connection without the sending and receiving of messages.
 
     Attributes:
-        by_value: whether the other side is a session, which takes more by value than RPyC (`wire_live`).
+        by_value: Whether the other side is a session, which takes more by value than RPyC (`wire_live`).
     """
 
     by_value = False
@@ -124,7 +124,7 @@ class GuardedConnection(Connection):
         """Add a note about the likely cause to an error of the other side."""
 
     def exception(self, made: Any) -> Any:
-        """The local counterpart of an exception that was made there."""
+        """Return the local counterpart of an exception that was made there."""
         return made
 
     def array(self, proxy: Any) -> Any:
@@ -136,7 +136,7 @@ class GuardedConnection(Connection):
 
         Raises:
             BrineError: `package` isn't a box.
-            RefusedError: the box names an object of this side that the other side doesn't hold.
+            RefusedError: The box names an object of this side that the other side doesn't hold.
         """
         if not (isinstance(package, tuple) and len(package) == 2):
             raise BrineError("a value that is not boxed")

@@ -31,7 +31,7 @@ def check(told: Any) -> Methods:
     """Check an answer to HANDLE_INSPECT: pairs of a method's name and its description.
 
     Raises:
-        BrineError: the answer isn't such a tuple.
+        BrineError: The answer isn't such a tuple.
     """
     if not isinstance(told, tuple):
         raise BrineError("a class without methods")
@@ -47,9 +47,9 @@ def make(name: str, methods: Methods, described: Any = None) -> type:
     `isinstance` works if the class of that name is loaded here already: it is the netrefs' ``__class__`` then.
 
     Args:
-        name: the name of the remote class, with its module.
-        methods: names and descriptions of its methods.
-        described: the description of an exception's class; None for other classes.
+        name: The name of the remote class, with its module.
+        methods: Names and descriptions of its methods.
+        described: The description of an exception's class; None for other classes.
     """
     shown = "".join(char if char.isprintable() else "?" for char in name[:MAX_NAME_CHARS])
     known = loaded(name)
@@ -81,7 +81,7 @@ class _AskedClass:
 
 @functools.cache
 def built_in(name: str, *, is_class: bool) -> type | None:
-    """The class of netrefs to a built-in class, or to its instances; None if no class has that name.
+    """Return the class of netrefs to a built-in class, or to its instances; None if no class has that name.
 
     RPyC has one class of netrefs for both, so that every list looks callable.
     """
@@ -123,7 +123,7 @@ _NAMELESS: dict[str, type] = {f"builtins.{kind.__name__}": kind for kind in [
 
 
 def loaded(name: str) -> type | None:
-    """The class of that name if its module is loaded here; ModuleType for a module. Runs no code of the module."""
+    """Return the class of that name if its module is loaded, ModuleType for a module. Runs no code of the module."""
     if type(sys.modules.get(name)) is types.ModuleType:
         return types.ModuleType
     if name in _NAMELESS:

@@ -88,11 +88,11 @@ class Remote(LiveConnection):
         Plain data are numbers, texts, bytes, lists, tuples, dictionaries, sets, ranges and numpy arrays, also nested.
 
         Args:
-            wanted: an expression as text, or a netref.
+            wanted: An expression as text, or a netref.
 
         Raises:
             TypeError: `wanted` is neither, or leads to something else than plain data.
-            ValueMissingError: the data holds a numpy array, and numpy isn't installed here.
+            ValueMissingError: The data holds a numpy array, and numpy isn't installed here.
         """
         if isinstance(wanted, BaseNetref):
             name = "value_of"
@@ -131,7 +131,7 @@ class Remote(LiveConnection):
             )
 
     def exception(self, made: Any) -> Any:
-        """The local counterpart of an exception that was made there: it can be raised, and passed back."""
+        """Return the local counterpart of an exception that was made there: it can be raised, and passed back."""
         told = self.sync_request(consts.HANDLE_CALLATTR, self.root, "told", (made,), ())
         try:
             error: Any = exceptions.load(told, self.where, self.exception_classes)
@@ -176,7 +176,7 @@ class Remote(LiveConnection):
             A netref to the function there.
 
         Raises:
-            TeleportError: the function can't be sent.
+            TeleportError: The function can't be sent.
         """
         return teleport.teleport(self, function)
 
@@ -189,7 +189,7 @@ class Remote(LiveConnection):
 
 
 def _kinds(args: Any) -> Iterator[type]:
-    """The types of the items in nested tuples."""
+    """Return the types of the items in nested tuples."""
     for each in args:
         if type(each) is tuple:
             yield from _kinds(each)
@@ -198,7 +198,7 @@ def _kinds(args: Any) -> Iterator[type]:
 
 
 def _goes_by_reference(kind: type) -> bool:
-    """Whether objects of this type go by reference, which C code, numpy or pandas there don't accept."""
+    """Tell whether objects of this type go by reference, which C code, numpy or pandas there don't accept."""
     package = str(kind.__module__).partition(".")[0]
     return issubclass(kind, (list, dict, set, bytearray)) or package in ("numpy", "pandas")
 

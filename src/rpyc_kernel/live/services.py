@@ -33,10 +33,10 @@ def service(where: str, *, registry: str | None = None, timeout: float = 10.0, *
     """Connect to an RPyC service: ``service("host:18861").name()`` calls the function ``name`` that it exposes.
 
     Args:
-        where: the address of the service, or its name (``transport.discovery.names.meant``). Of several servers, the
+        where: The address of the service, or its name (``transport.discovery.names.meant``). Of several servers, the
             first that accepts the connection is used.
-        registry: the address of the registry that knows the name.
-        timeout: seconds for connecting.
+        registry: The address of the registry that knows the name.
+        timeout: Seconds for connecting.
         config: RPyC's options of the connection, such as ``sync_request_timeout`` (seconds).
 
     Returns:
@@ -45,8 +45,8 @@ def service(where: str, *, registry: str | None = None, timeout: float = 10.0, *
 
     Raises:
         AddressError: `where` isn't an address.
-        DialError: no server accepts the connection.
-        DiscoveryError: the name isn't found.
+        DialError: No server accepts the connection.
+        DiscoveryError: The name isn't found.
     """
     address = meant(where)
     servers = address.locate(registry)
@@ -93,7 +93,7 @@ class SocketChannel:
             return bool(selector.select(seconds))
 
     def recv(self) -> bytes | bytearray:
-        """The frame that `poll` has found."""
+        """Return the frame that `poll` has found."""
         frame, self._next = self._next, None
         assert frame is not None
         return frame
@@ -102,7 +102,7 @@ class SocketChannel:
         """Send a frame.
 
         Raises:
-            RpycKernelError: the connection has ended, for this reason.
+            RpycKernelError: The connection has ended, for this reason.
         """
         self._check()
         try:
@@ -123,7 +123,7 @@ class SocketChannel:
         self._stream.close()
 
     def fileno(self) -> int:
-        """The socket's number, for selectors."""
+        """Return the socket's number, for selectors."""
         return self._stream.fileno()
 
     def _check(self) -> None:

@@ -50,21 +50,21 @@ def connect(
     Args:
         address: ``host``, ``host:port`` … of an RPyC classic server, ``service:NAME``, or a saved name, whose saved
             options go with it.
-        cwd: the working directory there.
-        env: additional environment variables there.
-        python: another Python there.
-        name: the session's name in ``rpyc-kernel sessions``; by default the script's.
-        keep: seconds that the session survives a script that ended without closing it.
-        heartbeat: seconds without an answer, after which the link counts as lost.
+        cwd: The working directory there.
+        env: Additional environment variables there.
+        python: Another Python there.
+        name: The session's name in ``rpyc-kernel sessions``; by default the script's.
+        keep: Seconds that the session survives a script that ended without closing it.
+        heartbeat: Seconds without an answer, after which the link counts as lost.
 
     Raises:
         ArgumentError: `keep` isn't a finite number of seconds.
         AddressError: `address` isn't an address.
         HostsFileError: `address` may be a saved name, and the file of these can't be read.
-        DialError: the server can't be reached.
-        DiscoveryError: the name isn't found.
-        RemoteUnfitError: the machine can't run a session.
-        AgentError: the session could not be started.
+        DialError: The server can't be reached.
+        DiscoveryError: The name isn't found.
+        RemoteUnfitError: The machine can't run a session.
+        AgentError: The session could not be started.
     """
     if not 0 <= keep < math.inf:
         raise ArgumentError(f"keep is a number of seconds, not {keep!r}.")

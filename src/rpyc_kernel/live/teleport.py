@@ -29,8 +29,8 @@ def teleport(remote: LiveConnection, function: Any) -> Any:
         A netref to the function there.
 
     Raises:
-        TeleportError: the function can't be sent.
-        ProtocolError: the other side doesn't tell its versions.
+        TeleportError: The function can't be sent.
+        ProtocolError: The other side doesn't tell its versions.
     """
     if not isinstance(function, types.FunctionType):
         raise TeleportError(f"Only a function written in Python can be sent to {remote.where}, not {_kind(function)}.")
@@ -59,10 +59,10 @@ def teleport(remote: LiveConnection, function: Any) -> Any:
 
 
 def _source(function: types.FunctionType, why: str) -> str:
-    """The source of a function, without decorators, annotations and defaults.
+    """Return the source of a function, without decorators, annotations and defaults.
 
     Raises:
-        TeleportError: there is no usable source; `why` says why it is needed.
+        TeleportError: There is no usable source; `why` says why it is needed.
     """
     name = function.__name__
     try:

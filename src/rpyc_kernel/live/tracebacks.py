@@ -18,9 +18,9 @@ def render(error: BaseException, trace: str = "", where: str = "") -> list[str]:
     """Render an exception for IPython, without the frames of RPyC and of this package.
 
     Args:
-        error: the exception.
-        trace: its remote traceback.
-        where: the machine that the remote traceback comes from.
+        error: The exception.
+        trace: Its remote traceback.
+        where: The machine that the remote traceback comes from.
 
     Returns:
         The lines of both tracebacks.
@@ -39,7 +39,7 @@ def render(error: BaseException, trace: str = "", where: str = "") -> list[str]:
 
 
 def has_internals(tb: types.TracebackType | None) -> bool:
-    """Whether a frame of RPyC or of this package follows the first frame."""
+    """Tell whether a frame of RPyC or of this package follows the first frame."""
     return any(map(_is_internal, _frames(tb)[1:]))
 
 
@@ -55,7 +55,7 @@ def advise(error: BaseException) -> None:
 
 
 def without_internals(tb: types.TracebackType | None) -> types.TracebackType | None:
-    """The traceback without the frames of RPyC and of this package, or all of it if there are no others."""
+    """Return the traceback without the frames of RPyC and of this package, or all of it if there are no others."""
     frames = _frames(tb)
     following: types.TracebackType | None = None
     for each in reversed([each for each in frames if not _is_internal(each)] or frames):

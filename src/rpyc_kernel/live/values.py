@@ -19,7 +19,7 @@ def unpack(packed: Any, where: str) -> Any:
 
     Raises:
         ProtocolError: `packed` isn't a packed value, or is too large.
-        ValueMissingError: it holds a numpy array, and numpy isn't installed here.
+        ValueMissingError: It holds a numpy array, and numpy isn't installed here.
     """
     if not (
         type(packed) is tuple and packed and all(type(each) is bytes for each in packed)

@@ -1,1 +1,1 @@
-"""How the kernel reaches an RPyC server: addresses, transports, dialling, RPyC's protocol, and the broker there."""
+"""The kernel's ways to an RPyC server: addresses, transports, dialling, RPyC's protocol, and the broker there."""

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 class Plugin(Transport):
-    """What another package's scheme means: ``scheme://user@host:port/path``, or ``scheme:///path``."""
+    """The transport of another package's scheme: ``scheme://user@host:port/path``, or ``scheme:///path``."""
 
     loopback = False  # the host may be a place on the way
 

@@ -1,4 +1,4 @@
-"""What this kernel does otherwise than ipykernel's application, before the kernel is there and after its end."""
+"""The application differs from ipykernel's before the kernel is there and after its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What this kernel changes of ipykernel's beside Jupyter's ``do_…`` methods, the order of messages and interrupts.
+"""This kernel answers some requests otherwise than ipykernel's, beside Jupyter's ``do_…`` methods and interrupts.
 
 `RpycKernel` overrides the ``do_…`` methods, `do_usage`, `do_comm_info` and `do_comm` among them, and no handler of a
 message. ``tests/unit/kernel/jupyter/test_ipykernel.py`` names what is used here of ipykernel's internals.

@@ -1,4 +1,4 @@
-"""How messages come to their handlers: what is answered while a cell runs, what waits, and what is aborted.
+"""Messages come to their handlers: some are answered while a cell runs, some wait, some are aborted.
 
 ipykernel takes one shell message after the other, so that completion, inspection and comm messages would wait for the
 running cell; it runs a cell of the control channel on that channel's thread; and a request that it can't read, or

@@ -1,8 +1,8 @@
-"""What a press of the stop button means for a request on another machine: by how its link is, and which press it is.
+"""A press of the stop button for a request on another machine: the link and earlier presses decide what it does.
 
-It reaches the request that runs, whatever that does, and none of those that wait behind it. While the link is down it
-is kept and delivered once the link is back; the cell waits for that only a moment, and not at all after a second press.
-Where a second press doesn't end a cell soon, the cell names the way out.
+A press reaches the request that runs, whatever that does, and none of those that wait behind it. While the link is
+down it is kept and delivered once the link is back; the cell waits for that only a moment, and not at all after a
+second press. Where a second press doesn't end a cell soon, the cell names the way out.
 """
 
 from __future__ import annotations

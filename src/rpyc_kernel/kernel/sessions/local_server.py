@@ -42,7 +42,7 @@ class EmbeddedServer:
 
     @property
     def address(self) -> Address:
-        """Where the server listens."""
+        """The address at which the server listens."""
         return Address("unix" if self._has_socket else "local", path=str(self.path))
 
     def wait(self, cancel: threading.Event) -> None:

@@ -1,4 +1,4 @@
-"""In which session a cell runs: the one that the notebook has named, found again, waited for, or the default."""
+"""The session in which a cell runs: the one that the notebook has named, found again, waited for, or the default."""
 
 from __future__ import annotations
 

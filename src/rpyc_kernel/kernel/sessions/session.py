@@ -94,17 +94,17 @@ class RemoteSession:
 
     @property
     def title(self) -> str:
-        """What people call the session."""
+        """The name by which people call the session."""
         return self._link.title or self.id[:8]
 
     @property
     def address(self) -> Address:
-        """Where the link dials."""
+        """The address that the link dials."""
         return self._link.address
 
     @property
     def status(self) -> LinkStatus:
-        """How the link is."""
+        """The state of the link."""
         return self._link.status
 
     @property
@@ -129,7 +129,7 @@ class RemoteSession:
 
     @property
     def warnings(self) -> list[str]:
-        """What on that machine would end a session that nobody is connected to, as sentences."""
+        """Sentences about all that would end a session on that machine to which nobody is connected."""
         found = self._link.hello.get("warnings")
         sentences = found[:5] if isinstance(found, list) else []
         return [plain(str(sentence), MAX_WARNING_CHARACTERS) for sentence in sentences]
@@ -299,7 +299,7 @@ class RemoteSession:
 
     @property
     def behind(self) -> int:
-        """How many of the messages that had been waiting there were not shown yet."""
+        """The number of messages that had been waiting there and were not shown yet."""
         return self._link.behind
 
     @property
@@ -331,7 +331,7 @@ class RemoteSession:
 
     @property
     def deaths(self) -> int:
-        """How many Pythons have died there unasked, as far as is known; each cell says it to the keeper."""
+        """The number of Pythons that have died there unasked, as far as is known; each cell says it to the keeper."""
         return self._exits.known
 
     @loop_only

@@ -22,7 +22,7 @@ Kind = Literal["udp", "tcp"]
 
 
 class Endpoint(NamedTuple):
-    """Where a registry may be.
+    """A place where a registry may be.
 
     Attributes:
         kind: How it is asked.

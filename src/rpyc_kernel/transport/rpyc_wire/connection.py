@@ -106,7 +106,7 @@ class Connection:
 
     @property
     def moved(self) -> int:
-        """How many bytes have come or gone so far."""
+        """The number of bytes that have come or gone so far."""
         return self._stream.moved
 
     @property

@@ -83,7 +83,7 @@ class FrameStream:
 
     @property
     def progress(self) -> int:
-        """How many bytes have come of the frame that is being read."""
+        """The number of bytes that have come of the frame that is being read."""
         return self._filled + self._end - self._start
 
     # --- the end
