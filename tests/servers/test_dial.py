@@ -32,6 +32,7 @@ from rpyc_kernel.transport.address import Address
 from rpyc_kernel.transport.dial import dial, explain_refusal
 from rpyc_kernel.transport.rpyc_wire.brine import RPYC_5, RPYC_6
 from tests.needs import needs
+from tests.servers.calls import call_method
 from tests.servers.rpyc_servers import free_port, start_server
 
 
@@ -316,7 +317,7 @@ def test_another_service():
     with start_server(service="VoidService") as server:
         connection = dial(Address.parse(server.address))
         with pytest.raises(RemoteError) as caught:
-            connection.call_method(connection.root(), "eval", "1", timeout=5)
+            call_method(connection, connection.root(), "eval", "1", timeout=5)
         explained = explain_refusal(caught.value, connection)
         connection.close()
     assert type(explained) is WrongServiceError
@@ -329,7 +330,7 @@ def test_other_errors_are_not_taken_for_another_service():
     with start_server() as server:
         connection = dial(Address.parse(server.address))
         with pytest.raises(RemoteError) as caught:
-            connection.call_method(connection.root(), "eval", "1/0", timeout=5)
+            call_method(connection, connection.root(), "eval", "1/0", timeout=5)
         assert explain_refusal(caught.value, connection) is caught.value
         connection.close()
 

@@ -10,10 +10,12 @@ from rpyc_kernel.errors import LinkLost, NoAnswerError, NobodyListeningError, Re
 from rpyc_kernel.transport import dial as dial_module
 from rpyc_kernel.transport import sockets
 from rpyc_kernel.transport.address import Address
+from rpyc_kernel.transport.deadline import Deadline
 from rpyc_kernel.transport.dial import dial
 from rpyc_kernel.transport.rpyc_wire import brine as own_brine
 from rpyc_kernel.transport.rpyc_wire.brine import RPYC_5, RPYC_5_BOUND, RPYC_6, RPYC_6_BOUND
 from rpyc_kernel.transport.rpyc_wire.connection import RemoteRef
+from tests.servers.calls import call, call_method
 from tests.servers.rpyc_servers import KINDS, start_server
 from tests.servers.venvs import VERSIONS
 
@@ -55,7 +57,7 @@ def server(request):
 
 
 def evaluate(connection, text, timeout=20):
-    return connection.call_method(connection.root(), "eval", text, timeout=timeout)
+    return call_method(connection, connection.root(), "eval", text, timeout=timeout)
 
 
 # --- every version ------------------------------------------------------------------------------------------------
@@ -92,7 +94,7 @@ def test_values_go_there_and_back(server, connected, value):
     connection = connected(server)
     echo = evaluate(connection, ECHO)
     assert isinstance(echo, RemoteRef)
-    assert connection.call(echo, value, timeout=20) == value
+    assert call(connection, echo, value, timeout=20) == value
 
 
 @pytest.mark.parametrize("size", [1, 300, 3000, 3001, 63_994, 64_000, 350_000, 3_000_000])
@@ -100,7 +102,7 @@ def test_bytes_of_all_sizes_go_there_and_back(server, connected, size):
     connection = connected(server)
     echo = evaluate(connection, ECHO)
     for data in (bytes(size), os.urandom(size)):  # one packs well, one doesn't
-        assert connection.call(echo, data, timeout=60) == data
+        assert call(connection, echo, data, timeout=60) == data
 
 
 def test_references_come_in_tuples_and_go_as_arguments(server, connected):
@@ -109,15 +111,15 @@ def test_references_come_in_tuples_and_go_as_arguments(server, connected):
     assert number == 5
     length = evaluate(connection, "len")
     apply = evaluate(connection, "lambda function, *args: function(*args)")
-    assert connection.call(apply, length, "four", timeout=20) == 4
-    assert connection.call(apply, echo, "x", timeout=20) == "x"
+    assert call(connection, apply, length, "four", timeout=20) == 4
+    assert call(connection, apply, echo, "x", timeout=20) == "x"
 
 
 def test_methods_of_references(server, connected):
     connection = connected(server)
     things = evaluate(connection, "[3, 1, 2]")
-    assert connection.call_method(things, "index", 2) == 2
-    assert connection.call_method(things, "__len__") == 3
+    assert call_method(connection, things, "index", 2) == 2
+    assert call_method(connection, things, "__len__") == 3
 
 
 def test_exceptions_are_told_as_text(server, connected):
@@ -131,7 +133,7 @@ def test_exceptions_are_told_as_text(server, connected):
     assert caught.value.name in ("StopIteration", "RuntimeError")
     with pytest.raises(RemoteError, match="SyntaxError"):
         evaluate(connection, "1 +")
-    connection.call_method(connection.root(), "execute", "class Odd(Exception):\n  x = frozenset([1]); y = slice(1)")
+    call_method(connection, connection.root(), "execute", "class Odd(Exception):\n  x = frozenset([1]); y = slice(1)")
     with pytest.raises(RemoteError, match="Odd"):
         evaluate(connection, "(_ for _ in ()).throw(Odd())")
     assert evaluate(connection, "1 + 1") == 2
@@ -141,7 +143,7 @@ def test_two_requests_under_way(server, connected):
     connection = connected(server)
     sleep = evaluate(connection, SLEEP)
     tickets = [connection.send_call(sleep, seconds) for seconds in (0.2, 0.1)]
-    assert [connection.receive(ticket, 20) for ticket in tickets] == [0.2, 0.1]
+    assert [connection.receive(ticket, Deadline(20)) for ticket in tickets] == [0.2, 0.1]
 
 
 def test_a_late_reply_can_still_be_received(server, connected):
@@ -149,9 +151,9 @@ def test_a_late_reply_can_still_be_received(server, connected):
     ticket = connection.send_call(evaluate(connection, SLEEP), 0.4)
     start = time.monotonic()
     with pytest.raises(NoAnswerError):
-        connection.receive(ticket, 0.1)
+        connection.receive(ticket, Deadline(0.1))
     assert 0.1 <= time.monotonic() - start < 0.3
-    assert connection.receive(ticket, 20) == 0.4
+    assert connection.receive(ticket, Deadline(20)) == 0.4
 
 
 def test_closing_does_not_wait_for_a_busy_server(server, connected):
@@ -185,8 +187,8 @@ def test_every_kind_of_server(connected, kind, rpyc, python):
         version = evaluate(pull, "__import__('sys').version_info[:2]")
         assert ".".join(map(str, version)) == python
         ticket = pull.send_call(evaluate(pull, SLEEP), 0.5)
-        assert submit.call(evaluate(submit, ECHO), b"x" * 100_000, timeout=20) == b"x" * 100_000
-        assert pull.receive(ticket, 20) == 0.5
+        assert call(submit, evaluate(submit, ECHO), b"x" * 100_000, timeout=20) == b"x" * 100_000
+        assert pull.receive(ticket, Deadline(20)) == 0.5
 
 
 @pytest.mark.parametrize(("rpyc", "python"), [("6.0.2", "3.11")])
@@ -215,7 +217,7 @@ def test_servers_that_bind_threads(connected, kind, rpyc, spoken):
         assert connection.dialect == spoken
         sleep = evaluate(connection, SLEEP)
         tickets = [connection.send_call(sleep, seconds) for seconds in (0.2, 0.1)]
-        assert [connection.receive(ticket, 20) for ticket in tickets] == [0.2, 0.1]
+        assert [connection.receive(ticket, Deadline(20)) for ticket in tickets] == [0.2, 0.1]
         with pytest.raises(RemoteError, match="ZeroDivisionError"):
             evaluate(connection, "1/0")
 
@@ -249,7 +251,7 @@ def test_a_server_that_dies_in_the_middle(connected):
         server.kill()
         start = time.monotonic()
         with pytest.raises(LinkLost, match=server.address):
-            connection.receive(ticket, 20)
+            connection.receive(ticket, Deadline(20))
         assert time.monotonic() - start < 1
 
 
@@ -267,5 +269,5 @@ def test_one_round_trip_a_call(connected):
         connection = connected(server)
         assert connection.requests_sent == 1  # for the root
         echo = evaluate(connection, ECHO)
-        connection.call(echo, b"x")
+        call(connection, echo, b"x")
         assert connection.requests_sent == 3

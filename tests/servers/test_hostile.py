@@ -29,6 +29,7 @@ from rpyc_kernel.transport import dial as dial_module
 from rpyc_kernel.transport.address import Address
 from rpyc_kernel.transport.dial import dial
 from rpyc_kernel.transport.rpyc_wire.connection import RemoteRef
+from tests.servers.calls import call, call_method
 from tests.servers.rpyc_servers import start_server
 
 MEGABYTE = 2**20
@@ -161,15 +162,15 @@ def test_a_hostile_server_once_it_is_trusted(behaviour, expected, tmp_path, cana
         seconds = 1 if expected is NoAnswerError else 5
         try:
             with bounded(seconds + 2, LIMIT * 4):
-                found = outcome(lambda: connection.call(connection.root(), b"ask", timeout=seconds))
+                found = outcome(lambda: call(connection, connection.root(), b"ask", timeout=seconds))
             check(found, expected)
             if isinstance(found, ProtocolError):
                 assert str(address) in str(found)
                 assert connection.fileno() == -1  # hung up by itself
             if isinstance(found, RemoteError):  # and the connection goes on
-                assert connection.call(connection.root(), timeout=5) == "proper"
+                assert call(connection, connection.root(), timeout=5) == "proper"
             if behaviour == "replies_twice":
-                assert isinstance(outcome(lambda: connection.call(connection.root(), timeout=5)), ProtocolError)
+                assert isinstance(outcome(lambda: call(connection, connection.root(), timeout=5)), ProtocolError)
         finally:
             connection.close()
     check_refusals(tmp_path, behaviour)
@@ -190,7 +191,7 @@ def test_the_default_limit_bounds_memory_too(tmp_path):
     with hostile("bomb_of_a_value", "call", tmp_path) as address:
         connection = dial(address, timeout=5)
         with bounded(20, 300 * MEGABYTE):
-            found = outcome(lambda: connection.call(connection.root(), timeout=20))
+            found = outcome(lambda: call(connection, connection.root(), timeout=20))
         check(found, FrameTooLargeError)
 
 
@@ -198,7 +199,7 @@ def test_memory_grows_with_what_comes_and_not_with_what_is_announced(tmp_path):
     with hostile("big_and_never_complete", "call", tmp_path) as address:
         connection = dial(address, timeout=5)
         with bounded(5, 30 * MEGABYTE):  # 60 are announced, which would be taken, and 10 come
-            check(outcome(lambda: connection.call(connection.root(), timeout=1)), NoAnswerError)
+            check(outcome(lambda: call(connection, connection.root(), timeout=1)), NoAnswerError)
         connection.close()
 
 
@@ -211,7 +212,7 @@ def test_the_process_does_not_grow_over_many_hostile_connections(tmp_path):
         for _ in range(30):
             connection = dial(address, timeout=5)
             connection.max_frame = LIMIT
-            check(outcome(lambda: connection.call(connection.root(), timeout=5)), FrameTooLargeError)  # noqa: B023
+            check(outcome(lambda: call(connection, connection.root(), timeout=5)), FrameTooLargeError)  # noqa: B023
             sizes.append(resident())
         assert sizes[-1] - sizes[9] < 4 * MEGABYTE
 
@@ -262,7 +263,7 @@ def test_a_hostile_service_of_rpyc_itself(tmp_path):
         connection = dial(Address.parse(server.address))
         try:
             with bounded(10, 4 * MEGABYTE):
-                found = outcome(lambda: connection.call_method(connection.root(), "eval", "1", timeout=10))
+                found = outcome(lambda: call_method(connection, connection.root(), "eval", "1", timeout=10))
             assert found == "survived"
         finally:
             connection.close()

@@ -19,6 +19,7 @@ from rpyc_kernel.transport.rpyc_wire import brine
 from rpyc_kernel.transport.rpyc_wire.brine import HANDLE_CALL, HANDLE_PING, RPYC_6
 from rpyc_kernel.transport.rpyc_wire.connection import RemoteRef
 from tests.needs import needs
+from tests.servers.calls import call, call_method
 from tests.servers.own_server import own_server
 from tests.servers.sessions import Session
 from tests.servers.test_sessions import works
@@ -113,22 +114,22 @@ def test_it_does_what_a_kernel_asks_for_and_nothing_else() -> None:
         root = connection.root()
         assert connection.dialect == RPYC_6
         assert connection.receive(connection.send_request(HANDLE_PING, "are you there?")) == "are you there?"
-        assert connection.call_method(root, "eval", "6 * 7") == brine_only(42)  # without the empty keywords
+        assert call_method(connection, root, "eval", "6 * 7") == brine_only(42)  # without the empty keywords
         with pytest.raises(RemoteError, match="ZeroDivisionError: division by zero"):
-            connection.call_method(root, "eval", "1 / 0")
+            call_method(connection, root, "eval", "1 / 0")
         with pytest.raises(RemoteError, match="SystemExit: 3"):
-            connection.call_method(root, "eval", "exit(3)")
+            call_method(connection, root, "eval", "exit(3)")
         for attribute in ("execute", "namespace", "__class__", "getconn"):
             with pytest.raises(RemoteError, match="PermissionError"):
-                connection.call_method(root, attribute, "1")
+                call_method(connection, root, attribute, "1")
         with pytest.raises(RemoteError, match="PermissionError"):
             connection.receive(connection.send_request(HANDLE_CALL, RemoteRef("x", 0, 99), (), ()))
-        function = connection.call_method(root, "eval", "lambda *args: args")
-        assert connection.call(function, "a", b"b" * 100_000, -5, 10**30, None, True, ()) == brine_only(
+        function = call_method(connection, root, "eval", "lambda *args: args")
+        assert call(connection, function, "a", b"b" * 100_000, -5, 10**30, None, True, ()) == brine_only(
             ("a", b"b" * 100_000, -5, 10**30, None, True, ())
         )
         with pytest.raises(LinkError):
-            connection.call_method(root, "eval", "1.5")  # no kernel asks for such a value
+            call_method(connection, root, "eval", "1.5")  # no kernel asks for such a value
 
 
 def brine_only(value: object) -> object:

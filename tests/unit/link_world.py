@@ -100,7 +100,7 @@ class Connection:
     def address(self):
         return self.dial.address
 
-    def receive_until(self, _ticket, _deadline):
+    def receive(self, _ticket, _deadline):
         packet = self.answers.popleft()
         if POISON in packet:
             raise ProtocolError(self.address, "a message that can't be taken")

@@ -31,7 +31,6 @@ from rpyc_kernel.errors import (
 from rpyc_kernel.transport.deadline import Deadline, Silence
 from rpyc_kernel.transport.dial import dial, explain_refusal
 from rpyc_kernel.transport.plain import plain
-from rpyc_kernel.transport.rpyc_wire.brine import HANDLE_CALLATTR
 from rpyc_kernel.transport.rpyc_wire.connection import Connection, RemoteRef, Reply
 
 if TYPE_CHECKING:
@@ -132,7 +131,7 @@ class BrokerClient:
 
     def receive(self, ticket: int, timeout: float | None = None) -> tuple[dict[str, Any], list[memoryview]]:
         """Wait for the answer to *ticket*, with the errors of `call`. *timeout*: seconds of silence."""
-        return self._read(self.connection.receive_until(ticket, Silence(timeout, self.connection.cancel)))
+        return self._read(self.connection.receive(ticket, Silence(timeout, self.connection.cancel)))
 
     def _read(self, answer: object) -> tuple[dict[str, Any], list[memoryview]]:
         if not isinstance(answer, bytes):
@@ -162,7 +161,7 @@ class BrokerClient:
         found: Reply = answer
         if answer == b"":
             ticket = self.connection.send_call(self._function, "agent", agent_archive()[1])
-            found = self.connection.receive_until(ticket, deadline)
+            found = self.connection.receive(ticket, deadline)
         self.hello, _buffers = self._read(found)
 
     def abort(self, reason: str = "it was given up here") -> None:
@@ -219,8 +218,8 @@ def _evaluate(connection: Connection, deadline: Deadline) -> tuple[RemoteRef, by
     source = (AGENT / "boot.py").read_text(encoding="utf-8")
     text = _START.format(source=source, digest=digest, package=package_of(digest))
     try:
-        ticket = connection.send_request(HANDLE_CALLATTR, connection.root(), "eval", (text,), ())
-        found = connection.receive_until(ticket, deadline)
+        ticket = connection.send_method_call(connection.root(), "eval", text)
+        found = connection.receive(ticket, deadline)
     except RemoteError as error:
         raise explain_refusal(error, connection) from None
     if isinstance(found, str):

@@ -129,7 +129,7 @@ class _Dialer:
     def greet(self, connection: Connection, deadline: Deadline) -> Connection | None:
         """Ask for the root, or go on waiting for it. Returns None where no answer came by *deadline*, or none will."""
         try:
-            connection.root_until(deadline)
+            connection.root(deadline)
         except NoAnswerError:
             return None
         except LinkLost:

@@ -120,55 +120,41 @@ class Connection:
 
     # --- asking
 
-    def root(self, timeout: float | None = None) -> RemoteRef:
-        """Return the service. Costs a round trip the first time."""
-        return self.root_until(Deadline(timeout, self.cancel))
-
-    def root_until(self, deadline: Deadline) -> RemoteRef:
-        """Return the service, as `root`. After NoAnswerError a second call goes on waiting for the same reply."""
+    def root(self, deadline: Deadline | None = None) -> RemoteRef:
+        """Return the service. Costs a round trip the first time; after NoAnswerError it waits for the same reply."""
         if self._root is None:
             if self._root_ticket is None:
-                self.ask_root()
-            assert self._root_ticket is not None
-            root = self.receive_until(self._root_ticket, deadline)
+                self._root_ticket = self.send_request(HANDLE_GETROOT)
+            root = self.receive(self._root_ticket, deadline)
             if not isinstance(root, RemoteRef):
                 raise self._wrong("a root that is no object")
             self._root = root
         return self._root
 
-    def ask_root(self) -> None:
-        """Send the request for the service, without waiting."""
-        self._root_ticket = self.send_request(HANDLE_GETROOT)
-
-    def call(self, ref: RemoteRef, *args: Reply, timeout: float | None = None) -> Reply:
-        """Call the remote *ref* with plain values or other references. One round trip."""
-        return self.receive(self.send_call(ref, *args), timeout)
-
-    def call_method(self, ref: RemoteRef, name: str, *args: Reply, timeout: float | None = None) -> Reply:
-        """Call the method *name* of the remote *ref*. One round trip."""
-        return self.receive(self.send_request(HANDLE_CALLATTR, ref, name, args, ()), timeout)
-
     def send_call(self, ref: RemoteRef, *args: Reply) -> int:
-        """Ask to call *ref* without waiting. Returns the ticket for `receive`."""
+        """Ask to call *ref* with plain values or other references. Return the ticket for `receive`."""
         return self.send_request(HANDLE_CALL, ref, args, ())
 
+    def send_method_call(self, ref: RemoteRef, name: str, *args: Reply) -> int:
+        """Ask to call the method *name* of *ref*. Return the ticket for `receive`."""
+        return self.send_request(HANDLE_CALLATTR, ref, name, args, ())
+
     def send_request(self, handler: int, *args: Reply) -> int:
-        """Send the request with the id *handler* (``HANDLE_…``). Returns the ticket for `receive`."""
+        """Send the request with the id *handler* (``HANDLE_…``). Return the ticket for `receive`."""
         ticket = next(self._tickets)
         self._pending.add(ticket)
         self._send(MSG_REQUEST, ticket, (handler, _box(args)))
         self.requests_sent += 1
         return ticket
 
-    def receive(self, ticket: int, timeout: float | None = None) -> Reply:
-        """Wait up to *timeout* seconds (None: for ever) for the reply to *ticket*, and return it.
+    def receive(self, ticket: int, deadline: Deadline | None = None) -> Reply:
+        """Wait for the reply to *ticket*, and return it. Each ticket has one; after NoAnswerError it is still good.
 
-        Each ticket has one reply. After NoAnswerError the ticket is still good.
+        Args:
+            ticket: The ticket of the request.
+            deadline: Ends the waiting; without it, only `cancel` does. Its event raises DialCancelledError.
         """
-        return self.receive_until(ticket, Deadline(timeout, self.cancel))
-
-    def receive_until(self, ticket: int, deadline: Deadline) -> Reply:
-        """Wait as `receive`, until *deadline*. Raises DialCancelledError when the deadline's event is set."""
+        deadline = deadline or Deadline(None, self.cancel)
         if ticket not in self._pending and ticket not in self._replies:
             raise ValueError(f"ticket {ticket} was not given, or its reply has been received")
         while ticket not in self._replies:

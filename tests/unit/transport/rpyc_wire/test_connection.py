@@ -11,6 +11,7 @@ from rpyc.core import brine, consts, vinegar
 
 from rpyc_kernel.errors import FrameTooLargeError, LinkLost, NoAnswerError, ProtocolError, RemoteError
 from rpyc_kernel.transport.address import Address
+from rpyc_kernel.transport.deadline import Deadline
 from rpyc_kernel.transport.rpyc_wire import brine as own_brine
 from rpyc_kernel.transport.rpyc_wire.brine import RPYC_5, RPYC_5_BOUND, RPYC_6, RPYC_6_BOUND
 from rpyc_kernel.transport.rpyc_wire.connection import MAX_PING_BYTES, MAX_REQUESTS, Connection, RemoteRef
@@ -110,7 +111,7 @@ def test_a_call_and_its_reply(make_peer, spoken):
     expected = (consts.HANDLE_CALL, (consts.LABEL_TUPLE, (boxed_ref, args, (consts.LABEL_VALUE, ()))))
     assert peer.read() == (consts.MSG_REQUEST, ticket, expected)
     peer.reply(ticket, b"answer")
-    assert peer.connection.receive(ticket, 5) == b"answer"
+    assert peer.connection.receive(ticket, Deadline(5)) == b"answer"
     assert peer.connection.requests_sent == 1
 
 
@@ -127,12 +128,12 @@ def test_replies_with_references_in_tuples(peer):
     ref = (consts.LABEL_REMOTE_REF, ("a.B", 1, 2))
     inner = (consts.LABEL_TUPLE, (ref, (consts.LABEL_VALUE, None)))
     peer.send(consts.MSG_REPLY, ticket, (consts.LABEL_TUPLE, ((consts.LABEL_VALUE, 5), inner)))
-    assert peer.connection.receive(ticket, 5) == (5, (RemoteRef("a.B", 1, 2), None))
+    assert peer.connection.receive(ticket, Deadline(5)) == (5, (RemoteRef("a.B", 1, 2), None))
 
 
 def test_the_root_costs_one_request(peer):
     peer.send(consts.MSG_REPLY, 1, (consts.LABEL_REMOTE_REF, ("rpyc.core.service.SlaveService", 1, 2)))
-    root = peer.connection.root(5)
+    root = peer.connection.root(Deadline(5))
     assert root == RemoteRef("rpyc.core.service.SlaveService", 1, 2)
     assert peer.connection.root() is root
     assert peer.connection.requests_sent == 1
@@ -143,15 +144,15 @@ def test_several_under_way_and_answered_out_of_order(peer):
     tickets = [peer.connection.send_call(REF, number) for number in range(3)]
     for ticket in reversed(tickets):
         peer.reply(ticket, ticket * 10)
-    assert [peer.connection.receive(ticket, 5) for ticket in tickets] == [ticket * 10 for ticket in tickets]
+    assert [peer.connection.receive(ticket, Deadline(5)) for ticket in tickets] == [ticket * 10 for ticket in tickets]
 
 
 def test_a_reply_is_received_once(peer):
     ticket = peer.connection.send_call(REF)
     peer.reply(ticket, 1)
-    assert peer.connection.receive(ticket, 5) == 1
+    assert peer.connection.receive(ticket, Deadline(5)) == 1
     with pytest.raises(ValueError, match="ticket"):
-        peer.connection.receive(ticket, 5)
+        peer.connection.receive(ticket, Deadline(5))
 
 
 @pytest.mark.parametrize("size", [0, 1, 3000, 65530, 65536, 70_000, 2**20 - 7, 2**20, 5 * 2**20])
@@ -161,8 +162,8 @@ def test_replies_of_any_size(peer, size, packed):
     tickets = [peer.connection.send_call(REF), peer.connection.send_call(REF)]
     sender = threading.Thread(target=lambda: [peer.reply(ticket, data, packed) for ticket in tickets])
     sender.start()
-    assert peer.connection.receive(tickets[0], 20) == data
-    assert peer.connection.receive(tickets[1], 20) == data
+    assert peer.connection.receive(tickets[0], Deadline(20)) == data
+    assert peer.connection.receive(tickets[1], Deadline(20)) == data
     sender.join()
 
 
@@ -183,9 +184,9 @@ def test_a_reply_in_single_bytes_across_timeouts(peer):
     for byte in struct.pack("!LB", len(body), 0) + body:
         peer.socket.sendall(bytes((byte,)))
         with pytest.raises(NoAnswerError, match="board"):
-            peer.connection.receive(ticket, 0.001)
+            peer.connection.receive(ticket, Deadline(0.001))
     peer.socket.sendall(b"\n")
-    assert peer.connection.receive(ticket, 5) == "whole"
+    assert peer.connection.receive(ticket, Deadline(5)) == "whole"
 
 
 # --- exceptions of the other side ---------------------------------------------------------------------------------
@@ -195,9 +196,9 @@ def exception_of(peer, dumped):
     ticket = peer.connection.send_call(REF)
     peer.send(consts.MSG_EXCEPTION, ticket, dumped)
     with pytest.raises(RemoteError) as caught:
-        peer.connection.receive(ticket, 5)
+        peer.connection.receive(ticket, Deadline(5))
     peer.reply(ticket := peer.connection.send_call(REF), "goes on")
-    assert peer.connection.receive(ticket, 5) == "goes on"
+    assert peer.connection.receive(ticket, Deadline(5)) == "goes on"
     return caught.value
 
 
@@ -239,7 +240,7 @@ def test_what_is_no_exception_ends_the_connection(peer, dumped):
     ticket = peer.connection.send_call(REF)
     peer.send(consts.MSG_EXCEPTION, ticket, dumped)
     with pytest.raises(ProtocolError, match="board"):
-        peer.connection.receive(ticket, 5)
+        peer.connection.receive(ticket, Deadline(5))
     assert peer.closed()
 
 
@@ -253,7 +254,7 @@ def test_requests_to_us_are_refused(peer, handler):
     ref = (consts.LABEL_LOCAL_REF, ("builtins.object", 1, 2))
     peer.send(consts.MSG_REQUEST, 77, (handler, (consts.LABEL_TUPLE, (ref, (consts.LABEL_VALUE, "eval")))))
     peer.reply(ticket, 1)
-    assert peer.connection.receive(ticket, 5) == 1
+    assert peer.connection.receive(ticket, Deadline(5)) == 1
     kind, seq, dumped = peer.read()
     assert (kind, seq) == (consts.MSG_EXCEPTION, 77)
     assert dumped[:2] == (("builtins", "PermissionError"), ("this client serves nothing",))
@@ -264,7 +265,7 @@ def test_malformed_requests_are_refused(peer, args):
     peer.send(consts.MSG_REQUEST, 77, args)
     peer.reply(ticket := peer.connection.send_call(REF), 1)
     peer.read()
-    assert peer.connection.receive(ticket, 5) == 1
+    assert peer.connection.receive(ticket, Deadline(5)) == 1
     assert peer.read()[:2] == (consts.MSG_EXCEPTION, 77)
 
 
@@ -275,7 +276,7 @@ def test_a_small_ping_is_echoed(peer, size, kind):
     peer.send(consts.MSG_REQUEST, 5, (consts.HANDLE_PING, (consts.LABEL_VALUE, (b"x" * size,))))
     peer.reply(ticket := peer.connection.send_call(REF), 1)
     peer.read()
-    peer.connection.receive(ticket, 5)
+    peer.connection.receive(ticket, Deadline(5))
     assert peer.read()[:2] == (kind, 5)
 
 
@@ -283,7 +284,7 @@ def test_a_goodbye_is_a_lost_link(peer):
     ticket = peer.connection.send_call(REF)
     peer.send(consts.MSG_REQUEST, 0, (consts.HANDLE_CLOSE, (consts.LABEL_VALUE, ())))
     with pytest.raises(LinkLost, match="goodbye"):
-        peer.connection.receive(ticket, 5)
+        peer.connection.receive(ticket, Deadline(5))
     assert peer.closed()
 
 
@@ -292,7 +293,7 @@ def test_too_many_requests_end_the_connection(peer):
     for _ in range(MAX_REQUESTS + 1):
         peer.send(consts.MSG_REQUEST, 0, (consts.HANDLE_PING, (consts.LABEL_VALUE, ("x",))))
     with pytest.raises(ProtocolError, match="serve nothing"):
-        peer.connection.receive(ticket, 5)
+        peer.connection.receive(ticket, Deadline(5))
     assert peer.closed()
 
 
@@ -309,7 +310,7 @@ def test_a_wrong_box_ends_the_connection(peer, boxed):
     ticket = peer.connection.send_call(REF)
     peer.send(consts.MSG_REPLY, ticket, boxed)
     with pytest.raises(ProtocolError, match="board"):
-        peer.connection.receive(ticket, 5)
+        peer.connection.receive(ticket, Deadline(5))
     assert peer.closed()
 
 
@@ -322,7 +323,7 @@ def test_a_wrong_envelope_ends_the_connection(make_peer, spoken, body):
     ticket = peer.connection.send_call(REF)
     peer.send_frame(body)
     with pytest.raises(ProtocolError, match="board"):
-        peer.connection.receive(ticket, 5)
+        peer.connection.receive(ticket, Deadline(5))
     assert peer.closed()
 
 
@@ -332,7 +333,7 @@ def test_a_reply_that_nobody_asked_for_ends_the_connection(peer, seq):
     assert ticket == 1
     peer.reply(seq, 1)
     with pytest.raises(ProtocolError, match="not asked"):
-        peer.connection.receive(ticket, 5)
+        peer.connection.receive(ticket, Deadline(5))
     assert peer.closed()
 
 
@@ -341,13 +342,13 @@ def test_a_second_reply_ends_the_connection(peer):
     peer.reply(first, 1)
     peer.reply(first, 1)
     with pytest.raises(ProtocolError, match="not asked"):
-        peer.connection.receive(second, 5)
+        peer.connection.receive(second, Deadline(5))
 
 
 def test_a_root_must_be_an_object(peer):
     peer.reply(1, "root")
     with pytest.raises(ProtocolError, match="root"):
-        peer.connection.root(5)
+        peer.connection.root(Deadline(5))
     assert peer.closed()
 
 
@@ -368,7 +369,7 @@ def test_a_wrong_frame_ends_the_connection(make_peer, sent, error):
     ticket = peer.connection.send_call(REF)
     peer.socket.sendall(sent)
     with pytest.raises(error, match="board"):
-        peer.connection.receive(ticket, 5)
+        peer.connection.receive(ticket, Deadline(5))
     assert peer.closed()
 
 
@@ -377,7 +378,7 @@ def test_what_unpacks_without_end_ends_the_connection(make_peer):
     ticket = peer.connection.send_call(REF)
     peer.reply(ticket, bytes(10_000_000), packed=True)
     with pytest.raises(FrameTooLargeError, match="100,000"):
-        peer.connection.receive(ticket, 5)
+        peer.connection.receive(ticket, Deadline(5))
 
 
 def test_the_limit_itself_is_taken(make_peer):
@@ -385,10 +386,10 @@ def test_the_limit_itself_is_taken(make_peer):
     peer = make_peer(limit=300 + overhead)
     ticket = peer.connection.send_call(REF)
     peer.reply(ticket, b"x" * 300)
-    assert peer.connection.receive(ticket, 5) == b"x" * 300
+    assert peer.connection.receive(ticket, Deadline(5)) == b"x" * 300
     peer.reply(ticket := peer.connection.send_call(REF), b"x" * 301)
     with pytest.raises(FrameTooLargeError):
-        peer.connection.receive(ticket, 5)
+        peer.connection.receive(ticket, Deadline(5))
 
 
 # --- the end ------------------------------------------------------------------------------------------------------
@@ -398,7 +399,7 @@ def test_the_peer_goes(peer):
     ticket = peer.connection.send_call(REF)
     peer.socket.close()
     with pytest.raises(LinkLost, match="board"):
-        peer.connection.receive(ticket, 5)
+        peer.connection.receive(ticket, Deadline(5))
     with pytest.raises(LinkLost):
         peer.connection.send_call(REF)
 
@@ -409,7 +410,7 @@ def test_the_peer_goes_in_the_middle_of_a_frame(peer):
     peer.socket.sendall(struct.pack("!LB", 1000, 0) + b"begun")
     peer.socket.close()
     with pytest.raises(LinkLost, match="closed"):
-        peer.connection.receive(ticket, 5)
+        peer.connection.receive(ticket, Deadline(5))
 
 
 def ends_at_once(peer, work):
