@@ -22,7 +22,7 @@ from rpyc_kernel.errors import (
     WaitingStoppedError,
     WithdrawnError,
 )
-from rpyc_kernel.kernel.cells import NOTHING, Cell, PublishedOutput, RunningCells
+from rpyc_kernel.kernel.cells import NOTHING, Cell, RunningCells
 from rpyc_kernel.kernel.commands import registry, route
 from rpyc_kernel.kernel.commands.context import CommandContext
 from rpyc_kernel.kernel.jupyter import logs, stdin
@@ -52,7 +52,6 @@ class RpycKernel(BaseKernel):
 
     Attributes:
         state: What the next kernel has to know.
-        publisher: Sends messages to IOPub.
         output: Shows something in a cell.
         cells: The cells that run.
         sessions: The notebook's sessions.
@@ -82,8 +81,7 @@ class RpycKernel(BaseKernel):
         logs.set_up(self.log_level, self.log_file, self.log.handlers)
         self._lines = 0  # of the history; a session that is taken over may count its cells from anywhere
         self.state = StateFile(getattr(self.parent, "abs_connection_file", None))
-        self.publisher = self.make_publisher(paced=self.paced)
-        self.output = PublishedOutput(self.publisher)
+        self.output = self.make_publisher(paced=self.paced)
         ask = partial(stdin.ask, self.session, self.stdin_socket)
         self.cells = RunningCells(self.output, ask, self.arrived_until_now)
         registries.named = self.registry or None  # for scripts' `discover` and `service` in local cells too
@@ -125,7 +123,7 @@ class RpycKernel(BaseKernel):
 
     def do_comm_info(self) -> dict[str, str]:
         """Return the target's name by the id of each comm that is open there."""
-        return self.publisher.comms
+        return self.output.comms
 
     # --- cells
 
@@ -142,7 +140,7 @@ class RpycKernel(BaseKernel):
     ) -> dict[str, Any]:
         """Run a cell step by step, each where it belongs; the first step that fails ends it."""
         parent, ident = self.requester()
-        msg_id = self.publisher.remember(parent)
+        msg_id = self.output.remember(parent)
         self.cells.begin(msg_id, parent, ident)
         cell = Cell(msg_id, self.count, self.count, silent, store_history and not silent, allow_stdin)
         if cell.store_history:
@@ -288,7 +286,7 @@ class RpycKernel(BaseKernel):
         session = self.sessions.current
         if session is None or session.status is not LinkStatus.UP:
             return None
-        msg_id = self.publisher.remember(self.get_parent("shell"))
+        msg_id = self.output.remember(self.get_parent("shell"))
         try:
             async with asyncio.timeout(LOOKUP_TIMEOUT_S):
                 return await session.request(Message(msg_type, content, msg_id))
@@ -313,10 +311,10 @@ class RpycKernel(BaseKernel):
         content, msg_type = message["content"], message["header"]["msg_type"]
         comm_id = content.get("comm_id")
         if msg_type == "comm_open":
-            self.publisher.comms[str(comm_id)] = str(content.get("target_name", ""))
+            self.output.comms[str(comm_id)] = str(content.get("target_name", ""))
         elif msg_type == "comm_close":
-            self.publisher.comms.pop(str(comm_id), None)
-        msg_id = self.publisher.remember(message)
+            self.output.comms.pop(str(comm_id), None)
+        msg_id = self.output.remember(message)
         buffers = [bytes(buffer) for buffer in message.get("buffers", ())]
         try:
             await self._request(session, Message(msg_type, content, msg_id, message.get("metadata"), buffers))

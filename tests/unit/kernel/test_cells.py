@@ -1,4 +1,4 @@
-"""The notebook's cells that run: whom a question asks, in one line how a link is, and who watches."""
+"""The notebook's cells that run: whom a question asks, and who watches."""
 
 import asyncio
 from unittest.mock import create_autospec
@@ -6,7 +6,7 @@ from unittest.mock import create_autospec
 import pytest
 
 from rpyc_kernel.agent.wire import Message
-from rpyc_kernel.kernel.cells import PublishedOutput, RunningCells, Watcher
+from rpyc_kernel.kernel.cells import RunningCells, Watcher
 from rpyc_kernel.kernel.jupyter.iopub import Publisher
 from rpyc_kernel.kernel.ports import HostedSession
 from rpyc_kernel.link.protocol import LinkStatus
@@ -28,9 +28,9 @@ class Notebook:
     """Running cells with doubles around them."""
 
     def __init__(self):
-        self.publisher = create_autospec(Publisher, instance=True)
+        self.output = create_autospec(Publisher, instance=True)
         self.front_end = FrontEnd()
-        self.cells = RunningCells(PublishedOutput(self.publisher), self.front_end, lambda: 0)
+        self.cells = RunningCells(self.output, self.front_end, lambda: 0)
         self.session = create_autospec(HostedSession, instance=True)
         self.session.shown_by.side_effect = lambda msg_id: {"theirs": "taker"}.get(msg_id, msg_id)
 
@@ -119,19 +119,12 @@ def test_after_its_end_or_an_interrupt_nobody_is_asked_any_more(how):
     run(scenario)
 
 
-def test_a_line_is_updated_in_place_until_its_cell_has_ended():
+def test_the_line_of_a_cell_that_has_ended_is_forgotten():
     async def scenario(notebook):
-        output = notebook.cells.output
-        output.line("a", "lost")
-        output.line("a", "back")
+        notebook.cells.begin("a", {}, [])
+        notebook.output.forget_line.assert_not_called()
         notebook.cells.end("a")
-        assert not output.has_line("a")
-        output.line("a", "lost")
-        sent = [
-            (call.args[0], call.args[1]["transient"]["display_id"]) for call in notebook.publisher.send.call_args_list
-        ]
-        assert [msg_type for msg_type, _display in sent] == ["display_data", "update_display_data", "display_data"]
-        assert sent[0][1] == sent[1][1] != sent[2][1]
+        notebook.output.forget_line.assert_called_once_with("a")
 
     run(scenario)
 

@@ -12,6 +12,7 @@ import json
 import logging
 import threading
 import time
+import uuid
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +56,9 @@ log = logging.getLogger(__name__)
 
 
 class Publisher:
-    """Sends messages to IOPub, from any thread.
+    """Sends messages to IOPub: the kernel's `CellOutput`.
+
+    Any thread may call it: a local cell that waits for a link blocks the event loop.
 
     Args:
         session: The kernel's, which signs messages.
@@ -82,6 +85,8 @@ class Publisher:
         self._topic = topic
         self._parents: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self.comms: dict[str, str] = {}
+        self._lines: dict[str, str] = {}  # the display_id of each line, which no code there can guess, by cell
+        self._lines_lock = threading.Lock()  # also of the order in which a line changes
         self._pictures = Pictures()
         self._backpressure = backpressure
         self._rate_limit = IOPubRateLimit() if paced else None
@@ -145,11 +150,34 @@ class Publisher:
             buffers=buffers or None,
         )
 
-    def error(self, ename: str, evalue: str, parent: str) -> dict[str, Any]:
-        """Publish an error of this kernel, a sentence without a traceback. Return the content of the reply."""
+    def say(self, text: str, msg_id: str, name: str = "stdout") -> None:
+        """Print a line of ours on the stream of that *name*."""
+        self.send("stream", {"name": name, "text": text + "\n"}, msg_id)
+
+    def error(self, ename: str, evalue: str, msg_id: str) -> dict[str, Any]:
+        """Publish an error of ours, a sentence without a traceback; return the content of the reply to go with it."""
         content = {"ename": ename, "evalue": evalue, "traceback": [f"\x1b[31m{ename}\x1b[0m: {evalue}"]}
-        self.send("error", content, parent)
+        self.send("error", content, msg_id)
         return {"status": "error", **content}
+
+    # --- how a link is
+
+    def line(self, msg_id: str, text: str) -> None:
+        """Say how a link is, in the cell's one quiet line, which is updated in place."""
+        with self._lines_lock:
+            msg_type = "update_display_data" if msg_id in self._lines else "display_data"
+            display = self._lines.setdefault(msg_id, f"link-{uuid.uuid4().hex}")
+            content = {"data": {"text/plain": text}, "metadata": {}, "transient": {"display_id": display}}
+            self.send(msg_type, content, msg_id)
+
+    def has_line(self, msg_id: str) -> bool:
+        """Tell whether the cell has such a line."""
+        return msg_id in self._lines
+
+    def forget_line(self, msg_id: str) -> None:
+        """Forget the line of a cell that has ended."""
+        with self._lines_lock:
+            self._lines.pop(msg_id, None)
 
 
 def _size(message: Message) -> int:

@@ -163,3 +163,17 @@ def test_other_updates_stay_what_they_are(front):
         assert (
             front.publish("update_display_data", {"transient": transient}, "a")[1]["msg_type"] == "update_display_data"
         )
+
+
+def test_a_line_is_updated_in_place_until_its_cell_has_ended(front):
+    publisher = front.publisher
+    publisher.line("a", "lost")
+    publisher.line("a", "back")
+    publisher.forget_line("a")
+    assert not publisher.has_line("a")
+    publisher.line("a", "lost")
+    shown = [front.read()[1] for _ in range(3)]
+    assert [each["msg_type"] for each in shown] == ["display_data", "update_display_data", "display_data"]
+    assert [each["content"]["data"]["text/plain"] for each in shown] == ["lost", "back", "lost"]
+    first, second, third = [each["content"]["transient"]["display_id"] for each in shown]
+    assert first == second != third
