@@ -105,6 +105,7 @@ def main():
         auto_register=registrar is not None,  # False is RPyC's default: a server registers only if it is told to
         **where,
     )
+    server.listener.listen()  # RPyC does so in `start`; whoever reads the next line may connect at once
     say("listening on {}".format(options.socket or "{}:{}".format(options.host, server.port)))
     server.start()
 
