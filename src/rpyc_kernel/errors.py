@@ -22,6 +22,11 @@ that belong to an address have its text as their attribute ``address``.
     │   ├── NotRpycError             the port speaks HTTP, SSH, TLS or something else
     │   ├── SilentServerError        the port accepts and then says nothing
     │   ├── ServerClosedError        the port accepts and hangs up
+    │   ├── NotPairedError           a server that this machine has to be paired with first
+    │   ├── PairingError             pairing with a server failed
+    │   ├── CertificateChangedError  a server that shows another certificate than the one that is known
+    │   ├── CertificateError         a certificate is refused, here or there
+    │   ├── NotAdmittedError         the server that is known does not let this machine in
     │   ├── RpycVersionError         RPyC, but too old or too new to be understood
     │   └── WrongServiceError        RPyC, but not the classic SlaveService
     ├── DiscoveryError               a service was not found through RPyC's registry
@@ -172,8 +177,9 @@ class NameNotResolvedError(DialError):
 class NobodyListeningError(DialError):
     """Raised when the connection is refused: the port is closed, or the Unix socket has nobody behind it."""
 
-    def __init__(self, address: object, host: str = "", port: int | None = None) -> None:
-        hint = f"Start it there with: {start_command(host, port)}" if port else "Start the server that belongs to it."
+    def __init__(self, address: object, host: str = "", port: int | None = None, command: str = "") -> None:
+        command = command or (start_command(host, port) if port else "")
+        hint = f"Start it there with: {command}" if command else "Start the server that belongs to it."
         super().__init__(address, f"No server is listening on {address}. {hint}")
 
 
@@ -244,6 +250,63 @@ class ServerClosedError(DialError):
                 "or it turned us away: look at what the server printed there."
             )
         super().__init__(address, message)
+
+
+class NotPairedError(DialError):
+    """Raised for a server that lets in who is paired with it; *command* is the line that pairs."""
+
+    def __init__(self, address: object, command: str) -> None:
+        super().__init__(
+            address,
+            f"This machine is not paired with {address}. Run rpyc-kernel serve --pair there, which shows a code, and "
+            f"type it in here once: {command}",
+        )
+
+
+class PairingError(DialError):
+    """Raised where two machines could not be paired, or what they know of each other is broken. *told* says why."""
+
+    def __init__(self, address: object, told: str) -> None:
+        super().__init__(address, f"The pairing with {address} failed: {told}")
+
+
+class CertificateChangedError(DialError):
+    """Raised when a server shows another certificate than the one it was paired with. Nothing was sent there.
+
+    Args:
+        before: The fingerprint that is known.
+        now: The one that was shown.
+        command: The line that pairs with it.
+        other: The address of another paired server, whose certificate it is.
+    """
+
+    def __init__(self, address: object, before: str, now: str, command: str, other: str = "") -> None:
+        whose = f", which is that of {other}" if other else ""
+        super().__init__(
+            address,
+            f"{address} is not the server that this machine was paired with: its certificate is {now}{whose}, and was "
+            f"{before}. Somebody may stand between you and it, so nothing was sent. If the machine was set up anew, or "
+            f"another one has its address now, pair with it again: run rpyc-kernel serve --pair there, and {command} "
+            "here.",
+        )
+
+
+class CertificateError(DialError):
+    """Raised when a certificate is refused: the server's here, or ours there. *reason* is OpenSSL's word for it."""
+
+    def __init__(self, address: object, reason: str) -> None:
+        super().__init__(
+            address,
+            f"TLS with {address} failed ({reason}), and nothing was sent. Check the authorities and certificates that "
+            "both sides were given: what name they are for, and until when.",
+        )
+
+
+class NotAdmittedError(DialError):
+    """Raised when the server that is known does not let this machine in. *told* says why, and what to do."""
+
+    def __init__(self, address: object, told: str) -> None:
+        super().__init__(address, f"{address} does not let this machine in: {told}")
 
 
 class RpycVersionError(DialError):

@@ -211,7 +211,7 @@ def test_an_address_that_hangs_does_not_eat_the_time_of_the_next(monkeypatch):
         failing(Address.parse("board"), NotRpycError, timeout=1.0, within=1.0)
 
 
-@pytest.mark.parametrize("text", ["rpycs://host", "ssh://pi@board", "local:"])
+@pytest.mark.parametrize("text", ["ssh://pi@board", "local:"])
 def test_ways_that_are_not_there(text):
     failing(Address.parse(text), UnsupportedSchemeError)
 

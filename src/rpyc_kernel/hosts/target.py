@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rpyc_kernel.errors import AddressError
 from rpyc_kernel.hosts import file
 from rpyc_kernel.hosts.saved import name_of
 from rpyc_kernel.transport.address import Address
@@ -45,3 +46,17 @@ def find(text: str) -> Target:
     if host is None:
         return Target(Address.parse(text), {})
     return Target(host.where, host.options, host.name)
+
+
+def find_tls(text: str) -> Address:
+    """Return the server behind TLS that *text* names: a saved name, ``host``, ``host:port`` or a whole address.
+
+    Raises:
+        AddressError: It is none, or one that needs no pairing.
+        HostsFileError: It may be a saved name, and the file of these can't be read or understood.
+    """
+    target = find(text)
+    address = target.address if target.name or "://" in text else Address.parse(f"rpycs://{text.strip()}")
+    if address.scheme != "rpycs":
+        raise AddressError(f"{address} needs no pairing; only servers at rpycs:// addresses do.")
+    return address

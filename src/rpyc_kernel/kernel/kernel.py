@@ -182,7 +182,8 @@ class RpycKernel(BaseKernel):
 
     async def _run_step(self, step: route.Step, cell: Cell) -> dict[str, Any]:
         if isinstance(step, route.Command):
-            return await registry.run(step, CommandContext(cell, self.output, self.resolver, self, self.run_there))
+            parts = self.output, self.resolver, self, self.run_there, self.cells.ask_password
+            return await registry.run(step, CommandContext(cell, *parts))
         if isinstance(step, route.LocalCode):
             return await self._run_locally(step.code, cell)
         session = self.sessions.current

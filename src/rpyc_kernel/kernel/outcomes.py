@@ -122,6 +122,13 @@ class Restarted(NamedTuple):
     name: str
 
 
+class Paired(NamedTuple):
+    """This machine and the server at *address* know each other now; the server calls this machine *name*."""
+
+    address: str
+    name: str
+
+
 class Discovered(NamedTuple):
     """The servers that a registry knows, by the name of their service."""
 

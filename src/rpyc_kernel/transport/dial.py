@@ -6,7 +6,6 @@ import selectors
 from typing import TYPE_CHECKING
 
 from rpyc_kernel.errors import (
-    TUNNEL,
     DialCancelledError,
     DialError,
     LinkLost,
@@ -192,7 +191,7 @@ def _what_speaks(head: bytes) -> tuple[str, str]:
     if head.startswith(b"SSH-"):
         return "SSH", "Start an RPyC server on that machine and give its port, 18812 unless told otherwise."
     if head[:2] in (b"\x15\x03", b"\x16\x03"):  # an alert or a handshake of TLS 1.x
-        return "TLS", f"An RPyC server behind TLS can't be reached yet; one without, through a tunnel, can: {TUNNEL}"
+        return "TLS", "If it is rpyc-kernel serve, write rpycs:// before host:port."
     text = head[:40].decode("ascii", "replace").strip()
     if len(text) >= 3 and text.isprintable():
         return f"something that begins with {text!r}", ""

@@ -36,6 +36,7 @@ _UNDER_WAY = (errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN, errno.EINTR)  
 # seconds (for macOS by its other name too), seconds, times
 _KEEPALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPALIVE": 20, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4}
 _NO_SUCH_NAME = {getattr(socket, name) for name in ("EAI_NONAME", "EAI_NODATA", "EAI_FAIL") if hasattr(socket, name)}
+MIN_TIMEOUT_S = 0.001  # with none at all TLS fails with errors of its own, instead of a TimeoutError
 # Of the errors of a host's several addresses, the one to show.
 _MOST_TELLING = (ServerClosedError, NobodyListeningError, DialTimeoutError)
 
@@ -98,6 +99,32 @@ def connect(sock: socket.socket, sockaddr: Any, deadline: Deadline) -> None:
                 code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if code:
         raise OSError(code, os.strerror(code))
+
+
+def receive_exactly(sock: socket.socket, count: int, deadline: Deadline) -> bytes:
+    """Return the next *count* bytes from *sock*, behind TLS or not.
+
+    Raises:
+        EOFError: It was closed before.
+        InterruptedError: The deadline's event was set.
+        TimeoutError: The time is over, however slowly bytes come.
+    """
+    data = b""
+    while len(data) < count:
+        if deadline.cancelled:
+            raise InterruptedError
+        if deadline.expired:
+            raise TimeoutError
+        seconds = deadline.slice()
+        sock.settimeout(None if seconds is None else max(seconds, MIN_TIMEOUT_S))
+        try:
+            piece = sock.recv(count - len(data))
+        except TimeoutError:
+            continue
+        if not piece:
+            raise EOFError
+        data += piece
+    return data
 
 
 def open_tcp(address: Address, deadline: Deadline) -> socket.socket:

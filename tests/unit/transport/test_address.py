@@ -24,7 +24,7 @@ GOOD = {
     "::1": ("[::1]:18812", "::1"),
     "[2001:DB8:0::5]": ("[2001:db8::5]:18812", "2001:db8::5"),
     "fe80::1%eth0": ("[fe80::1%eth0]:18812", "fe80::1%eth0"),
-    "rpycs://host": ("rpycs://host:18821", "host"),
+    "rpycs://host": ("rpycs://host:18821", "rpycs://host"),
     "rpycs://[::1]:7": ("rpycs://[::1]:7", "rpycs://[::1]:7"),
     "ssh://pi@board": ("ssh://pi@board", "ssh://pi@board"),
     "ssh://board:2222": ("ssh://board:2222", "ssh://board:2222"),
@@ -124,7 +124,7 @@ def test_what_a_sentence_recommends_can_be_dialled(written):
 
 
 def test_no_sentence_of_the_package_or_its_pages_recommends_what_cannot_be_dialled():
-    """But for the two that say so, and what parses them."""
+    """But for the one that says so, and what parses it."""
     root = Path(__file__).parents[3]
     told = [path for path in [*root.glob("src/**/*.py"), *root.glob("*.md"), *root.glob("docs/*.md")] if path.is_file()]
     assert len(told) > 100
@@ -133,7 +133,7 @@ def test_no_sentence_of_the_package_or_its_pages_recommends_what_cannot_be_diall
         for scheme in (path.stem for path in Path(ways.__file__).parent.glob("[a-z]*.py"))
         if Address(scheme).transport.refusal
     ]
-    assert sorted(refused) == ["rpycs", "ssh"]
+    assert sorted(refused) == ["ssh"]
     found = {
         path.name for path in told if any(f"{scheme}://" in path.read_text(encoding="utf-8") for scheme in refused)
     }

@@ -50,6 +50,10 @@ class ProofError(ValueError):
     """A message is malformed, or its proof is none. Its text is the end of a sentence."""
 
 
+class NoProofError(ProofError):
+    """The other side proves nothing."""
+
+
 class VersionError(ProofError):
     """The server speaks another version of these messages."""
 
@@ -185,7 +189,8 @@ class ClientHalf:
 
         Raises:
             RefusedError: The server has refused.
-            ProofError: The server has proved nothing.
+            NoProofError: The server proves nothing.
+            ProofError: The message is malformed.
         """
         if message[:1] == _REFUSED:
             (reason,) = _sized(_unpack(_REFUSED, message), 0)
@@ -194,7 +199,7 @@ class ClientHalf:
         proof, more = fields[0] if fields else b"", fields[1:]
         expected = _proof(self._key, _SERVER, self._greeting, self._claim, self._fingerprint, *more)
         if not hmac.compare_digest(proof, expected):
-            raise ProofError("no proof")
+            raise NoProofError("no proof")
         return more
 
 
@@ -220,4 +225,4 @@ def check_kept(message: bytes, key: bytes, *, by_server: bool) -> None:
     if message[:1] == _REFUSED:
         raise RefusedError(NO_ROOM)
     if not hmac.compare_digest(message, kept(key, by_server=by_server)):
-        raise ProofError("no proof")
+        raise NoProofError("no proof")

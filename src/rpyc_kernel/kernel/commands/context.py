@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from rpyc_kernel.errors import CommandError
 from rpyc_kernel.kernel.cells import NOTHING, Cell
 from rpyc_kernel.kernel.commands.sentences import sentence
 
@@ -61,6 +63,13 @@ class RunCode(Protocol):
         """Return the content of the ``execute_reply``. Raises a RpycKernelError."""
 
 
+class AskPassword(Protocol):
+    """Asks the client of a cell for what nobody is to see."""
+
+    async def __call__(self, msg_id: str, prompt: str) -> str:
+        """Return the line. To stop asking, the task is cancelled."""
+
+
 @dataclass(frozen=True)
 class CommandContext:
     """The cell in which a command stands, and what it may use of the kernel.
@@ -76,6 +85,7 @@ class CommandContext:
     sessions: SessionSource
     _blocking: Blocking
     _run_code: RunCode
+    _ask_password: AskPassword
 
     def show(self, value: object) -> None:
         """Print what a value says, before the command has ended: a text, or one of `kernel.outcomes`."""
@@ -89,6 +99,27 @@ class CommandContext:
             work: It gets an event, which the stop button sets.
         """
         return await self._blocking.blocking(work)
+
+    async def ask_password(self, prompt: str) -> str | None:
+        """Have the user type what nobody is to see, and no notebook and no history keeps.
+
+        Returns:
+            The line; None where the stop button was pressed instead.
+
+        Raises:
+            CommandError: The front end can't be asked.
+        """
+        if not self.cell.allow_stdin:
+            raise CommandError("This front end can't be asked for anything; do it in a terminal instead.")
+        loop = asyncio.get_running_loop()
+        asking = loop.create_task(self._ask_password(self.cell.msg_id, prompt))
+
+        def stop() -> None:
+            loop.call_soon_threadsafe(asking.cancel)
+
+        with self._blocking.stoppable(stop):
+            await asyncio.wait([asking])
+        return None if asking.cancelled() else asking.result()
 
     async def run_there(self, code: str) -> dict[str, Any]:
         """Run code where cells run; it can be stopped like a cell, and doesn't enter that Python's history.

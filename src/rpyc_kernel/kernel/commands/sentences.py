@@ -15,6 +15,7 @@ from rpyc_kernel.kernel.outcomes import (
     Hosts,
     Left,
     Listing,
+    Paired,
     Pinged,
     Replayed,
     Restarted,
@@ -118,6 +119,11 @@ def _(value: Pinged) -> str:
     load = "load not known" if entry.load is None else "load " + " ".join(f"{number:.2f}" for number in entry.load)
     age = "" if entry.age is None else f", {listing.duration(entry.age)} old"
     return f"{value.name}: round trip {value.seconds * 1000:.1f} ms, {load}, session {entry.name}{age}"
+
+
+@sentence.register
+def _(value: Paired) -> str:
+    return f'Paired with {value.address}, as {value.name}. $connect("{value.address}") connects from now on.'
 
 
 @sentence.register

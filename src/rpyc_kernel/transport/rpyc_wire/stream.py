@@ -24,6 +24,7 @@ from rpyc_kernel.errors import (
     ProtocolError,
 )
 from rpyc_kernel.transport.deadline import POLL_INTERVAL_S
+from rpyc_kernel.transport.sockets import MIN_TIMEOUT_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -35,7 +36,6 @@ MAX_FRAME_BYTES = wire.MAX_IMAGE + 4 * 2**20  # of a body, both as it comes and 
 _HEADER = struct.Struct("!LB")
 _END = b"\n"
 _READ_BYTES = 64 * 2**10  # that one recv takes at most while the size of the frame is not known
-_MIN_TIMEOUT_S = 0.001  # with none at all TLS fails with errors of its own, instead of a TimeoutError
 _FIRST_BUFFER_BYTES = 2**20  # a frame's memory starts with this much and at most doubles with what has really come
 _LONGEST_WAIT_S = POLL_INTERVAL_S if os.name == "nt" else None  # where shutdown() doesn't end what a thread waits for
 
@@ -111,7 +111,7 @@ class FrameStream:
     def _set_timeout(self, deadline: Deadline) -> None:
         seconds = deadline.slice(_LONGEST_WAIT_S)
         if self._pending and seconds is not None:
-            seconds = max(seconds, _MIN_TIMEOUT_S)
+            seconds = max(seconds, MIN_TIMEOUT_S)
         self._socket.settimeout(seconds)
 
     # --- out

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from rpyc_kernel.errors import NobodyListeningError, UnsupportedSchemeError
 from rpyc_kernel.transport import syntax
 from rpyc_kernel.transport.address import Address, Transport
-from rpyc_kernel.transport.sockets import connect, opening
+from rpyc_kernel.transport.sockets import connect, opening, receive_exactly
 
 if TYPE_CHECKING:
     from rpyc_kernel.transport.deadline import Deadline
@@ -81,30 +81,12 @@ def _read(path: str) -> tuple[int, bytes]:
 def _greet(sock: socket.socket, secret: bytes, deadline: Deadline) -> None:
     """Prove that we know the secret, and have the server prove it. Raises EOFError where it can't."""
     mine = os.urandom(NONCE_BYTES)
-    theirs = _receive(sock, NONCE_BYTES, deadline)
+    theirs = receive_exactly(sock, NONCE_BYTES, deadline)
     sock.settimeout(deadline.left())
     sock.sendall(hmac.digest(secret, b"kernel" + theirs, "sha256") + mine)
-    proof = _receive(sock, PROOF_BYTES, deadline)
+    proof = receive_exactly(sock, PROOF_BYTES, deadline)
     if not hmac.compare_digest(proof, hmac.digest(secret, b"server" + mine, "sha256")):
         raise EOFError
-
-
-def _receive(sock: socket.socket, count: int, deadline: Deadline) -> bytes:
-    data = b""
-    while len(data) < count:
-        if deadline.cancelled:
-            raise InterruptedError
-        sock.settimeout(deadline.slice())
-        try:
-            piece = sock.recv(count - len(data))
-        except TimeoutError:
-            if deadline.expired:
-                raise
-            continue
-        if not piece:
-            raise EOFError
-        data += piece
-    return data
 
 
 TRANSPORT = Local("local")

@@ -12,7 +12,7 @@ from rpyc_kernel.agent.wire import Message
 from rpyc_kernel.errors import CommandError, SessionVersionError
 from rpyc_kernel.kernel.cells import NOTHING, Cell
 from rpyc_kernel.kernel.commands import registry, sessions
-from rpyc_kernel.kernel.commands.context import CommandContext, SessionSource
+from rpyc_kernel.kernel.commands.context import AskPassword, CommandContext, SessionSource
 from rpyc_kernel.kernel.commands.registry import command
 from rpyc_kernel.kernel.commands.route import route
 from rpyc_kernel.kernel.commands.sentences import sentence
@@ -25,6 +25,7 @@ from rpyc_kernel.kernel.outcomes import (
     Hosts,
     Left,
     Listing,
+    Paired,
     Replayed,
 )
 from rpyc_kernel.kernel.ports import CellOutput
@@ -55,7 +56,7 @@ class Kernel:
     def run(self, text):
         (step,) = route(text)
         cell = Cell("cell", 1, 1, silent=False, store_history=True, allow_stdin=False)
-        context = CommandContext(cell, self.output, self.source, Now(), self.run_code)
+        context = CommandContext(cell, self.output, self.source, Now(), self.run_code, create_autospec(AskPassword))
         return asyncio.run(registry.run(step, context))
 
     @property
@@ -136,6 +137,10 @@ def test_whoever_keeps_a_session_is_told_what_would_end_it(kernel):
         ),
         (Hosts((), None, ()), 'No machine yet. $connect("host:port") names one.'),
         (Discovered({"A": (("h", 1),), "LONG": (("i", 2), ("j", 18812))}), "A     h:1\nLONG  i:2\nLONG  j:18812"),
+        (
+            Paired("rpycs://pi", "ada@laptop"),
+            'Paired with rpycs://pi, as ada@laptop. $connect("rpycs://pi") connects from now on.',
+        ),
         (Replayed(0), "It gave out nothing."),
         (Replayed(3), ""),
         ("a text", "a text"),

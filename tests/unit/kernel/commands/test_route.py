@@ -415,6 +415,7 @@ def test_completeness_as_ipython_sees_it(cell, status):
                 "%disconnect",
                 "%discover",
                 "%hosts",
+                "%pair",
                 "%sessions",
                 "%attach",
                 "%replay",
