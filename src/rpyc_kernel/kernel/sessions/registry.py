@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from rpyc_kernel.kernel.ports import SessionHost
 
-EMBEDDED = "local:"
+EMBEDDED_SCHEME = "local"  # of the address of this machine's own Python
 CLOSE_TIMEOUT_S = 5.0
 OPEN_SERVER = "Mind that whoever reaches {address} can run code there: RPyC's classic server asks for no password."
 
@@ -82,7 +82,7 @@ class SessionRegistry:
     def _moved_here(self, name: str, address: Address, cancel: threading.Event) -> RemoteSession | None:
         """Return the session that another server of this notebook's doesn't reach any more, if it is found here."""
         lost = [each for each in self._sessions.values() if each.status is LinkStatus.LOST]
-        if not lost or address.scheme == "local":
+        if not lost or address.scheme == EMBEDDED_SCHEME:
             return None
         here = {entry.session for entry in listing.sessions(address, cancel=cancel)}
         for session in lost:
@@ -154,7 +154,8 @@ class SessionRegistry:
                 pass  # whatever listens there, it is no server for us
             else:
                 return
-        self._become_default(self._open(EMBEDDED, Address.parse(EMBEDDED), config, cancel, None))
+        embedded = Address(EMBEDDED_SCHEME)
+        self._become_default(self._open(str(embedded), embedded, config, cancel, None))
 
     def _become_default(self, session: RemoteSession) -> None:
         self._sessions[session.name] = self.current = self._default = session
@@ -200,9 +201,8 @@ class SessionRegistry:
         session_id: str | None,
         adopted_by: str = "",
     ) -> RemoteSession:
-        if address.scheme == "local":
-            address = self._local(cancel)
         options = dict(self._session_options, title=config.get("name", ""))
+        address = self._dialled(address, cancel)
         session = RemoteSession(name, address, self._host, session_id, **options)
         session.adopt(by=adopted_by)
         try:
@@ -221,8 +221,10 @@ class SessionRegistry:
             self._on_missed(str(session.address), session.id)
         return ended
 
-    def _local(self, cancel: threading.Event) -> Address:
-        """Return the address of the embedded server, which is started if it isn't yet."""
+    def _dialled(self, address: Address, cancel: threading.Event) -> Address:
+        """Return what is dialled for *address*: for this machine's own Python the embedded server, which is started."""
+        if address.scheme != EMBEDDED_SCHEME:
+            return address
         if self._embedded is None:
             embedded = EmbeddedServer()
             embedded.wait(cancel)
@@ -243,7 +245,7 @@ class SessionRegistry:
         known = self._sessions.get(str(address))
         if known is not None and not known.closed:
             return known.address
-        return self._local(cancel) if address.scheme == "local" else address
+        return self._dialled(address, cancel)
 
     @property
     def ids(self) -> set[str]:
