@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 PIECE_BYTES = 256 << 10  # bytes of a frame in one message
 MAX_FRAME_BYTES = MAX_MESSAGE  # bytes of a frame, in either direction
-
 _PIECE_OVERHEAD_BYTES = 200  # bytes of memory that a piece takes beside its content
 _MAX_REASON_CHARS = 500  # characters of the other side's reason
 
