@@ -65,6 +65,8 @@ class Broker:
                 return wire.pack({"sessions": _every_session()})
             if op == "python":
                 return wire.pack(look_at(wire.unpack(payload)[0].get("python")))
+            if op == "serve":
+                return wire.pack(self._install_serve(wire.unpack(payload)[0]))
             return self._pass(op, payload)
         except SessionGone as error:
             return _error("gone", str(error))
@@ -108,6 +110,17 @@ class Broker:
             except SessionGone:
                 return None
         return record
+
+    def _install_serve(self, wanted: Json) -> Json:
+        from .boot import Agent  # late: few kernels ask for it
+        from .serve import installing
+
+        try:
+            if wanted.get("remove"):
+                return installing.remove()
+            return installing.install(Agent(*self._agent[:2]).sources, wanted["options"], wanted.get("python", ""))
+        except installing.InstallError as error:
+            raise SpawnError(str(error)) from None
 
     def _pass(self, op: str, payload: bytes) -> bytes:
         header, _buffers = wire.unpack(payload)

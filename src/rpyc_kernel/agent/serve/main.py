@@ -15,6 +15,7 @@ from .daemon import Daemon
 from .log import Log
 from .places import PlaceError, listen_on_port, listen_privately, remove
 from .rpyc_server import serve_connection
+from .systemd import say_ready
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -193,6 +194,7 @@ def _say(where: str, *lines: str) -> None:
     print("%s (Python %s) serves at %s" % (sys.executable, sys.version.split()[0], where))
     print("\n".join(lines))
     sys.stdout.flush()  # it may be a file
+    say_ready()
 
 
 def _set_limits(options: argparse.Namespace) -> None:

@@ -11,19 +11,20 @@ from .log import FORMATS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Union
+    from typing import Callable, List, Union
 
     Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
 DESCRIPTION = """\
 Let notebooks on other machines run their cells here. Without --port it listens on a Unix socket that only you can
 reach. With it, who connects has to be paired: --pair shows a code, which %pair HOST in a notebook there asks for."""
+DEFAULT_PORT = 18821  #: which an address may leave out
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 MIN_MEMORY_BYTES = 64 << 20  #: with less, no worker could begin
 
 
-def declare(parser: argparse.ArgumentParser) -> None:
-    """Add the options to a command line."""
+def declare_serving(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how the daemon serves."""
     parser.add_argument("--port", type=_number(1, 65535), metavar="N", help="listen on this TCP port (18821), by TLS")
     parser.add_argument(
         "--host", default="", metavar="H", help="with --port: listen on this address of the machine alone"
@@ -66,10 +67,29 @@ def declare(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--classic", action="store_true", help="let plain RPyC clients in, too; needs rpyc here")
     parser.add_argument("--log-format", choices=FORMATS, default="text", help="of the log, on stderr (text)")
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    """Add all options to a command line."""
+    declare_serving(parser)
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--pair", action="store_true", help="show a code for one notebook to pair with, and wait for it")
     what.add_argument("--clients", action="store_true", help="list who is paired")
     what.add_argument("--forget", metavar="NAME", help="pair no longer with this one, and end its connections")
+
+
+def words(options: argparse.Namespace) -> List[str]:
+    """The options of `declare_serving` as a command line that says the same."""
+    parser = argparse.ArgumentParser(add_help=False)
+    declare_serving(parser)
+    said: List[str] = []
+    for action in parser._actions:
+        value = getattr(options, action.dest)
+        if value == action.default:
+            continue
+        for each in value if isinstance(value, list) else [value]:
+            said += [action.option_strings[0]] if each is True else [action.option_strings[0], str(each)]
+    return said
 
 
 def refusal(options: argparse.Namespace) -> str:
@@ -81,7 +101,7 @@ def refusal(options: argparse.Namespace) -> str:
     for name in ("keyfile", "client_ca"):
         if getattr(options, name) and not options.certfile:
             return "--%s goes with a certificate of yours: say --certfile, too." % name.replace("_", "-")
-    if options.pair and options.client_ca:
+    if options.client_ca and getattr(options, "pair", False):
         return "With --client-ca nobody pairs: leave out --pair."
     return ""
 
@@ -122,7 +142,7 @@ def memory(text: str) -> int:
     return size
 
 
-def allows(networks: list[Network], host: str) -> bool:
+def allows(networks: List[Network], host: str) -> bool:
     """Whether a machine of that address may connect. Where no network is listed, every one may."""
     if not networks:
         return True

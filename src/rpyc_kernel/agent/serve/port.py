@@ -7,6 +7,7 @@ import time
 
 from .admission import Door
 from .certificate import Certificate, own_certificate, shown
+from .options import DEFAULT_PORT
 from .pairing import CODE_SECONDS, Codes
 from .places import PlaceError, holder
 from .store import Clients, home
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from .daemon import Daemon
     from .log import Log
 
-DEFAULT_PORT = 18821  #: which an address may leave out
 LOOK_INTERVAL_S = 2.0  #: in which a client that was forgotten loses its connections
 POLL_INTERVAL_S = 0.2  #: for whether a code was used
 

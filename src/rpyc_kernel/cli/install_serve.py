@@ -1,0 +1,71 @@
+"""``rpyc-kernel install-serve``: puts ``serve`` onto a machine that can be reached, as a service of its user."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rpyc_kernel.agent.serve import options as serve_options
+from rpyc_kernel.cli.terminal import RefusalError, say
+from rpyc_kernel.hosts.target import find
+from rpyc_kernel.transport.broker_client import open_broker
+from rpyc_kernel.transport.plain import plain
+
+if TYPE_CHECKING:
+    import argparse
+
+    from rpyc_kernel.transport.address import Address
+
+INSTALL_TIMEOUT_S = 300.0  # for a small board, and its systemd
+MAX_COMMAND_CHARS = 4000
+
+DESCRIPTION = """\
+Sends what serves to a machine, over any way that reaches it now, and has its systemd run it for you from then on: see
+docs/serve.md. Run again, it brings it up to date, and gives it other options."""
+
+
+def declare(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add the command and its options to the command line."""
+    parser = commands.add_parser(
+        "install-serve", help="have another machine serve from now on", description=DESCRIPTION, allow_abbrev=False
+    )
+    parser.add_argument("address", metavar="ADDRESS", help="the machine, as in %%connect; or a saved name")
+    parser.add_argument("--python", metavar="PATH", default="", help="the Python there that serves and runs cells")
+    parser.add_argument("--remove", action="store_true", help="end it, and remove what was sent")
+    serve_options.declare_serving(parser)
+    parser.set_defaults(run=run, port=serve_options.DEFAULT_PORT)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Do it. Raises a RpycKernelError or a RefusalError."""
+    if refusal := serve_options.refusal(options):
+        raise RefusalError(refusal)
+    target = find(options.address)
+    if refusal := target.address.transport.refusal:
+        raise RefusalError(f"{target.address}: {refusal}")
+    python = options.python or str(target.config({}).get("python") or "")
+    wanted = {"remove": options.remove, "options": serve_options.words(options), "python": python}
+    with open_broker(target.address) as broker:
+        done, _buffers = broker.call("serve", wanted, timeout=INSTALL_TIMEOUT_S)
+        host = str(broker.hello.get("host", ""))
+    if options.remove:
+        removed = "Removed it from" if done.get("removed") else "It is not installed on"
+        say(f"{removed} {target.address.display}. Its sessions and pairings stay.")
+    else:
+        _tell(target.address, host, options.port, done)
+
+
+def _tell(address: Address, host: str, port: int, done: dict[str, Any]) -> None:
+    command = plain(str(done.get("command", "")), MAX_COMMAND_CHARS)
+    if not done.get("service"):
+        say(f"Sent it to {address.display}, which has no systemd for its user that answers. Start it there by")
+        say(f"  {command}")
+        return
+    say(f"{'Installed' if done.get('changed') else 'It is up to date'} on {address.display}, and it serves.")
+    if not done.get("lingers"):
+        say("To keep it when you log out there, and start it with the machine, run there once:")
+        say(f"  loginctl enable-linger {plain(str(done.get('user', '')), 100)}".rstrip())
+    where = address.host or plain(host, 100)
+    where = where if port == serve_options.DEFAULT_PORT else f"{where}:{port}"
+    say("To pair with it, once, run there")
+    say(f"  {plain(str(done.get('pair', '')), MAX_COMMAND_CHARS)}")
+    say(f'and in a notebook here %pair {where}, which asks for the code. Then: $connect("rpycs://{where}")')
