@@ -1,4 +1,4 @@
-"""What on this machine would end sessions that their users mean to keep: a logout, a service's end, a container's end.
+"""Finds out what on this machine would end sessions that are to stay: a logout, a service's end, a container's end.
 
 A keeper leaves the terminal and the process group of the server that has started it, but not its control group, and
 that is what systemd and containers end as a whole. The control group's path tells whose it is:

@@ -139,7 +139,7 @@ class Handlers:
         return {"ended": True}
 
     def _status(self, _peer: Peer, _request: Json, _payload: List[memoryview], now: float) -> Json:
-        """What there is to know of the session; asking for it doesn't keep it alive."""
+        """Describe the session; asking for it doesn't keep it alive."""
         session = self._session
         return {
             "ending": session.closing,
@@ -159,7 +159,7 @@ class Handlers:
         }
 
     def _tell_usage(self, _peer: Peer, _request: Json, _payload: List[memoryview], _now: float) -> Json:
-        """What the session and its machine use of processor and memory."""
+        """Tell how much processor and memory the session and its machine use."""
         if self._usage is None:
             from .usage import Usage  # late: few front ends ask
 

@@ -209,7 +209,7 @@ class Keeper:
         self.session.peers.clear()
         self.session.pulls.clear()
         self.session.journal.close()
-        from ..worker.io.forked import ForkedChannel
+        from ..worker.io.keeper_channel import ForkedChannel
         from ..worker.main import main
 
         main(ForkedChannel(sock, outgoing, pipes, page), self._config)

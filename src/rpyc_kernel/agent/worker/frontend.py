@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ..wire import Bytes, Json
     from .interrupts import Interrupts
-    from .io.frame_writer import FrameWriter
+    from .io.keeper_channel import FrameWriter
     from .io.user_streams import UserStreams
     from .page_hints import PageHints
 

@@ -23,10 +23,26 @@ from .request_context import NOBODY, current
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
-    from typing import Any, Callable, Dict, List, Optional
+    from typing import Any, Callable, Dict, List, Optional, Protocol, Tuple
 
     from .forced_interrupt import ForcedInterrupt
-    from .io.keeper_signals import KeeperSignals
+
+    class KeeperSignals(Protocol):
+        """The keeper's words to its worker beside requests: `shared_page.Page`, or `spawned.SpawnedSignals`.
+
+        Attributes:
+            carries: bytes a second that the link to the kernel carries; 0 while that isn't known.
+        """
+
+        carries: int
+
+        @property
+        def interrupt(self) -> Tuple[int, int]:
+            """The serial number of the last interrupt, and the number of the request that it is meant for."""
+
+        def note_interrupt(self, __number: int) -> bool:
+            """Note that an interrupt for this request has come; returns whether the worker has to send the signal."""
+
 
 REPEAT_SWALLOWED_S = 0.02  #: seconds after which an interrupt that Python has swallowed is repeated
 SAME_PRESS_S = 0.5  #: seconds in which a second interrupt of one request is the same press

@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional
 
     from .introspect import Introspection
-    from .io.frame_writer import FrameWriter
-    from .io.keeper_channel import KeeperChannel
+    from .io.keeper_channel import FrameWriter, KeeperChannel
     from .netrefs.live import Live
     from .shells.protocol import Shell
 

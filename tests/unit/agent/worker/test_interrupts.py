@@ -15,7 +15,7 @@ import pytest
 from rpyc_kernel.agent.keeper.worker.process import CellProcesses
 from rpyc_kernel.agent.worker import interrupts as module
 from rpyc_kernel.agent.worker.interrupts import SAME_PRESS_S, Interrupts
-from rpyc_kernel.agent.worker.io.frame_writer import SendLock
+from rpyc_kernel.agent.worker.io.keeper_channel import SendLock
 from rpyc_kernel.agent.worker.request_context import current
 
 if os.name == "posix":

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any, Optional
 
     from ..interrupts import Interrupts
-    from .frame_writer import FrameWriter
+    from .keeper_channel import FrameWriter
 
 
 class OutStream(Claims, io.TextIOBase):

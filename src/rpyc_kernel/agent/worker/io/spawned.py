@@ -8,14 +8,13 @@ from __future__ import annotations
 import os
 
 from ... import frames, marked_frames, wire
-from .frame_writer import FrameWriter
+from .keeper_channel import FrameWriter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, BinaryIO, Dict, Tuple
 
-    from ..interrupts import Interrupts
-    from .keeper_signals import KeeperSignals
+    from ..interrupts import Interrupts, KeeperSignals
 
 
 def main(stream: BinaryIO, config: Dict[str, Any]) -> None:

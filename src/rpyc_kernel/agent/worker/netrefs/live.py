@@ -12,7 +12,7 @@ import sys
 import threading
 
 from ..frontend import Frontend
-from ..io.frame_writer import FrameWriter
+from ..io.keeper_channel import FrameWriter
 from ..request_context import current
 from .channel import LiveChannel, say_closed
 

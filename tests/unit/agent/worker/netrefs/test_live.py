@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from rpyc_kernel.agent.worker.frontend import Frontend
-from rpyc_kernel.agent.worker.io.frame_writer import FrameWriter
+from rpyc_kernel.agent.worker.io.keeper_channel import FrameWriter
 from rpyc_kernel.agent.worker.netrefs.live import interrupt
 
 SECONDS = 10

@@ -7,12 +7,11 @@ import pytest
 
 from rpyc_kernel.agent.frames import FRAME, MESSAGE, STDERR, STDOUT
 from rpyc_kernel.agent.worker.interrupts import Interrupts
-from rpyc_kernel.agent.worker.io.frame_writer import PIECE_BYTES
+from rpyc_kernel.agent.worker.io.keeper_channel import PIECE_BYTES, ForkedFrameWriter
 from rpyc_kernel.agent.worker.request_context import current
 
 if os.name == "posix":
     from rpyc_kernel.agent.shared_page import Page, bytes_in_pipe
-    from rpyc_kernel.agent.worker.io.forked import ForkedFrameWriter
 
 pytestmark = pytest.mark.needs("posix")
 
