@@ -267,7 +267,7 @@ class Kernel:
         connection = self.connections[role]
         event = role, connection.dial.number
         try:
-            header, buffers = BrokerClient(connection, None).receive(0)
+            header, buffers = BrokerClient(connection, None, wire.pack({})).receive(0)
         except AgentError as error:
             self.protocol.refused(*event, error, self.world.now)
         except RpycKernelError as error:

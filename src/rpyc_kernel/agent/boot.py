@@ -412,7 +412,7 @@ def load(name: str, package: str) -> Any:
     return sys.modules[package + "." + name]
 
 
-def open_broker(digest: str, source: bytes, code: Any = None) -> Tuple[Callable[[str, bytes], bytes], bytes]:
+def open_broker(digest: str, source: bytes, code: Any = None) -> Tuple[Callable[[str, bytes], Any], bytes]:
     """Make a broker for this connection.
 
     Args:
@@ -421,32 +421,27 @@ def open_broker(digest: str, source: bytes, code: Any = None) -> Tuple[Callable[
         code: That text compiled, where this connection has compiled it.
 
     Returns:
-        The one function that the kernel calls, ``call(op, payload) -> bytes``, and its answer to op ``hello``. The
-        answer is ``b""`` as long as the agent isn't here: op ``agent`` brings it, and is answered like ``hello``.
+        The one function that the kernel calls, ``call(op, payload) -> bytes``, and its answer to op ``hello``. As long
+        as the agent isn't here, the answer is ``b""``, and the function takes op ``agent`` alone, with the agent as its
+        payload: its result is this pair again.
     """
-    brokers: List[Any] = []
 
-    def start(agent: Agent) -> bytes:
-        broker = load("broker", mount(agent))
+    def start(agent: Agent) -> Tuple[Callable[[str, bytes], Any], bytes]:
+        module = load("broker", mount(agent))
         sys.modules[agent.package].open_broker = open_broker  # type: ignore[attr-defined]  # for the next connection
         if code is not None:
             load("starter", agent.package).compiled[source] = code
-        brokers.append(broker.Broker(digest, agent.packed, source))
-        return call("hello", b"")
+        call = module.Broker(digest, agent.packed, source).call
+        return call, call("hello", b"")
 
-    def call(op: str, payload: bytes) -> bytes:
-        if op == "agent":
-            agent = Agent(digest, payload)
-            if agent.sources:
-                keep(agent)
-            return start(agent)
-        return bytes(brokers[0].call(op, payload))
+    def bring(_op: str, payload: bytes) -> Tuple[Callable[[str, bytes], Any], bytes]:
+        agent = Agent(digest, payload)
+        if agent.sources:
+            keep(agent)
+        return start(agent)
 
     found = mounted(digest) or cached(digest)
-    if found is None:
-        return call, b""
-    hello = start(found)
-    return brokers[0].call, hello
+    return start(found) if found else (bring, b"")
 
 
 def start_keeper(stream: BinaryIO) -> None:

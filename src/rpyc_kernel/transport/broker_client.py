@@ -88,10 +88,10 @@ class BrokerClient:
         hello: The broker's answer to ``hello``: versions, host, kind of server.
     """
 
-    def __init__(self, connection: Connection, function: RemoteRef) -> None:
+    def __init__(self, connection: Connection, function: RemoteRef, hello: bytes) -> None:
         self.connection = connection
-        self.hello: dict[str, Any] = {}
         self._function = function
+        self.hello, _buffers = self._read(hello)
 
     def __enter__(self) -> Self:
         return self
@@ -156,14 +156,6 @@ class BrokerClient:
             return SessionVersionError(self.address, plain(str(answer.get("agent", ""))), __version__)
         return AgentError(f"On {self.address}: {text}.")
 
-    def start(self, answer: bytes, deadline: Deadline) -> None:
-        """Fill `hello` with the *answer* of the boot text, and bring the agent where that has found none."""
-        found: Reply = answer
-        if answer == b"":
-            ticket = self.connection.send_call(self._function, "agent", agent_archive()[1])
-            found = self.connection.receive(ticket, deadline)
-        self.hello, _buffers = self._read(found)
-
     def abort(self, reason: str = "it was given up here") -> None:
         """End what the owning thread waits for with LinkLost. From any thread."""
         self.connection.abort(reason)
@@ -205,8 +197,10 @@ def open_broker(
     try:
         deadline = Deadline(hello, cancel)
         function, answer = _evaluate(connection, deadline)
-        broker = BrokerClient(connection, function)
-        broker.start(answer, deadline)
+        if answer == b"":  # the agent isn't there
+            ticket = connection.send_call(function, "agent", agent_archive()[1])
+            function, answer = _function_and_answer(connection, connection.receive(ticket, deadline))
+        broker = BrokerClient(connection, function, answer)
     except BaseException:
         connection.close()
         raise
@@ -224,6 +218,10 @@ def _evaluate(connection: Connection, deadline: Deadline) -> tuple[RemoteRef, by
         raise explain_refusal(error, connection) from None
     if isinstance(found, str):
         raise PythonTooOldError(connection.address, found[:40])
+    return _function_and_answer(connection, found)
+
+
+def _function_and_answer(connection: Connection, found: Reply) -> tuple[RemoteRef, bytes]:
     match found:
         case (RemoteRef() as function, bytes() as answer):
             return function, answer
