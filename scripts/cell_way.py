@@ -4,8 +4,9 @@
 
 A kernel and a stock RPyC server are started, each with `profiled/sitecustomize.py`, which the keeper and the worker
 inherit. The cell runs several times. A module that is called in each of these times belongs to the way; the modules
-stand in the order of their first calls. The first line has their number; then comes one line for each process and
-module: the process, the file, and the functions. Another version is measured where PYTHONPATH names its `src` folder.
+stand in the order of their first calls in the shortest run. The first line has their number; then comes one line for
+each process and module: the process, the file, and the functions. Another version is measured where PYTHONPATH names
+its `src` folder.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def way() -> list[Hop]:
     names = {call.process: PROCESSES[call.module] for run in runs for call in run if call.module in PROCESSES}
     always = set.intersection(*({(call.process, call.module) for call in run} for run in runs))
     hops: dict[tuple[str, str], dict[str, None]] = {}
-    for call in runs[0]:
+    for call in min(runs, key=len):  # the others have more that comes by the clock
         if (call.process, call.module) in always and call.process in names:  # another one compiles for the cache
             hops.setdefault((names[call.process], call.module), {})[call.function] = None
     return [Hop(process, module, tuple(functions)) for (process, module), functions in hops.items()]
