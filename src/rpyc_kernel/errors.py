@@ -33,7 +33,8 @@ that belong to an address have its text as their attribute ``address``.
     │   ├── NoRegistryError          nobody answered who is one
     │   ├── NotRegisteredError       the registry knows no server of that name
     │   ├── ListingRefusedError      the registry answers for one name at a time only
-    │   └── ServiceDownError         what it knows of that name can't be connected to
+    │   ├── ServiceDownError         what it knows of that name can't be connected to
+    │   └── SourceError              another source of machines could not look for them
     ├── RemoteUnfitError             the server is right, but no session can live there
     │   ├── PythonTooOldError
     │   ├── NoRoomError              the disk is full, or there is no place to write to
@@ -402,6 +403,13 @@ class ServiceDownError(DiscoveryError):
             them = f"The server that is registered as {name} cannot be connected to"
         first = f" {errors[0]}" if errors else ""
         super().__init__(f"{them}; one that was killed stays registered for up to four minutes.{first}")
+
+
+class SourceError(DiscoveryError):
+    """Raised where one of the sources of `%discover` could not look for machines; *reason* says why."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        super().__init__(f"No machines were looked for by {source}: {reason}.")
 
 
 # --- connected, but no session can live there ---------------------------------------------------------------------

@@ -56,9 +56,15 @@ def front(new_kernel: Callable[..., Kernel], registry: Server) -> Client:
 # --- %discover
 
 
-@pytest.mark.parametrize("command", ["%discover SLAVE", "%discover slave", "%discover"])
+@pytest.mark.parametrize("command", ["%discover SLAVE", "%discover slave"])
 def test_discover_is_a_table(front: Client, remote: Remote, command: str) -> None:
     assert front.good(command).stdout == f"SLAVE  {remote.address}\n"
+
+
+def test_without_a_name_all_that_can_be_found_is_listed(front: Client, remote: Remote) -> None:
+    title, *rows = front.good("%discover").stdout.splitlines()
+    assert title.split() == ["found", "by", "name", "address"]
+    assert ["registry", "SLAVE", remote.address] in [row.split() for row in rows]
 
 
 @pytest.mark.parametrize("command", ["%discover SLAVE --registry {}", "%discover SLAVE --registry=tcp://{}"])

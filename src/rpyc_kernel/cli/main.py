@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from rpyc_kernel._version import __version__
-from rpyc_kernel.cli import exec_, hosts, install, install_serve, pair, serve, sessions
+from rpyc_kernel.cli import discover, exec_, hosts, install, install_serve, pair, serve, sessions
 from rpyc_kernel.cli.terminal import Parser, RefusalError, say
 from rpyc_kernel.errors import AddressError, RpycKernelError
 from rpyc_kernel.transport.plain import plain
@@ -30,7 +30,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"rpyc-kernel {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (exec_, hosts, sessions, install, serve, install_serve, pair):
+    for command in (discover, exec_, hosts, sessions, install, serve, install_serve, pair):
         command.declare(commands)
     return parser
 

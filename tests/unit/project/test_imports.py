@@ -43,7 +43,7 @@ THIRD_PARTY = {
     "hosts": {"jupyter_core", "tomlkit"},
     "kernel": JUPYTER,
     "live": {"rpyc", "IPython", "numpy"},
-    "transport": {"jupyter_core", "rpyc"},
+    "transport": {"jupyter_core", "rpyc", "zeroconf"},
     "server": {"rpyc"},
     # only where the other machine has them: test_agent_syntax.py says how
     "agent": OPTIONAL,
