@@ -17,11 +17,12 @@ from types import TracebackType
 from typing import Any, Self
 
 import rpyc_kernel
-from tests.servers.rpyc_servers import environment
+from tests.servers.rpyc_servers import environment, free_port
 
 # The agent is on the path by itself, as it is where only that is installed: the rest is for newer Pythons.
 COMMAND = ("-m", "agent")
 PATH = str(Path(rpyc_kernel.__file__).parent)
+CODE = r"(?:[0-9A-Z]{4}-){3}[0-9A-Z]{4}"
 PATIENCE = 30.0  # seconds
 
 
@@ -119,6 +120,24 @@ class Daemon:
         if value is not None:
             print(f"-- what the daemon logged\n{self.log[-4000:]}")
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class PortDaemon(Daemon):
+    """A daemon on a free port of loopback. ``port`` is it."""
+
+    def __init__(self, *options: str, **more: object) -> None:
+        self.port = free_port()
+        options = ("--port", str(self.port), "--host", "127.0.0.1", "--log-format", "json", *options)
+        super().__init__(*options, **more)  # type: ignore[arg-type]
+
+    @property
+    def code(self) -> str:
+        """The code that it shows, if it was started with ``--pair``."""
+        return self.wait_for(CODE, self.out)[0]
+
+    def count(self, event: str) -> int:
+        """How often that was logged."""
+        return [each["event"] for each in self.events()].count(event)
 
 
 def daemon_environment(home: Path, env: Mapping[str, str] | None = None) -> dict[str, str]:

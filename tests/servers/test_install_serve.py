@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,12 +14,14 @@ import pytest
 
 from rpyc_kernel.agent.serve.systemd import unit
 from rpyc_kernel.cli.main import main
+from rpyc_kernel.transport import proving
+from rpyc_kernel.transport.address import Address
+from rpyc_kernel.transport.deadline import Deadline
 from tests import standins
 from tests.kernel.remotes import wait_until
-from tests.servers.daemons import daemon_environment
+from tests.servers.daemons import CODE, PATIENCE, daemon_environment
 from tests.servers.rpyc_servers import Server, free_port, start_server
 from tests.servers.sessions import Session
-from tests.servers.tls_clients import pair, prove
 
 pytestmark = pytest.mark.needs("posix")
 
@@ -100,24 +103,22 @@ def test_what_is_installed_already_is_left_running_and_other_options_restart_it(
         assert words in line
 
 
+@pytest.mark.usefixtures("private_jupyter")
 def test_sessions_and_pairings_outlive_its_restart(board: Board) -> None:
     assert board.install() == 0
-    with Session(board.server.address) as session:
-        name, key = _pair(board)
-        session.run("kept = 6")
-        assert board.install("--session-limit", "99") == 0
-        with prove(board.port, name, key):
-            pass
-        assert session.run("kept * 7")[0] == "42"
-
-
-def _pair(board: Board) -> tuple[str, bytes]:
+    first = board.pid
+    address = Address.parse(f"rpycs://127.0.0.1:{board.port}")
     with subprocess.Popen(
-        ["python3", str(board.program), "serve", "--pair"],
+        [sys.executable, str(board.program), "serve", "--pair"],
         env=daemon_environment(board.home), stdout=subprocess.PIPE, text=True,
     ) as asking:  # fmt: skip
         assert asking.stdout
-        return pair(board.port, re.findall(r"(?:[0-9A-Z]{4}-){3}[0-9A-Z]{4}", asking.stdout.readline())[0])
+        proving.pair(address, re.findall(CODE, asking.stdout.readline())[0], Deadline(PATIENCE))
+    with Session(str(address)) as session:
+        session.run("kept = 6")
+        assert board.install("--session-limit", "999") == 0
+        assert board.pid != first
+        assert session.run("kept * 7")[0] == "42"
 
 
 def test_remove_ends_it_and_leaves_nothing_of_it(board: Board, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,30 +21,12 @@ from rpyc.core import brine, consts
 
 from rpyc_kernel.agent.serve import proof
 from tests.kernel.remotes import wait_until
-from tests.servers.daemons import PATIENCE, Daemon
+from tests.servers.daemons import CODE, PATIENCE, Daemon, PortDaemon
 from tests.servers.rpyc_servers import free_port
 from tests.servers.tls_clients import exactly, pair, prove, tls
 from tests.servers.venvs import venv
 
 pytestmark = pytest.mark.needs("posix")
-
-CODE = r"(?:[0-9A-Z]{4}-){3}[0-9A-Z]{4}"
-
-
-class PortDaemon(Daemon):
-    """A daemon on a free port of loopback. ``port`` is it."""
-
-    def __init__(self, *options: str, **more: object) -> None:
-        self.port = free_port()
-        options = ("--port", str(self.port), "--host", "127.0.0.1", "--log-format", "json", *options)
-        super().__init__(*options, **more)  # type: ignore[arg-type]
-
-    def paired(self, name: str = "ada@laptop") -> tuple[str, bytes]:
-        """Pair with the code that it shows."""
-        return pair(self.port, self.wait_for(CODE, self.out)[0], name)
-
-    def count(self, event: str) -> int:
-        return [each["event"] for each in self.events()].count(event)
 
 
 @pytest.fixture
@@ -75,7 +57,7 @@ def closed(sock: socket.socket) -> bool:
 @pytest.mark.parametrize("python", [("4.1.5", "3.8"), ("5.0.1", "3.7"), ("6.0.2", "3.13")], ids=lambda each: each[1])
 def test_pairing_and_then_a_connection_on_old_pythons_and_new(python: tuple[str, str]) -> None:
     with PortDaemon("--pair", python=venv(python[1], python[0])) as daemon:
-        name, key = daemon.paired()
+        name, key = pair(daemon.port, daemon.code)
         with prove(daemon.port, name, key) as sock:
             assert answers(sock)
 
@@ -136,7 +118,7 @@ def test_five_wrong_codes_and_the_right_one_is_too_late() -> None:
 
 
 def test_who_is_forgotten_loses_the_connection_and_gets_in_no_more(daemon: PortDaemon) -> None:
-    name, key = daemon.paired()
+    name, key = pair(daemon.port, daemon.code)
     with prove(daemon.port, name, key) as sock:
         assert answers(sock)
         assert "Forgot ada@laptop" in daemon.run("--forget", name).stdout
@@ -178,7 +160,7 @@ def test_nobody_but_the_allowed_networks() -> None:
             assert closed(sock)
         daemon.wait_for("refused, as --allow says")
     with PortDaemon("--allow", "127.0.0.0/8", "--pair") as daemon:
-        assert daemon.paired()[0] == "ada@laptop"
+        assert pair(daemon.port, daemon.code)[0] == "ada@laptop"
 
 
 def test_rpyc_before_the_proof_gets_nothing(daemon: PortDaemon) -> None:
@@ -212,7 +194,7 @@ def test_slow_ones_have_so_much_time_and_no_more() -> None:
 
 
 def test_500_strangers_at_once_keep_nobody_out_and_take_no_memory(daemon: PortDaemon) -> None:
-    name, key = daemon.paired()
+    name, key = pair(daemon.port, daemon.code)
     status = Path(f"/proc/{daemon.pid}/status")
     with ExitStack() as stack, closing(prove(daemon.port, name, key)) as before:
         at_first = _figure(status, "VmRSS")
@@ -231,7 +213,7 @@ def test_500_strangers_at_once_keep_nobody_out_and_take_no_memory(daemon: PortDa
 
 def test_many_clients_at_once_all_get_in(daemon: PortDaemon) -> None:
     """A classroom begins its lesson."""
-    name, key = daemon.paired()
+    name, key = pair(daemon.port, daemon.code)
     socks: list[ssl.SSLSocket] = []
     threads = [threading.Thread(target=lambda: socks.append(prove(daemon.port, name, key))) for _ in range(40)]
     for thread in threads:
@@ -246,11 +228,11 @@ def test_many_clients_at_once_all_get_in(daemon: PortDaemon) -> None:
 
 def test_a_plain_rpyc_client_after_the_proof_with_classic_only() -> None:
     with PortDaemon("--pair") as daemon:
-        name, key = daemon.paired()
+        name, key = pair(daemon.port, daemon.code)
         with pytest.raises(proof.RefusedError, match="not classic"):
             prove(daemon.port, name, key, proof.CLASSIC)
     with PortDaemon("--pair", "--classic") as daemon:
-        name, key = daemon.paired()
+        name, key = pair(daemon.port, daemon.code)
         sock = prove(daemon.port, name, key, proof.CLASSIC)
         connection = rpyc.utils.factory.connect_stream(rpyc.SocketStream(sock), rpyc.core.service.ClassicService)
         with connection:

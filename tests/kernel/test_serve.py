@@ -1,0 +1,68 @@
+"""A notebook on `serve`, by its Unix socket and by a port that it was paired with, on old Pythons and a new one."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.kernel.client import Client
+from tests.kernel.kernels import Kernel
+from tests.servers.daemons import Daemon, PortDaemon
+from tests.servers.venvs import CURRENT_PYTHON, CURRENT_RPYC, venv
+
+pytestmark = pytest.mark.needs("posix")
+
+PYTHONS = [(CURRENT_RPYC, CURRENT_PYTHON), ("4.1.5", "3.8"), ("5.0.1", "3.7")]
+
+
+@pytest.fixture(params=PYTHONS, ids=lambda each: each[1])
+def python(request: pytest.FixtureRequest) -> tuple[str, str]:
+    return request.param
+
+
+@pytest.fixture(params=["unix", "rpycs"])
+def daemon(request: pytest.FixtureRequest, python: tuple[str, str]) -> Iterator[Daemon]:
+    interpreter = venv(python[1], python[0])
+    with Daemon(python=interpreter) if request.param == "unix" else PortDaemon("--pair", python=interpreter) as daemon:
+        yield daemon
+
+
+@pytest.fixture
+def kernel(daemon: Daemon, new_kernel: Callable[..., Kernel]) -> Kernel:
+    """Ends before the daemon does, and with it its session there."""
+    return new_kernel()
+
+
+@pytest.fixture
+def notebook(front: Client, daemon: Daemon) -> Client:
+    """Connected, and paired where that has to be."""
+    if isinstance(daemon, PortDaemon):
+        front.good(f"%pair 127.0.0.1:{daemon.port}", answers=[daemon.code])
+    front.good(f'$connect("{daemon.address}")')
+    return front
+
+
+def test_cells_restart_stop_and_20_mb(notebook: Client, python: tuple[str, str]) -> None:
+    assert notebook.good("import platform\nplatform.python_version()").text.startswith(f"'{python[1]}.")
+    assert len(notebook.good("print('x' * 20_000_000)", timeout=60).stdout) == 20_000_001
+    running = notebook.start("print('on')\nwhile True: pass")
+    notebook.wait_output(running, "on")
+    assert notebook.interrupted(running) < 5
+    flooding = notebook.start("while True: print('y' * 1000)")
+    notebook.wait_output(flooding, "yyy")
+    assert notebook.interrupted(flooding) < 5
+    assert notebook.good("%restart\nprint('platform' in globals())").stdout.endswith("False\n")
+
+
+def test_a_cell_goes_on_while_the_daemon_is_restarted(notebook: Client, daemon: Daemon) -> None:
+    running = notebook.start(
+        "import os, time\nprint('begun')\nwhile not os.path.exists('go'): time.sleep(0.01)\nprint('done')"
+    )
+    notebook.wait_output(running, "begun")
+    assert daemon.stop(signal.SIGTERM) == 0
+    (daemon.home / "go").touch()
+    daemon.start()
+    assert notebook.finish(running).stdout.endswith("done\n")
+    assert notebook.good("'still here'").text == "'still here'"
