@@ -14,6 +14,11 @@ that belong to an address have its text as their attribute ``address``.
     ├── DialError                    no usable connection came to be
     │   ├── UnsupportedSchemeError   an address of a kind that cannot be dialled
     │   ├── TransportError           the way there is another package's, and that failed
+    │   ├── ProgramError             the program that leads there (ssh, docker, adb) did not
+    │   │   ├── ProgramMissingError  it isn't installed here
+    │   │   ├── LoginRefusedError    the machine there accepts no key of the user's
+    │   │   ├── HostKeyError         ssh doesn't know the machine, or knows another one by that name
+    │   │   └── NoPythonError        there is no Python, or none that is new enough
     │   ├── NameNotResolvedError     no such host name, or no name server answered
     │   ├── NobodyListeningError     the machine is there, the port is closed
     │   ├── UnreachableError         no route, or the network forbids it
@@ -68,7 +73,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-TUNNEL = "ssh -N -L 18812:127.0.0.1:18812 user@host"  # leads to a server that listens on its own machine only
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -157,6 +161,52 @@ class TransportError(DialError):
 
     def __init__(self, address: object, told: str) -> None:
         super().__init__(address, f"Cannot connect to {address}: {told}")
+
+
+class ProgramError(DialError):
+    """Raised where the program that leads to a machine did not get there; *told* says why, and what to do."""
+
+    def __init__(self, address: object, told: str) -> None:
+        super().__init__(address, f"Cannot connect to {address}: {told}")
+
+
+class ProgramMissingError(ProgramError):
+    """Raised where that program isn't installed on this machine."""
+
+    def __init__(self, address: object, program: str, hint: str) -> None:
+        super().__init__(address, f"there is no program {program} on this machine. {hint}")
+
+
+class LoginRefusedError(ProgramError):
+    """Raised where the other machine accepts none of the user's keys. No password is ever asked for here."""
+
+
+class HostKeyError(ProgramError):
+    """Raised where ssh doesn't know the other machine's key yet, or knows another one."""
+
+
+class NoPythonError(ProgramError):
+    """Raised where a machine has no Python that can be used.
+
+    Attributes:
+        tried: The Pythons that were found and can't be used, each with its version.
+    """
+
+    def __init__(self, address: object, python: str, tried: Sequence[str], oldest: str) -> None:
+        self.tried = tuple(tried)
+        needed = f"Python {oldest} or newer is needed there"
+        found = f" ({'; '.join(tried)})" if tried else ""
+        if python and tried:
+            told = f"{python} can't be used{found}: {needed}."
+        elif python:
+            told = (
+                f"no Python {python!r} was found there. Name the path of a Python or of the folder of a venv, a conda "
+                "environment, or a version of pyenv."
+            )
+        else:
+            said = f"no Python there can be used{found}" if tried else "no Python was found there"
+            told = f"{said}: {needed}. Install one, or say where it is with --python PATH."
+        super().__init__(address, told)
 
 
 class NameNotResolvedError(DialError):

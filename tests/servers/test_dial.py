@@ -211,7 +211,7 @@ def test_an_address_that_hangs_does_not_eat_the_time_of_the_next(monkeypatch):
         failing(Address.parse("board"), NotRpycError, timeout=1.0, within=1.0)
 
 
-@pytest.mark.parametrize("text", ["ssh://pi@board", "local:"])
+@pytest.mark.parametrize("text", ["local:"])
 def test_ways_that_are_not_there(text):
     failing(Address.parse(text), UnsupportedSchemeError)
 
@@ -248,7 +248,7 @@ def test_a_web_server():
         (b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", "HTTP"),
         (b"<!DOCTYPE HTML>\n<html>", "HTTP"),
         (b"SSH-2.0-OpenSSH_9.6p1 Debian-4\r\n", "SSH"),
-        (b"\x15\x03\x03\x00\x02\x02\x28", "behind TLS can't"),
+        (b"\x15\x03\x03\x00\x02\x02\x28", "write rpycs://"),
         (b"220 mail.example ESMTP\r\n", "220 mail"),
         (b"-ERR unknown command\r\n", "-ERR"),
         (b"\xff\xfd\x18\xff\xfd\x20", "something else"),

@@ -193,12 +193,6 @@ def test_an_address_that_is_none(address, capsys):
     assert not user_kernels().exists()
 
 
-@pytest.mark.parametrize("address", ["ssh://pi@board"])
-def test_an_address_that_no_notebook_could_reach(address, capsys):
-    assert "not supported yet" in refused(capsys, "--connect", address)
-    assert not user_kernels().exists()
-
-
 @pytest.mark.parametrize(
     "argv",
     [

@@ -459,6 +459,29 @@ def start_worker(stream: BinaryIO) -> None:
     _load_apart("worker.io.spawned", agent).main(stream, config)
 
 
+def start_gateway(stream: BinaryIO) -> None:
+    """Begin what serves a kernel by stdin and stdout (``serve/gateway.py``).
+
+    ``stream`` brings a line with a mark and the agent's name. Each line that goes out begins with the hash of the mark,
+    so that the kernel finds it among what else is printed, be that an echo of what it has sent. Where the agent isn't
+    here, it is asked for, and comes behind its length.
+    """
+    mark, digest = stream.readline().decode("ascii").split()
+    answer = digest_of(mark.encode("ascii"))
+    out = os.dup(1)
+    for number, other in ((0, os.open(os.devnull, os.O_RDWR)), (1, 2)):  # who prints must not print into the frames
+        os.dup2(other, number)
+    agent = cached(digest)
+    if agent is None:
+        os.write(out, ("%s agent\n" % answer).encode("ascii"))
+        agent = Agent(digest, stream.read(int(stream.readline())))
+        if agent.sources:
+            keep(agent)
+    agent._code = cached_code(digest)
+    os.write(out, ("%s ready\n" % answer).encode("ascii"))
+    load("serve.gateway", mount(agent)).main(stream, out)
+
+
 def _load_apart(name: str, agent: Agent) -> Any:
     """Load a module of the agent in its own process, where imports find Python's own modules (`own_imports`)."""
     package = mount(agent)

@@ -72,7 +72,7 @@ def connect(
     given = {key: value for key, value in (("cwd", cwd), ("python", python), ("env", dict(env or {}))) if value}
     config: dict[str, object] = {"keep": float(keep), "agent": __version__, "env": {}, **target.config(given)}
     config["name"] = name or (sys.argv[0].rpartition("/")[2] if sys.argv and sys.argv[0] else "python")
-    where = target.address
+    where = target.address.with_python(python).take_python(config)
     return first_server(where, where.locate(), lambda server, _seconds: ScriptSession(server, config, heartbeat).remote)
 
 

@@ -6,9 +6,10 @@ No scheme is known here by its name. One of ours is a file in `ways`, one of ano
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rpyc_kernel.errors import AddressError, UnsupportedSchemeError
 from rpyc_kernel.transport import syntax, ways
@@ -34,6 +35,7 @@ class Address:
         port: ``None`` where the scheme leaves it to others, or has none.
         path: What follows the host with its slash, or the path of a file.
         user: Who one is there; "" where none is written.
+        python: The Python that serves there; "" where that is left to the machine.
     """
 
     scheme: str
@@ -41,6 +43,7 @@ class Address:
     port: int | None = None
     path: str = ""
     user: str = ""
+    python: str = ""
 
     @classmethod
     def parse(cls, text: str) -> Address:
@@ -66,22 +69,51 @@ class Address:
             if match[2] or ((ours := _ours(name)) and ours.follows_colon(match[3])):
                 scheme, rest = name, match[3]
         transport = transport_of(scheme)
+        python = ""
+        if transport.takes_python:
+            text, rest, python = syntax.split_python(text, rest)
         if syntax.has_blanks(text) and not transport.takes_blanks:
             raise AddressError(f"{shown(text)} has a space or control character in it. {FORMS}")
-        return transport.parse(text, rest)
+        address = transport.parse(text, rest)
+        return dataclasses.replace(address, python=python) if python else address
+
+    def with_python(self, python: str | None) -> Address:
+        """Return the address by which that Python serves; this one where its transport doesn't choose one.
+
+        Args:
+            python: As after ``?python=`` in an address; None leaves what the address says.
+
+        Raises:
+            AddressError: It can't name a Python.
+        """
+        if not python or not self.transport.takes_python:
+            return self
+        return dataclasses.replace(self, python=syntax.check_python(str(self), python))
 
     @property
     def transport(self) -> Transport:
         """What the scheme means."""
         return transport_of(self.scheme)
 
+    def take_python(self, config: dict[str, Any]) -> Address:
+        """Take the Python out of *config*, of a session, where the address chooses it: it serves there, too.
+
+        Returns:
+            The address by which that Python serves, unless this one names another.
+
+        Raises:
+            AddressError: It can't name a Python.
+        """
+        python = config.pop("python", None) if self.transport.takes_python else None
+        return self if self.python else self.with_python(python)
+
     def __str__(self) -> str:
-        return self.transport.text(self)
+        return self.transport.text(self) + syntax.python_part(self.python)
 
     @property
     def display(self) -> str:
         """A short name for messages and status lines: the default port is left out."""
-        return self.transport.display(self)
+        return self.transport.display(self) + syntax.python_part(self.python)
 
     @property
     def server(self) -> tuple[str, int | None]:
@@ -116,6 +148,8 @@ class Transport:
         scheme: In lower case.
         default_port: The port of an address that names none.
         takes_user: Whether an address may name a user.
+        takes_python: Whether an address may say which Python serves there, as ``?python=``.
+        patience: How many times longer than a connection by TCP dialling may take.
         takes_blanks: Whether a space may stand in an address.
         refusal: Why no such address can be dialled, as the end of a sentence; "" where they can. No sentence of ours
             may recommend one that can't.
@@ -126,6 +160,8 @@ class Transport:
 
     default_port: ClassVar[int | None] = None
     takes_user: ClassVar[bool] = True
+    takes_python: ClassVar[bool] = False
+    patience: ClassVar[float] = 1.0
     takes_blanks: ClassVar[bool] = False
     refusal: ClassVar[str] = ""
     inapplicable: ClassVar[Mapping[str, str]] = {

@@ -45,7 +45,7 @@ def dial(address: Address, *, timeout: float | None = 10.0, cancel: threading.Ev
 
     Args:
         address: Of an RPyC server; whether its service runs code only shows when it is asked to, see `explain_refusal`.
-        timeout: Seconds for all of it; None waits for ever.
+        timeout: Seconds for all of it, some times as many where a login comes first; None waits for ever.
         cancel: Ends it within 0.1 s, once it is set.
 
     Returns:
@@ -57,6 +57,8 @@ def dial(address: Address, *, timeout: float | None = 10.0, cancel: threading.Ev
     """
     if refusal := address.transport.refusal:
         raise UnsupportedSchemeError(address, refusal)
+    if timeout is not None:
+        timeout *= address.transport.patience
     caller = _Dialer(address, Deadline(timeout, cancel))
     try:
         return caller.call()
@@ -189,7 +191,7 @@ def _what_speaks(head: bytes) -> tuple[str, str]:
     if head.startswith((b"HTTP/", b"<!DOC", b"<html", b"<HTML")):
         return "HTTP", "A web server has a port of its own; an RPyC server listens on 18812 unless told otherwise."
     if head.startswith(b"SSH-"):
-        return "SSH", "Start an RPyC server on that machine and give its port, 18812 unless told otherwise."
+        return "SSH", "To connect through ssh, write ssh://host or ssh://user@host, with :port where it is not 22."
     if head[:2] in (b"\x15\x03", b"\x16\x03"):  # an alert or a handshake of TLS 1.x
         return "TLS", "If it is rpyc-kernel serve, write rpycs:// before host:port."
     text = head[:40].decode("ascii", "replace").strip()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+from urllib.parse import quote, unquote
 
 from rpyc_kernel.errors import AddressError
 
@@ -16,6 +17,7 @@ FORMS = 'Write "host", "host:port" or "unix:///path".'
 MAX_SHOWN_CHARS = 80
 MAX_HOST_BYTES = 253  # of a name (RFC 1035)
 MAX_SOCKET_PATH_BYTES = 107  # of a Unix socket on Linux (unix(7)); the ending NUL makes it 108
+MAX_PYTHON_CHARS = 1000
 _EXAMPLE_PORT = 18812
 
 
@@ -50,6 +52,32 @@ def check_user(text: str, user: str) -> None:
     """Raise AddressError unless *user* can be a user's name."""
     if not re.fullmatch(r"[\w.][\w.+-]*\$?", user):  # a leading "-" would be an option of the ssh command
         raise AddressError(f"{shown(text)}: {user!r} is no user name.")
+
+
+def split_python(text: str, rest: str) -> tuple[str, str, str]:
+    """Split ``?python=…`` off an address *text* and its *rest*. Returns both without it, and the Python or ""."""
+    before, mark, options = text.partition("?")
+    if not mark:
+        return text, rest, ""
+    name, equals, value = options.partition("=")
+    if name != "python" or not equals or "&" in value:
+        raise AddressError(f'{shown(before)}: the only option of an address is "?python=PATH".')
+    return before, rest.partition("?")[0], check_python(before, unquote(value))
+
+
+def check_python(text: str, python: str) -> str:
+    """Return what is to name a Python at the address *text*. Raises AddressError where it can't."""
+    python = python.strip()
+    if not python or not python.isprintable() or len(python) > MAX_PYTHON_CHARS or python.startswith("-"):
+        raise AddressError(f"{shown(text)}: {shown(python)} names no Python. Write a path, or an environment's name.")
+    if not re.search(r"[/~\\]", python) and not re.fullmatch(r"[\w.+-]+", python):
+        raise AddressError(f"{shown(text)}: {shown(python)} is neither a path nor the name of an environment.")
+    return python
+
+
+def python_part(python: str) -> str:
+    """Return the end of an address that says which Python serves there."""
+    return f"?python={quote(python, safe='/~+:')}" if python else ""
 
 
 def host_and_port(text: str, rest: str) -> tuple[str, int | None]:

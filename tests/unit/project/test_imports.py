@@ -33,7 +33,8 @@ ALLOWED = {
     "agent": set(),
 }
 OF_SERVE = {"rpyc_kernel.agent.serve.main", "rpyc_kernel.agent.serve.options"}
-OF_BOOT = {"rpyc_kernel.agent.boot.write_file", "rpyc_kernel.agent.boot.package_of"}
+OF_BOOT = {f"rpyc_kernel.agent.boot.{name}" for name in ("digest_of", "package_of", "write_file")}
+OF_THE_AGENT = ("rpyc_kernel.agent.wire", "rpyc_kernel.agent.serve.mux")  # both ends use them
 JUPYTER = {"IPython", "comm", "ipykernel", "jupyter_client", "jupyter_core", "tornado", "traitlets", "zmq"}
 # What each part may import of other people's packages.
 THIRD_PARTY = {
@@ -80,7 +81,7 @@ def wrong(path):
         if other == part or other in ALLOWED[part] or (other in ("errors", "_version") and part != "agent"):
             continue
         if (
-            name.startswith("rpyc_kernel.agent.wire")
+            name.startswith(OF_THE_AGENT)
             or name in OF_BOOT
             or (other == "agent" and name in OF_SERVE and part == "cli")
         ):

@@ -7,7 +7,7 @@ import pytest
 
 from rpyc_kernel.errors import AddressError
 from rpyc_kernel.transport import ways
-from rpyc_kernel.transport.address import Address
+from rpyc_kernel.transport.address import Address, transport_of
 
 GOOD = {
     # written: (canonical, short name)
@@ -29,6 +29,9 @@ GOOD = {
     "ssh://pi@board": ("ssh://pi@board", "ssh://pi@board"),
     "ssh://board:2222": ("ssh://board:2222", "ssh://board:2222"),
     "ssh://board": ("ssh://board", "ssh://board"),
+    "ssh://board?python=~/ml": ("ssh://board?python=~/ml", "ssh://board?python=~/ml"),
+    "ssh://board:22/?python=/a b/ü": ("ssh://board:22?python=/a%20b/%C3%BC", "ssh://board:22?python=/a%20b/%C3%BC"),
+    "ssh://[::1]?python=python3.11": ("ssh://[::1]?python=python3.11", "ssh://[::1]?python=python3.11"),
     "unix:///run/user/1000/s.sock": ("unix:///run/user/1000/s.sock", "unix:///run/user/1000/s.sock"),
     "unix:/tmp/s": ("unix:///tmp/s", "unix:///tmp/s"),
     "local:": ("local:", "this machine"),
@@ -78,6 +81,14 @@ BAD = {
     "rpyc://user@host": "a user",
     "ssh://-oProxyCommand=x@host": "user name",
     "ssh://": "names no host",
+    "ssh://board?user=x": 'the only option of an address is "?python=PATH"',
+    "ssh://board?python=": "names no Python",
+    "ssh://board?python=-c": "names no Python",
+    "ssh://board?python=a%0Ab": "names no Python",
+    "ssh://board?python=a b": "neither a path nor the name",
+    "ssh://board?python=a;b": "neither a path nor the name",
+    "ssh://board?python=/a&x=y": "the only option",
+    "board?python=/a": "no host name",
     "ssh://@": "user name",
     "rpyc://": "names no host",
     "unix://": "whole path",
@@ -123,21 +134,41 @@ def test_what_a_sentence_recommends_can_be_dialled(written):
         assert Address.parse(address.replace("host:port", "host:1")).transport.refusal == ""
 
 
-def test_no_sentence_of_the_package_or_its_pages_recommends_what_cannot_be_dialled():
-    """But for the one that says so, and what parses it."""
+NAMED = re.compile(r"""\b([a-z]+://(?:\[[\w:%.@]+\]|{[^}]*}|[^\s"'`\\)(<>\[\]|,;…*#])*)""")
+
+
+def named_addresses():
+    """Every address with a scheme of ours that a message, the help or a page names, and where."""
     root = Path(__file__).parents[3]
-    told = [path for path in [*root.glob("src/**/*.py"), *root.glob("*.md"), *root.glob("docs/*.md")] if path.is_file()]
-    assert len(told) > 100
-    refused = [
-        scheme
-        for scheme in (path.stem for path in Path(ways.__file__).parent.glob("[a-z]*.py"))
-        if Address(scheme).transport.refusal
-    ]
-    assert sorted(refused) == ["ssh"]
-    found = {
-        path.name for path in told if any(f"{scheme}://" in path.read_text(encoding="utf-8") for scheme in refused)
-    }
-    assert found == {f"{scheme}.py" for scheme in refused}
+    schemes = {path.stem for path in Path(ways.__file__).parent.glob("[a-z]*.py")} - {"http"}
+    for path in [
+        *root.glob("src/**/*.py"),
+        *root.glob("*.md"),
+        *root.glob("docs/*.md"),
+        *root.glob("examples/*.ipynb"),
+    ]:
+        for named in NAMED.findall(path.read_text(encoding="utf-8")):
+            scheme, _colon, rest = named.rstrip(".:/\\").partition("://")
+            if scheme in schemes:
+                yield f"{scheme}://{re.sub('{.*?}', 'x', rest)}", path.name
+
+
+def test_whatever_is_recommended_can_be_dialled():
+    found = list(named_addresses())
+    assert len(found) > 30
+    for address, where in found:
+        scheme, _colon, rest = address.partition("://")
+        assert transport_of(scheme).refusal == "", f"{where} names {address}"
+        for placeholder, example in (
+            ("[user@]", ""),
+            ("[:port]", ""),
+            (":port", ":1"),
+            ("%s", "/x"),
+            ("用户@主机", "u@h"),
+        ):
+            rest = rest.replace(placeholder, example)
+        if rest:
+            Address.parse(f"{scheme}://{rest}")
 
 
 @pytest.mark.parametrize("written", [None, 18812, b"host", ["host"], object()])

@@ -16,16 +16,21 @@ if TYPE_CHECKING:
     "connect",
     "Runs the lines below it, and the cells after, on another machine's Python. To where the notebook already is, it "
     "keeps the session.",
-    Positional("address", "host, host:port, rpyc:// or unix:// address, local:, service:NAME, or a saved name"),
+    Positional("address", "host, host:port, rpyc://, ssh:// or unix:// address, local:, service:NAME, or a saved name"),
     Option("new", Kind.FLAG, "begin a fresh session, even where this notebook has one"),
     Option("cwd", Kind.TEXT, "the folder there that cells start in", "DIR"),
     Option("env", Kind.PAIRS, "set an environment variable there; may be given again", "K=V"),
-    Option("python", Kind.TEXT, "the Python there that runs the cells", "PATH"),
+    Option(
+        "python",
+        Kind.TEXT,
+        "the Python there that runs the cells: a path or, over ssh:// and local:, an environment's name",
+        "PATH",
+    ),
     Option("keep", Kind.DURATION, "how long the session outlives the connection: 30m, 2h, 1d, 0", "TIME"),
     Option("name", Kind.TEXT, "what %sessions calls the session; without it, the notebook's name", "NAME"),
     Option("registry", Kind.TEXT, "for service:NAME: the registry to ask, host or host:port", "HOST"),
     spellings=("$", "%"),
-    examples=('$connect("192.168.43.44")', "%connect pi:18812 --cwd /srv/data --env LANG=C.UTF-8 --keep 2h"),
+    examples=('$connect("192.168.43.44")', "%connect ssh://pi@board --cwd /srv/data --env LANG=C.UTF-8 --keep 2h"),
 )
 async def connect(
     context: CommandContext,

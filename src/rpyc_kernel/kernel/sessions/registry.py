@@ -223,7 +223,7 @@ class SessionRegistry:
 
     def _dialled(self, address: Address, cancel: threading.Event) -> Address:
         """Return what is dialled for *address*: for this machine's own Python the embedded server, which is started."""
-        if address.scheme != EMBEDDED_SCHEME:
+        if address.scheme != EMBEDDED_SCHEME or address.python:
             return address
         if self._embedded is None:
             embedded = EmbeddedServer()

@@ -98,7 +98,8 @@ class Resolver:
             RpycKernelError: It can't be connected to.
         """
         target = find(address)
-        config, where = {**self._notebook.session_config(), **target.config(changes)}, target.address
+        config = {**self._notebook.session_config(), **target.config(changes)}
+        where = target.address.with_python(changes.get("python")).take_python(config)
         if registry and (sentence := where.transport.inapplicable.get("registry")):
             raise CommandError(sentence)
         return await self._connect(where, config, new=new, registry=registry)
