@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 OURS = PACKAGE + "."
 SHELLS = (OURS, "IPython.", "comm.")  #: modules that stand between a cell's frames and ours
 LOOPS = ("asyncio", "selectors")
+CO_COROUTINE = 0x80  #: inspect.CO_COROUTINE, without importing inspect
 DEBUGGERS = ("pdb", "IPython.core.debugger")
 
 
@@ -39,9 +40,12 @@ class CellFrames:
         """Whether a frame belongs to the code of a cell or callback that is being driven.
 
         The event loop's own code runs in the context of the cell too, right behind a step of it; an exception there
-        would lose the next step, and the cell would never end.
+        would lose the next step, and the cell would never end. An exception in a coroutine of the shell, which may be
+        about to go on with the cell's own one, would drop that: it would end by GeneratorExit.
         """
-        if self.is_machinery(frame):
+        if frame is None or self.is_machinery(frame):
+            return False
+        if frame.f_code.co_flags & CO_COROUTINE and module_of(frame).startswith(SHELLS):
             return False
         while frame is not None:
             if frame.f_code in self.driving:
