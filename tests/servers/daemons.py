@@ -123,11 +123,11 @@ class Daemon:
 
 
 class PortDaemon(Daemon):
-    """A daemon on a free port of loopback. ``port`` is it."""
+    """A daemon on a free port. ``port`` is it."""
 
-    def __init__(self, *options: str, **more: object) -> None:
+    def __init__(self, *options: str, host: str = "127.0.0.1", **more: object) -> None:
         self.port = free_port()
-        options = ("--port", str(self.port), "--host", "127.0.0.1", "--log-format", "json", *options)
+        options = ("--port", str(self.port), "--host", host, "--log-format", "json", *options)
         super().__init__(*options, **more)  # type: ignore[arg-type]
 
     @property

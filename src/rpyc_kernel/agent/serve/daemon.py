@@ -18,7 +18,7 @@ from .options import allows
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
-    from typing import Any, Callable, Dict, List, Optional, Protocol
+    from typing import Any, Callable, Dict, List, Optional, Protocol, Sequence
 
     from .log import Log
 
@@ -116,21 +116,22 @@ class Daemon:
         """Call ``act`` with the socket on the main thread, whenever something has come for it."""
         self._selector.register(sock, selectors.EVENT_READ, act)
 
-    def run(self, beside: Callable[[], Optional[float]] = lambda: None) -> None:
+    def run(self, looks: Sequence[Callable[[], Optional[float]]] = ()) -> None:
         """Serve until SIGTERM or SIGINT comes.
 
         Args:
-            beside: Called on the main thread after whatever happens; returns when it wants to be called again, or None.
+            looks: Called on the main thread after whatever happens. Each returns when it has to be called again, or
+                None.
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         signal.set_wakeup_fd(self._wakeup[1].fileno(), warn_on_full_buffer=False)
         try:
             while not self._ended:
-                wanted = beside()
+                wanted = [look() for look in looks]
                 with self._lock:
-                    due = self._crowd.due()
-                times = [each for each in (due, wanted) if each is not None]
+                    wanted.append(self._crowd.due())
+                times = [each for each in wanted if each is not None]
                 timeout = max(0.0, min(times) - time.monotonic()) if times else None
                 for key, _events in self._selector.select(timeout):
                     key.data(key.fileobj)

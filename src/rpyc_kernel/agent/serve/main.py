@@ -21,6 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Callable, NoReturn, Optional, Sequence
 
+    from .announce import Announcer
     from .daemon import Client
     from .port import Pairings
 
@@ -176,8 +177,28 @@ def _serve_port(options: argparse.Namespace) -> None:
             "Nobody is paired yet: serve --pair, run here beside it, shows a code, and %%pair %s asks for it." % where
         )
     lines.append('In a notebook: $connect("%s%s")' % (SCHEME, where))
+    announcer = _announcer(options, admission.fingerprint)
+    looks = [lambda: admission.look_after(daemon)]
+    if announcer is not None:
+        daemon.watch(announcer.sock, announcer.receive)
+        looks.append(announcer.look)
     _say(SCHEME + where, *lines)
-    daemon.run(lambda: admission.look_after(daemon))
+    try:
+        daemon.run(looks)
+    finally:
+        if announcer is not None:
+            announcer.close()
+
+
+def _announcer(options: argparse.Namespace, fingerprint: str) -> Optional[Announcer]:
+    if not options.announce:
+        return None
+    from .announce import Announcer
+
+    try:
+        return Announcer(options.port, fingerprint)
+    except OSError as error:
+        raise ServeError("--announce can't listen to mDNS: %s." % (error.strerror or error)) from None
 
 
 class _Own:

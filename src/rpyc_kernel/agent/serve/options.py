@@ -42,6 +42,7 @@ def declare_serving(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--client-ca", metavar="FILE", help="let in whose certificate this authority has signed; nobody pairs then"
     )
+    parser.add_argument("--announce", action="store_true", help="with --port: be found by %%discover (mDNS)")
     parser.add_argument(
         "--connections",
         type=_number(2, 10000),
@@ -95,7 +96,7 @@ def words(options: argparse.Namespace) -> List[str]:
 def refusal(options: argparse.Namespace) -> str:
     """Say which options don't go together; "" where all do."""
     if options.port is None:
-        for name in ("host", "allow", "certfile", "keyfile", "client_ca"):
+        for name in ("host", "allow", "certfile", "keyfile", "client_ca", "announce"):
             if getattr(options, name):
                 return "--%s is for a port: say --port 18821, too." % name.replace("_", "-")
     for name in ("keyfile", "client_ca"):
