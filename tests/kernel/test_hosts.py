@@ -75,6 +75,33 @@ def test_hosts_asks_all_of_them(pi: Client, remote: Remote) -> None:
     assert told["notebook"][0]["current"] is True
 
 
+def completed(client: Client, code: str) -> set[str]:
+    """What the cell would read, for each match."""
+    reply = client.complete(code)
+    return {code[: reply["cursor_start"]] + match + code[reply["cursor_end"] :] for match in reply["matches"]}
+
+
+def test_tab_completes_machines_and_sessions_and_dials_nobody(pi: Client, remote: Remote) -> None:
+    assert completed(pi, "%connect p") == {"%connect pi"}
+    assert completed(pi, '$connect("o') == {'$connect("off'}
+    assert {"%sessions pi", "%sessions off"} <= completed(pi, "%sessions ")
+    assert completed(pi, "%attach w") == set()
+    pi.good("%connect pi --name walk")
+    assert "%attach walk" in completed(pi, "%attach w")
+    assert f"%connect {remote.address}" in completed(pi, "%connect 127")
+    assert completed(pi, "%connect pi --ne") == {"%connect pi --new"}
+    pi.good("%disconnect --end")
+    assert "%connect pi" in completed(pi, "%connect p")
+
+
+def test_recent_machines_are_known_to_the_next_notebook(
+    pi: Client, kernel: Kernel, remote: Remote, new_kernel: Callable[..., Kernel]
+) -> None:
+    pi.good(f"%connect {remote.address}")
+    other = new_kernel(env={"JUPYTER_DATA_DIR": kernel.env["JUPYTER_DATA_DIR"]}).first
+    assert f"%connect {remote.address}" in completed(other, "%connect ")
+
+
 def test_a_broken_file_is_a_sentence_and_an_address_goes_on_working(kernel: Kernel, remote: Remote) -> None:
     front, file = kernel.first, save(kernel, "[pi]\naddress = \n")
     for line in ("%connect pi", "%sessions pi", "%hosts --json"):

@@ -23,8 +23,9 @@ from rpyc_kernel.errors import (
     WithdrawnError,
 )
 from rpyc_kernel.kernel.cells import NOTHING, Cell, RunningCells
-from rpyc_kernel.kernel.commands import registry, route
+from rpyc_kernel.kernel.commands import complete, registry, route
 from rpyc_kernel.kernel.commands.context import CommandContext
+from rpyc_kernel.kernel.commands.suggest import suggestions
 from rpyc_kernel.kernel.jupyter import logs, stdin
 from rpyc_kernel.kernel.jupyter.base_kernel import BaseKernel
 from rpyc_kernel.kernel.sessions import deferred_end, identity
@@ -261,9 +262,12 @@ class RpycKernel(BaseKernel):
     async def do_complete(self, code: str, cursor_pos: int | None) -> dict[str, Any]:
         """Complete on the machine where the code would run, and our own commands here."""
         cursor_pos = len(code) if cursor_pos is None else cursor_pos
-        ours = route.complete_command(code, cursor_pos)
         if route.is_local(code):
             return dict(super().do_complete(code, cursor_pos))
+        if argument := complete.argument_at(code, cursor_pos):
+            matches = await suggestions(argument, self.resolver)
+            return dict(NO_MATCHES, matches=matches, cursor_start=argument.start, cursor_end=cursor_pos)
+        ours = complete.complete_command(code, cursor_pos)
         content = {"code": code, "cursor_pos": cursor_pos}
         reply = await self._look_up("complete_request", content)
         if ours is None:

@@ -95,8 +95,13 @@ def listed(broker: BrokerClient, timeout: float = ANSWER_TIMEOUT_S) -> list[Sess
     found = answer.get("sessions")
     if not isinstance(found, list):
         raise ProtocolError(broker.address, "the list of sessions is no list")
-    entries = [entry for entry in map(read, found[:MAX_ENTRIES]) if entry is not None]
-    return sorted(entries, key=lambda entry: -(entry.age or 0.0))
+    return read_all(found)
+
+
+def read_all(found: object) -> list[SessionEntry]:
+    """Read a list of sessions, the oldest first, without items that are none. What is no list is an empty one."""
+    items = found[:MAX_ENTRIES] if isinstance(found, list) else []
+    return sorted(filter(None, map(read, items)), key=lambda entry: -(entry.age or 0.0))
 
 
 def end(

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     "connect",
     "Runs the lines below it, and the cells after, on another machine's Python. To where the notebook already is, it "
     "keeps the session.",
-    Positional("address", "host, host:port, rpyc://, ssh:// or unix:// address, local:, service:NAME, or a saved name"),
+    Positional(
+        "address",
+        "host, host:port, rpyc://, ssh:// or unix:// address, local:, service:NAME, or a saved name",
+        suggests="machine",
+    ),
     Option("new", Kind.FLAG, "begin a fresh session, even where this notebook has one"),
     Option("cwd", Kind.TEXT, "the folder there that cells start in", "DIR"),
     Option("env", Kind.PAIRS, "set an environment variable there; may be given again", "K=V"),

@@ -12,7 +12,7 @@ from rpyc_kernel.kernel.commands.sentences import sentence
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rpyc_kernel.kernel.outcomes import Connected, Disconnected, Hosts, Listing
     from rpyc_kernel.kernel.ports import Blocking, CellOutput
@@ -45,6 +45,9 @@ class SessionSource(Protocol):
 
     async def list(self, address: str | None, usage: str) -> Listing:
         """List the sessions on a machine. *usage*: how the command is written, for where no machine is known."""
+
+    def session_names(self) -> Sequence[str]:
+        """Return the names of sessions that are known without dialling. It blocks, but not for long."""
 
     async def end(self, where: str, entry: SessionEntry) -> None:
         """End a session of the machine *where*."""

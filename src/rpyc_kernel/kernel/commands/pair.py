@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     "pair",
     "Pairs this machine with a server that shows a code (rpyc-kernel serve --pair), which it then asks for. It is done "
     "once for each server.",
-    Positional("host", "the server: host, host:port, a rpycs:// address, or a saved name"),
+    Positional("host", "the server: host, host:port, a rpycs:// address, or a saved name", suggests="machine"),
     examples=("%pair pi.local",),
 )
 async def pair(context: CommandContext, host: str) -> Paired:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from rpyc_kernel.errors import CommandError
 from rpyc_kernel.kernel.commands.parse import parse_call, parse_magic, split_words
-from rpyc_kernel.kernel.commands.scan import NEWLINE, NOT_CODE, Line, closing, logical_lines, tokens
+from rpyc_kernel.kernel.commands.scan import NEWLINE, NOT_CODE, Line, closing, logical_lines
 from rpyc_kernel.kernel.commands.spec import COMMANDS, Arguments, CommandSpec, spelled, unknown_command, usage
 
 
@@ -54,14 +54,6 @@ class RemoteCode(NamedTuple):
 
 
 Step = Command | LocalCode | RemoteCode
-
-
-class Completion(NamedTuple):
-    """Each of the matches replaces ``text[start:end]``; the kernel adds the other machine's (``%config`` …)."""
-
-    matches: list[str]
-    start: int
-    end: int
 
 
 @dataclass(slots=True)
@@ -136,7 +128,7 @@ def _read(cell: str) -> _Cell:
     for line in logical_lines(cell):
         if cell[line.content : line.content + 1] in NOT_CODE:
             continue
-        head = _head(cell, line.content)
+        head = head_at(cell, line.content)
         if head:
             _refuse_misplaced(cell, head, line, read)
             taken.append(line)
@@ -217,7 +209,7 @@ def _parse(head: re.Match[str], rest: str) -> Arguments | None:
     return parse_magic(spec, rest, written)
 
 
-def _head(text: str, position: int) -> re.Match[str] | None:
+def head_at(text: str, position: int) -> re.Match[str] | None:
     """Match one of our commands at *position*, in any spelling. ``%connect.x`` and ``%connect-x`` are other magics."""
     head = _HEAD.match(text, position)
     if head is None or head["name"] not in COMMANDS:
@@ -251,63 +243,6 @@ def _padded(code: str) -> str:
 
 def _line_number(text: str, position: int) -> int:
     return len(NEWLINE.findall(text, 0, position)) + 1
-
-
-# ---- completion
-
-
-def complete_command(text: str, cursor: int) -> Completion | None:
-    """Complete the name of a command at the beginning of a line, or an option; None where no command can stand."""
-    text_before = text[:cursor]
-    line = Line(0, 0, 0)
-    for line in logical_lines(text_before):
-        if line.end == len(text_before):
-            break
-        head = _head(text_before, line.content)
-        if text_before[line.content : line.content + 1] not in NOT_CODE and (head is None or head["prefix"] == "%%"):
-            return None
-    if line.content > line.start or line.end < len(text_before):
-        return None
-    typed = text_before[line.start :]
-    if re.fullmatch(r"(?:\$|%%?)\w*", typed):
-        matches = [
-            name + ("" if name[0] != "$" or text[cursor : cursor + 1] == "(" else "(" if spec.positionals else "()")
-            for spec in COMMANDS.values()
-            for name in spelled(spec)
-            if name.startswith(typed)
-        ]
-        return Completion(matches, line.start, cursor) if matches else None
-    head = _head(text_before, line.start)
-    if head is None or head["query"] or head["written"] not in spelled(COMMANDS[head["name"]]):
-        return None
-    spec, rest = COMMANDS[head["name"]], text_before[head.end() :]
-    if head["prefix"] == "$":
-        word, options = _word_in_call(rest), [option.key + "=" for option in spec.options]
-    else:
-        word, options = _word_in_magic(rest), ["--" + option.name for option in spec.options] + ["--help"]
-    if word is None:
-        return None
-    matches = [option for option in options if option.startswith(word)]
-    return Completion(matches, cursor - len(word), cursor) if matches else None
-
-
-def _word_in_magic(rest: str) -> str | None:
-    try:
-        words = split_words(rest)
-    except CommandError:  # within quotes
-        return None
-    return words[-1] if words and rest.endswith(words[-1]) and words[-1].startswith("-") else None
-
-
-def _word_in_call(rest: str) -> str | None:
-    depth, last, end = 0, "", 0
-    for kind, _, token_end in tokens(rest, 0):
-        last, end = kind, token_end
-        depth += (kind == "open") - (kind == "close")
-        if not depth:
-            return None
-    word = re.search(r"[(,]\s*(\w*)$", rest)
-    return word[1] if word and depth == 1 and not (last in ("unclosed", "comment") and end == len(rest)) else None
 
 
 def is_local(cell: str) -> bool:

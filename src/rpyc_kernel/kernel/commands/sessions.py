@@ -29,7 +29,7 @@ PAGE_BYTES = 256 << 10  # of one answer
 @command(
     "sessions",
     "Lists the sessions that run on a machine, or ends one.",
-    Positional("address", "which machine; without it, the one where cells run", required=False),
+    Positional("address", "which machine; without it, the one where cells run", required=False, suggests="machine"),
     Option("end", Kind.TEXT, "end that session: its name, its id or the beginning of it", "NAME"),
     examples=("%sessions", "%sessions pi --end walk"),
 )
@@ -46,8 +46,8 @@ async def sessions(context: CommandContext, address: str | None, *, end: str | N
 @command(
     "attach",
     "Takes over a session that runs on a machine, and shows what it gave out meanwhile.",
-    Positional("name", "the session's name, its id or the beginning of it"),
-    Positional("address", "which machine; without it, the one where cells run", required=False),
+    Positional("name", "the session's name, its id or the beginning of it", suggests="session"),
+    Positional("address", "which machine; without it, the one where cells run", required=False, suggests="machine"),
     examples=("%attach walk", "%attach walk pi"),
 )
 async def attach(context: CommandContext, name: str, address: str | None) -> AttachedAlready | dict[str, Any]:

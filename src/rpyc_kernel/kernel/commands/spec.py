@@ -18,6 +18,7 @@ Arguments = dict[str, Any]
 """What a command was given: each positional and option of its entry by name, with its default where not typed."""
 
 Spelling = Literal["$", "%", "%%"]
+Suggests = Literal["machine", "session"]
 
 
 class Kind(Enum):
@@ -37,12 +38,14 @@ class Positional(NamedTuple):
         help: A few words for the help.
         required: Whether it must be there; without it the value is None.
         many: Whether it takes all that follow, as a list.
+        suggests: What completion suggests for it: a machine's names and addresses, or the names of sessions.
     """
 
     name: str
     help: str
     required: bool = True
     many: bool = False
+    suggests: Suggests | None = None
 
 
 class Option(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
@@ -14,6 +15,7 @@ from rpyc_kernel.errors import (
     DialCancelledError,
     DialError,
     LinkError,
+    RpycKernelError,
     SessionError,
 )
 from rpyc_kernel.hosts import recent
@@ -22,10 +24,13 @@ from rpyc_kernel.kernel.cells import NOTHING, Cell
 from rpyc_kernel.kernel.outcomes import ChosenServer, Connected, Disconnected, Hosts, Listing
 from rpyc_kernel.link import listing
 from rpyc_kernel.link.backoff import delays
+from rpyc_kernel.link.protocol import LinkStatus
 from rpyc_kernel.transport.address import Address
 from rpyc_kernel.transport.servers import first_server
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rpyc_kernel.kernel.ports import Blocking, CellOutput, Notebook
     from rpyc_kernel.kernel.sessions.interrupt_policy import InterruptPolicy
     from rpyc_kernel.kernel.sessions.registry import SessionRegistry
@@ -34,6 +39,7 @@ if TYPE_CHECKING:
 
 PATIENCE_HEARTBEATS = 1.5  # that a cell of a restarted kernel waits for its machine
 POLL_INTERVAL_S = 0.02
+NAMES_TIMEOUT_S = 2.0  # of the list of sessions that completion asks for
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +65,7 @@ class Resolver:
         self._blocking = blocking
         self._output = output
         self._interrupts = interrupts
+        self._listed: Sequence[listing.SessionEntry] = ()
 
     # --- where cells run
 
@@ -174,7 +181,19 @@ class Resolver:
         entries = await self._blocking.blocking(
             lambda cancel: listing.sessions(self._registry.reached(server, cancel), cancel=cancel)
         )
+        self._listed = entries
         return Listing(where if server == named else str(server), entries, self._registry.ids)
+
+    def session_names(self) -> Sequence[str]:
+        """Return the names of sessions that are known without dialling: those of the machine where cells run, or else
+        those that were listed last. It blocks, for `NAMES_TIMEOUT_S` at most.
+        """
+        session = self._registry.current
+        if session is not None and session.status is LinkStatus.UP:
+            with contextlib.suppress(RpycKernelError):
+                answer, _buffers = session.ask("list", {}, NAMES_TIMEOUT_S)
+                self._listed = listing.read_all(answer.get("sessions"))
+        return [entry.name for entry in self._listed]
 
     async def end(self, where: str, entry: listing.SessionEntry) -> None:
         """End a session of the machine *where*. Raises a RpycKernelError."""

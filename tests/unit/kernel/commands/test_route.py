@@ -18,7 +18,8 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 from rpyc_kernel import errors
 from rpyc_kernel.kernel.commands import scan
-from rpyc_kernel.kernel.commands.route import Command, LocalCode, RemoteCode, complete_command, route, strip_commands
+from rpyc_kernel.kernel.commands.complete import Argument, argument_at, complete_command
+from rpyc_kernel.kernel.commands.route import Command, LocalCode, RemoteCode, route, strip_commands
 from rpyc_kernel.kernel.commands.spec import COMMANDS, CommandSpec, Kind, Option, Positional
 from tests.unit.kernel.commands.test_commands import NOTHING as PI
 
@@ -476,3 +477,47 @@ def test_a_line_magic_of_the_table(monkeypatch):
     assert route("%tick --for 2s") == [RemoteCode("%tick --for 2s", 1)]
     monkeypatch.setitem(COMMANDS, "tick", spec)
     assert route("%tick --for 2s\nx") == [Command("tick", {"for": 2.0}, 1, "%tick --for 2s"), RemoteCode("#\nx", 2)]
+
+
+@pytest.mark.parametrize(
+    ("text", "suggests", "typed", "quoted"),
+    [
+        ("%connect |", "machine", "", False),
+        ("%connect pi|", "machine", "pi", False),
+        ("# c\n%connect ssh://a@b|\nx = 1", "machine", "ssh://a@b", False),
+        ("%connect --new --cwd /srv p|", "machine", "p", False),
+        ("%connect --env=A=1 \\\n  p|", "machine", "p", False),
+        ('$connect("|', "machine", "", True),
+        ('$connect("p|")', "machine", "p", True),
+        ("$connect(\n  address = 'ssh://|", "machine", "ssh://", True),
+        ("%sessions p|", "machine", "p", False),
+        ("%attach |", "session", "", False),
+        ("%attach wa|", "session", "wa", False),
+        ("%attach walk p|", "machine", "p", False),
+        ("%pair p|", "machine", "p", False),
+    ],
+)
+def test_arguments_for_which_something_is_suggested(text, suggests, typed, quoted):
+    cursor = text.index("|")
+    found = argument_at(text.replace("|", ""), cursor)
+    assert found == Argument(suggests, typed, cursor - len(typed), quoted)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "%connect|", "%connect pi x|", "%connect --cwd p|", "%connect pi --|", "%connect 'p|", "%connect pi # p|",
+        "%connect 'a b|", "x = 1\n%connect p|", " %connect p|", "%replay 7|", "%hosts x|", "%connect? p|", "%local p|",
+        '$connect("pi", "|', '$connect("pi", cwd="|', "$connect(p|", '$exec("p|', '$connect(cwd="|', "pi|", "", "|",
+        "$connect('a\\|", "%connect pi --keep|", "%connect a b c d|",
+    ],
+)  # fmt: skip
+def test_nothing_is_suggested_elsewhere(text):
+    cursor = text.find("|") if "|" in text else 0
+    assert argument_at(text.replace("|", ""), cursor) is None
+
+
+@given(st.text("%$connectattach 'pi-=\\\n#(\"", max_size=40), st.integers(0, 40))
+def test_any_text_may_be_completed(text, cursor):
+    found = argument_at(text, min(cursor, len(text)))
+    assert found is None or text[found.start : min(cursor, len(text))] == found.typed
