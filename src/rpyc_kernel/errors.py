@@ -10,6 +10,7 @@ that belong to an address have its text as their attribute ``address``.
     ├── ArgumentError                an argument that can't be meant
     │   └── CommandError             by a command in a cell
     ├── HostsFileError               the file of saved machines can't be read, understood or written
+    ├── NotebookFileError            a notebook's file can't be read, understood or written
     ├── MalformedRequestError        a front end's message that is not as Jupyter's protocol has it
     ├── DialError                    no usable connection came to be
     │   ├── UnsupportedSchemeError   an address of a kind that cannot be dialled
@@ -122,6 +123,13 @@ class MalformedRequestError(RpycKernelError):
 
     def __init__(self, msg_type: str, reason: str) -> None:
         super().__init__(f"The front end has sent a {msg_type} that can't be understood: {reason}.")
+
+
+class NotebookFileError(RpycKernelError):
+    """Raised where the file of a notebook can't be used; *reason* says why, as the end of a sentence."""
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(f"{path} {reason}.")
 
 
 class HostsFileError(RpycKernelError):

@@ -12,7 +12,17 @@ import sys
 from typing import TYPE_CHECKING
 
 from rpyc_kernel._version import __version__
-from rpyc_kernel.cli import discover, exec_, hosts, install, install_serve, pair, serve, sessions
+from rpyc_kernel.cli import (
+    discover,
+    exec_,
+    hosts,
+    install,
+    install_serve,
+    pair,
+    run,
+    serve,
+    sessions,
+)
 from rpyc_kernel.cli.terminal import Parser, RefusalError, say
 from rpyc_kernel.errors import AddressError, RpycKernelError
 from rpyc_kernel.transport.plain import plain
@@ -20,6 +30,18 @@ from rpyc_kernel.transport.plain import plain
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+# In the order of the help; one a line, so that two that come at once are no conflict.
+COMMANDS = (
+    run,
+    discover,
+    exec_,
+    hosts,
+    sessions,
+    install,
+    serve,
+    install_serve,
+    pair,
+)
 MAX_SENTENCE_CHARS = 2000  # some repeat what another machine says
 INTERRUPTED_CODE = 130  # 128 + SIGINT, as shells have it
 
@@ -30,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"rpyc-kernel {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (discover, exec_, hosts, sessions, install, serve, install_serve, pair):
+    for command in COMMANDS:
         command.declare(commands)
     return parser
 
