@@ -22,10 +22,10 @@ class CellFrames:
     """Tells the frames of cells from those of the code that drives cells, the *machinery*.
 
     Args:
-        machinery: the globals of modules whose code drives cells.
+        machinery: The globals of modules whose code drives cells.
 
     Attributes:
-        driving: the functions of the machinery that call the code of cells; set by `cells.Cells`.
+        driving: The functions of the machinery that call the code of cells; set by `cells.Cells`.
     """
 
     def __init__(self, *machinery: Dict[str, Any]) -> None:

@@ -50,13 +50,13 @@ class Cells:
     """Queues jobs from the sorter, and runs them on the main thread.
 
     Args:
-        frontend: takes the replies.
-        interrupts: decides what a SIGINT does.
+        frontend: Takes the replies.
+        interrupts: Decides what a SIGINT does.
 
     Attributes:
-        shell: runs the code of cells; set before `run`.
-        comms: handles comm messages; set before `run`.
-        main_loop: the event loop, once something needs it.
+        shell: Runs the code of cells; set before `run`.
+        comms: Handles comm messages; set before `run`.
+        main_loop: The event loop, once something needs it.
     """
 
     def __init__(self, frontend: Frontend, interrupts: Interrupts) -> None:

@@ -17,7 +17,7 @@ class Claims:
     """The common part of a stream, a display publisher and a display hook.
 
     Attributes:
-        frontend: knows the requests; set on the class when the worker begins.
+        frontend: Knows the requests; set on the class when the worker begins.
     """
 
     frontend: Frontend

@@ -23,8 +23,8 @@ class Comms:
     """Receives comm messages from the front end, and sends those of this process.
 
     Attributes:
-        handlers: what is called for a message by its type, as a kernel's ``shell_handlers``
-        kernel: the `KernelShim`, which a comm has as ipykernel's do: anywidget sends nothing by one without
+        handlers: What is called for a message by its type, as a kernel's ``shell_handlers``.
+        kernel: The `KernelShim`, which a comm has as ipykernel's do: anywidget sends nothing by one without.
     """
 
     kernel: object = None

@@ -43,10 +43,10 @@ def show_stray(frontend: Frontend, error: BaseException, trace: Optional[Traceba
     """Print the exception of a task or callback in the cell that it belongs to.
 
     Args:
-        frontend: prints it.
-        error: the exception.
-        trace: its traceback, without the frames of the event loop.
-        number: of the cell's request; 0 if none is known.
+        frontend: Prints it.
+        error: The exception.
+        trace: Its traceback, without the frames of the event loop.
+        number: The number of the cell's request; 0 if none is known.
     """
     import traceback  # late: few sessions need it
 

@@ -21,10 +21,10 @@ class ForcedInterrupt:
     """Watches the code of one request on the main thread.
 
     Args:
-        make_error: makes the exception that is raised.
+        make_error: Makes the exception that is raised.
 
     Attributes:
-        error: the interrupt that was raised last.
+        error: The interrupt that was raised last.
     """
 
     def __init__(self, make_error: Callable[[], BaseException]) -> None:

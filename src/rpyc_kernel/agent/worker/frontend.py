@@ -66,15 +66,15 @@ class Frontend:
     """Sends to the front end, each message with its request. Callable from any thread.
 
     Args:
-        writer: takes the frames.
-        interrupts: says when an error is nobody's, and is told of questions that were stopped.
+        writer: Takes the frames.
+        interrupts: Says when an error is nobody's, and is told of questions that were stopped.
 
     Attributes:
-        parents: the msg_id of each request by its number.
-        origin: by channel, ``header`` and ``identities`` of the request that came last; a cell brings both.
-        allow_stdin: whether the front end of the running cell can be asked.
-        screen: shows pictures; made when ``show`` is first called.
-        page_host: the name of the machine that Jupyter runs on.
+        parents: The msg_id of each request by its number.
+        origin: By channel, ``header`` and ``identities`` of the request that came last; a cell brings both.
+        allow_stdin: Whether the front end of the running cell can be asked.
+        screen: Shows pictures; made when ``show`` is first called.
+        page_host: The name of the machine that Jupyter runs on.
     """
 
     def __init__(self, writer: FrameWriter, interrupts: Interrupts) -> None:
@@ -143,7 +143,7 @@ class Frontend:
         """Let the running thread or task belong to another request from now on, if that is known.
 
         Args:
-            parent: the request as a message, or its header.
+            parent: The request as a message, or its header.
 
         Returns:
             What `request_context.current` is reset by.
@@ -167,14 +167,14 @@ class Frontend:
         A message of a type that is not for a front end is dropped: the user's code may try to send any.
 
         Args:
-            msg_type: of the Jupyter protocol, or ``rpyc_…``.
-            content: of the message.
-            metadata: of the message.
-            buffers: its binary buffers.
+            msg_type: A type of the Jupyter protocol, or ``rpyc_…``.
+            content: Its content.
+            metadata: Its metadata.
+            buffers: Its binary buffers.
             kind: `frames.MESSAGE`, or `frames.URGENT` for a message that somebody waits for.
 
         Raises:
-            MessageTooLong: it is longer than a message may be; an error is then published with that as its text.
+            MessageTooLong: It is longer than a message may be; an error is then published with that as its text.
         """
         if not (msg_type in PUBLISHED or msg_type.startswith("rpyc_")):
             return
@@ -243,9 +243,9 @@ class Frontend:
         """Ask the front end that runs the cell for a line.
 
         Raises:
-            StdinNotImplementedError: it can't be asked.
-            EOFError: it has no more lines.
-            KeyboardInterrupt: the user pressed stop instead.
+            StdinNotImplementedError: It can't be asked.
+            EOFError: It has no more lines.
+            KeyboardInterrupt: The user pressed stop instead.
         """
         if not self.allow_stdin or current.get() == NOBODY:
             raise StdinNotImplementedError("input() was called, but this front end can't be asked for input.")

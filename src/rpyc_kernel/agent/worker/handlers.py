@@ -30,9 +30,9 @@ class Guarded:
     """Stands for a handler of the user's. While the main thread must not be interrupted, it waits.
 
     Args:
-        handler: the user's handler.
-        interrupts: says when the main thread must not be interrupted.
-        caught: called with what the handler has raised where no code of the user's runs.
+        handler: The user's handler.
+        interrupts: Says when the main thread must not be interrupted.
+        caught: Called with what the handler has raised where no code of the user's runs.
     """
 
     def __init__(self, handler: Handler, interrupts: Interrupts, caught: Callable[[BaseException], None]) -> None:
@@ -56,8 +56,8 @@ def guard(interrupts: Interrupts, caught: Callable[[BaseException], None]) -> No
     """Guard all handlers that are set from now on; the user's code sees nothing of it.
 
     Args:
-        interrupts: says when the main thread must not be interrupted.
-        caught: called with what a handler has raised where no code of the user's runs.
+        interrupts: Says when the main thread must not be interrupted.
+        caught: Called with what a handler has raised where no code of the user's runs.
     """
     set_handler, get_handler = signal.signal, signal.getsignal
 

@@ -24,10 +24,10 @@ class Interruptible:
     """Awaits the coroutine of a request.
 
     Args:
-        coroutine: runs the request's code.
-        task: the asyncio task in which it is awaited; None where there is no event loop.
-        number: of the request.
-        interrupts: tells whether the request was interrupted.
+        coroutine: Runs the request's code.
+        task: The asyncio task in which it is awaited; None where there is no event loop.
+        number: The number of the request.
+        interrupts: Tells whether the request was interrupted.
     """
 
     def __init__(

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         """The keeper's words to its worker beside requests: `shared_page.Page`, or `spawned.SpawnedSignals`.
 
         Attributes:
-            carries: bytes a second that the link to the kernel carries; 0 while that isn't known.
+            carries: Bytes a second that the link to the kernel carries; 0 while that isn't known.
         """
 
         carries: int
@@ -58,16 +58,16 @@ class Interrupts:
     """Decides what a SIGINT does.
 
     Args:
-        signals: tells which request the last interrupt is meant for.
+        signals: Tells which request the last interrupt is meant for.
 
     Attributes:
-        depth: above 0 while the main thread must not be interrupted; `leave` delivers what came meanwhile.
-        postponed: handlers of the user's whose signals have come meanwhile; each takes a frame.
-        frames: tells the frames of cells from ours.
-        cancel: cancels the awaiting code of a request, soon; set while an event loop runs.
-        abandon: ends a request whose awaiting code swallows that.
-        wake: lets an event loop that waits return to Python.
-        mute: whether code that swallows interrupts is being given up, so that its errors are nobody's.
+        depth: Above 0 while the main thread must not be interrupted; `leave` delivers what came meanwhile.
+        postponed: Handlers of the user's whose signals have come meanwhile; each takes a frame.
+        frames: Tells the frames of cells from ours.
+        cancel: Cancels the awaiting code of a request, soon; set while an event loop runs.
+        abandon: Ends a request whose awaiting code swallows that.
+        wake: Lets an event loop that waits return to Python.
+        mute: Whether code that swallows interrupts is being given up, so that its errors are nobody's.
     """
 
     def __init__(self, signals: KeeperSignals) -> None:
@@ -169,7 +169,7 @@ class Interrupts:
         """Act on an interrupt that came while C code had SIGINT ignored.
 
         Raises:
-            KeyboardInterrupt: there was one.
+            KeyboardInterrupt: There was one.
         """
         if self._signals.interrupt[0] != self._seen:
             self._handle(0, sys._getframe(1))
@@ -178,7 +178,7 @@ class Interrupts:
         """The main thread may be interrupted again.
 
         Raises:
-            BaseException: it was, meanwhile; or what a handler of the user's raises, whose signal has come.
+            BaseException: It was, meanwhile; or what a handler of the user's raises, whose signal has come.
         """
         self.depth -= 1
         if not self.depth and (self._pending is not None or self.postponed):
@@ -205,8 +205,8 @@ class Interrupts:
         """Interrupts up to that one are known. The signals of the others may come when the next request runs already.
 
         Args:
-            serial: of the last interrupt that is known.
-            signals: how many of their signals have come.
+            serial: The serial number of the last interrupt that is known.
+            signals: How many of their signals have come.
         """
         self._late += serial - self._seen - signals
         self._late_until = time.monotonic() + SAME_PRESS_S
@@ -262,8 +262,8 @@ class Interrupts:
         """From now on, interrupt the code of that request wherever it swallows the interrupt.
 
         Args:
-            meant: the number of the request.
-            frame: runs on the main thread.
+            meant: The number of the request.
+            frame: Runs on the main thread.
         """
         from .forced_interrupt import ForcedInterrupt  # late: few cells need it
 
@@ -278,7 +278,7 @@ class Interrupts:
         """The request was interrupted a moment ago: act again if that has had no effect.
 
         Raises:
-            KeyboardInterrupt: it has had none.
+            KeyboardInterrupt: It has had none.
         """
         if meant not in self._running:
             return

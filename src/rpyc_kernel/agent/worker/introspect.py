@@ -48,8 +48,8 @@ class Introspection:
     """Answers questions; its threads begin with the first one.
 
     Args:
-        frontend: takes the answers.
-        shell: finds them.
+        frontend: Takes the answers.
+        shell: Finds them.
     """
 
     def __init__(self, frontend: Frontend, shell: Shell) -> None:

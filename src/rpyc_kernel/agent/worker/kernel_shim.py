@@ -98,10 +98,10 @@ class KernelShim:
     """Knows the running request, and publishes. Passes for a kernel of ipykernel's where ipykernel is loaded.
 
     Args:
-        frontend: publishes.
-        shell: what ``get_ipython()`` gives.
-        comms: of the session.
-        cells: runs cells.
+        frontend: Publishes.
+        shell: The result of ``get_ipython()``.
+        comms: The comms of the session.
+        cells: Runs cells.
     """
 
     implementation, language = "ipython", "python"

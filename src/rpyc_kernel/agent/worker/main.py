@@ -47,11 +47,11 @@ def main(channel: KeeperChannel, config: Json) -> None:
     When it returns, Python has to end as it does for any program: threads are awaited, exit functions run.
 
     Args:
-        channel: between this worker and its keeper.
-        config: the session's, see `keeper.main.main`.
+        channel: The channel between this worker and its keeper.
+        config: The session's configuration, see `keeper.main.main`.
 
     Raises:
-        BaseException: whatever has failed outside of a cell's own code; the keeper was told.
+        BaseException: Whatever has failed outside of a cell's own code; the keeper was told.
     """
     writers: List[FrameWriter] = []
     try:
@@ -115,7 +115,7 @@ class Sorter:
     """Reads requests, and gives each to what answers it; an ``input_reply`` waits behind nothing.
 
     Attributes:
-        ready: set once there is a shell.
+        ready: Set once there is a shell.
     """
 
     def __init__(self, channel: KeeperChannel, frontend: Frontend, cells: Cells) -> None:

@@ -32,13 +32,13 @@ class MainLoop:
     """Runs callbacks and coroutines on the main thread until it is told to end.
 
     Args:
-        caught: called with an exception that no cell has received, and the `asyncio.Handle` that raised it, or None
+        caught: Called with an exception that no cell has received, and the `asyncio.Handle` that raised it, or None.
 
     Attributes:
-        loop: None as long as nobody needs one
-        context: the context of cells and of callbacks of comms
-        failed: why there can be no event loop on this machine
-        borrowed: whether the loop counts as the running one, though a cell runs outside of it
+        loop: None as long as nobody needs one.
+        context: The context of cells and of callbacks of comms.
+        failed: Why there can be no event loop on this machine.
+        borrowed: Whether the loop counts as the running one, though a cell runs outside of it.
     """
 
     def __init__(self, caught: Caught) -> None:
@@ -109,9 +109,9 @@ class MainLoop:
         """Run the loop.
 
         Args:
-            turn: called in the loop whenever it begins to run
-            ended: whether to return, asked when the loop has stopped
-            replaced: called when tasks of an earlier loop will never go on
+            turn: Called in the loop whenever it begins to run.
+            ended: Whether to return, asked when the loop has stopped.
+            replaced: Called when tasks of an earlier loop will never go on.
         """
         failures = 0
         while not ended():

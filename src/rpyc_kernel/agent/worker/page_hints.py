@@ -27,7 +27,7 @@ class PageHints:
     """Finds the first link of each kind in a session.
 
     Args:
-        page_host: the name of the machine that Jupyter runs on; nothing is found if it is this machine.
+        page_host: The name of the machine that Jupyter runs on; nothing is found if it is this machine.
     """
 
     def __init__(self, page_host: str) -> None:

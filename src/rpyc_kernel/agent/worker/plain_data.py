@@ -39,14 +39,14 @@ def pack(value: Any, name: str) -> Tuple[bytes, ...]:
     """Pack a copy of plain data.
 
     Args:
-        value: the data.
-        name: what an error's text calls it.
+        value: The data.
+        name: What an error's text calls it.
 
     Returns:
         The JSON text, and the buffers beside it.
 
     Raises:
-        TypeError: it isn't plain data; the text says which part of it.
+        TypeError: It isn't plain data; the text says which part of it.
     """
     packer = _Packer()
     text = json.dumps(packer.write(value, name), separators=(",", ":"))

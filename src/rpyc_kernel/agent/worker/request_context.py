@@ -30,7 +30,7 @@ class Driven:
     """The state of the main thread.
 
     Attributes:
-        number: of the request whose own code runs; 0 while none does, but perhaps a task or callback.
+        number: The number of the request whose own code runs; 0 while none does, but perhaps a task or callback.
     """
 
     number = 0

@@ -52,9 +52,9 @@ def follow(spawn: Any, cells: Callable[[], Cells], folder: Optional[str]) -> Non
     """Give what the cells define to the processes that multiprocessing starts.
 
     Args:
-        spawn: the module `multiprocessing.spawn`.
-        cells: gives file name and text of the cells that have run, as Python without magics.
-        folder: where the file may lie; None for one of the system's.
+        spawn: The module `multiprocessing.spawn`.
+        cells: Gives file name and text of the cells that have run, as Python without magics.
+        folder: Where the file may lie; None for one of the system's.
     """
     prepare = spawn.get_preparation_data
 
@@ -118,7 +118,7 @@ def _write(program: str, folder: Optional[str]) -> str:
     """Put the program into a file whose name tells its content: a server of forks keeps what it has read.
 
     Raises:
-        OSError: there is no room
+        OSError: There is no room.
     """
     if folder is None:
         import atexit

@@ -30,7 +30,7 @@ class StoppedQuestion:
     After a debugger was stopped, the cells that wait are not aborted: ipykernel runs them, too.
 
     Args:
-        interrupts: forces the interrupt.
+        interrupts: Forces the interrupt.
     """
 
     def __init__(self, interrupts: Interrupts) -> None:
@@ -42,7 +42,7 @@ class StoppedQuestion:
         """The code of that frame is about to ask the user something.
 
         Raises:
-            Unmasked: it was interrupted in that question, and asks it again.
+            Unmasked: It was interrupted in that question, and asks it again.
         """
         if self._place is not None and self._place_of(frame) == self._place:
             raise self._unmasked(frame)
@@ -51,7 +51,7 @@ class StoppedQuestion:
         """The code of that frame was interrupted in a question.
 
         Raises:
-            Unmasked: a debugger has asked, which would swallow the interrupt.
+            Unmasked: A debugger has asked, which would swallow the interrupt.
         """
         self._place = self._place_of(frame)
         if self._place is not None and holds_debugger(frame):

@@ -70,13 +70,13 @@ class FrameWriter:
     """Sends frames from any thread.
 
     Args:
-        interrupts: puts an interrupt off while a frame is sent.
-        signals: tells how fast the link is.
+        interrupts: Puts an interrupt off while a frame is sent.
+        signals: Tells how fast the link is.
 
     Attributes:
-        lock: who holds it sends several things without an interrupt in between.
-        cell: the number of the cell that runs, or ran last: what nobody's code prints goes there.
-        forked: whether this process is a child of the worker.
+        lock: Who holds it sends several things without an interrupt in between.
+        cell: The number of the cell that runs, or ran last: what nobody's code prints goes there.
+        forked: Whether this process is a child of the worker.
     """
 
     def __init__(self, interrupts: Interrupts, signals: KeeperSignals) -> None:
@@ -122,7 +122,7 @@ class FrameWriter:
         """Send a message, after all that was written before it. Between the parts of a long one other threads send too.
 
         Raises:
-            MessageTooLong: it is longer than a message may be.
+            MessageTooLong: It is longer than a message may be.
         """
         pieces = message.pieces()
         size = sum(map(len, pieces))
@@ -198,10 +198,10 @@ class ForkedChannel:
     """A `KeeperChannel` made of what the keeper has given its child: a pipe for frames, a socket, a shared page.
 
     Args:
-        sock: brings requests.
-        outgoing: the pipe on which frames go to the keeper.
-        pipes: become fd 1 and fd 2.
-        page: tells which request an interrupt is meant for.
+        sock: Brings requests.
+        outgoing: The pipe on which frames go to the keeper.
+        pipes: Become fd 1 and fd 2.
+        page: Tells which request an interrupt is meant for.
     """
 
     def __init__(self, sock: socket.socket, outgoing: int, pipes: Tuple[int, int], page: Page) -> None:
@@ -249,10 +249,10 @@ class ForkedFrameWriter(FrameWriter):
     (``print`` writes its text and its newline apart; a frame for each would cost half as much again.)
 
     Args:
-        fd: the pipe to the keeper.
-        pipes: the write ends behind fd 1 and fd 2.
-        page: keeps an unfinished line.
-        interrupts: puts an interrupt off while a frame is sent.
+        fd: The pipe to the keeper.
+        pipes: The write ends behind fd 1 and fd 2.
+        page: Keeps an unfinished line.
+        interrupts: Puts an interrupt off while a frame is sent.
     """
 
     def __init__(self, fd: int, pipes: Tuple[int, int], page: Page, interrupts: Interrupts) -> None:

@@ -21,8 +21,8 @@ def main(stream: BinaryIO, config: Dict[str, Any]) -> None:
     """Become the worker of a session; never returns.
 
     Args:
-        stream: brings what the keeper sends.
-        config: the session's, see `keeper.main.main`.
+        stream: Brings what the keeper sends.
+        config: The session's configuration, see `keeper.main.main`.
     """
     from ..main import main
 
@@ -33,8 +33,8 @@ class SpawnedSignals:
     """`KeeperSignals` that the sorter notes as they come.
 
     Attributes:
-        interrupt: the serial number of the last interrupt, and the number of the request that it is meant for.
-        carries: bytes a second that the link to the kernel carries; 0 while that isn't known.
+        interrupt: The serial number of the last interrupt, and the number of the request that it is meant for.
+        carries: Bytes a second that the link to the kernel carries; 0 while that isn't known.
     """
 
     def __init__(self) -> None:

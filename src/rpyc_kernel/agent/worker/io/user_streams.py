@@ -24,10 +24,10 @@ class UserStreams:
     """Finds such streams, and flushes them.
 
     Attributes:
-        opened: whether something was opened since the last look that may be such a stream.
-        found: the streams that were found.
-        stdout: the worker's own ``sys.stdout``.
-        stderr: the worker's own ``sys.stderr``.
+        opened: Whether something was opened since the last look that may be such a stream.
+        found: The streams that were found.
+        stdout: The worker's own ``sys.stdout``.
+        stderr: The worker's own ``sys.stderr``.
     """
 
     def __init__(self) -> None:

@@ -28,9 +28,9 @@ class LiveChannel:
     """Carries frames in and out, as RPyC's own channels do.
 
     Attributes:
-        old: whether the RPyC here is older than 6, whose envelopes look different.
-        patience: seconds that RPyC waits for a frame before it looks again; None: until one comes.
-        serving: whether a request is being served.
+        old: Whether the RPyC here is older than 6, whose envelopes look different.
+        patience: Seconds that RPyC waits for a frame before it looks again; None: until one comes.
+        serving: Whether a request is being served.
     """
 
     def __init__(self, frontend: Frontend, name: str) -> None:
@@ -142,7 +142,7 @@ def to_rpyc_6(frame: bytes) -> bytes:
     """The frame of an older RPyC as RPyC 6 writes it.
 
     Raises:
-        ValueError: no RPyC writes such a frame.
+        ValueError: No RPyC writes such a frame.
     """
     if frame[0] != _TRIPLE:
         raise ValueError("a frame that no RPyC writes")

@@ -32,8 +32,8 @@ class Live:
     """The connections of this session, by their ids. `take` is called on the sorter's thread.
 
     Args:
-        frontend: sends what they send.
-        shell: has the namespace that they see.
+        frontend: Sends what they send.
+        shell: Has the namespace that they see.
     """
 
     def __init__(self, frontend: Frontend, shell: Shell) -> None:

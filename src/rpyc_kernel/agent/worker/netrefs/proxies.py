@@ -54,7 +54,7 @@ def copied(proxy: Any, as_array: bool = False) -> Any:
     """Copy an object of the kernel's.
 
     Raises:
-        TypeError: it is neither plain data, nor a list, dictionary or set.
+        TypeError: It is neither plain data, nor a list, dictionary or set.
     """
     answer = proxy.____conn__.sync_request(wire_live.HANDLE_COPY, proxy, as_array)
     if type(answer[0]) is bytes:

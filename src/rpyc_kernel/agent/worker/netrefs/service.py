@@ -256,9 +256,9 @@ def connect(channel: LiveChannel, namespace: Dict[str, Any], timeout: Optional[f
     """Make RPyC's connection of a live connection.
 
     Args:
-        channel: carries the frames.
-        namespace: the variables of the cells.
-        timeout: seconds that a callback to the kernel's side may take; None: for ever.
+        channel: Carries the frames.
+        namespace: The variables of the cells.
+        timeout: Seconds that a callback to the kernel's side may take; None: for ever.
     """
     service = SessionService(namespace)
     config: Dict[str, Any] = {"sync_request_timeout": timeout, "bind_threads": False}

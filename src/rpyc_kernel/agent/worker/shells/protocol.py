@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
         Attributes:
             name: ``plain``, or ``IPython 8.12.3``.
-            execution_count: of the next cell; the worker sets it before a cell where the kernel counts.
-            in_a_hurry: whether `complete` has to do without what takes long; set by the worker.
-            kernel: the value of ``get_ipython().kernel``, a `KernelShim`; set by the worker.
+            execution_count: The number of the next cell; the worker sets it before a cell where the kernel counts.
+            in_a_hurry: Whether `complete` has to do without what takes long; set by the worker.
+            kernel: The value of ``get_ipython().kernel``, a `KernelShim`; set by the worker.
         """
 
         name: str

@@ -23,9 +23,9 @@ def encode(picture: Picture, quality: int, part: int = 1) -> Encoded:
     """Encode a picture as JPEG, or as PNG where nothing may be lost or nothing else is there.
 
     Args:
-        picture: the pixels.
-        quality: of the JPEG, 1 to 99; 100 is PNG.
-        part: keep only one of so many pixels in each direction.
+        picture: The pixels.
+        quality: The quality of the JPEG, 1 to 99; 100 is PNG.
+        part: Keep only one of so many pixels in each direction.
     """
     size = (picture.width, picture.height)
     lossy = quality < LOSSLESS_QUALITY and size[0] * size[1] > SMALL_PIXELS and _has_colours_only(picture)

@@ -29,7 +29,7 @@ class Fitting:
     """Encodes the pictures of one display, each as well as the link allows. What was too much is not tried each time.
 
     Attributes:
-        reduced: whether the last one is less than was asked for
+        reduced: Whether the last one is less than was asked for.
     """
 
     def __init__(self) -> None:

@@ -18,8 +18,8 @@ def mind(module: Any, show: Callable[..., None]) -> None:
     """Show each picture in the cell too that MaixPy shows on the board's screen.
 
     Args:
-        module: the package ``maix``, or its ``display``, just imported.
-        show: shows a picture in the cell.
+        module: The package ``maix``, or its ``display``, just imported.
+        show: Shows a picture in the cell.
     """
     display = getattr(module, "display", None) if module.__name__ == "maix" else module
     if display is None or hasattr(display, _SEEN):

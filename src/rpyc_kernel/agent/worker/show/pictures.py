@@ -25,8 +25,8 @@ class Picture:
     """Pixels that are not encoded yet.
 
     Attributes:
-        pixels: a numpy array of height x width (x channels), the bytes of such a one, or a PIL image
-        mode: ``L``, ``RGB``, ``RGBA``, ``BGR`` or ``BGRA``; of a PIL image its own
+        pixels: A numpy array of height x width (x channels), the bytes of such a one, or a PIL image.
+        mode: ``L``, ``RGB``, ``RGBA``, ``BGR`` or ``BGRA``; of a PIL image its own.
     """
 
     __slots__ = ("height", "mode", "pixels", "width")
@@ -58,8 +58,8 @@ class Encoded:
     """A finished picture, ``data`` of the type ``mime``.
 
     Attributes:
-        width: in pixels, as `height`; 0 where nobody has looked
-        shrunk: it has fewer pixels, and is to be shown as large as that
+        width: The width in pixels, as `height`; 0 where nobody has looked.
+        shrunk: It has fewer pixels, and is to be shown as large as that.
     """
 
     __slots__ = ("data", "height", "mime", "shrunk", "width")
@@ -93,8 +93,8 @@ def read(frame: Any, bgr: bool, quality: int) -> Union[Picture, Encoded, Drawing
     """Read the picture that an object is.
 
     Raises:
-        TypeError: nothing, as far as we know
-        ValueError: it is a picture of a shape or type that can't be shown
+        TypeError: Nothing, as far as we know.
+        ValueError: It is a picture of a shape or type that can't be shown.
     """
     if isinstance(frame, (bytes, bytearray)):
         return _of_bytes(bytes(frame))
@@ -120,7 +120,7 @@ def check_range(picture: Shown) -> None:
     """Floats above 1 are mostly meant to be something else.
 
     Raises:
-        ValueError: there are some
+        ValueError: There are some.
     """
     if isinstance(picture, Picture) and picture.is_array and picture.pixels.dtype.kind == "f":
         if picture.pixels.max() > 1.0:

@@ -18,10 +18,10 @@ def encode_png(width: int, height: int, pixels: Any, part: int = 1) -> bytes:
     """Encode 8-bit grey, RGB or RGBA.
 
     Args:
-        width: in pixels.
-        height: in pixels.
-        pixels: an array of uint8 of height x width (x channels), or its bytes.
-        part: keep only one of so many pixels in each direction.
+        width: The width in pixels.
+        height: The height in pixels.
+        pixels: An array of uint8 of height x width (x channels), or its bytes.
+        part: Keep only one of so many pixels in each direction.
     """
     size = pixels.nbytes if hasattr(pixels, "nbytes") else len(pixels)
     channels = size // (width * height)

@@ -39,15 +39,15 @@ class PictureSlot:
     """Where the pictures of one id of one cell are shown.
 
     Attributes:
-        number: of the cell's request
-        display_id: "" until something is shown
-        waiting: the newest picture, if it was not sent yet
-        spare: one of ours whose memory may be used again
-        reduced: the last one that was sent, if the link could not carry it as it is
-        due: the time at which the next is to be sent
-        rested: the time before which none may be sent
-        work: seconds that the last one took
-        sending: held by whoever makes and sends one, so that they stay in order
+        number: The number of the cell's request.
+        display_id: "" until something is shown.
+        waiting: The newest picture, if it was not sent yet.
+        spare: One of ours whose memory may be used again.
+        reduced: The last one that was sent, if the link could not carry it as it is.
+        due: The time at which the next is to be sent.
+        rested: The time before which none may be sent.
+        work: Seconds that the last one took.
+        sending: Held by whoever makes and sends one, so that they stay in order.
     """
 
     def __init__(self, number: int) -> None:
@@ -95,8 +95,8 @@ class Screen:
         """See ``show`` in `install`.
 
         Raises:
-            TypeError: that is no picture
-            ValueError: it is one that can't be shown, or an option is out of range
+            TypeError: That is no picture.
+            ValueError: It is one that can't be shown, or an option is out of range.
         """
         if not fps > 0:
             raise ValueError("show() takes fps above 0, not %r." % (fps,))
@@ -193,9 +193,9 @@ class Screen:
         """Make and send the picture that waits, if there is one.
 
         Args:
-            slot: where it is shown.
-            first: this picture instead, whose memory is the user's.
-            whole: the last picture once more, as it is, unless that would take too long.
+            slot: Where it is shown.
+            first: This picture instead, whose memory is the user's.
+            whole: The last picture once more, as it is, unless that would take too long.
         """
         found, sent = first, False
         try:

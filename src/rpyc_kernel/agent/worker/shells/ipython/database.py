@@ -25,7 +25,7 @@ class Database(MutableMapping):  # type: ignore[type-arg]
     """A mapping of names, with slashes in them, to whatever can be pickled.
 
     Args:
-        root: the folder; made once something is stored
+        root: The folder; made once something is stored.
     """
 
     def __init__(self, root: str) -> None:

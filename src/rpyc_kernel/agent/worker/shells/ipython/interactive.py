@@ -73,7 +73,7 @@ class FrontendDisplayHook(Claims, DisplayHook):  # type: ignore[misc]
     """Publishes the last value of a cell.
 
     Attributes:
-        shows: whether a value is being shown.
+        shows: Whether a value is being shown.
     """
 
     shows = False

@@ -62,7 +62,7 @@ def _run_scripts_our_way(script: Any) -> None:
     """Let ``%%script`` and what is made of it (``%%bash``, ``%%sh`` …) run programs our way.
 
     Args:
-        script: the module ``IPython.core.magics.script``, which IPython 9 imports with the first such cell.
+        script: The module ``IPython.core.magics.script``, which IPython 9 imports with the first such cell.
     """
     theirs = script.ScriptMagics.shebang
 

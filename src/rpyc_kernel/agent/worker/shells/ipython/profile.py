@@ -45,10 +45,10 @@ class IPKernelApp(InteractiveShellApp):  # type: ignore[misc]
     """IPython's application, with the name of ipykernel's, since configuration files say ``c.IPKernelApp``.
 
     Args:
-        wanted: the name of the profile.
+        wanted: The name of the profile.
 
     Attributes:
-        said: lines that the first cell shows.
+        said: Lines that the first cell shows.
     """
 
     def __init__(self, wanted: str) -> None:
@@ -87,7 +87,7 @@ class IPKernelApp(InteractiveShellApp):  # type: ignore[misc]
         """Load extensions and run startup files, in the first cell, so that what they show is seen and can be stopped.
 
         Raises:
-            KeyboardInterrupt: one was stopped
+            KeyboardInterrupt: One was stopped.
         """
         self.shell = shell
         sys.stderr.write("".join(line + "\n" for line in self.said))

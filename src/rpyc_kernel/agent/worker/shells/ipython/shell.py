@@ -25,10 +25,10 @@ class IPythonShell:
     """The shell of a session on a machine with IPython; implements `protocol.Shell`.
 
     Args:
-        profile: the name of the user's profile
+        profile: The name of the user's profile.
 
     Attributes:
-        in_a_hurry: whether completion has to do without jedi
+        in_a_hurry: Whether completion has to do without jedi.
     """
 
     def __init__(self, profile: str = "default") -> None:

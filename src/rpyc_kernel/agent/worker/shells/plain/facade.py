@@ -31,7 +31,7 @@ class CellEvents:
     """Functions to be called around cells: ``pre_execute``, ``pre_run_cell``, ``post_execute``, ``post_run_cell``.
 
     Attributes:
-        callbacks: of each of these events, in their order, as in IPython
+        callbacks: The functions of each of these events, in their order, as in IPython.
     """
 
     _NAMES = ("pre_execute", "pre_run_cell", "post_execute", "post_run_cell")

@@ -13,7 +13,7 @@ class History:
     """Keeps the texts and results of cells in the user's namespace.
 
     Args:
-        namespace: the variables of the cells.
+        namespace: The variables of the cells.
     """
 
     def __init__(self, namespace: Dict[str, Any]) -> None:

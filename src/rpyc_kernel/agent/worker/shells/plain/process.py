@@ -72,17 +72,17 @@ def run(
     """Run a program.
 
     Args:
-        command: a line for the system's shell, or a list of arguments.
-        sinks: take the output: one takes all, of two the second takes stderr.
-        text: becomes its stdin.
-        terminal: whether its output, but not its stdin, is a terminal, where there are terminals (POSIX).
+        command: A line for the system's shell, or a list of arguments.
+        sinks: Take the output: one takes all, of two the second takes stderr.
+        text: Becomes its stdin.
+        terminal: Whether its output, but not its stdin, is a terminal, where there are terminals (POSIX).
 
     Returns:
         The exit status, negative for a signal.
 
     Raises:
-        OSError: it can't be started.
-        KeyboardInterrupt: it was interrupted, and has ended.
+        OSError: It can't be started.
+        KeyboardInterrupt: It was interrupted, and has ended.
     """
     screen = _open_terminal() if terminal and _POSIX else None
     try:

@@ -31,7 +31,7 @@ class TracebackFrame:
     """One frame of a traceback.
 
     Attributes:
-        span: where in its line the code was that ran, in bytes of UTF-8; None where the version of Python can't tell.
+        span: Where in its line the code was that ran, in bytes of UTF-8; None where the version of Python can't tell.
     """
 
     __slots__ = ("filename", "frame", "function", "lineno", "span")

@@ -52,9 +52,9 @@ def _format_chain(error: BaseException, shown: Optional[Dict[int, BaseException]
     """Format an exception, and before it the exceptions that led to it.
 
     Args:
-        error: the exception.
-        shown: by id, the exceptions that have been shown: each is shown once, however they hang together.
-        depth: of the group that holds the exception; 0 outside of groups.
+        error: The exception.
+        shown: By id, the exceptions that have been shown: each is shown once, however they hang together.
+        depth: The depth of the group that holds the exception; 0 outside of groups.
     """
     shown = {} if shown is None else shown
     chain: List[Tuple[BaseException, str]] = []

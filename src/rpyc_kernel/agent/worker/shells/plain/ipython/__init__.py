@@ -85,7 +85,7 @@ class StandIns:
         """The spec of a module for the code that imports it just now: None if that is a library's.
 
         Raises:
-            ImportError: the stand-in has no such module.
+            ImportError: The stand-in has no such module.
         """
         importer, wanted, listed = _import_of(name)
         if importer is None or not is_users(importer.f_globals):

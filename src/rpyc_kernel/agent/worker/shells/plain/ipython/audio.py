@@ -22,9 +22,9 @@ class Audio(DisplayObject):
     """Sound: a file, a URL, the bytes of a file, or samples.
 
     Args:
-        data: as samples a list of numbers, or a numpy array; one of two dimensions has a row for each channel
-        rate: of samples, in hertz
-        normalize: make samples as loud as may be; else they have to lie between -1 and 1
+        data: Samples as a list of numbers, or a numpy array; one of two dimensions has a row for each channel.
+        rate: The rate of samples, in hertz.
+        normalize: Make samples as loud as may be; else they have to lie between -1 and 1.
     """
 
     _binary = True

@@ -59,8 +59,8 @@ class Image(DisplayObject):
     """A PNG, JPEG, GIF or WebP picture: embedded, or with ``url=`` alone fetched by the front end.
 
     Args:
-        format: of the data; else it is told by the name of the file, or by how the data begins
-        retina: show it half as large, for screens with twice the pixels
+        format: The format of the data; else it is told by the name of the file, or by how the data begins.
+        retina: Show it half as large, for screens with twice the pixels.
     """
 
     _binary = True
@@ -154,7 +154,7 @@ class Video(DisplayObject):
     """A video: a URL that the front end plays, or a file or data that is embedded.
 
     Args:
-        embed: None embeds files up to 64 MiB, which the front end can't reach on this machine; data needs True
+        embed: None embeds files up to 64 MiB, which the front end can't reach on this machine; data needs True.
     """
 
     def __init__(

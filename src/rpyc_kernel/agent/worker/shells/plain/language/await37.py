@@ -43,7 +43,7 @@ def wrap(node: ast.stmt, filename: str, value: bool = False) -> ast.AsyncFunctio
     """A coroutine function ``<module>`` with a statement in it; with ``value`` it returns that expression.
 
     Raises:
-        SyntaxError: the statement returns or yields outside a function.
+        SyntaxError: The statement returns or yields outside a function.
     """
     for inner in [each for each in _own(node) if isinstance(each, (ast.Return, ast.Yield, ast.YieldFrom))]:
         word = "return" if isinstance(inner, ast.Return) else "yield"

@@ -27,8 +27,8 @@ class Step:
     """One code object of a cell, and how to run it.
 
     Attributes:
-        value: whether it is the last expression of a cell.
-        wrapped: whether, on 3.7, it defines a coroutine function ``<module>`` that has to be called and awaited.
+        value: Whether it is the last expression of a cell.
+        wrapped: Whether, on 3.7, it defines a coroutine function ``<module>`` that has to be called and awaited.
     """
 
     __slots__ = ("code", "value", "wrapped")
@@ -87,8 +87,8 @@ class Compiler:
         """Parse source text of Python.
 
         Raises:
-            SyntaxError: it isn't Python.
-            ValueError: it has null bytes; a parser may raise other errors too.
+            SyntaxError: It isn't Python.
+            ValueError: It has null bytes; a parser may raise other errors too.
         """
         flags = ast.PyCF_ONLY_AST | self.flags | TOP_LEVEL_AWAIT | DONT_IMPLY_DEDENT
         tree = compile(source if source.endswith("\n") else source + "\n", filename, "exec", flags, True)
@@ -99,9 +99,9 @@ class Compiler:
         """Compile a parsed cell.
 
         Args:
-            tree: of the cell.
-            filename: under which tracebacks show it.
-            value: what becomes of a last expression: ``single`` gives it to `sys.displayhook`, ``eval`` makes it the
+            tree: The tree of the cell.
+            filename: The name under which tracebacks show it.
+            value: What becomes of a last expression: ``single`` gives it to `sys.displayhook`, ``eval`` makes it the
                 value of the last step.
         """
         body = tree.body

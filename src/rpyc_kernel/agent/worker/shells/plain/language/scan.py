@@ -25,9 +25,9 @@ class Open:
 
     Attributes:
         kind: ``(``, ``[``, ``{``, ``string``, or ``field`` and ``format`` for the halves of ``f"{field:format}"``.
-        start: offset of the bracket, or of the first quote.
-        quote: of a string, one character or three.
-        prefix: of a string, in lower case.
+        start: The offset of the bracket, or of the first quote.
+        quote: The quote of a string, one character or three.
+        prefix: The prefix of a string, in lower case.
     """
 
     __slots__ = ("kind", "prefix", "quote", "start")
@@ -43,11 +43,11 @@ class LogicalLine:
     """A logical line: one physical line, or several joined by brackets, strings or backslashes.
 
     Attributes:
-        start: offset of its first character.
-        end: offset of its line break, or of the end of the text.
+        start: The offset of its first character.
+        end: The offset of its line break, or of the end of the text.
         kind: ``code``, ``magic`` (begins with ``%``, ``!`` or ``?``), ``assign`` (``x = %m``, ``x = !c``) or ``help``
             (``x?``).
-        mark: offset of the character that makes it this kind; for code, of the first visible one.
+        mark: The offset of the character that makes it this kind; for code, of the first visible one.
     """
 
     __slots__ = ("end", "kind", "mark", "start")
@@ -63,11 +63,11 @@ class Scan:
     """The result of one pass.
 
     Attributes:
-        lines: the logical lines.
-        stack: what is still open where the text ends.
-        in_comment: whether the text ends in a comment.
-        continued: whether the text ends in a backslash that joins the next line.
-        last_code: offset of the last visible character outside comments, -1 if there is none.
+        lines: The logical lines.
+        stack: What is still open where the text ends.
+        in_comment: Whether the text ends in a comment.
+        continued: Whether the text ends in a backslash that joins the next line.
+        last_code: The offset of the last visible character outside comments, -1 if there is none.
     """
 
     __slots__ = ("continued", "in_comment", "last_code", "lines", "stack")

@@ -63,7 +63,7 @@ def resolve(expression: str, namespace: Dict[str, Any]) -> Any:
     """Find the object that an expression names; for a property of an instance, the property itself.
 
     Raises:
-        Unknown: it can only be told by running code.
+        Unknown: It can only be told by running code.
     """
     try:
         tree = ast.parse(expression.strip(), mode="eval").body
@@ -113,7 +113,7 @@ def member(value: Any, name: str) -> Any:
     """Find an attribute without running code of the user's.
 
     Raises:
-        Unknown: it isn't there, or can only be told by running code.
+        Unknown: It isn't there, or can only be told by running code.
     """
     if is_a(value, types.ModuleType):
         if name in value.__dict__:

@@ -19,10 +19,10 @@ class Background:
     """A program, with the interface of `asyncio.subprocess.Process`, which IPython gives.
 
     Args:
-        command: the program and its arguments.
-        text: its stdin.
-        keeps_stdout: whether its stdout is kept, to be read from `stdout`; else nobody gets it.
-        keeps_stderr: the same of its stderr.
+        command: The program and its arguments.
+        text: Its stdin.
+        keeps_stdout: Whether its stdout is kept, to be read from `stdout`; else nobody gets it.
+        keeps_stderr: The same of its stderr.
     """
 
     def __init__(self, command: List[str], text: str, keeps_stdout: bool, keeps_stderr: bool) -> None:

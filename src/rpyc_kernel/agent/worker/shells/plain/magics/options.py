@@ -20,16 +20,16 @@ def split_options(magic: str, line: str, flags: str = "", valued: str = "") -> T
     """Take the options from the beginning of a magic's line.
 
     Args:
-        magic: its name, for an error's text.
-        line: what follows the name.
-        flags: the letters of options without a value, as in ``-q``.
-        valued: the letters of options with a value, as in ``-n 5`` or ``-n5``.
+        magic: Its name, for an error's text.
+        line: What follows the name.
+        flags: The letters of options without a value, as in ``-q``.
+        valued: The letters of options with a value, as in ``-n 5`` or ``-n5``.
 
     Returns:
         The options, and the rest of the line.
 
     Raises:
-        MagicUsageError: an option isn't known, or its value is missing.
+        MagicUsageError: An option isn't known, or its value is missing.
     """
     options: Dict[str, str] = {}
     at = 0

@@ -96,7 +96,7 @@ class Magics:
         """Find the function of a magic, which takes ``(shell, line[, cell], locals)``.
 
         Raises:
-            MagicUsageError: there is none; the text says what to do instead.
+            MagicUsageError: There is none; the text says what to do instead.
         """
         own = self._own[kind].get(name)
         if own is not None:
