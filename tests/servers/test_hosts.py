@@ -15,8 +15,10 @@ from rpyc_kernel.errors import DialCancelledError
 from rpyc_kernel.hosts import ask, file
 from rpyc_kernel.hosts.saved import SavedHost
 from tests.kernel.remotes import Remote
+from tests.needs import needs
 from tests.servers.rpyc_servers import free_port
 from tests.servers.sessions import Session
+from tests.servers.ssh_servers import SshServer
 from tests.servers.venvs import VERSIONS
 
 pytestmark = pytest.mark.usefixtures("private_jupyter")
@@ -97,6 +99,21 @@ def test_a_script_connects_by_the_name_with_what_was_saved(tmp_path):
             assert (there.environ["RK_A"], there.environ["RK_B"]) == ("1", "3")
         with connect("pi", cwd=os.sep) as remote:
             assert remote.modules.os.getcwd() == os.sep
+
+
+def test_a_machine_that_has_only_ssh(monkeypatch, capsys):
+    with SshServer() as sshd:
+        monkeypatch.setenv("PATH", sshd.path)
+        assert cli.main(["hosts", "add", "pi", "ssh://machine", "--python", needs("python3.8")]) == 0
+        (state,) = ask.ask(file.load().values())
+        assert (state.error, state.python[:4], state.ipython) == ("", "3.8.", False)
+        capsys.readouterr()
+        assert cli.main(["exec", "pi", "-c", "import sys; print(sys.version_info[:2])"]) == 0
+        assert capsys.readouterr().out == "(3, 8)\n"
+        assert cli.main(["hosts", "add", "wrong", "ssh://machine", "--python", "/no/such/python"]) == 0
+        capsys.readouterr()
+        assert cli.main(["hosts", "test", "wrong"]) == 1
+        assert "/no/such/python" in capsys.readouterr().out
 
 
 def test_the_command_line(capsys):

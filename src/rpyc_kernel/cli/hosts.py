@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.cli.terminal import RefusalError, say
@@ -18,7 +20,6 @@ from rpyc_kernel.transport.sockets import resolve
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
-    from pathlib import Path
 
 LOOK_UP_TIMEOUT_S = 2.0  # for a host that a name hides
 
@@ -70,8 +71,11 @@ def _add(options: argparse.Namespace) -> None:
     if refusal := address.transport.refusal:
         raise RefusalError(f"{address}: {refusal}")
     python, cwd = check_value("--python", options.python), check_value("--cwd", options.cwd)
+    if address.transport.takes_python:
+        python = _unexpanded(python)
     host = SavedHost(name, str(address), python, cwd, variables(options.env))
-    for option in host.options:
+    _where, left = host.where  # where its Python is none, that is said now
+    for option in left:
         if sentence := address.transport.inapplicable.get(option):
             raise RefusalError(sentence)
     file.add(host, replace=options.replace)
@@ -82,9 +86,16 @@ def _add(options: argparse.Namespace) -> None:
         _make_tile(name, None)
 
 
+def _unexpanded(path: str) -> str:
+    """Put the ``~`` back that the shell has replaced, where the path leads to nothing here: the one there was meant."""
+    home = str(Path.home())
+    meant = path.startswith(home + os.sep) and not Path(path).exists()
+    return f"~{path.removeprefix(home)}" if meant else path
+
+
 def _is_host_too(host: SavedHost) -> bool:
     """Return whether the name of *host* is that of another machine, as far as name servers tell in time."""
-    if not host.name.isascii() or host.where.host == host.name:
+    if not host.name.isascii() or host.where[0].host == host.name:
         return False
     try:
         return bool(resolve(Address.parse(host.name), Deadline(LOOK_UP_TIMEOUT_S)))

@@ -38,11 +38,11 @@ def machine(text: str, options: argparse.Namespace) -> Machine:
     if refusal := target.address.transport.refusal:
         raise RefusalError(f"{target.address}: {refusal}")
     given = {"python": options.python, "cwd": options.cwd, "env": variables(map(_with_value, options.env))}
-    config = target.config({name: value for name, value in given.items() if value})
+    address, config = target.start({name: value for name, value in given.items() if value})
     for name in config:
         if sentence := target.address.transport.inapplicable.get(name):
             raise RefusalError(sentence)
-    return Machine(target.address, config, target.name)
+    return Machine(address, config, target.name)
 
 
 def _with_value(text: str) -> str:

@@ -99,14 +99,15 @@ def _ask(host: SavedHost, over: threading.Event, end: float) -> HostState:
         return max(0.1, end - time.monotonic())
 
     try:
-        with open_broker(host.where, timeout=left(), cancel=over, hello=left()) as broker:
+        address, options = host.where
+        with open_broker(address, timeout=left(), cancel=over, hello=left()) as broker:
             broker.connection.cancel = over
             trips = []
             for _ in range(ROUND_TRIPS):
                 begun = time.perf_counter()
                 broker.call("hello", {}, timeout=left())
                 trips.append(time.perf_counter() - begun)
-            found, _buffers = broker.call("python", {"python": host.python or None}, timeout=left())
+            found, _buffers = broker.call("python", {"python": options.get("python")}, timeout=left())
             return HostState(
                 host.name,
                 host.address,

@@ -38,13 +38,14 @@ class SavedHost:
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
-    def where(self) -> Address:
-        """The address, read. Raises AddressError, which says whose it is."""
-        return Address.parse(self.address)
+    def where(self) -> tuple[Address, dict[str, Any]]:
+        """The address, and how sessions begin there: its Python is in one of them. Raises AddressError."""
+        options = self.options
+        return Address.parse(self.address).take_python(options), options
 
     @property
     def options(self) -> dict[str, Any]:
-        """How a session begins there, for its configuration: only what was saved."""
+        """What was saved beside the address, as far as it says anything."""
         found = {"python": self.python, "cwd": self.cwd, "env": dict(self.env)}
         return {key: value for key, value in found.items() if value}
 

@@ -17,8 +17,8 @@ class Target(NamedTuple):
     """A machine that was named.
 
     Attributes:
-        address: Its address.
-        options: How sessions begin there, by what was saved: ``python``, ``cwd``, ``env``, or none of them.
+        address: Its address, with the saved Python where such an address chooses one.
+        options: How sessions begin there, by what else was saved: ``python``, ``cwd``, ``env``, or none of them.
         name: The name under which it is saved, "" where an address was written.
     """
 
@@ -33,6 +33,21 @@ class Target(NamedTuple):
             merged["env"] = {**self.options["env"], **given["env"]}
         return merged
 
+    def start(
+        self, given: Mapping[str, Any], defaults: Mapping[str, Any] | None = None
+    ) -> tuple[Address, dict[str, Any]]:
+        """Return the address and the configuration with which a session begins there.
+
+        Args:
+            given: Options that go before the saved ones.
+            defaults: Options that the saved ones go before.
+
+        Raises:
+            AddressError: The given Python can't be one.
+        """
+        config = {**(defaults or {}), **self.config(given)}
+        return self.address.with_python(given.get("python")).take_python(config), config
+
 
 def find(text: str) -> Target:
     """Return where *text* leads. A saved name goes before a host of that name; with its port it is always a host.
@@ -45,7 +60,7 @@ def find(text: str) -> Target:
     host = file.load().get(name) if name else None
     if host is None:
         return Target(Address.parse(text), {})
-    return Target(host.where, host.options, host.name)
+    return Target(*host.where, host.name)
 
 
 def find_tls(text: str) -> Address:

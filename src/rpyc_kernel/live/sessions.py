@@ -68,11 +68,9 @@ def connect(
     """
     if not 0 <= keep < math.inf:
         raise ArgumentError(f"keep is a number of seconds, not {keep!r}.")
-    target = find(address)
     given = {key: value for key, value in (("cwd", cwd), ("python", python), ("env", dict(env or {}))) if value}
-    config: dict[str, object] = {"keep": float(keep), "agent": __version__, "env": {}, **target.config(given)}
+    where, config = find(address).start(given, {"keep": float(keep), "agent": __version__, "env": {}})
     config["name"] = name or (sys.argv[0].rpartition("/")[2] if sys.argv and sys.argv[0] else "python")
-    where = target.address.with_python(python).take_python(config)
     return first_server(where, where.locate(), lambda server, _seconds: ScriptSession(server, config, heartbeat).remote)
 
 

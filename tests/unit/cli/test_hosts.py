@@ -62,6 +62,7 @@ def test_add_list_remove(capsys):
         (["add", "localhost", "pi"], 1, "can't name"),
         (["add", "pi", "http://pi"], 2, "web page"),
         (["add", "pi", "user:hunter2@pi"], 2, "password"),
+        (["add", "pi", "ssh://pi", "--python", "a b"], 2, "is neither a path nor"),
         (["add", "pi", "10.0.0.5", "--env", "hunter2"], 1, "NAME=VALUE"),
         (["add", "pi", "10.0.0.5", "--cwd", "a\x1b[2J"], 1, "can't be shown"),
         (["add", "pi", "10.0.0.5", "--cwd", "a" * 5000], 1, "too long"),
@@ -83,6 +84,19 @@ def test_what_is_refused_changes_nothing(capsys, argv, code, words):
     assert "hunter2" not in sentence or argv[-1] == "hunter2"
     assert file.path().read_bytes() == before
     assert kernels() == {}
+
+
+def test_a_home_that_the_shell_has_put_in_is_the_other_machines(capsys, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("USERPROFILE", "/home/me")
+    did(capsys, "hosts", "add", "pi", "ssh://pi", "--python", f"/home/me{os.sep}ml")
+    did(capsys, "hosts", "add", "lab", "10.0.0.5", "--python", f"/home/me{os.sep}ml")
+    assert [host.python for host in file.load().values()] == [f"~{os.sep}ml", f"/home/me{os.sep}ml"]
+
+
+def test_a_path_that_is_here_too_stays_as_it_is(capsys):
+    did(capsys, "hosts", "add", "pi", "ssh://pi", "--python", sys.executable)
+    assert file.load()["pi"].python == sys.executable
 
 
 def test_a_broken_file_is_a_sentence(capsys):

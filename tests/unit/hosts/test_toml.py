@@ -126,3 +126,10 @@ def test_variables_never_repeat_a_value():
 def test_an_address_is_read_when_it_is_used():
     with pytest.raises(AddressError):
         _ = SavedHost("pi", "http://pi").where
+
+
+def test_the_python_goes_where_the_address_wants_it():
+    address, options = PI.where
+    assert str(address) == "ssh://pi@raspberrypi.local?python=~/ml/bin/python"
+    assert options == {"cwd": "/srv/data", "env": {"LANG": "C.UTF-8"}}
+    assert SavedHost("pi", "10.0.0.5", "/opt/python").where[1] == {"python": "/opt/python"}

@@ -104,9 +104,7 @@ class Resolver:
         Raises:
             RpycKernelError: It can't be connected to.
         """
-        target = find(address)
-        config = {**self._notebook.session_config(), **target.config(changes)}
-        where = target.address.with_python(changes.get("python")).take_python(config)
+        where, config = find(address).start(changes, self._notebook.session_config())
         if registry and (sentence := where.transport.inapplicable.get("registry")):
             raise CommandError(sentence)
         return await self._connect(where, config, new=new, registry=registry)
@@ -243,8 +241,8 @@ class Resolver:
         if not (known.session and await self._find_again(cell)):
             address = known.address if known.named else self._notebook.address  # one not named was the default's
             if address:
-                target = find(address)
-                await self._connect_patiently(cell, target.address, known.config or target.config(config()))
+                where, begins = find(address).start(config())
+                await self._connect_patiently(cell, where, known.config or begins)
             elif known.named:
                 raise CommandError('Not connected. $connect("host:port") names the machine on which cells run.')
             else:
