@@ -70,6 +70,7 @@ def _loopback(processes: Processes, parts: list[str], rounds: int, notes: list[s
     if "start" in parts:
         _say("start")
         rows.append(contest.start())
+        rows.append(contest.start(known=True))
     if "memory" in parts:
         _say("memory")
         rows += memory(processes, WITHOUT, base.name)

@@ -34,6 +34,13 @@ class Contender:
         self.connect = connect
         self.server = server
 
+    def knowing(self) -> Contender:
+        """Return the same kernel, with an option instead of the line of its first cell."""
+        if not self.connect:
+            return self
+        option = f"--RpycKernel.address={self.connect.split()[-1]}"
+        return Contender(self.name, [*self.command, option], "", self.server)
+
 
 def local() -> Contender:
     """The ipykernel of this Python."""

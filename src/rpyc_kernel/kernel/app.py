@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 
 from traitlets import Type
 
 from rpyc_kernel.kernel.jupyter.base_app import ALIASES, STARTUP_ERRORS, BaseApp
 from rpyc_kernel.kernel.kernel import RpycKernel
-
-NOT_ASKED = re.compile(r"=\{rpyc_\w+\}$")  # as `cli.kernelspec` writes it, by Jupyter's enhancement proposal 87
+from rpyc_kernel.kernel.known_machine import NOT_ASKED
 
 __all__ = ["RpycKernel", "RpycKernelApp", "main"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from rpyc_kernel.errors import (
     WaitingStoppedError,
     WithdrawnError,
 )
+from rpyc_kernel.kernel import known_machine
 from rpyc_kernel.kernel.cells import NOTHING, Cell, RunningCells
 from rpyc_kernel.kernel.commands import complete, registry, route
 from rpyc_kernel.kernel.commands.context import CommandContext
@@ -29,6 +29,7 @@ from rpyc_kernel.kernel.commands.suggest import suggestions
 from rpyc_kernel.kernel.jupyter import logs, stdin
 from rpyc_kernel.kernel.jupyter.base_kernel import BaseKernel
 from rpyc_kernel.kernel.sessions import deferred_end, identity
+from rpyc_kernel.kernel.sessions.config import DEFAULT_KEEP_S, session_config
 from rpyc_kernel.kernel.sessions.interrupt_policy import InterruptPolicy
 from rpyc_kernel.kernel.sessions.registry import SessionRegistry
 from rpyc_kernel.kernel.sessions.remote_variable import RemoteVariable
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-DEFAULT_KEEP_S = 24 * 3600.0
 LOOKUP_TIMEOUT_S = 10.0  # for completion and inspection
 USAGE_TIMEOUT_S = 5.0  # front ends give up after 10
 
@@ -87,7 +87,7 @@ class RpycKernel(BaseKernel):
         self.cells = RunningCells(self.output, ask, self.arrived_until_now)
         registries.named = self.registry or None  # for scripts' `discover` and `service` in local cells too
         options = {"heartbeat": self.heartbeat, "holder": identity.holder()}
-        self.sessions = SessionRegistry(self.cells, self._on_missed, **options)
+        self.sessions = SessionRegistry(self.cells, self._on_missed, known_machine.begun, **options)
         self.interrupts = InterruptPolicy(self.cells)
         self.resolver = Resolver(self.sessions, self.state, self, self, self.output, self.interrupts)
         self.remote_variable = RemoteVariable(self.shell, self.resolver, self, self.cells)
@@ -243,13 +243,15 @@ class RpycKernel(BaseKernel):
 
     def session_config(self) -> dict[str, Any]:
         """Return how a session of this notebook begins, by the options of the kernel."""
-        config: dict[str, Any] = {"keep": self.keep, "shell": self.remote_shell, "agent": __version__}
-        config["env"] = {str(name): str(value) for name, value in self.environment.items()}
-        config["name"], config["from"] = identity.notebook(), socket.gethostname()
-        config["profile"] = self.remote_profile or getattr(self.parent, "profile", "default")
-        config["kept"] = "keep" in self.config.get("RpycKernel", {})
-        config.update({name: value for name, value in (("cwd", self.cwd), ("python", self.python)) if value})
-        return config
+        return session_config(
+            keep=self.keep,
+            kept="keep" in self.config.get("RpycKernel", {}),
+            shell=self.remote_shell,
+            profile=self.remote_profile or getattr(self.parent, "profile", "default"),
+            environment=self.environment,
+            cwd=self.cwd,
+            python=self.python,
+        )
 
     async def _request(self, session: RemoteSession, message: Message) -> dict[str, Any]:
         """Send a request that the stop button reaches, once it is the one that runs there."""

@@ -15,11 +15,13 @@ from rpyc_kernel.agent import wire
 from rpyc_kernel.errors import DialCancelledError, LinkLost, RpycKernelError, TooLongError
 from rpyc_kernel.link.protocol import DIAL_TIMEOUT_S, HEARTBEAT_S, LinkProtocol, LinkStatus
 from rpyc_kernel.link.threads import LinkThreads
+from rpyc_kernel.transport.broker_client import open_broker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rpyc_kernel.transport.address import Address
+    from rpyc_kernel.transport.broker_client import BrokerClient
 
 __all__ = ["HEARTBEAT_S", "Link"]
 
@@ -42,6 +44,7 @@ class Link:
         heartbeat: Seconds of silence, after which the link counts as dead.
         holder: Who has the session here, for people.
         title: What people call the session.
+        dial: Takes the place of `open_broker`.
 
     Attributes:
         cancel: An event that is set when the link is closed.
@@ -58,11 +61,12 @@ class Link:
         heartbeat: float = HEARTBEAT_S,
         holder: str = "",
         title: str = "",
+        dial: Callable[..., BrokerClient] = open_broker,
     ) -> None:
         self._protocol = LinkProtocol(
             address, session or uuid.uuid4().hex, heartbeat=heartbeat, holder=holder, title=title
         )
-        self._threads = LinkThreads(self._protocol, on_message, on_status, on_refused)
+        self._threads = LinkThreads(self._protocol, on_message, on_status, on_refused, dial)
         self.cancel = self._threads.closed
         self._cuts = itertools.count(1)  # an id for each request that is cut
 

@@ -29,13 +29,13 @@ from rpyc_kernel.link.actions import (
     StatusChanged,
 )
 from rpyc_kernel.link.protocol import MALFORMED
-from rpyc_kernel.transport.broker_client import BrokerClient, open_broker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from rpyc_kernel.agent import wire
     from rpyc_kernel.link.protocol import LinkProtocol
+    from rpyc_kernel.transport.broker_client import BrokerClient
 
 clock = time.monotonic
 
@@ -45,6 +45,7 @@ class LinkThreads:
 
     Attributes:
         on_message: Gets each message, and whether it is backlog, on the puller's thread.
+        dial: Opens a connection, as `open_broker` does.
         closed: Is set when the link is closed.
     """
 
@@ -54,8 +55,10 @@ class LinkThreads:
         on_message: Callable[[wire.Message, bool], None],
         on_status: Callable[[LinkStatus, RpycKernelError | None], None],
         on_refused: Callable[[str, RpycKernelError], None],
+        dial: Callable[..., BrokerClient],
     ) -> None:
         self.on_message = on_message
+        self.dial = dial
         self.closed = threading.Event()
         self.changed = threading.Condition()  # guards the protocol and everything below
         self.protocol = protocol
@@ -218,7 +221,7 @@ class ConnectionThread(threading.Thread):
         self.hang_up()
         self._number, abort = action.number, self._abort
         cancel = self._cancel or abort
-        broker = open_broker(action.address, timeout=action.timeout, cancel=cancel, hello=action.hello_timeout)
+        broker = self._threads.dial(action.address, timeout=action.timeout, cancel=cancel, hello=action.hello_timeout)
         broker.connection.cancel = self._cancel
         with self._threads.events() as protocol:
             self._broker = broker

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rpyc_kernel.kernel.ports import SessionHost
+    from rpyc_kernel.link.head_start import HeadStart
 
 EMBEDDED_SCHEME = "local"  # of the address of this machine's own Python
 CLOSE_TIMEOUT_S = 5.0
@@ -32,18 +33,26 @@ class SessionRegistry:
         current: The session in which cells run.
     """
 
-    def __init__(self, host: SessionHost, on_missed: Callable[[str, str], None], **session_options: Any) -> None:
+    def __init__(
+        self,
+        host: SessionHost,
+        on_missed: Callable[[str, str], None],
+        head_start: HeadStart | None = None,
+        **session_options: Any,
+    ) -> None:
         """Make a registry without sessions.
 
         Args:
             host: The notebook.
             on_missed: Called with address and id of a session that should have ended and could not be reached.
+            head_start: The session that was begun before the kernel.
             session_options: More arguments for each `RemoteSession`.
         """
         self.current: RemoteSession | None = None
         self._host = host
         self._on_missed = on_missed
-        self._session_options = session_options
+        self._head_start = head_start
+        self._session_options = session_options if head_start is None else {"dial": head_start.dial, **session_options}
         self._sessions: dict[str, RemoteSession] = {}
         self._left: dict[str, str] = {}  # sessions that were left to their `keep`, by address
         self._default: RemoteSession | None = None  # where cells run only because no machine was named
@@ -203,12 +212,14 @@ class SessionRegistry:
     ) -> RemoteSession:
         options = dict(self._session_options, title=config.get("name", ""))
         address = self._dialled(address, cancel)
-        session = RemoteSession(name, address, self._host, session_id, **options)
+        head_start, self._head_start = self._head_start, None
+        early = head_start.take_session(address, config) if head_start and session_id is None else None
+        session = RemoteSession(name, address, self._host, session_id or early, **options)
         session.adopt(by=adopted_by)
         try:
             session.open(config, cancel, attach=session_id is not None)
         except BaseException:
-            if session.orphaned:
+            if session.orphaned or early:
                 self._on_missed(str(address), session.id)
             raise
         return session
@@ -276,6 +287,8 @@ class SessionRegistry:
         for thread in threads:
             thread.join(CLOSE_TIMEOUT_S)
         self._sessions.clear()
+        if self._head_start is not None:
+            self._head_start.give_up()
         if self._embedded is not None:
             self._embedded.close()
             self._embedded = None
