@@ -215,6 +215,10 @@ class Transport:
         """
         raise UnsupportedSchemeError(address, self.refusal)
 
+    def open_classic(self, address: Address, deadline: Deadline) -> socket.socket:
+        """Return a socket as `open_socket` does, for a client that wants all of RPyC's classic service."""
+        return self.open_socket(address, deadline)
+
 
 _transports: dict[str, Transport] = {}  # those that were needed, by scheme
 

@@ -47,14 +47,14 @@ _NOT_PAIRED = {
 }
 
 
-def open_admitted(address: Address, deadline: Deadline, purpose: bytes = proof.SESSION) -> ssl.SSLSocket:
+def open_admitted(address: Address, deadline: Deadline, *, classic: bool = False) -> ssl.SSLSocket:
     """Connect to a server that we are paired with, and have both sides prove it.
 
     Args:
         address: Of the server. Where it has no pairing of its own, the server's certificate may be known from
             another address.
         deadline: For all of it.
-        purpose: `proof.SESSION` or `proof.CLASSIC`.
+        classic: Whether all of RPyC's classic service is wanted, and not a session's broker.
 
     Raises:
         DialError: There is no way there, it is another server than before, or it doesn't admit us.
@@ -70,6 +70,7 @@ def open_admitted(address: Address, deadline: Deadline, purpose: bytes = proof.S
             raise CertificateChangedError(address, before, now, pair_command(address), other)
         if pairing is None:
             raise NotPairedError(address, pair_command(address))
+        purpose = proof.CLASSIC if classic else proof.SESSION
         half = proof.ClientHalf(seen, purpose, pairing.name, pairing.key)
         try:
             _exchange(tls, half, deadline)

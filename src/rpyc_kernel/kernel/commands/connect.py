@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rpyc_kernel.hosts.target import find, find_tls
 from rpyc_kernel.kernel.commands.registry import add, command
 from rpyc_kernel.kernel.commands.spec import CommandSpec, Kind, Option, Positional
 
 if TYPE_CHECKING:
     from rpyc_kernel.kernel.commands.context import CommandContext
     from rpyc_kernel.kernel.outcomes import Connected, Disconnected
+
+FILES = ("cafile", "certfile", "keyfile")
 
 
 @command(
@@ -33,6 +36,9 @@ if TYPE_CHECKING:
     Option("keep", Kind.DURATION, "how long the session outlives the connection: 30m, 2h, 1d, 0", "TIME"),
     Option("name", Kind.TEXT, "what %sessions calls the session; without it, the notebook's name", "NAME"),
     Option("registry", Kind.TEXT, "for service:NAME: the registry to ask, host or host:port", "HOST"),
+    Option("cafile", Kind.TEXT, "for rpycs://: authorities that sign certificates, instead of a pairing", "FILE"),
+    Option("certfile", Kind.TEXT, "for rpycs://: a certificate of this machine", "FILE"),
+    Option("keyfile", Kind.TEXT, "for rpycs://: its key", "FILE"),
     spellings=("$", "%"),
     examples=('$connect("192.168.43.44")', "%connect ssh://pi@board --cwd /srv/data --env LANG=C.UTF-8 --keep 2h"),
 )
@@ -49,6 +55,11 @@ async def connect(
     changes: dict[str, object] = {name: value for name, value in options.items() if value}
     if keep is not None:
         changes.update(keep=keep, kept=True)
+    files: dict[str, str] = {name: str(changes.pop(name)) for name in FILES if name in changes}
+    if files:
+        from rpyc_kernel.transport.ways.rpycs import with_files  # noqa: PLC0415 - few need it
+
+        address, changes = str(with_files(find_tls(address), files)), find(address).config(changes)
     connected = await context.sessions.connect(address, changes, new=new, registry=registry)
     if keep:
         connected = connected._replace(warnings=(*connected.warnings, *connected.session.warnings))

@@ -1,34 +1,94 @@
-"""``rpycs://host:port``: RPyC behind TLS and a proof, as ``rpyc-kernel serve`` has it on a port."""
+"""``rpycs://host:port``: RPyC behind TLS, for whoever is paired with the server, or has a certificate for it.
+
+``rpycs://host?cafile=FILE&certfile=FILE&keyfile=FILE`` names files of this machine, and no pairing: the authorities
+that must have signed the server's certificate (without them, the system's), and a certificate of our own with its key.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
 
+from rpyc_kernel.errors import AddressError
 from rpyc_kernel.transport.address import Address, Transport
+from rpyc_kernel.transport.syntax import shown
 from rpyc_kernel.transport.ways.rpyc import Rpyc
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Mapping
 
     from rpyc_kernel.transport.deadline import Deadline
 
+FILES = ("cafile", "certfile", "keyfile")
+MAX_PATH_CHARS = 1000
+
 
 class Rpycs(Rpyc):
-    """A host and a port, to a server that this machine is paired with."""
+    """A host and a port. Of an `Address`, ``path`` has the files, as they stand behind the port."""
 
     default_port = 18821  # RPyC's own for a classic server behind TLS
     unprotected = False
     text = Transport.text
 
+    def parse(self, text: str, rest: str) -> Address:
+        """Read an address, with files or without. Raises AddressError."""
+        (before, *_), (place, mark, options) = text.partition("?"), rest.partition("?")
+        address = super().parse(before, place)
+        if not mark:
+            return address
+        pairs = [option.partition("=")[::2] for option in options.split("&")]
+        if len(dict(pairs)) < len(pairs):
+            raise AddressError(f"{shown(before)}: an option is written twice.")
+        return with_files(address, {name: unquote(path) for name, path in pairs})
+
     def display(self, address: Address) -> str:
-        """Return the address without the usual port."""
-        return self.text(address).removesuffix(f":{self.default_port}")
+        """Return the address without the usual port and without files."""
+        return self.text(dataclasses.replace(address, path="")).removesuffix(f":{self.default_port}")
 
     def open_socket(self, address: Address, deadline: Deadline) -> ssl.SSLSocket:
         """Connect to the server, and have both sides prove who they are. Raises a DialError, within *deadline*."""
-        from rpyc_kernel.transport import proving  # noqa: PLC0415 - an address may also only be read
+        return _open(address, deadline, classic=False)
 
-        return proving.open_admitted(address, deadline)
+    def open_classic(self, address: Address, deadline: Deadline) -> ssl.SSLSocket:
+        """Connect for all of RPyC's classic service, which a server of ours has with ``--classic``."""
+        return _open(address, deadline, classic=True)
+
+
+def _open(address: Address, deadline: Deadline, *, classic: bool) -> ssl.SSLSocket:
+    from rpyc_kernel.transport import certified, proving  # noqa: PLC0415 - an address may also only be read
+
+    if address.path:
+        return certified.open_certified(address, deadline, files_of(address))
+    return proving.open_admitted(address, deadline, classic=classic)
+
+
+def with_files(address: Address, files: Mapping[str, str]) -> Address:
+    """Return *address* with files of this machine, by their names in `FILES`.
+
+    Raises:
+        AddressError: It is no such address, or a name or a path is none.
+    """
+    if address.scheme != "rpycs":
+        raise AddressError(f"{address} takes no certificates; rpycs:// addresses do.")
+    files = {**files_of(address), **files}
+    for name, path in files.items():
+        if name not in FILES:
+            raise AddressError(f"{address} has no option {shown(name)}; it takes {', '.join(FILES)}.")
+        if not path or not path.isprintable() or len(path) > MAX_PATH_CHARS:
+            raise AddressError(f"{address}: {name} is the path of a file, not {shown(path)}.")
+    if "keyfile" in files and "certfile" not in files:
+        raise AddressError(f"{address}: keyfile is the key of a certificate, which certfile names.")
+    paths = {name: str(Path(files[name]).expanduser().absolute()) for name in FILES if name in files}
+    return dataclasses.replace(address, path="?" + "&".join(f"{name}={quote(path)}" for name, path in paths.items()))
+
+
+def files_of(address: Address) -> dict[str, str]:
+    """Return the files that *address* names, by their names in `FILES`."""
+    return {name: unquote(path) for name, path in re.findall(r"[?&](\w+)=([^&]*)", address.path)}
 
 
 TRANSPORT = Rpycs("rpycs")

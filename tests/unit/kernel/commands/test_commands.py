@@ -31,6 +31,9 @@ NOTHING = {
     "keep": None,
     "name": None,
     "registry": None,
+    "cafile": None,
+    "certfile": None,
+    "keyfile": None,
 }
 
 
@@ -48,12 +51,16 @@ def test_both_spellings_agree_on_all_options():
         "keep": 7200.0,
         "name": "a walk",
         "registry": "pi:18811",
+        "cafile": "ca",
+        "certfile": "c",
+        "keyfile": "k",
     }
     magic = ' 10.0.0.5:18812 --new --cwd "/srv/my data" --env A=1 --env=B=x=y --python /usr/bin/python3.9 --keep 2h'
-    magic += " --name 'a walk' --registry pi:18811 # x"
+    magic += " --name 'a walk' --registry pi:18811 --cafile ca --certfile c --keyfile k # x"
     assert parse_magic(CONNECT, magic) == everything
     call = """$connect("10.0.0.5:18812", new=True, cwd='/srv/my data', env={"A": "1", "B": "x=y"},
-        python="/usr/bin/python3.9", keep="2h", name="a walk", registry="pi:18811")"""
+        python="/usr/bin/python3.9", keep="2h", name="a walk", registry="pi:18811",
+        cafile="ca", certfile="c", keyfile="k")"""
     assert parse_call(CONNECT, call) == everything
 
 
@@ -247,18 +254,18 @@ def test_help_names_every_spelling_and_option(spec):
     for option in spec.options:
         assert f"--{option.name}" in text
         assert option.help in text
-    assert max(map(len, text.splitlines())) <= 150
+    assert max(map(len, text.splitlines())) <= 170
 
 
 def test_help_of_connect_shows_how_to_write_it():
     lines = command_help("connect").splitlines()
     assert lines[0] == (
         '$connect("ADDRESS", new=True, cwd="DIR", env={"K": "V"}, python="PATH", keep="TIME", name="NAME", '
-        'registry="HOST")'
+        'registry="HOST", cafile="FILE", certfile="FILE", keyfile="FILE")'
     )
     assert lines[1] == (
         "%connect ADDRESS [--new] [--cwd DIR] [--env K=V]… [--python PATH] [--keep TIME] [--name NAME] "
-        "[--registry HOST]"
+        "[--registry HOST] [--cafile FILE] [--certfile FILE] [--keyfile FILE]"
     )
 
 

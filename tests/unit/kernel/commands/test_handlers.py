@@ -9,7 +9,7 @@ import pytest
 
 from rpyc_kernel import __version__
 from rpyc_kernel.agent.wire import Message
-from rpyc_kernel.errors import CommandError, SessionVersionError
+from rpyc_kernel.errors import AddressError, CommandError, SessionVersionError
 from rpyc_kernel.kernel.cells import NOTHING, Cell
 from rpyc_kernel.kernel.commands import registry, sessions
 from rpyc_kernel.kernel.commands.context import AskPassword, CommandContext, SessionSource
@@ -102,6 +102,15 @@ def test_what_was_typed_changes_how_a_session_begins(kernel, text, changes, othe
     assert kernel.run(text) == NOTHING
     kernel.source.connect.assert_awaited_once_with("pi", changes, **others)
     assert kernel.said == ["Connected to pi: Python 3.11"]
+
+
+def test_certificates_become_a_part_of_the_address(kernel):
+    kernel.source.connect.return_value = Connected(session(), Found.NEW)
+    kernel.run("%connect lab --cafile /ca.pem --certfile /c.pem --keyfile /k.pem --cwd /srv")
+    where = "rpycs://lab:18821?cafile=/ca.pem&certfile=/c.pem&keyfile=/k.pem"
+    kernel.source.connect.assert_awaited_once_with(where, {"cwd": "/srv"}, new=False, registry=None)
+    with pytest.raises(AddressError, match="needs no pairing"):
+        kernel.run("%connect ssh://lab --cafile /ca.pem")
 
 
 def test_whoever_keeps_a_session_is_told_what_would_end_it(kernel):
