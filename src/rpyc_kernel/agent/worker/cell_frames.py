@@ -1,13 +1,15 @@
-"""Tells whether a frame runs code of a cell, of the event loop, or our own. No I/O."""
+"""Tells whether a frame runs code of a cell, of the event loop, or our own; tracebacks without ours. No I/O."""
 
 from __future__ import annotations
+
+import builtins
 
 from ..own_imports import PACKAGE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import CodeType, FrameType
-    from typing import Any, Dict, FrozenSet, List, Optional, Tuple
+    from types import CodeType, FrameType, TracebackType
+    from typing import Any, Container, Dict, FrozenSet, List, Optional, Set, Tuple
 
     Place = Tuple[CodeType, int]  # a function, and a line in it
 
@@ -16,6 +18,7 @@ SHELLS = (OURS, "IPython.", "comm.")  #: modules that stand between a cell's fra
 LOOPS = ("asyncio", "selectors")
 CO_COROUTINE = 0x80  #: inspect.CO_COROUTINE, without importing inspect
 DEBUGGERS = ("pdb", "IPython.core.debugger")
+MAX_EXCEPTIONS = 1000  #: of a chain, whose tracebacks are searched for frames of ours
 
 
 class CellFrames:
@@ -101,3 +104,35 @@ def is_ours(frame: FrameType) -> bool:
 def is_our_module(name: str) -> bool:
     """Whether a module of that name is the agent's."""
     return name == PACKAGE or name.startswith(OURS)
+
+
+def user_traceback(tb: Optional[TracebackType], also: Container[str] = ()) -> Optional[TracebackType]:
+    """Cut off the frames before the first one that isn't ours, and of none of these packages."""
+    while tb is not None and (is_ours(tb.tb_frame) or module_of(tb.tb_frame).split(".")[0] in also):
+        tb = tb.tb_next
+    return tb
+
+
+def without_ours(tb: Optional[TracebackType]) -> Optional[TracebackType]:
+    """Take the agent's frames from a traceback, in place; returns its first entry."""
+    first = last = user_traceback(tb)
+    while last is not None:
+        last.tb_next = user_traceback(last.tb_next)
+        last = last.tb_next
+    return first
+
+
+def hide_ours(error: Optional[BaseException]) -> None:
+    """Take the agent's frames from the tracebacks of an error, its causes and contexts, and a group's members."""
+    group = getattr(builtins, "BaseExceptionGroup", ())  # from Python 3.11 on
+    waiting: List[Optional[BaseException]] = [error]
+    seen: Set[int] = set()
+    while waiting and len(seen) < MAX_EXCEPTIONS:
+        each = waiting.pop()
+        if each is None or id(each) in seen:
+            continue
+        seen.add(id(each))
+        each.__traceback__ = without_ours(each.__traceback__)
+        waiting += [each.__cause__, each.__context__]
+        if isinstance(each, group):
+            waiting += each.exceptions

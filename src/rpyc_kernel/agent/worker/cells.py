@@ -14,10 +14,11 @@ import time
 from collections import deque
 
 from .. import frames, wire
+from .cell_frames import user_traceback
 from .failures import describe, failed_callback, failed_reply, interrupted_reply, show_stray
 from .import_hooks import when_imported
 from .interruptible import Interruptible, Undelivered
-from .main_loop import MainLoop, request_of, task_of, user_traceback
+from .main_loop import MACHINERY, MainLoop, request_of, task_of
 from .request_context import Driven, current
 from .stopped_question import Unmasked
 
@@ -259,7 +260,7 @@ class Cells:
         if task is not None and task is self._task and not self._task.done():
             self._deliver(error, handle)
             return
-        trace = user_traceback(error)
+        trace = user_traceback(error.__traceback__, MACHINERY)
         if trace is None and (handle is None or not isinstance(error, SystemExit)):
             return  # the loop's own: a nested one, or one that was patched meanwhile, has taken what it was to call
 

@@ -6,7 +6,8 @@ import os
 import sys
 
 from ..own_imports import STDLIB
-from .main_loop import user_traceback
+from .cell_frames import user_traceback
+from .main_loop import MACHINERY
 from .request_context import current
 
 TYPE_CHECKING = False
@@ -34,7 +35,7 @@ def failed_callback(frontend: Frontend, error: BaseException) -> Json:
     """As `interrupted_reply`, where a comm's callback has raised what its manager lets through, as SystemExit."""
     import traceback  # late: few sessions need it
 
-    lines = traceback.format_exception(type(error), error, user_traceback(error))
+    lines = traceback.format_exception(type(error), error, user_traceback(error.__traceback__, MACHINERY))
     content = {"ename": type(error).__name__, "evalue": str(error), "traceback": "".join(lines).splitlines()}
     return _publish(frontend, content)
 

@@ -12,13 +12,11 @@ import sys
 from contextvars import copy_context
 from time import monotonic
 
-from .cell_frames import is_ours, module_of
 from .request_context import current
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
-    from types import TracebackType
     from typing import Any, Callable, Coroutine, Optional
 
     Caught = Callable[[BaseException, Any], None]
@@ -199,13 +197,3 @@ def task_of(handle: Any) -> Any:
     """The task of which a handle was a step; None if it was none."""
     task = getattr(getattr(handle, "_callback", None), "__self__", None)
     return task if hasattr(task, "_log_traceback") else None
-
-
-def user_traceback(error: BaseException) -> Optional[TracebackType]:
-    """The traceback from the first line of the user's code on; None if no such code was running."""
-    trace = error.__traceback__
-    while trace is not None:
-        if module_of(trace.tb_frame).split(".")[0] not in MACHINERY and not is_ours(trace.tb_frame):
-            return trace
-        trace = trace.tb_next
-    return None

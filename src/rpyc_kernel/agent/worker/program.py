@@ -9,7 +9,7 @@ import sys
 import threading
 import traceback
 
-from .shells.own_frames import hide_ours
+from .cell_frames import hide_ours
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

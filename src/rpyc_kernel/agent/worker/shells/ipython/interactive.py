@@ -15,10 +15,10 @@ from traitlets import Any as AnyTrait
 from traitlets import Instance, Type, default, observe
 from traitlets.config import Config
 
+from ...cell_frames import hide_ours, without_ours
 from ...claims import Claims
 from ...error_hints import hints
 from ...stopped_question import Unmasked
-from ..own_frames import hide_ours, without_ours
 from ..plain.display import traceback_frames, tracebacks
 from . import processes
 from .database import Database

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from ..own_frames import hide_ours
+from ...cell_frames import hide_ours
 from .magics.usage import MagicUsageError
 
 TYPE_CHECKING = False
