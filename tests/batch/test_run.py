@@ -11,44 +11,15 @@ from pathlib import Path
 import nbformat
 import pexpect
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_markdown_cell
 
 from tests.batch.commands import LINE
+from tests.batch.notebooks import results, texts, write
 from tests.faults.proxy import Proxy
 from tests.kernel.gates import Gate
 from tests.kernel.remotes import processes_with, wait_until
 
 pytestmark = pytest.mark.needs("linux")
-
-
-def write(folder, *cells):
-    """Write a notebook; a cell is its source, or that and its tags."""
-    made = []
-    for each in cells:
-        source, *tags = (each,) if isinstance(each, str) else each
-        made.append(new_code_cell(source, metadata={"tags": tags}, outputs=[], execution_count=99))
-    path = folder / "walk.ipynb"
-    spec = {"name": "python3", "language": "python", "display_name": "Python 3"}
-    nbformat.write(new_notebook(cells=made, metadata={"kernelspec": spec}), path)
-    return path
-
-
-def texts(cell):
-    """What a cell gave out, one text for each output."""
-    found = []
-    for each in cell.outputs:
-        match each.output_type:
-            case "stream":
-                found.append(each.text)
-            case "error":
-                found.append(each.ename)
-            case _:
-                found.append(each.data["text/plain"])
-    return found
-
-
-def results(path):
-    return [texts(cell) for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
 
 
 def test_the_notebook_that_comes_of_it(start, remote, tmp_path):

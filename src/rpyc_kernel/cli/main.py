@@ -15,6 +15,7 @@ from rpyc_kernel._version import __version__
 from rpyc_kernel.cli import (
     discover,
     exec_,
+    fetch,
     hosts,
     install,
     install_serve,
@@ -22,6 +23,7 @@ from rpyc_kernel.cli import (
     run,
     serve,
     sessions,
+    shell,
 )
 from rpyc_kernel.cli.terminal import Parser, RefusalError, say
 from rpyc_kernel.errors import AddressError, RpycKernelError
@@ -33,8 +35,10 @@ if TYPE_CHECKING:
 # In the order of the help; one a line, so that two that come at once are no conflict.
 COMMANDS = (
     run,
-    discover,
+    fetch,
     exec_,
+    shell,
+    discover,
     hosts,
     sessions,
     install,

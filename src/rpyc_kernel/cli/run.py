@@ -12,6 +12,8 @@ from rpyc_kernel.cli.terminal import RefusalError, say
 if TYPE_CHECKING:
     import argparse
 
+    from rpyc_kernel.batch.machine import Machine
+
 DESCRIPTION = """\
 Runs the cells of a notebook on another machine, and writes a notebook with their outputs. It stops at the first error,
 with its traceback and exit code 1; a cell tagged raises-exception may fail. Ctrl-C interrupts the cell, pressed again
@@ -42,6 +44,9 @@ def declare(commands: argparse._SubParsersAction[Any]) -> None:
         default=[],
         help="the value of a variable, in a cell behind the one that is tagged parameters, as papermill does",
     )
+    parser.add_argument(
+        "--detach", action="store_true", help="leave it running there; `rpyc-kernel fetch` collects its outputs"
+    )
     machine.declare(parser)
     parser.set_defaults(run=run)
 
@@ -60,6 +65,9 @@ def run(options: argparse.Namespace) -> int:
         say(f"{source} has no cell tagged parameters: their cell comes first.", error=True)
     target = _target(source, options.output)
 
+    if options.detach:
+        return _detach(where, notebook, source, target)
+
     def save() -> None:
         notebooks.write(notebook, target)
 
@@ -69,6 +77,19 @@ def run(options: argparse.Namespace) -> int:
     code = runs.run(where, notebook, source.resolve().parent, source.stem, progress, save)
     say(f"The outputs are in {target}.")
     return code
+
+
+def _detach(where: Machine, notebook: Any, source: Path, target: Path) -> int:
+    """Leave the notebook running there, and say how its outputs are collected."""
+    from rpyc_kernel.batch import detached  # noqa: PLC0415
+
+    run, warnings = detached.start(where, notebook, source, target)
+    say(
+        f"{source} runs on {where.display} by itself, as {run.name}: rpyc-kernel fetch {run.name} collects its outputs."
+    )
+    for warning in warnings:
+        say(warning, error=True)
+    return 0
 
 
 def _target(source: Path, output: Path | None) -> Path:

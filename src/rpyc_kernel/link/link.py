@@ -30,6 +30,27 @@ ABANDON_TIMEOUT_S = 1.0  # for the threads of a link that could not be opened
 COUNTED = ("silent", "store_history", "execution_count", "deaths")  # what the keeper must know of a cell
 
 
+def packets_of(message: wire.Message, cut: int | None) -> list[tuple[bytes, dict[str, Any]]]:
+    """Return the packets of a request, each with what the keeper is told beside it.
+
+    Args:
+        message: The request.
+        cut: A number that no other request has which is cut; None where none may be.
+
+    Raises:
+        MessageTooLong: It is longer than what travels.
+    """
+    pieces = message.pieces()
+    size = sum(map(len, pieces))
+    more: dict[str, Any] = {}
+    if message.type == "execute_request":
+        more["cell"] = {name: message.content.get(name) for name in COUNTED if name in message.content}
+    if size <= wire.PART or cut is None:
+        return [(b"".join(pieces), more)]
+    start = itertools.count(0, wire.PART)
+    return [(piece, {**more, "part": [cut, next(start), size]}) for piece in wire.cut(pieces, wire.PART)]
+
+
 class Link:
     """One session on one machine. Every method may be called from any thread.
 
@@ -207,18 +228,9 @@ class Link:
     def submit(self, message: wire.Message) -> None:
         """Send a request. It runs once, even if the link breaks meanwhile. Raises TooLongError."""
         try:
-            pieces = message.pieces()
+            packets = packets_of(message, next(self._cuts) if self.attached.get("parts") else None)
         except wire.MessageTooLong as error:
             raise TooLongError(self.address, str(error)) from None
-        size = sum(map(len, pieces))
-        more: dict[str, Any] = {}
-        if message.type == "execute_request":
-            more["cell"] = {name: message.content.get(name) for name in COUNTED if name in message.content}
-        if size <= wire.PART or not self.attached.get("parts"):
-            packets = [(b"".join(pieces), more)]
-        else:
-            start, name = itertools.count(0, wire.PART), next(self._cuts)
-            packets = [(piece, {**more, "part": [name, next(start), size]}) for piece in wire.cut(pieces, wire.PART)]
         with self._threads.events() as protocol:
             protocol.submit(message.type, message.parent, packets)
 

@@ -40,7 +40,7 @@ JUPYTER = {"IPython", "comm", "ipykernel", "jupyter_client", "jupyter_core", "to
 THIRD_PARTY = {
     "__main__": JUPYTER,
     "cli": JUPYTER,
-    "batch": JUPYTER | {"nbclient", "nbformat", "rich"},
+    "batch": JUPYTER | {"jupyter_console", "nbclient", "nbformat", "rich"},
     "hosts": {"jupyter_core", "tomlkit"},
     "kernel": JUPYTER,
     "live": {"rpyc", "IPython", "numpy"},

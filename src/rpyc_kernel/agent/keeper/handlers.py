@@ -42,6 +42,7 @@ class Handlers:
             "restart": self._restart,
             "keep": self._keep,
             "replay": self._replay,
+            "look": self._look,
             "terminate": self._terminate,
             "status": self._status,
             "usage": self._tell_usage,
@@ -131,6 +132,12 @@ class Handlers:
         from .outbox.replay import replay  # late: few kernels ask
 
         return replay(self._session.journal, request)
+
+    def _look(self, _peer: Peer, request: Json, _payload: List[memoryview], _now: float) -> Answer:
+        """Show what nobody has acknowledged yet; it stays, and whoever has the session notices nothing."""
+        from .outbox.replay import look  # late: few ask
+
+        return look(self._session.journal, request)
 
     def _terminate(self, _peer: Peer, request: Json, _payload: List[memoryview], now: float) -> Json:
         if "epoch" in request:

@@ -79,6 +79,7 @@ class Cells:
         self._ended = False
         self._quiet_until = 0.0
         self._at_once = False  # a job runs outside of the loop
+        self._failed_batch: Any = None  # of whose cells one has failed, so that the others don't run
         when_imported("asyncio", self.have_loop)
 
     def close(self) -> None:
@@ -327,7 +328,7 @@ class Cells:
             if not self.interrupts.begin(number):
                 content = interrupted_reply(self.frontend)
             elif message.type == "execute_request":
-                content = await self._execute(number, message.content)
+                content = await self._execute_in_batch(number, message.content)
             else:
                 outer_driven, Driven.number = Driven.number, number
                 try:
@@ -358,6 +359,16 @@ class Cells:
                 self.frontend.writer.leave(number)
         finally:
             self.interrupts.leave()
+
+    async def _execute_in_batch(self, number: int, content: Json) -> Json:
+        """Run a cell, unless one of the same batch, all sent at once, has failed before and was not allowed to."""
+        batch = content.get("batch")
+        if batch is not None and batch == self._failed_batch:
+            return {"status": "aborted"}
+        reply = await self._execute(number, content)
+        if batch is not None and reply["status"] != "ok" and content.get("stop_on_error"):
+            self._failed_batch = batch
+        return reply
 
     async def _execute(self, number: int, content: Json) -> Json:
         self.frontend.allow_stdin = bool(content.get("allow_stdin"))

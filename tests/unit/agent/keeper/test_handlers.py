@@ -325,6 +325,49 @@ def test_what_cells_gave_out_is_given_again_to_who_holds_the_session(client, ses
     assert client.ask("replay", epoch=client.epoch - 1, cells=1)["error"] == "stale"
 
 
+# looking at what nobody has got
+
+
+def test_a_look_takes_nothing_from_who_holds_the_session(client, sessions):
+    client.submit("a", "print('one')\n1")
+    client.submit("b", "print('two')")
+    wait_for(lambda: not client.ask("status")["queued"])
+    visitor = other(sessions, client)
+    pages, place = [], 0
+    while place is not None:
+        pages.append(visitor.ask("look", **{"from": place, "max_bytes": 1}))
+        place = pages[-1]["next"]
+    messages = [wire.Message.decode(packet) for page in pages for packet in page["packets"]]
+    assert [len(page["packets"]) for page in pages] == [1] * len(pages)
+    assert client.printed(messages) == "one\ntwo\n"
+    assert [each.parent for each in messages if each.type == "execute_reply"] == ["a", "b"]
+    (before,) = {page["acknowledged"] for page in pages}
+    told = client.until("b")
+    assert [(each.type, each.parent) for each in told] == [(each.type, each.parent) for each in messages]
+    client.pull(wait=0.0)
+    answer = visitor.ask("look")
+    assert (answer["packets"], answer["acknowledged"], answer["next"]) == ([], before + len(messages), None)
+
+
+def test_a_batch_stops_at_its_first_error(client):
+    def submit(parent, code, **content):
+        client.submit(parent, code, **content)
+
+    submit("a", "1/0", batch="x", stop_on_error=False)
+    submit("b", "done = 1", batch="x", stop_on_error=True)
+    submit("c", "1/0", batch="x", stop_on_error=True)
+    submit("d", "done = 2", batch="x", stop_on_error=True)
+    submit("e", "print(done)")
+    submit("f", "done = 3", batch="x", stop_on_error=False)
+    submit("g", "print(done)", batch="y", stop_on_error=True)
+    messages = client.until("g")
+    replies = [(each.parent, each.content["status"]) for each in messages if each.type == "execute_reply"]
+    assert replies == [
+        ("a", "error"), ("b", "ok"), ("c", "error"), ("d", "aborted"), ("e", "ok"), ("f", "aborted"), ("g", "ok"),
+    ]  # fmt: skip
+    assert client.printed(messages) == "1\n1\n"
+
+
 # the rest
 
 
@@ -338,6 +381,7 @@ def test_what_cells_gave_out_is_given_again_to_who_holds_the_session(client, ses
         ("keep", {}),
         ("replay", {"cells": "x"}),
         ("replay", {"cells": float("inf")}),
+        ("look", {"from": "x"}),
     ],
 )
 def test_a_request_of_another_form_changes_nothing(client, op, header):

@@ -66,6 +66,7 @@ class Journal:
         self._passed: List[Union[Tuple[str, int], JournalEntry]] = []
         self._passed_bytes = 0
         self.acknowledged = 0  # the sequence number of the last one that was
+        self.moved = 0  # how often one was dropped that wasn't given out: those behind it get other numbers
         self._listening = True
         self._crowded = False  # whether there is memory to give back once it is empty
         self._given: Deque[JournalEntry] = deque()  # were given out
@@ -202,6 +203,7 @@ class Journal:
             oldest.display = ""
             if oldest.place:
                 oldest.place[0].leave(oldest)
+        self.moved += before is not None
         if before is not None and before.place:
             self.spill.forget(before)
         elif before is not None:
@@ -222,10 +224,12 @@ class Journal:
             if not self._spill_oldest(self.in_memory - goal):
                 freed = self.spill.thin() if to_thin > 0 and self.in_memory >= self.memory else 0
                 to_thin -= freed
+                self.moved += 1
                 if not freed:
                     break
         if self.in_memory >= self.memory:
             others = self.in_memory - self._tail.in_memory
+            self.moved += 1
             self._tail.thin(self.in_memory - goal, self.memory - others)
 
     def _spill_oldest(self, size: int) -> int:

@@ -1,4 +1,4 @@
-"""The outputs of some cells are given again, a page at a time. Plain functions without I/O."""
+"""What cells gave out is given again, or looked at before anybody gets it, a page at a time. Functions without I/O."""
 
 from __future__ import annotations
 
@@ -45,6 +45,32 @@ def replay(journal: Journal, request: Json) -> Tuple[Json, List[Bytes]]:
     for number, entry in chain(kept, _unacknowledged(journal) if cells else ()):
         if number < start or not _is_output_of(entry, parents):
             continue
+        if packets and size >= most:
+            answer["next"] = number
+            break
+        packets.append(entry.packet())
+        size += len(packets[-1])
+    return answer, packets
+
+
+def look(journal: Journal, request: Json) -> Tuple[Json, List[Bytes]]:
+    """A page of the messages that nobody has acknowledged, each as it would be given out.
+
+    Args:
+        journal: The journal.
+        request: ``from``, what the page before gave as ``next`` (which is None after the last page); ``max_bytes`` of
+            a page, about.
+
+    Returns:
+        ``next``; ``acknowledged``, how many messages somebody has got before; and ``moved``, which is another number
+        where messages have been dropped since the page before, so that the numbers of others are not what they were.
+        And the messages.
+    """
+    start, most = int(request.get("from") or 0), int(request.get("max_bytes") or PAGE_BYTES)
+    answer: Json = {"next": None, "acknowledged": journal.acknowledged, "moved": journal.moved}
+    packets: List[Bytes] = []
+    size = 0
+    for number, entry in journal.look(start):
         if packets and size >= most:
             answer["next"] = number
             break

@@ -708,3 +708,16 @@ TestOnABadDisk.settings = settings(max_examples=100, stateful_step_count=40, dea
 TestOnABadDisk.pytestmark = [pytest.mark.needs("posix")]
 TestWithoutDisk = WithoutDisk.TestCase
 TestWithoutDisk.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+
+
+def test_it_counts_what_gives_messages_other_numbers():
+    journal = Journal(1000, 3000)
+    journal.listening = False
+    update = {"data": {"text/plain": "1"}, "metadata": {}, "transient": {"display_id": "d"}}
+    for _twice in range(2):
+        journal.add_packet(Message("update_display_data", update, "a").encode(), False)
+    assert (journal.unread, journal.moved) == (1, 1)
+    for number in range(40):
+        journal.add_text(("stdout", "stderr")[number % 2], "a", b"x" * 100)
+    assert journal.unread < 41
+    assert journal.moved > 1
