@@ -66,9 +66,6 @@ class Link:
         holder: Who has the session here, for people.
         title: What people call the session.
         dial: Takes the place of `open_broker`.
-
-    Attributes:
-        cancel: An event that is set when the link is closed.
     """
 
     def __init__(
@@ -88,7 +85,6 @@ class Link:
             address, session or uuid.uuid4().hex, heartbeat=heartbeat, holder=holder, title=title
         )
         self._threads = LinkThreads(self._protocol, on_message, on_status, on_refused, dial)
-        self.cancel = self._threads.closed
         self._cuts = itertools.count(1)  # an id for each request that is cut
 
     # --- what is known of it
@@ -132,11 +128,6 @@ class Link:
     def attached(self) -> dict[str, Any]:
         """The keeper's answer to ``attach``, with which the present link began."""
         return self._protocol.attached
-
-    @property
-    def rtt(self) -> float:
-        """Seconds of the shortest round trip on the present connection."""
-        return self._protocol.rtt
 
     @property
     def behind(self) -> int:

@@ -46,7 +46,6 @@ class LinkThreads:
     Attributes:
         on_message: Gets each message, and whether it is backlog, on the puller's thread.
         dial: Opens a connection, as `open_broker` does.
-        closed: Is set when the link is closed.
     """
 
     def __init__(
@@ -59,7 +58,6 @@ class LinkThreads:
     ) -> None:
         self.on_message = on_message
         self.dial = dial
-        self.closed = threading.Event()
         self.changed = threading.Condition()  # guards the protocol and everything below
         self.protocol = protocol
         self.puller = ConnectionThread(self, Role.PULLER)
@@ -100,8 +98,6 @@ class LinkThreads:
                 self.puller.queue.append(action)
             elif isinstance(action, (StatusChanged, Refuse, Answer, Fail)):
                 self._untold.append(action)
-                if isinstance(action, StatusChanged) and action.status is LinkStatus.CLOSED:
-                    self.closed.set()
             else:
                 (self.puller if action.role is Role.PULLER else self.sender).take(action)
         if actions:
