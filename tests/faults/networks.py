@@ -66,6 +66,16 @@ def give_a_network(namespace: Namespace) -> None:
     namespace.ip("route", "add", "default", "via", FAR)
 
 
+def put_a_cable(one: Namespace, address: str, other: Namespace, other_address: str) -> None:
+    """Connect two namespaces, beside what they have."""
+    ends = f"rka{os.getpid() % 100000}", f"rkb{os.getpid() % 100000}"
+    _ip("link", "add", ends[0], "type", "veth", "peer", "name", ends[1])
+    for device, namespace, own in zip(ends, (one, other), (address, other_address), strict=True):
+        _ip("link", "set", device, "netns", namespace.name)
+        namespace.ip("addr", "add", f"{own}/24", "dev", device)
+        namespace.ip("link", "set", device, "up")
+
+
 class Networks:
     """Two namespaces, `near` and `far`, with the addresses NEAR and FAR. A context manager."""
 
