@@ -231,6 +231,63 @@ def memory(server: PairedServer) -> int:
     return int(text.partition("VmRSS:")[2].split()[0])
 
 
+# --- a pairing that breaks off
+
+
+def test_a_client_that_vanishes_while_it_is_paired(server):
+    """It knows the code, and never says that it has kept what it was given: it isn't kept there, and the code is."""
+    code, before = server.codes.show(), server.clients.names()
+    with tls(server) as sock:
+        half = proof.ClientHalf(seen(sock), proof.PAIR, "ada@laptop", proving.code_key(code))
+        sock.sendall(proof.framed(half.claim(message(sock))))
+        name, key = proof.given(half.verdict(message(sock)))
+        assert name not in before
+    server.event("refused")
+    assert server.clients.names() == before
+    with tls(server) as sock:  # what it was given gets nobody in
+        half = proof.ClientHalf(seen(sock), proof.SESSION, name, key)
+        sock.sendall(proof.framed(half.claim(message(sock))))
+        with pytest.raises(proof.RefusedError):
+            half.verdict(message(sock))
+    proving.pair(server.address, code, Deadline(20))
+    assert len(server.clients.names()) == len(before) + 1
+
+
+def test_a_client_that_says_it_has_kept_something_else(server):
+    code, before = server.codes.show(), server.clients.names()
+    with tls(server) as sock:
+        half = proof.ClientHalf(seen(sock), proof.PAIR, "ada@laptop", proving.code_key(code))
+        sock.sendall(proof.framed(half.claim(message(sock))))
+        half.verdict(message(sock))
+        sock.sendall(proof.framed(proof.kept(STRANGE_KEY, by_server=False)))
+        assert ended(sock) == b""
+    assert server.event("refused")["reason"] == "no proof"
+    assert server.clients.names() == before
+
+
+def test_a_server_that_vanishes_while_it_pairs(server, tmp_path):
+    """It has given a secret, and never says that it has kept it: nothing is kept here."""
+    (tmp_path / "other").mkdir(mode=0o700)
+    own = certificate.own_certificate(str(tmp_path / "other"))
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        with listener, own.context.wrap_socket(listener.accept()[0], server_side=True) as client:
+            half = proof.ServerHalf(own.fingerprint)
+            client.sendall(proof.framed(half.greeting))
+            half.read(message(client))
+            client.sendall(proof.framed(half.accept(bytes(10), b"ada@laptop", bytes(range(32)))))
+            message(client)
+
+    threading.Thread(target=serve, daemon=True).start()
+    there = Address.parse(f"rpycs://127.0.0.1:{listener.getsockname()[1]}")
+    files = sorted((tmp_path / "data").rglob("*"))
+    with pytest.raises(DialError):
+        proving.pair(there, "0000-0000-0000-0000", Deadline(20))
+    assert paired.find(there) is None
+    assert sorted((tmp_path / "data").rglob("*")) == files
+
+
 # --- in the middle
 
 

@@ -57,7 +57,8 @@ def read_private(path: str, limit: int = _MAX_FILE_BYTES) -> bytes:
     Raises:
         OSError: It isn't there, or isn't such a file.
     """
-    fd = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    flags = [getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY")]
+    fd = os.open(path, os.O_RDONLY | sum(flags))
     with os.fdopen(fd, "rb") as file:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode) or not is_private(found):
