@@ -12,13 +12,12 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Mapping, Optional
+    from typing import Mapping, Optional
 
 VARIABLE = "RPYC_KERNEL_MEMORY_LIMIT"  #: in the server's environment: bytes
 OWN_GROUP = "rpyc-kernel-serve"
 _PREFIX = "rpyc-kernel-session-"
 _KILLED = b"oom_kill "
-KILLED = "it needed more memory than the %d MiB that its server allows it"
 
 
 def memory_of(environment: Mapping[str, str]) -> int:
@@ -32,11 +31,9 @@ def limit_this_process(session: str, limit: int, root: str = "/") -> None:
 
     Args:
         session: The session's name.
-        limit: Bytes; 0 bounds nothing.
+        limit: Bytes.
         root: Where this machine's files are; tests have others.
     """
-    if not limit:
-        return
     group = MemoryGroup.below(session, root)
     if group is not None and group.enter(limit):
         return
@@ -58,17 +55,14 @@ class MemoryGroup:
         events_file: The name of the file that counts what was killed.
     """
 
+    KILLED = "it needed more memory than the %d MiB that its server allows it"
+
     def __init__(self, folder: str, limit_file: str, swap_file: str, events_file: str) -> None:
         self.folder = folder
         self._limit_file = limit_file
         self._swap_file = swap_file
         self._events_file = events_file
         self._killed = 0
-
-    @classmethod
-    def of(cls, config: Dict[str, Any]) -> Optional[MemoryGroup]:
-        """The group of a session of that configuration; None where its memory isn't bounded by one."""
-        return cls.below(config["session"]) if config.get("memory") else None
 
     @classmethod
     def below(cls, session: str, root: str = "/") -> Optional[MemoryGroup]:

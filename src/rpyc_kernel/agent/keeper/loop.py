@@ -12,7 +12,6 @@ import socket
 import time
 
 from ..local_socket import PeerConnection, Refused
-from ..memory_limit import KILLED, MemoryGroup
 from .handlers import Handlers
 from .outbox.journal import open_journal
 from .session import Session
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional, Tuple
 
     from ..boot import Agent
+    from ..memory_limit import MemoryGroup
     from ..shared_page import Page
     from .log import Log
     from .outbox.journal import Journal
@@ -62,7 +62,11 @@ class Keeper:
         self._peers: List[PeerConnection] = []
         self._worker: Optional[WorkerProcess] = None
         self._backpressure: Optional[Backpressure] = None  # on that worker
-        self._memory = MemoryGroup.of(config)
+        self._memory: Optional[MemoryGroup] = None
+        if config.get("memory"):
+            from ..memory_limit import MemoryGroup  # late: few servers bound it
+
+            self._memory = MemoryGroup.below(config["session"])
         self._sigterms = 0
         self._wakeup = socket.socketpair()
         listener.setblocking(False)
@@ -221,7 +225,7 @@ class Keeper:
             return
         worker.gone = True
         if self._memory is not None and self._memory.has_killed():
-            worker.cause = KILLED % (self._config["memory"] >> 20)
+            worker.cause = self._memory.KILLED % (self._config["memory"] >> 20)
         if self._backpressure is not None:
             self._backpressure.end()
         self._worker = self._backpressure = None

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 
-from .. import frames, memory_limit, own_imports, wire
+from .. import frames, own_imports, wire
 from . import handlers, hurried_exit, recursion, request_context, show
 from .cells import Cells, QueuedRequest
 from .claims import Claims
@@ -65,7 +65,10 @@ def main(channel: KeeperChannel, config: Json) -> None:
 def _run(channel: KeeperChannel, config: Json, writers: List[FrameWriter]) -> None:
     if hasattr(os, "setpgid"):
         os.setpgid(0, 0)
-    memory_limit.limit_this_process(str(config.get("session")), config.get("memory", 0))
+    if config.get("memory"):
+        from ..memory_limit import limit_this_process  # late: few servers bound it
+
+        limit_this_process(str(config.get("session")), config["memory"])
     own_imports.give_path()
     gc.disable()  # until the shell is there: importing IPython makes no garbage, and looking for it takes 6 ms of 60
     channel.take_streams()
