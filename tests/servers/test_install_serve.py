@@ -104,7 +104,7 @@ def test_what_is_installed_already_is_left_running_and_other_options_restart_it(
 
 
 @pytest.mark.usefixtures("private_jupyter")
-def test_sessions_and_pairings_outlive_its_restart(board: Board) -> None:
+def test_sessions_and_pairings_outlive_its_restart(board: Board, capsys: pytest.CaptureFixture[str]) -> None:
     assert board.install() == 0
     first = board.pid
     address = Address.parse(f"rpycs://127.0.0.1:{board.port}")
@@ -118,6 +118,14 @@ def test_sessions_and_pairings_outlive_its_restart(board: Board) -> None:
         session.run("kept = 6")
         assert board.install("--session-limit", "999") == 0
         assert board.pid != first
+        assert session.run("kept * 7")[0] == "42"
+        first = board.pid
+        over_itself = ["install-serve", str(address), "--port", str(board.port), "--host", "127.0.0.1"]
+        assert main(over_itself) == 1
+        assert "ended meanwhile, as it does where the server that carries it is restarted" in capsys.readouterr().err
+        assert wait_until(lambda: (board.home / "systemctl.pid").exists() and board.pid != first)
+        assert main(over_itself) == 0
+        assert capsys.readouterr().out.startswith("It is up to date on")
         assert session.run("kept * 7")[0] == "42"
 
 

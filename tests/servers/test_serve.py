@@ -106,7 +106,7 @@ def test_so_many_connections_and_no_more() -> None:
     with Daemon("--connections", "4") as daemon, ExitStack() as stack:
         sessions = [stack.enter_context(Session(daemon.address)) for _ in range(2)]
         link = Link(Address.parse(daemon.address), lambda *_: None, lambda *_: None)
-        with pytest.raises(RpycKernelError):
+        with pytest.raises(RpycKernelError, match="as many connections as it keeps"):
             link.open({"shell": "plain"}, threading.Event())
         daemon.wait_for("no room for another connection")
         for session in sessions:

@@ -104,6 +104,22 @@ def test_a_code_that_nobody_uses_is_worth_nothing_when_it_is_shown_no_more(numbe
             pair(daemon.port, code)
 
 
+def test_a_newer_code_replaces_the_one_before_and_is_not_withdrawn_with_it() -> None:
+    with PortDaemon() as daemon:
+        command = [*daemon.command, "--pair"]
+        asking = {"env": daemon.env, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        with subprocess.Popen(command, **asking) as first:  # type: ignore[call-overload]
+            old = re.findall(CODE, first.stdout.readline())[0]
+            with subprocess.Popen(command, **asking) as second:  # type: ignore[call-overload]
+                new = re.findall(CODE, second.stdout.readline())[0]
+                assert "or a newer one is shown" in first.communicate(timeout=PATIENCE)[1]
+                assert first.returncode == 1
+                with pytest.raises(proof.RefusedError, match="wrong code"):
+                    pair(daemon.port, old)
+                assert pair(daemon.port, new)[0] == "ada@laptop"
+                assert second.communicate(timeout=PATIENCE)[0] == "Paired with ada@laptop.\n"
+
+
 def test_five_wrong_codes_and_the_right_one_is_too_late() -> None:
     with PortDaemon("--pair") as daemon:
         code = daemon.wait_for(CODE, daemon.out)[0]
@@ -244,3 +260,50 @@ def test_a_plain_rpyc_client_after_the_proof_with_classic_only() -> None:
 def _figure(status: Path, name: str) -> int:
     """Return a number of ``/proc/PID/status``."""
     return int(re.findall(rf"^{name}:\s+(\d+)", status.read_text(), re.MULTILINE)[0])
+
+
+@pytest.mark.needs("openssl")
+def test_certificates_of_an_institution_instead_of_pairing(tmp_path: Path) -> None:
+    """Its authority has signed both ends' certificates; who comes with another one is refused in the handshake."""
+    authority = certificate(tmp_path, "authority")
+    strangers = certificate(tmp_path, "another authority")
+    server, client, stranger = (
+        certificate(tmp_path, name, by) for name, by in (("server", authority), ("ada", authority), ("eve", strangers))
+    )
+    files = ("--certfile", f"{server}.pem", "--keyfile", f"{server}.key", "--client-ca", f"{authority}.pem")
+    with PortDaemon(*files) as daemon:
+        context = ssl.create_default_context(cafile=f"{authority}.pem")
+        context.check_hostname = False
+        context.load_cert_chain(f"{client}.pem", f"{client}.key")
+        with context.wrap_socket(socket.create_connection(("127.0.0.1", daemon.port))) as sock:
+            assert answers(sock)
+        daemon.wait_for('"admitted".*"client": "ada"')
+        context = ssl.create_default_context(cafile=f"{authority}.pem")
+        context.check_hostname = False
+        context.load_cert_chain(f"{stranger}.pem", f"{stranger}.key")
+        with pytest.raises((OSError, EOFError)):
+            with context.wrap_socket(socket.create_connection(("127.0.0.1", daemon.port))) as sock:
+                answers(sock)
+        daemon.wait_for("refused")
+
+
+def certificate(folder: Path, name: str, authority: Path | None = None) -> Path:
+    """Make a key and a certificate, signed by an authority or by itself; returns their path without its ending."""
+    made = folder / name.replace(" ", "-")
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-days",
+        "9",
+    ]
+    command += ["-subj", f"/CN={name}", "-keyout", f"{made}.key", "-out", f"{made}.pem"]
+    if authority:
+        command += ["-CA", f"{authority}.pem", "-CAkey", f"{authority}.key"]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    return made

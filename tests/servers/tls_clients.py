@@ -18,9 +18,9 @@ def tls(port: int, host: str = "127.0.0.1") -> ssl.SSLSocket:
     return client_context().wrap_socket(sock)
 
 
-def pair(port: int, code: str, name: str = "ada@laptop") -> tuple[str, bytes]:
+def pair(port: int, code: str, name: str = "ada@laptop", host: str = "127.0.0.1") -> tuple[str, bytes]:
     """Pair; returns the name and the key that the server gives."""
-    with tls(port) as sock:
+    with tls(port, host) as sock:
         half = _half(sock, proof.PAIR, name, pairing.code_key(code))
         given = proof.given(_verdict(sock, half))
         sock.sendall(proof.framed(proof.kept(given[1], by_server=False)))
@@ -28,9 +28,9 @@ def pair(port: int, code: str, name: str = "ada@laptop") -> tuple[str, bytes]:
         return given
 
 
-def prove(port: int, name: str, key: bytes, purpose: bytes = proof.SESSION) -> ssl.SSLSocket:
+def prove(port: int, name: str, key: bytes, purpose: bytes = proof.SESSION, host: str = "127.0.0.1") -> ssl.SSLSocket:
     """Connect and prove who we are."""
-    sock = tls(port)
+    sock = tls(port, host)
     try:
         _verdict(sock, _half(sock, purpose, name, key))
     except BaseException:

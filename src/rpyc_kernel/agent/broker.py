@@ -243,7 +243,7 @@ def _tune_connection(at_end: Callable[[], None]) -> Tuple[str, Optional[socket.s
         owner: Any = frame.f_locals.get("self")
         if hasattr(owner, "call_at_end"):  # our own server's, `serve.rpyc_server`
             owner.call_at_end(at_end)
-            _tune(owner.sock)
+            tune(owner.sock)
             return owner.server, owner.sock
         if connection is None and hasattr(owner, "_channel") and hasattr(owner, "serve"):
             connection = owner
@@ -256,13 +256,14 @@ def _tune_connection(at_end: Callable[[], None]) -> Tuple[str, Optional[socket.s
         _call_at_end(connection, at_end)
         channel.compress = False
         sock = channel.stream.sock
-        _tune(sock)
+        tune(sock)
     except AttributeError:
         pass
     return server, sock
 
 
-def _tune(sock: Any) -> None:
+def tune(sock: Any) -> None:
+    """Have a TCP connection send at once, and end when the other machine is gone; nothing happens to any other."""
     try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for name, value in (*KEEPALIVE, ("TCP_USER_TIMEOUT", USER_TIMEOUT_MS)):

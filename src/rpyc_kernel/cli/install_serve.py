@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.agent.serve import options as serve_options
 from rpyc_kernel.cli.terminal import RefusalError, say
+from rpyc_kernel.errors import LinkLost
 from rpyc_kernel.hosts.target import find
 from rpyc_kernel.transport.broker_client import open_broker
 from rpyc_kernel.transport.plain import plain
@@ -45,8 +46,15 @@ def run(options: argparse.Namespace) -> None:
     python = options.python or str(target.config({}).get("python") or "")
     wanted = {"remove": options.remove, "options": serve_options.words(options), "python": python}
     with open_broker(target.address) as broker:
-        done, _buffers = broker.call("serve", wanted, timeout=INSTALL_TIMEOUT_S)
         host = str(broker.hello.get("host", ""))
+        try:
+            done, _buffers = broker.call("serve", wanted, timeout=INSTALL_TIMEOUT_S)
+        except LinkLost:
+            raise RefusalError(
+                f"The connection to {target.address.display} ended meanwhile, as it does where the server that carries "
+                "it is restarted. Run the same again: it says whether all is up to date.",
+                1,
+            ) from None
     if options.remove:
         removed = "Removed it from" if done.get("removed") else "It is not installed on"
         say(f"{removed} {target.address.display}. Its sessions and pairings stay.")

@@ -6,6 +6,7 @@ import selectors
 from typing import TYPE_CHECKING
 
 from rpyc_kernel.errors import (
+    AgentError,
     DialCancelledError,
     DialError,
     LinkLost,
@@ -35,6 +36,7 @@ _FIRST_FRAME_BYTES = 64 * 2**10  # of somebody who has not shown yet to be an RP
 # Silence after which the other dialect is tried beside the first: a ThreadPoolServer of RPyC 5 that does not understand
 # neither answers nor hangs up.
 _NEXT_DIALECT_AFTER_S = 1.0
+MAX_SENTENCE_CHARS = 2000  # of a refusal that a server gives
 _TURN_S = 0.1  # for one of several connections on which something has come
 
 _known: dict[Address, Dialect] = {}  # the dialect that was spoken there last is tried first
@@ -66,11 +68,14 @@ def dial(address: Address, *, timeout: float | None = 10.0, cancel: threading.Ev
         caller.hang_up()
 
 
-def explain_refusal(error: RemoteError, connection: Connection) -> RemoteError | WrongServiceError:
+def explain_refusal(error: RemoteError, connection: Connection) -> RemoteError | WrongServiceError | AgentError:
     """Return the error to raise where the first ``root.eval`` of *connection* ended in *error*.
 
-    A server of another service than SlaveService answers that it has no ``eval``, or gives it to nobody.
+    A server of another service than SlaveService answers that it has no ``eval``, or gives it to nobody. ``serve``
+    refuses by a sentence of its own.
     """
+    if error.name == "ConnectionRefusedError":
+        return AgentError(f"On {connection.address}: {error.message[:MAX_SENTENCE_CHARS]}.")
     if error.name == "AttributeError" and "eval" in error.message:
         address = connection.address
         return WrongServiceError(address, connection.root().name, address.server[0])

@@ -12,13 +12,15 @@ import socket
 import threading
 import time
 
+from ..broker import tune
 from .crowd import Crowd
 from .options import allows
+from .rpyc_server import ServerConnection
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
-    from typing import Any, Callable, Dict, List, Optional, Protocol, Sequence
+    from typing import Any, Callable, Dict, List, Optional, Protocol, Sequence, Tuple
 
     from .log import Log
 
@@ -35,10 +37,28 @@ if TYPE_CHECKING:
     Admit = Callable[[socket.socket, str], Optional[Client]]
 
 LATE_S = 2.0  #: after the time for its proof a new connection is hung up on, if its thread hasn't done it
+REFUSAL_TIMEOUT_S = 5.0  #: for who is told that there is no room
+FULL = "the server has as many connections as it keeps (serve --connections): end a notebook, or allow more"
 END_TIMEOUT_S = 2.0  #: for the threads of connections, once their sockets were shut
 EXHAUSTED_PAUSE_S = 0.2  #: before the next connection is accepted, when there are no more files or threads
-# By these a connection is noticed whose other end has lost its network: an idle one after 30 s.
-_KEEPALIVE = (("TCP_KEEPIDLE", 15), ("TCP_KEEPALIVE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
+
+
+class RefusingConnection(ServerConnection):
+    """Answers whatever is asked of the service by one sentence.
+
+    Args:
+        sock: The connection.
+        sentence: Says why nobody is served.
+    """
+
+    def __init__(self, sock: socket.socket, sentence: str) -> None:
+        super().__init__(sock)
+        self._sentence = sentence
+
+    def _do(self, handler: int, args: Tuple[Any, ...]) -> Any:
+        if args:  # all but the question for the service, by whose answer a kernel knows the dialect
+            raise ConnectionRefusedError(self._sentence)
+        return super()._do(handler, args)
 
 
 class Connection:
@@ -160,7 +180,7 @@ class Daemon:
                 connection.close()
                 return
             sock.setblocking(True)
-            _tune(sock)
+            tune(sock)
             self._begin(connection)
         except (OSError, RuntimeError) as error:  # no more files; no more threads; or it has gone already
             sock.close()
@@ -207,10 +227,12 @@ class Daemon:
                 return
             with self._lock:
                 has_room = self._crowd.prove(connection, client.client)
-            if not has_room:
+            if has_room:
+                self._serve(client)
+            else:
                 self._log.warning("no room for another connection", peer=connection.peer, client=client.client)
-                return
-            self._serve(client)
+                client.sock.settimeout(REFUSAL_TIMEOUT_S)
+                RefusingConnection(client.sock, FULL).serve()
         except Exception as error:
             self._log.warning("failed", peer=connection.peer, reason="%s: %s" % (type(error).__name__, error))
         finally:
@@ -250,13 +272,3 @@ class Daemon:
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         self._log.info("ended; the sessions stay", signal=self._ended)
-
-
-def _tune(sock: socket.socket) -> None:
-    if sock.family not in (socket.AF_INET, socket.AF_INET6):
-        return
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _KEEPALIVE:
-        if hasattr(socket, name):
-            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -118,9 +118,9 @@ def _pair() -> None:
         sys.stdout.flush()
         name = pairings.wait_until_paired()
     finally:
-        pairings.codes.withdraw()
+        pairings.withdraw_code()
     if not name:
-        raise ServeError("Nobody was paired: the code's time is over, or it was tried too often. --pair shows another.")
+        raise ServeError("Nobody was paired: the code's time is over, it was tried too often, or a newer one is shown.")
     print("Paired with %s." % name)
 
 

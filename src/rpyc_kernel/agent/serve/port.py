@@ -15,7 +15,7 @@ from .store import Clients, home
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
-    from typing import Any, Optional
+    from typing import Any, Optional, Set
 
     from .admission import Admitted
     from .daemon import Daemon
@@ -39,6 +39,8 @@ class Pairings:
         except OSError as error:
             raise _unusable(error) from None
         self.codes = Codes(self.folder)
+        self._code = ""
+        self._paired: Set[str] = set()  # before the code was shown
 
     def holder(self, address: str = "") -> str:
         """Become the one server that uses them; see `places.holder`."""
@@ -50,22 +52,26 @@ class Pairings:
     def show_code(self, host: str) -> str:
         """Make a new code; returns the sentences that show it."""
         try:
-            code = self.codes.show()
+            self._paired = set(self.clients.names())
+            self._code = self.codes.show()
         except OSError as error:
             raise _unusable(error) from None
-        self._code = code
         return "The code is %s, for %d minutes and one client: %%pair %s, in a notebook there, asks for it." % (
-            code,
+            self._code,
             CODE_SECONDS // 60,
             host,
         )
 
+    def withdraw_code(self) -> None:
+        """Let the code that `show_code` has made be worth nothing, unless another one has replaced it."""
+        if self._code and self.codes.shown(self._code):
+            self.codes.withdraw()
+
     def wait_until_paired(self) -> str:
         """Wait until the code was used; returns the name of who has used it, "" if nobody has in time."""
-        before = set(self.clients.names())
         while self.codes.shown(self._code):
             time.sleep(POLL_INTERVAL_S)
-        return next(iter(set(self.clients.names()) - before), "")
+        return next(iter(set(self.clients.names()) - self._paired), "")
 
 
 class PortAdmission:

@@ -4,7 +4,7 @@ import socket
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from zeroconf import DNSIncoming
 
@@ -144,6 +144,17 @@ def test_whatever_comes_behind_a_query_s_head_is_too(rest, questions, records):
 
 @given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), max_size=6))
 def test_a_query_that_was_damaged_is_too(changes):
+    damaged(changes)
+
+
+@pytest.mark.fuzz
+@settings(max_examples=200_000, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), max_size=20))
+def test_damaged_queries_for_long(changes):
+    damaged(changes)
+
+
+def damaged(changes):
     packet = bytearray(query((INSTANCE, ANY), (".".join(map(bytes.decode, SERVICE)), PTR)) + name("a.b.c.d.e") * 9)
     for place, byte in changes:
         packet[place % len(packet)] = byte
