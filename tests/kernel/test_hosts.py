@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.kernel.client import Client
-from tests.kernel.kernels import COMMAND, Kernel
+from tests.kernel.kernels import Kernel, private_environment
 from tests.kernel.remotes import Remote
 from tests.kernel.results import refused
 
@@ -114,12 +116,17 @@ def test_a_broken_file_is_a_sentence_and_an_address_goes_on_working(kernel: Kern
 
 
 def test_a_tile_starts_on_its_machine(new_kernel: Callable[..., Kernel], remote: Remote, tmp_path: Path) -> None:
-    """As `rpyc-kernel hosts tile` makes it, in a front end that asks for no parameter, and in one that does."""
-    options = ["--RpycKernel.address=pi", "--RpycKernel.cwd={rpyc_cwd}", "--RpycKernel.remote_shell={rpyc_shell}"]
-    kernel = new_kernel(command=[*COMMAND, *options])
-    save(kernel, f"[pi]\naddress = '{remote.address}'\ncwd = '{tmp_path}'\n")
-    assert kernel.first.good(WHERE).text == repr(f"{tmp_path}||")
-    asked = [option.replace("{rpyc_cwd}", str(remote.work)).replace("{rpyc_shell}", "plain") for option in options]
-    kernel = new_kernel(command=[*COMMAND, *asked])
-    save(kernel, f"[pi]\naddress = '{remote.address}'\ncwd = '{tmp_path}'\n")
-    assert kernel.first.good(WHERE).text == repr(f"{remote.work}||")
+    """In a front end that asks for no parameter, and in one that does."""
+    home = tmp_path / "home"
+    home.mkdir()
+    env = private_environment(home)
+    command = [sys.executable, "-m", "rpyc_kernel.cli.main", "hosts", "add", "pi", remote.address, "--tile"]
+    subprocess.run([*command, "--cwd", str(tmp_path)], env=env, check=True, timeout=60)
+    (spec,) = Path(env["JUPYTER_DATA_DIR"]).glob("kernels/*/kernel.json")
+    argv = json.loads(spec.read_text())["argv"]
+    folders = {name: env[name] for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR")}
+    assert new_kernel(command=argv, env=folders).first.good(WHERE).text == repr(f"{tmp_path}||")
+    answers = {"{rpyc_cwd}": str(remote.work), "{rpyc_python}": "", "{rpyc_shell}": "plain"}
+    for placeholder, answer in answers.items():
+        argv = [each.replace(placeholder, answer) for each in argv]
+    assert new_kernel(command=argv, env=folders).first.good(WHERE).text == repr(f"{remote.work}||")

@@ -26,11 +26,12 @@ class Target(NamedTuple):
     options: dict[str, Any]
     name: str = ""
 
-    def config(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the saved options with the *given* ones, which go before; of ``env`` each variable by itself."""
-        merged = {**self.options, **given}
-        if "env" in self.options and "env" in given:
-            merged["env"] = {**self.options["env"], **given["env"]}
+    def config(self, given: Mapping[str, Any], defaults: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return *defaults*, saved and *given* options, of which the later go before; of ``env`` each variable."""
+        parts = (defaults or {}, self.options, given)
+        merged = {key: value for part in parts for key, value in part.items()}
+        if "env" in merged:
+            merged["env"] = {name: value for part in parts for name, value in part.get("env", {}).items()}
         return merged
 
     def start(
@@ -45,7 +46,7 @@ class Target(NamedTuple):
         Raises:
             AddressError: The given Python can't be one.
         """
-        config = {**(defaults or {}), **self.config(given)}
+        config = self.config(given, defaults)
         return self.address.with_python(given.get("python")).take_python(config), config
 
 

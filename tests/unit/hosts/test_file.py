@@ -131,10 +131,12 @@ def test_what_is_typed_goes_before_what_is_saved():
     assert find("pi").config({"python": "py", "env": {"B": "2"}}) == {"python": "py", "env": {"A": "1", "B": "2"}}
     assert find("pi").config({"env": {"A": "2"}})["env"] == {"A": "2"}
     assert find("lab").config({"cwd": "/srv"}) == {"cwd": "/srv"}
-    assert find("pi").start({"cwd": "/srv"}, {"cwd": "/", "keep": 5}) == (
+    defaults = {"cwd": "/", "keep": 5, "env": {"A": "0", "B": "0"}}
+    assert find("pi").start({"cwd": "/srv"}, defaults) == (
         Address("rpyc", "10.0.0.5", 18812),
-        {"keep": 5, "python": "/opt/python", "env": {"A": "1"}, "cwd": "/srv"},
+        {"keep": 5, "python": "/opt/python", "env": {"A": "1", "B": "0"}, "cwd": "/srv"},
     )
+    assert defaults["env"] == {"A": "0", "B": "0"}
     file.add(SavedHost("by-ssh", "ssh://pi", "~/ml"))
     assert str(find("by-ssh").address) == "ssh://pi?python=~/ml"
     address, config = find("by-ssh").start({"python": "/opt/python"}, {"python": "/else"})

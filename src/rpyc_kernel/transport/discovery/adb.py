@@ -56,10 +56,9 @@ def read(text: str) -> list[FoundMachine]:
     """Return the devices in the output of ``adb devices``: below its title, one a line, with its state behind a tab."""
     found = []
     for line in text.partition("List of devices attached")[2].splitlines():
-        serial, _, state = line.partition("\t")
-        address = usable(f"adb://{serial}") if serial and state.strip() else ""
-        if not address:
-            continue
-        note = "" if state.strip() == "device" else NOTES.get(state.split()[0], state.strip())
-        found.append(FoundMachine("adb", serial, address if state.strip() == "device" else "", note))
+        serial, _, state = (part.strip() for part in line.partition("\t"))
+        if state == "device" and (address := usable(f"adb://{serial}")):
+            found.append(FoundMachine("adb", serial, address))
+        elif serial and state not in ("", "device"):
+            found.append(FoundMachine("adb", serial, "", NOTES.get(state.split()[0], state)))
     return found

@@ -25,7 +25,6 @@ def source(private_jupyter, tmp_path, monkeypatch):
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     (tmp_path / ".ssh").mkdir()
     (tmp_path / ".ssh" / "config").write_text("Host pi-by-ssh\n")
-    monkeypatch.setattr(suggest.ssh_config, "usable", lambda text: text)
     found = (FoundMachine("mDNS", "x", "rpycs://pi.local:18821"), FoundMachine("adb", "0a38", "", "locked"))
     monkeypatch.setattr(sources, "last", Findings(found))
     file.add(SavedHost("pi", "10.0.0.5"))

@@ -17,6 +17,11 @@ from rpyc_kernel.transport.discovery.found import FoundMachine
 from rpyc_kernel.transport.discovery.sources import Findings, ask_all, look, table
 
 
+@pytest.fixture(autouse=True)
+def _adb_can_be_dialled(monkeypatch):
+    monkeypatch.setattr(adb, "usable", lambda text: text)
+
+
 @pytest.fixture
 def ssh(tmp_path, monkeypatch):
     """Writes files of the user's folder `.ssh`."""
@@ -102,8 +107,7 @@ def test_any_text_can_stand_there(tmp_path_factory, text):
     assert all(isinstance(name, str) for name in ssh_config.names(folder))
 
 
-def test_only_what_can_be_pasted_is_listed(ssh, monkeypatch):
-    monkeypatch.setattr(ssh_config, "usable", lambda text: text if "@" not in text else "")
+def test_only_what_can_be_pasted_is_listed(ssh):
     ssh("config", "Host board a@b Upper\n")
     assert ssh_config.hosts(Deadline(5)) == [FoundMachine("ssh config", "board", "ssh://board")]
 
@@ -111,14 +115,13 @@ def test_only_what_can_be_pasted_is_listed(ssh, monkeypatch):
 # --- adb
 
 
-def test_the_devices_of_adb(monkeypatch):
-    monkeypatch.setattr(adb, "usable", lambda text: text)
+def test_the_devices_of_adb():
     shown = adb.read(
         "* daemon not running; starting now at tcp:5037\n* daemon started successfully\n"
-        "List of devices attached\nemulator-5554\tdevice\n0a388e93\tunauthorized\nserial\toffline\n"
+        "List of devices attached\nR58M\tdevice\n0a388e93\tunauthorized\nserial\toffline\n"
         "????????????\tno permissions (user in plugdev group); see [http://developer.android.com]\n\nnonsense\n"
     )
-    assert [each.address for each in shown] == ["adb://emulator-5554", "", "", ""]
+    assert [each.address for each in shown] == ["adb://R58M", "", "", ""]
     assert [each.note.split(":")[0] for each in shown] == ["", "unauthorized", "offline", "no permissions"]
 
 
@@ -145,9 +148,8 @@ def test_an_adb_that_fails_is_a_sentence(bin_folder, script, words):
 
 
 @pytest.mark.needs("posix")
-def test_adb_is_run_where_it_is_and_its_server_is_not_waited_for(bin_folder, monkeypatch):
+def test_adb_is_run_where_it_is_and_its_server_is_not_waited_for(bin_folder):
     assert adb.devices(Deadline(5)) == []
-    monkeypatch.setattr(adb, "usable", lambda text: text)
     program(
         bin_folder / "adb",
         '[ "$*" = devices ] || exit 9\n(/bin/sleep 20; true) &\nprintf "List of devices attached\\n0a38\\tdevice\\n"',
@@ -208,8 +210,6 @@ def test_the_table_has_no_control_characters():
 @pytest.mark.needs("posix")
 def test_all_of_it_from_the_command_line(ssh, bin_folder, monkeypatch, capsys):
     """Nobody announces anything here; the machines are those of ssh and adb."""
-    monkeypatch.setattr(adb, "usable", lambda text: text)
-    monkeypatch.setattr(ssh_config, "usable", lambda text: text)
     monkeypatch.setattr(sources, "discover", lambda **_: {"SLAVE": (("10.0.0.5", 18812),)})
     ssh("config", "Host board\n")
     program(bin_folder / "adb", 'printf "List of devices attached\\n0a38\\tdevice\\n"')
