@@ -19,9 +19,12 @@ from rpyc_kernel.transport.address import Address
 from rpyc_kernel.transport.deadline import Deadline
 from tests import standins
 from tests.kernel.remotes import wait_until
+from tests.needs import needs
 from tests.servers.daemons import CODE, PATIENCE, daemon_environment
 from tests.servers.rpyc_servers import Server, free_port, start_server
 from tests.servers.sessions import Session
+from tests.servers.ssh_servers import SshServer
+from tests.servers.test_sessions import works
 
 pytestmark = pytest.mark.needs("posix")
 
@@ -176,3 +179,31 @@ def test_a_python_that_is_none_changes_nothing(
 def test_options_that_do_not_go_together_are_refused_here(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["install-serve", "localhost:1", "--keyfile", "k"]) == 2
     assert "--keyfile goes with a certificate" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("private_jupyter")
+def test_a_machine_with_sshd_and_an_old_python_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two commands and one code: then notebooks need no ssh any more."""
+    old = needs("python3.7")
+    port = free_port()
+    path = f"{HERE}{os.pathsep}{os.environ['PATH']}"
+    with SshServer(environment={"PATH": path, "XDG_RUNTIME_DIR": "", "PYTHONDONTWRITEBYTECODE": ""}) as machine:
+        monkeypatch.setenv("PATH", machine.path)
+        assert main(["install-serve", f"ssh://machine?python={old}", "--port", str(port), "--host", "127.0.0.1"]) == 0
+        try:
+            show_code = next(
+                line.strip() for line in capsys.readouterr().out.splitlines() if line.endswith("serve --pair")
+            )
+            with subprocess.Popen(["ssh", "machine", show_code], stdout=subprocess.PIPE, text=True) as asking:
+                assert asking.stdout
+                address = Address.parse(f"rpycs://127.0.0.1:{port}")
+                proving.pair(address, re.findall(CODE, asking.stdout.readline())[0], Deadline(PATIENCE))
+            with Session(str(address)) as session:
+                assert session.info["python"].startswith("3.7.")
+                works(session)
+            assert main(["install-serve", "ssh://machine", "--remove"]) == 0
+        finally:
+            if (machine.home / "systemctl.pid").exists():
+                os.kill(int((machine.home / "systemctl.pid").read_text()), signal.SIGTERM)

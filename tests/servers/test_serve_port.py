@@ -19,10 +19,16 @@ import pytest
 import rpyc
 from rpyc.core import brine, consts
 
+import rpyc_kernel
 from rpyc_kernel.agent.serve import proof
+from rpyc_kernel.transport import proving
+from rpyc_kernel.transport.address import Address
+from rpyc_kernel.transport.deadline import Deadline
 from tests.kernel.remotes import wait_until
 from tests.servers.daemons import CODE, PATIENCE, Daemon, PortDaemon
 from tests.servers.rpyc_servers import free_port
+from tests.servers.sessions import Session
+from tests.servers.test_sessions import works
 from tests.servers.tls_clients import exactly, pair, prove, tls
 from tests.servers.venvs import venv
 
@@ -260,6 +266,17 @@ def test_a_plain_rpyc_client_after_the_proof_with_classic_only() -> None:
 def _figure(status: Path, name: str) -> int:
     """Return a number of ``/proc/PID/status``."""
     return int(re.findall(rf"^{name}:\s+(\d+)", status.read_text(), re.MULTILINE)[0])
+
+
+@pytest.mark.usefixtures("private_jupyter")
+def test_connect_classic() -> None:
+    with PortDaemon("--pair", "--classic") as daemon:
+        address = Address.parse(f"rpycs://127.0.0.1:{daemon.port}")
+        proving.pair(address, daemon.code, Deadline(PATIENCE))
+        with rpyc_kernel.connect_classic(str(address)) as connection:
+            assert connection.modules.os.getpid() == daemon.pid
+        with Session(str(address)) as session:
+            works(session)
 
 
 @pytest.mark.needs("openssl")
