@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import threading
 import time
 
@@ -150,13 +151,18 @@ def test_an_adb_that_fails_is_a_sentence(bin_folder, script, words):
 @pytest.mark.needs("posix")
 def test_adb_is_run_where_it_is_and_its_server_is_not_waited_for(bin_folder):
     assert adb.devices(Deadline(5)) == []
+    server = bin_folder / "server"
     program(
         bin_folder / "adb",
-        '[ "$*" = devices ] || exit 9\n(/bin/sleep 20; true) &\nprintf "List of devices attached\\n0a38\\tdevice\\n"',
+        f'[ "$*" = devices ] || exit 9\n/bin/sleep 20 &\necho $! > {server}\n'
+        'printf "List of devices attached\\n0a38\\tdevice\\n"',
     )
     started = time.monotonic()
-    assert adb.devices(Deadline(5)) == [FoundMachine("adb", "0a38", "adb://0a38")]
-    assert time.monotonic() - started < 5
+    try:
+        assert adb.devices(Deadline(5)) == [FoundMachine("adb", "0a38", "adb://0a38")]
+        assert time.monotonic() - started < 5
+    finally:
+        os.kill(int(server.read_text()), signal.SIGKILL)
 
 
 # --- several at once
