@@ -295,7 +295,7 @@ class Middle:
     """Stands between: ends TLS with a certificate of its own, and passes on what both sides say."""
 
     def __init__(self, folder: Path, server: PairedServer) -> None:
-        self.context = certificate.own_certificate(str(folder)).context
+        self.own = certificate.own_certificate(str(folder))
         self.heard: list[bytes] = []  # from the client
         self.answers: list[bytes] = []  # from the server
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -306,10 +306,11 @@ class Middle:
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
-                threading.Thread(target=self._serve, args=self._listener.accept()[:1], daemon=True).start()
+                sock, _peer = self._listener.accept()
+                threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
 
     def _serve(self, sock: socket.socket) -> None:
-        with contextlib.suppress(OSError), self.context.wrap_socket(sock, server_side=True) as client:
+        with contextlib.suppress(OSError), self.own.context.wrap_socket(sock, server_side=True) as client:
             with tls(self._server) as there:
                 backward = threading.Thread(target=self._pass_on, args=(there, client, self.answers), daemon=True)
                 backward.start()
@@ -353,8 +354,8 @@ def test_a_server_that_is_none_says_yes(server, middle, monkeypatch):
     """It has no proof of its own, so that what it gives is not believed."""
 
     def serve(sock):
-        with middle.context.wrap_socket(sock, server_side=True) as client:
-            half = proof.ServerHalf(bytes(32))
+        with middle.own.context.wrap_socket(sock, server_side=True) as client:
+            half = proof.ServerHalf(middle.own.fingerprint)
             client.sendall(proof.framed(half.greeting))
             half.read(message(client))
             client.sendall(proof.framed(half.accept(bytes(10), b"ada@laptop", bytes(32))))
@@ -380,18 +381,9 @@ def test_in_the_middle_of_a_later_connection(server, middle, tmp_path):
 def test_in_the_middle_with_the_client_not_looking(server, middle, monkeypatch):
     """Even if the client looked at no certificate, its proof would be none for the server."""
     pairing = known(server)
-    mine = paired.Pairing(str(middle.address), pairing.name, middle_fingerprint(middle), pairing.key)
+    mine = paired.Pairing(str(middle.address), pairing.name, middle.own.fingerprint, pairing.key)
     with paired.keeping(middle.address, mine):
         pass
-    server.event("refused")  # of this test's own look at the certificate
     with pytest.raises(DialError):
         open_broker(middle.address)
     assert server.event("refused")["reason"] == f"it doesn't prove to be {pairing.name}"
-
-
-def middle_fingerprint(middle: Middle) -> bytes:
-    with (
-        socket.create_connection((middle.address.host, middle.address.port), 10) as sock,
-        certificate.client_context().wrap_socket(sock) as seen_there,
-    ):
-        return seen(seen_there)
