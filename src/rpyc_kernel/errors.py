@@ -317,8 +317,8 @@ class NotPairedError(DialError):
     def __init__(self, address: object, command: str) -> None:
         super().__init__(
             address,
-            f"This machine is not paired with {address}. Run rpyc-kernel serve --pair there, which shows a code, and "
-            f"type it in here once: {command}",
+            f"This machine is not paired with {address}. Run rpyc-kernel-agent serve --pair there (or "
+            f"rpyc-kernel serve --pair), which shows a code, and type it in here once: {command}",
         )
 
 
@@ -345,7 +345,7 @@ class CertificateChangedError(DialError):
             address,
             f"{address} is not the server that this machine was paired with: its certificate is {now}{whose}, and was "
             f"{before}. Somebody may stand between you and it, so nothing was sent. If the machine was set up anew, or "
-            f"another one has its address now, pair with it again: run rpyc-kernel serve --pair there, and {command} "
+            f"another one has its address now, pair with it again: run serve --pair there, and {command} "
             "here.",
         )
 

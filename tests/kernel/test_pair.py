@@ -58,7 +58,7 @@ def test_a_code_once_and_then_connect_alone(front: Client, server: PairedServer,
 def test_before_it_is_paired_connect_says_what_to_do(front: Client, server: PairedServer, host: str) -> None:
     cell = front.run(f'$connect("rpycs://{host}")')
     assert cell.error is not None
-    assert "Run rpyc-kernel serve --pair there" in cell.error["evalue"]
+    assert "Run rpyc-kernel-agent serve --pair there" in cell.error["evalue"]
     assert f"%pair {host}" in cell.error["evalue"]
 
 

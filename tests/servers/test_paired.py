@@ -68,7 +68,7 @@ def test_a_code_once_and_then_nothing(tmp_path, data, python):
 
 
 def test_an_unpaired_server_is_a_sentence_with_the_line_to_run(server):
-    with pytest.raises(NotPairedError, match=rf"serve --pair there, .*: %pair 127\.0\.0\.1:{server.port}$"):
+    with pytest.raises(NotPairedError, match=rf"serve --pair there .*: %pair 127\.0\.0\.1:{server.port}$"):
         open_broker(server.address)
 
 
@@ -276,7 +276,7 @@ def test_nobody_listens():
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
-        with pytest.raises(NobodyListeningError, match=f"rpyc-kernel serve --port {port}$"):
+        with pytest.raises(NobodyListeningError, match=f"rpyc-kernel-agent serve --port {port}$"):
             open_broker(Address.parse(f"rpycs://127.0.0.1:{port}"))
 
 

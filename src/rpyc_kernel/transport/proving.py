@@ -35,11 +35,11 @@ PAIRING_TIMEOUT_S = 30.0
 _NOT_ADMITTED = {
     proof.UNKNOWN: "it does not know {name} any more: somebody has run serve --forget there, or its home is another "
     "one. Pair with it again: {pair}",
-    proof.NOT_CLASSIC: "it serves kernels only. Start it there with: rpyc-kernel serve --classic",
+    proof.NOT_CLASSIC: "it serves kernels only. Start it there with serve --classic.",
 }
 _NOT_PAIRED = {
     proof.NO_CODE: "it shows no code that is good now; a code is good for ten minutes and for one machine. Run "
-    "rpyc-kernel serve --pair there, and pair again.",
+    "serve --pair there, and pair again.",
     proof.WRONG_CODE: "the code is not the one that it shows, or somebody stands between you and it. Look at the code "
     "there, and pair again; five wrong codes end it.",
     proof.NO_ROOM: "it can't keep what it would know of this machine: its disk is full, or its home read-only. Nothing "
@@ -124,7 +124,7 @@ def open_port(address: Address, deadline: Deadline) -> socket.socket:
     try:
         return open_tcp(address, deadline)
     except NobodyListeningError:
-        raise NobodyListeningError(address, command=f"rpyc-kernel serve --port {address.port}") from None
+        raise NobodyListeningError(address, command=f"rpyc-kernel-agent serve --port {address.port}") from None
 
 
 def question(address: Address) -> str:
