@@ -21,6 +21,7 @@ that belong to an address have its text as their attribute ``address``.
     │   │   ├── HostKeyError         ssh doesn't know the machine, or knows another one by that name
     │   │   └── NoPythonError        there is no Python, or none that is new enough
     │   ├── NameNotResolvedError     no such host name, or no name server answered
+    │   ├── UnsafeSocketError        somebody else may be the server behind a Unix socket
     │   ├── NobodyListeningError     the machine is there, the port is closed
     │   ├── UnreachableError         no route, or the network forbids it
     │   ├── DialTimeoutError         nothing came back at all
@@ -231,6 +232,17 @@ class NameNotResolvedError(DialError):
         else:
             said = f"There is no machine named {host!r}. Check the spelling,"
         super().__init__(address, f"{said} {'Try' if temporary else 'or use'} its IP address instead.")
+
+
+class UnsafeSocketError(DialError):
+    """Raised where somebody else may be behind a Unix socket, or may reach the server behind it; *why* says how."""
+
+    def __init__(self, address: object, why: str) -> None:
+        super().__init__(
+            address,
+            f"Not connected to {address}: {why}, so that somebody else may be there. Let the server make its socket in "
+            "a folder of yours that only you may write to (chmod 700), with a umask of 077.",
+        )
 
 
 class NobodyListeningError(DialError):

@@ -2,6 +2,7 @@
 
 import errno
 import http.server
+import os
 import queue
 import socket
 import ssl
@@ -24,11 +25,13 @@ from rpyc_kernel.errors import (
     ServerClosedError,
     SilentServerError,
     UnreachableError,
+    UnsafeSocketError,
     UnsupportedSchemeError,
     WrongServiceError,
 )
 from rpyc_kernel.transport import dial as dial_module
 from rpyc_kernel.transport.address import Address
+from rpyc_kernel.transport.deadline import Deadline
 from rpyc_kernel.transport.dial import dial, explain_refusal
 from rpyc_kernel.transport.rpyc_wire.brine import RPYC_5, RPYC_6
 from tests.needs import needs
@@ -223,6 +226,31 @@ def test_unix_sockets_that_are_none(tmp_path):
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(tmp_path / "dead"))
     failing(Address.parse(f"unix://{tmp_path}/dead"), NobodyListeningError)
+
+
+def test_unix_sockets_behind_which_somebody_else_may_be(tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir(mode=0o700)
+    path = folder / "s"
+    address = Address.parse(f"unix://{path}")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        path.chmod(0o777)
+        assert "everybody may write to it" in failing(address, UnsafeSocketError)
+        path.chmod(0o700)
+        folder.chmod(0o777)
+        said = failing(address, UnsafeSocketError)
+        assert "everybody may write to its folder, so that somebody else may be there" in said
+        folder.chmod(0o1777)  # as /tmp, where nobody can put another one in its place
+        if os.geteuid() == 0:
+            os.chown(path, 1, -1)
+            assert "it belongs to daemon" in failing(address, UnsafeSocketError)
+            os.chown(path, 54321, -1)
+            assert "it belongs to the user 54321" in failing(address, UnsafeSocketError)
+            os.chown(path, 0, -1)
+        with address.transport.open_socket(address, Deadline(5.0)) as sock:
+            assert sock.getpeername() == str(path)
 
 
 # --- it gets there, but --------------------------------------------------------------------------------------------

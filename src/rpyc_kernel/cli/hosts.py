@@ -68,8 +68,6 @@ def declare(commands: argparse._SubParsersAction[Any]) -> None:
 
 def _add(options: argparse.Namespace) -> None:
     name, address = checked_name(options.name), Address.parse(options.address)
-    if refusal := address.transport.refusal:
-        raise RefusalError(f"{address}: {refusal}")
     python, cwd = check_value("--python", options.python), check_value("--cwd", options.cwd)
     if address.transport.takes_python:
         python = _unexpanded(python)

@@ -41,11 +41,10 @@ def run(options: argparse.Namespace) -> None:
     if refusal := serve_options.refusal(options):
         raise RefusalError(refusal)
     target = find(options.address)
-    if refusal := target.address.transport.refusal:
-        raise RefusalError(f"{target.address}: {refusal}")
-    python = options.python or str(target.config({}).get("python") or "")
+    address = target.address.with_python(options.python)
+    python = "" if address.python else options.python or str(target.config({}).get("python") or "")
     wanted = {"remove": options.remove, "options": serve_options.words(options), "python": python}
-    with open_broker(target.address) as broker:
+    with open_broker(address) as broker:
         host = str(broker.hello.get("host", ""))
         try:
             done, _buffers = broker.call("serve", wanted, timeout=INSTALL_TIMEOUT_S)

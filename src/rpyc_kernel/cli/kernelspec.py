@@ -101,8 +101,6 @@ def kernel_json(connect: str | None, display_name: str | None, env: Sequence[str
     spec["argv"][0] = sys.executable
     if connect is not None:
         address, _options, saved = find(connect)
-        if refusal := address.transport.refusal:
-            raise RefusalError(f"{address}: {refusal}")
         spec["argv"].append(f"{_MACHINE}{saved or address}")
         if saved:
             spec["argv"] += [f"--RpycKernel.{trait}={{{name}}}" for name, trait in _ASKED.items()]

@@ -32,11 +32,9 @@ def machine(text: str, options: argparse.Namespace) -> Machine:
 
     Raises:
         RpycKernelError: *text* is no address, or an option is written wrongly.
-        RefusalError: Such an address can't be dialled.
+        RefusalError: An option means nothing at such an address.
     """
     target = find(text)
-    if refusal := target.address.transport.refusal:
-        raise RefusalError(f"{target.address}: {refusal}")
     given = {"python": options.python, "cwd": options.cwd, "env": variables(map(_with_value, options.env))}
     address, config = target.start({name: value for name, value in given.items() if value})
     for name in config:

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from rpyc_kernel.errors import AddressError, UnsupportedSchemeError
+from rpyc_kernel.errors import AddressError
 from rpyc_kernel.transport import syntax, ways
 from rpyc_kernel.transport.syntax import FORMS, shown
 
@@ -113,7 +113,7 @@ class Address:
     @property
     def display(self) -> str:
         """A short name for messages and status lines: the default port is left out."""
-        return self.transport.display(self) + syntax.python_part(self.python)
+        return str(self) if self.python else self.transport.display(self)
 
     @property
     def server(self) -> tuple[str, int | None]:
@@ -151,8 +151,6 @@ class Transport:
         takes_python: Whether an address may say which Python serves there, as ``?python=``.
         patience: How many times longer than a connection by TCP dialling may take.
         takes_blanks: Whether a space may stand in an address.
-        refusal: Why no such address can be dialled, as the end of a sentence; "" where they can. No sentence of ours
-            may recommend one that can't.
         inapplicable: The options of ``%connect`` that mean nothing at such an address, and the sentence for each.
         loopback: Whether such an address can only mean this machine; None where its host tells.
         unprotected: Whether whoever reaches a server at such an address can run code there.
@@ -163,7 +161,6 @@ class Transport:
     takes_python: ClassVar[bool] = False
     patience: ClassVar[float] = 1.0
     takes_blanks: ClassVar[bool] = False
-    refusal: ClassVar[str] = ""
     inapplicable: ClassVar[Mapping[str, str]] = {
         "registry": "--registry goes with service:NAME; an address is not looked up in a registry."
     }
@@ -213,7 +210,7 @@ class Transport:
         Raises:
             DialError: There is no way there, or none that was found before *deadline*.
         """
-        raise UnsupportedSchemeError(address, self.refusal)
+        raise NotImplementedError
 
     def open_classic(self, address: Address, deadline: Deadline) -> socket.socket:
         """Return a socket as `open_socket` does, for a client that wants all of RPyC's classic service."""

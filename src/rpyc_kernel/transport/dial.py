@@ -18,7 +18,6 @@ from rpyc_kernel.errors import (
     RpycVersionError,
     ServerClosedError,
     SilentServerError,
-    UnsupportedSchemeError,
     WrongServiceError,
 )
 from rpyc_kernel.transport.deadline import Deadline
@@ -57,8 +56,6 @@ def dial(address: Address, *, timeout: float | None = 10.0, cancel: threading.Ev
         DialError: There is none.
         DiscoveryError: The address is the name of a service, and none of its servers was found.
     """
-    if refusal := address.transport.refusal:
-        raise UnsupportedSchemeError(address, refusal)
     if timeout is not None:
         timeout *= address.transport.patience
     caller = _Dialer(address, Deadline(timeout, cancel))

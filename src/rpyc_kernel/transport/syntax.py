@@ -109,6 +109,7 @@ def place(text: str) -> tuple[str, int | None]:
 
 def _host(text: str, host: str) -> str:
     if ":" in host:
+        host = re.sub(r"%25(?=.)", "%", host)  # as in a URL (RFC 6874)
         try:
             return str(ipaddress.IPv6Address(host))
         except ValueError:
@@ -129,6 +130,11 @@ def _host(text: str, host: str) -> str:
             raise AddressError(f"{shown(text)}: the host name is too long.")
     except UnicodeError:  # also what the codec says to a label of more than 63 letters
         raise AddressError(f"{shown(text)}: {shown(host)} is no host name. {FORMS}") from None
+    if re.search(r"(^|\.)xn--", host.lower()):  # the same name, as name servers have it
+        try:
+            host = host.lower().encode("ascii").decode("idna")
+        except UnicodeError:
+            raise AddressError(f"{shown(text)}: {shown(host)} is no host name. {FORMS}") from None
     return host.lower()
 
 

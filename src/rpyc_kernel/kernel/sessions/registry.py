@@ -6,11 +6,13 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.errors import DialCancelledError, RpycKernelError, SessionGoneError
+from rpyc_kernel.hosts import recent
 from rpyc_kernel.kernel.outcomes import Connected, Disconnected, Found, Hosts, Left
 from rpyc_kernel.kernel.sessions.local_server import EmbeddedServer, belongs_to_me
 from rpyc_kernel.kernel.sessions.session import RemoteSession
 from rpyc_kernel.link import listing
 from rpyc_kernel.link.protocol import LinkStatus
+from rpyc_kernel.transport import syntax
 from rpyc_kernel.transport.address import Address
 
 if TYPE_CHECKING:
@@ -21,7 +23,10 @@ if TYPE_CHECKING:
 
 EMBEDDED_SCHEME = "local"  # of the address of this machine's own Python
 CLOSE_TIMEOUT_S = 5.0
-OPEN_SERVER = "Mind that whoever reaches {address} can run code there: RPyC's classic server asks for no password."
+OPEN_SERVER = (
+    "Mind that whoever reaches {address} can run code there: RPyC's classic server asks for no password. Where an ssh "
+    'server runs there, this needs no open port: $connect("ssh://{host}")'
+)
 
 
 class SessionRegistry:
@@ -57,7 +62,6 @@ class SessionRegistry:
         self._left: dict[str, str] = {}  # sessions that were left to their `keep`, by address
         self._default: RemoteSession | None = None  # where cells run only because no machine was named
         self._embedded: EmbeddedServer | None = None
-        self._warned = False
 
     # --- where cells run
 
@@ -243,11 +247,11 @@ class SessionRegistry:
         return self._embedded.address
 
     def _open_server_warning(self, address: Address) -> tuple[str, ...]:
-        """Return what somebody who opens a stock server to a network should know, once."""
-        if self._warned or not address.transport.unprotected or address.is_loopback:
+        """Return what somebody who opens a stock server to a network should know, once for each machine."""
+        open_to_others = address.transport.unprotected and not address.is_loopback
+        if not open_to_others or str(address) in recent.load():  # it was said then
             return ()
-        self._warned = True
-        return (OPEN_SERVER.format(address=address),)
+        return (OPEN_SERVER.format(address=address, host=syntax.joined(address.host, None)),)
 
     # --- all of them
 

@@ -27,9 +27,8 @@ class FoundMachine(NamedTuple):
 
 
 def usable(text: str) -> str:
-    """Return an address in its canonical form, "" where it is none or its kind can't be dialled."""
+    """Return an address in its canonical form, "" where it is none."""
     try:
-        address = Address.parse(text)
+        return str(Address.parse(text))
     except AddressError:
         return ""
-    return "" if address.transport.refusal else str(address)

@@ -1,4 +1,6 @@
-"""The way to the kernel's own server on this machine, where the system has no Unix sockets: a port on loopback.
+"""This machine: ``local:``, which is the kernel's own server, or another Python of it, as ``local:?python=/path``.
+
+Where the system has no Unix sockets, the way to the kernel's own server is a port on loopback.
 
 Whoever uses this machine can reach such a port. So both ends prove that they know the secret in a file that only this
 user can read, before a byte of RPyC crosses it: by HMAC-SHA-256 (RFC 2104) of who speaks and of the other end's nonce.
@@ -13,12 +15,15 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rpyc_kernel.errors import NobodyListeningError, UnsupportedSchemeError
-from rpyc_kernel.transport import syntax
-from rpyc_kernel.transport.address import Address, Transport
+from rpyc_kernel.errors import DialError, NobodyListeningError, UnsupportedSchemeError
+from rpyc_kernel.transport import remote_python, syntax
+from rpyc_kernel.transport.address import Address
+from rpyc_kernel.transport.program import Outcome, ProgramTransport
 from rpyc_kernel.transport.sockets import connect, opening, receive_exactly
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rpyc_kernel.transport.deadline import Deadline
 
 NONCE_BYTES = 16
@@ -26,14 +31,16 @@ PROOF_BYTES = 32
 _MAX_FILE_BYTES = 1000
 
 
-class Local(Transport):
-    """This machine's own server. ``path`` is the file that leads to it, once it was started."""
+class Local(ProgramTransport):
+    """This machine's own server, or another Python. ``path`` is the file that leads to the server, once that runs."""
 
     loopback = True
+    takes_python = os.name == "posix"  # elsewhere there is no /bin/sh to find it
+    patience = 1.0
 
     def follows_colon(self, rest: str) -> bool:
         """``local:`` alone is; what follows it would be the port of a host named ``local``."""
-        return not rest
+        return rest.partition("?")[0] == ""
 
     def parse(self, text: str, rest: str) -> Address:
         """Take nothing behind the scheme. Raises AddressError."""
@@ -49,8 +56,22 @@ class Local(Transport):
         """Return what people call it."""
         return "this machine"
 
+    def command(self, address: Address) -> Sequence[str]:
+        """Return the shell that starts the Python."""
+        return ["/bin/sh", "-c", remote_python.SHELL]
+
+    def install_hint(self) -> str:
+        """Return nothing to do."""
+        return "Its system is no POSIX system."
+
+    def explain(self, address: Address, outcome: Outcome) -> DialError | None:
+        """Return no error: a shell by itself has none."""
+        return None
+
     def open_socket(self, address: Address, deadline: Deadline) -> socket.socket:
-        """Connect to the server whose port and secret are in the file ``address.path``. Raises a DialError."""
+        """Start the Python that is named, or connect to the server of the file ``address.path``. Raises a DialError."""
+        if address.python:
+            return super().open_socket(address, deadline)
         if not address.path:
             raise UnsupportedSchemeError(address, "this machine's own server has to be started first.")
         try:

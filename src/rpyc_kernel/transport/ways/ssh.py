@@ -72,7 +72,12 @@ class Ssh(ProgramTransport):
 def _destination(address: Address) -> list[str]:
     port = [] if address.port is None else ["-p", str(address.port)]
     user = ["-l", address.user] if address.user else []
-    return [*port, *user, "--", address.host]
+    return [
+        *port,
+        *user,
+        "--",
+        address.host.encode("idna").decode("ascii") if not address.host.isascii() else address.host,
+    ]
 
 
 def _line(program: str, address: Address) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rpyc_kernel.errors import NobodyListeningError, UnsupportedSchemeError
+from rpyc_kernel.errors import NobodyListeningError, UnsafeSocketError, UnsupportedSchemeError
 from rpyc_kernel.transport import syntax
 from rpyc_kernel.transport.address import Address, Transport
 from rpyc_kernel.transport.sockets import connect, opening
@@ -34,10 +37,30 @@ class Unix(Transport):
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         with opening(sock, address, deadline):
             try:
+                _check(address)
                 connect(sock, address.path, deadline)
             except (ConnectionRefusedError, FileNotFoundError):
                 raise NobodyListeningError(address) from None
         return sock
+
+
+def _check(address: Address) -> None:
+    """See that nobody else can be the server there. Raises UnsafeSocketError, OSError."""
+    for path, what in ((Path(address.path).parent, "its folder"), (Path(address.path), "it")):
+        found = path.stat()
+        if found.st_uid not in (0, os.geteuid()):
+            raise UnsafeSocketError(address, f"{what} belongs to {_user(found.st_uid)}")
+        if found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX:
+            raise UnsafeSocketError(address, f"everybody may write to {what}")
+
+
+def _user(uid: int) -> str:
+    import pwd  # noqa: PLC0415 - for the one sentence
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"the user {uid}"
 
 
 TRANSPORT = Unix("unix")

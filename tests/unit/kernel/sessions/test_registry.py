@@ -7,6 +7,7 @@ import pytest
 
 from rpyc_kernel.agent.wire import Message
 from rpyc_kernel.errors import DialError, SessionGoneError
+from rpyc_kernel.hosts import recent
 from rpyc_kernel.kernel.outcomes import Found, Left
 from rpyc_kernel.kernel.ports import SessionHost
 from rpyc_kernel.kernel.sessions import registry as registry_module
@@ -171,11 +172,16 @@ def test_one_that_is_found_again_is_the_default_if_it_was(machines, named):
     assert (machines.registry.current is not None) is named
 
 
-def test_whoever_opens_a_stock_server_to_a_network_is_told_once(machines):
+def test_a_stock_server_that_is_open_to_a_network_is_told_of_once_for_each_machine(machines, monkeypatch):
+    monkeypatch.setattr(recent, "load", lambda: ["10.0.0.6:18812"])  # an earlier notebook was there
     assert machines.connect("127.0.0.1").warnings == ()
     (warning,) = machines.connect("10.0.0.5").warnings
     assert "RPyC's classic server asks for no password" in warning
+    assert warning.endswith('$connect("ssh://10.0.0.5")')
+    assert machines.connect("10.0.0.5").warnings == ()
     assert machines.connect("10.0.0.6").warnings == ()
+    (warning,) = machines.connect("fe80::1").warnings
+    assert warning.endswith('$connect("ssh://[fe80::1]")')
 
 
 @pytest.mark.parametrize("keep", [True, False])

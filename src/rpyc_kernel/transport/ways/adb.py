@@ -1,0 +1,88 @@
+"""``adb://serial``: to a board on USB that Android's debug bridge knows, by ``adb shell``.
+
+``adb shell -T`` passes bytes as they are in both directions; without -T there is a terminal in between, and
+``exec-out`` passes nothing that goes there.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from typing import TYPE_CHECKING
+
+from rpyc_kernel.errors import AddressError, DialError, ProgramError
+from rpyc_kernel.transport import remote_python, syntax
+from rpyc_kernel.transport.address import Address
+from rpyc_kernel.transport.plain import plain
+from rpyc_kernel.transport.program import Outcome, ProgramTransport
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LIST_TIMEOUT_S = 5.0
+MAX_LISTED = 20
+
+
+class Adb(ProgramTransport):
+    """``host`` is the board's serial number; "" where there is only one board."""
+
+    takes_user = False
+
+    def parse(self, text: str, rest: str) -> Address:
+        """Take *rest* for a serial number, or for none. Raises AddressError."""
+        serial = rest.removesuffix("/")
+        if serial and not re.fullmatch(r"\w[\w.:-]*", serial, re.ASCII):
+            raise AddressError(f'{syntax.shown(text)}: that is no serial number, as "adb devices" lists them.')
+        return Address(self.scheme, serial)
+
+    def text(self, address: Address) -> str:
+        """Return ``adb://serial``."""
+        return f"{self.scheme}://{address.host}"
+
+    def command(self, address: Address) -> Sequence[str]:
+        """Return ``adb shell …``. The other end is a shell already."""
+        serial = ["-s", address.host] if address.host else []
+        return ["adb", *serial, "shell", "-T", remote_python.SHELL]
+
+    def install_hint(self) -> str:
+        """Return how to install it."""
+        return "Install Android's platform tools (on Debian: sudo apt install adb)."
+
+    def explain(self, address: Address, outcome: Outcome) -> DialError | None:
+        """Return the error for what adb has said."""
+        said = outcome.errors
+        told = ""
+        if "more than one device" in said:
+            told = f"several boards are connected. Say which one: {', '.join(devices()) or 'adb devices lists them'}"
+        elif "no devices" in said:
+            told = "no board is connected by USB, or it has debugging switched off. adb devices lists those that are."
+        elif re.search(r"device '.*' not found|device not found", said):
+            known = ", ".join(devices())
+            told = f"no such board is connected; these are: {known}" if known else "no such board is connected."
+        elif "unauthorized" in said:
+            told = "that board has not allowed this machine to debug it. Accept it on the board's screen."
+        elif "offline" in said:
+            told = "that board is offline. Unplug it, plug it in again, and look at: adb devices"
+        elif re.search(r"-T|PTY", said):
+            told = "its debug bridge is too old to pass bytes unchanged (it has no shell protocol). Use the network."
+        return ProgramError(address, told) if told else None
+
+
+def devices() -> list[str]:
+    """Return the addresses of the boards that adb knows; none where it doesn't answer in time."""
+    try:
+        done = subprocess.run(
+            ["adb", "devices"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=LIST_TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    lines = done.stdout.decode("utf-8", "replace").splitlines()
+    return [f"adb://{plain(line.split()[0])}" for line in lines[1:] if len(line.split()) == 2][:MAX_LISTED]
+
+
+TRANSPORT = Adb("adb")
