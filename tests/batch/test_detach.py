@@ -74,7 +74,7 @@ def test_it_runs_on_by_itself_and_is_collected_as_often_as_wanted(start, remote,
 
     def shown_so_far():
         code, said = fetch(start, name)
-        assert (code, f"walk runs on {remote.address}, 4 of 7 cells" in said) == (3, True), said
+        assert (code, f"walk runs on {remote.address}: 4 of 7 cells" in said) == (3, True), said
         return results(tmp_path / "result.ipynb")[4]
 
     assert wait_until(shown_so_far, 60)
@@ -87,7 +87,7 @@ def test_it_runs_on_by_itself_and_is_collected_as_often_as_wanted(start, remote,
     code, said = fetch(start, name, "-o", tmp_path / "other.ipynb", "--end")
     assert (code, said) == (
         0,
-        f"walk has ended on {remote.address}, 7 of 7 cells so far. The outputs are in {tmp_path}/other.ipynb.\n",
+        f"walk has ended on {remote.address}: 7 of 7 cells have run. The outputs are in {tmp_path}/other.ipynb.\n",
     )
     assert results(tmp_path / "other.ipynb")[2:6] == [["one 4\n", "8"], ["ZeroDivisionError"], ["'new'"], ["left\n"]]
     notebook = nbformat.read(tmp_path / "other.ipynb", 4)
@@ -106,7 +106,7 @@ def test_it_stops_there_at_the_first_error(start, remote, tmp_path):
     assert wait_until(lambda: fetch(start, name)[0] != 3, 60)
     code, said = fetch(start, name, "--end")
     assert code == 1
-    assert f"walk has failed on {remote.address}, 2 of 4 cells so far" in said
+    assert f"walk has failed on {remote.address}: 2 of 4 cells have run" in said
     assert "NameError: name 'nothing' is not defined" in said
     assert results(tmp_path / "walk.out.ipynb") == [["one\n"], ["NameError"], [], []]
     assert not (tmp_path / "ran").exists()

@@ -267,6 +267,7 @@ def outcome(run: DetachedRun, machine: Machine, look: unattended.Look) -> Outcom
                 pictures.place(message)
             _show(client, message, index)
     client.set_widgets_metadata()
+    notebook.metadata.setdefault("language_info", {"name": "python"})
     result = Outcome(notebook, running=look.busy)
     for index, cell in enumerate(notebook.cells):
         if notebooks.runs(cell):

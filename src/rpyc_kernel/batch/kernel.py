@@ -51,5 +51,5 @@ def kernel_on(machine: Machine, session_name: str) -> Iterator[OneKernel]:
         write_file(str(path), json.dumps({"RpycKernel": options}).encode(), sync=False)
         spec = json.loads(files("rpyc_kernel").joinpath("kernelspec", "kernel.json").read_text("utf-8"))
         spec["argv"] = [sys.executable, *spec["argv"][1:], "--config", str(path)]
-        spec["env"] = {"JPY_SESSION_NAME": session_name}
+        spec["env"] = {"JPY_SESSION_NAME": f"{session_name}.ipynb"}
         yield OneKernel(KernelSpec(resource_dir="", **spec))

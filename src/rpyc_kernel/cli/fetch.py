@@ -68,8 +68,8 @@ def run(options: argparse.Namespace) -> int:
     if found.failed:
         say(_plain_lines(found.failed), error=True)
     state = "runs" if found.running else "has failed" if found.failed else "has ended"
-    cells = f"{found.ended} of {found.total} cells"
-    say(f"{chosen.name} {state} on {machine.display}, {cells} so far. The outputs are in {target}.")
+    cells = f"{found.ended} of {found.total} cells have run"
+    say(f"{chosen.name} {state} on {machine.display}: {cells}. The outputs are in {target}.")
     if options.end and found.running:
         raise RefusalError(f"{chosen.name} still runs, so its session stays.", RUNNING_CODE)
     if options.end:
