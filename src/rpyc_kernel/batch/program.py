@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rpyc_kernel.agent.wire import Message
 from rpyc_kernel.link.link import Link
@@ -29,7 +29,22 @@ MSG_ID = "program"
 SIGNALLED_CODE = 128  # and the number of a signal, as shells have it
 
 
-def run(machine: Machine, source: str, argv: list[str], name: str) -> int:
+class Write(Protocol):
+    """Takes what a program prints."""
+
+    def __call__(self, text: str, *, error: bool = False) -> None:
+        """Take a text of stdout or, with *error*, of stderr. On the link's thread."""
+
+
+def write(text: str, *, error: bool = False) -> None:
+    """Write a text to stdout or stderr at once, whatever their encoding."""
+    stream = sys.stderr if error else sys.stdout
+    encoding = stream.encoding or "utf-8"
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    stream.flush()
+
+
+def run(machine: Machine, source: str, argv: list[str], name: str, write: Write = write) -> int:
     """Run a program there to its end.
 
     Ctrl-C interrupts it; a second one within `SECOND_PRESS_S` seconds ends its session.
@@ -39,6 +54,7 @@ def run(machine: Machine, source: str, argv: list[str], name: str) -> int:
         source: Its text.
         argv: Its ``sys.argv``.
         name: What its session is called.
+        write: Takes what it prints, and what there is to say of it.
 
     Returns:
         Its exit code.
@@ -48,7 +64,7 @@ def run(machine: Machine, source: str, argv: list[str], name: str) -> int:
     """
     where = machine.address
     config = machine.config(name, KEEP_S, "plain")
-    program = first_server(where, where.locate(), lambda server, _seconds: Program(machine, server, config))
+    program = first_server(where, where.locate(), lambda server, _seconds: Program(machine, server, config, write))
     try:
         program.start(source, argv)
         return program.wait()
@@ -63,8 +79,9 @@ class Program:
     waits for its end.
     """
 
-    def __init__(self, machine: Machine, server: Address, config: dict[str, Any]) -> None:
+    def __init__(self, machine: Machine, server: Address, config: dict[str, Any], write: Write) -> None:
         """Begin a session. Raises a RpycKernelError."""
+        self._write = write
         self._machine = machine
         self._events: queue.SimpleQueue[Message | Exception] = queue.SimpleQueue()
         self._lost = False
@@ -92,7 +109,9 @@ class Program:
         """End the session, if its machine can be reached."""
         if not self._link.close(end=True) and self._lost:
             where, line = self._machine, f"rpyc-kernel sessions {self._machine.address} --end {self._link.session[:8]}"
-            _write(f"{where.display} can't be reached, so the program may go on there: {line} ends it.\n", error=True)
+            self._write(
+                f"{where.display} can't be reached, so the program may go on there: {line} ends it.\n", error=True
+            )
 
     def _serve(self) -> int:
         while True:
@@ -112,7 +131,7 @@ class Program:
             return SIGNALLED_CODE + signal.SIGINT if stopped else int(code)
         if isinstance(code := end.get("code"), int) and reply.content.get("begun"):
             return code & 0xFF  # by os._exit, or what amounts to it
-        _write(self._machine.died(end) + "\n", error=True)
+        self._write(self._machine.died(end) + "\n", error=True)
         number = getattr(signal, str(end.get("signal")), None)
         return SIGNALLED_CODE + number if isinstance(number, signal.Signals) else 1
 
@@ -122,10 +141,10 @@ class Program:
         content = message.content
         try:
             if message.type == "stream":
-                _write(content.get("text"), error=content.get("name") == "stderr")
+                self._write(str(content.get("text")), error=content.get("name") == "stderr")
             elif message.type in ("display_data", "execute_result"):
                 data = content.get("data")
-                _write(f"{data.get('text/plain', '')}\n" if isinstance(data, dict) else "")
+                self._write(f"{data.get('text/plain', '')}\n" if isinstance(data, dict) else "")
             elif message.type in ("input_request", "execute_reply"):
                 self._events.put(message)
         except OSError as error:  # whoever reads our output has seen enough
@@ -135,19 +154,12 @@ class Program:
         where = self._machine.display
         if status is LinkStatus.LOST:
             self._lost = True
-            _write(f"The link to {where} is lost, and dialled until it is back. It goes on there.\n", error=True)
+            self._write(f"The link to {where} is lost, and dialled until it is back. It goes on there.\n", error=True)
         elif status is LinkStatus.UP and self._lost:
             self._lost = False
-            _write(f"The link to {where} is back.\n", error=True)
+            self._write(f"The link to {where} is back.\n", error=True)
         elif status is LinkStatus.CLOSED and error is not None:
             self._events.put(error)
-
-
-def _write(text: object, *, error: bool = False) -> None:
-    stream = sys.stderr if error else sys.stdout
-    encoding = stream.encoding or "utf-8"
-    stream.write(str(text).encode(encoding, "backslashreplace").decode(encoding))
-    stream.flush()
 
 
 def _answer(question: Message) -> dict[str, Any]:

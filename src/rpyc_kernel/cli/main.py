@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from rpyc_kernel._version import __version__
 from rpyc_kernel.cli import (
     discover,
+    doctor,
     exec_,
     fetch,
     hosts,
@@ -39,6 +40,7 @@ COMMANDS = (
     exec_,
     shell,
     discover,
+    doctor,
     hosts,
     sessions,
     install,

@@ -1,0 +1,1 @@
+"""Looks for what keeps a machine from being used: ``rpyc-kernel doctor``."""
