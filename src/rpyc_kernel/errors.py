@@ -380,6 +380,17 @@ class NotAdmittedError(DialError):
         super().__init__(address, f"{address} does not let this machine in: {told}")
 
 
+#: where waiting alone doesn't help: somebody has to do what the sentence says
+LOCKED_OUT = (
+    NotPairedError,
+    CertificateChangedError,
+    CertificateError,
+    NotAdmittedError,
+    LoginRefusedError,
+    HostKeyError,
+)
+
+
 class RpycVersionError(DialError):
     """Raised when RPyC answers in a dialect that is not understood here; *found* describes it."""
 

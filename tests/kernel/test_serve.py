@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.kernel.client import Client
 from tests.kernel.kernels import Kernel
-from tests.servers.daemons import Daemon, PortDaemon
+from tests.servers.daemons import CODE, Daemon, PortDaemon
 from tests.servers.venvs import CURRENT_PYTHON, CURRENT_RPYC, venv
 
 pytestmark = pytest.mark.needs("posix")
@@ -66,3 +68,21 @@ def test_a_cell_goes_on_while_the_daemon_is_restarted(notebook: Client, daemon: 
     daemon.start()
     assert notebook.finish(running).stdout.endswith("done\n")
     assert notebook.good("'still here'").text == "'still here'"
+
+
+@pytest.mark.parametrize(("python", "daemon"), [(PYTHONS[0], "rpycs")], indirect=True)
+def test_who_was_forgotten_is_told_what_to_do_and_goes_on_when_it_is_done(notebook: Client, daemon: PortDaemon) -> None:
+    notebook.good("kept = 42")
+    name = daemon.run("--clients").stdout.strip()
+    daemon.run("--forget", name)
+    daemon.wait_for("refused")
+    waiting = notebook.start("kept")
+    notebook.wait_for(lambda: "does not let this machine in" in str(waiting.messages), what="the reason")
+    assert notebook.interrupted(waiting) < 10
+    with subprocess.Popen(
+        [*daemon.command, "--pair"], env=daemon.env, stdout=subprocess.PIPE, text=True, cwd=daemon.home
+    ) as asking:
+        assert asking.stdout
+        code = re.findall(CODE, asking.stdout.readline())[0]
+        notebook.good(f"%pair 127.0.0.1:{daemon.port}", answers=[code])
+    assert notebook.good("kept").text == "42"

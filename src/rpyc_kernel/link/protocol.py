@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.agent import wire
 from rpyc_kernel.errors import (
+    LOCKED_OUT,
     AgentError,
     LinkLost,
     NotTakenError,
@@ -272,6 +273,9 @@ class LinkProtocol:
             self._end(error)
         elif self.status is LinkStatus.LOST:
             self.failure = str(error).split(". ")[0].rstrip(".") + "."
+            if isinstance(error, LOCKED_OUT) and not isinstance(self.error, LOCKED_OUT):
+                self.error = error
+                self._do(StatusChanged(self.status, error))
             self._backoff.failed()
             self._puller.due = now + self._backoff.delay()
         else:

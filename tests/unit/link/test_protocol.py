@@ -3,7 +3,15 @@
 import pytest
 
 from rpyc_kernel.agent.wire import MAX_MESSAGE
-from rpyc_kernel.errors import AgentError, LinkLost, NoAnswerError, OneShotError, ProtocolError, TakenOverError
+from rpyc_kernel.errors import (
+    AgentError,
+    LinkLost,
+    NoAnswerError,
+    NotAdmittedError,
+    OneShotError,
+    ProtocolError,
+    TakenOverError,
+)
 from rpyc_kernel.link import backoff, protocol
 from rpyc_kernel.link.actions import Abort, AllowFrames, Answer, Dial, Fail, Role, Send, StatusChanged
 from rpyc_kernel.link.protocol import LinkProtocol, LinkStatus
@@ -129,6 +137,22 @@ def test_it_is_dialled_at_once_and_then_at_growing_intervals(link):
     assert [at for at, _timeout in found] == waited
     assert [timeout for _at, timeout in found] == [2.0, 3.0, 4.5, 6.75, 10.0]
     assert link.protocol.failure == "The connection to there:1 was lost: it broke."
+
+
+def test_who_is_locked_out_is_told_so_once_and_it_is_dialled_on(link):
+    error = NotAdmittedError("there:1", "it was forgotten there. Pair with it again.")
+    link.fail()
+    link.take()
+    told = []
+    for _ in range(3):
+        now = link.protocol.due(Role.PULLER)
+        link.protocol.tick(now)
+        (dial,) = link.take(Dial)
+        link.numbers[Role.PULLER] = dial.number
+        link.fail(error=error, now=now)
+        told += link.take(StatusChanged)
+    assert told == [StatusChanged(LinkStatus.LOST, error)]
+    assert link.protocol.due(Role.PULLER) > now
 
 
 def test_whoever_is_in_a_hurry_has_it_dialled_at_once(link):

@@ -105,10 +105,10 @@ class PendingRequests:
         self._host.output.line(cell, text)
 
     @loop_only
-    def show_lost(self, text: str) -> None:
-        """Say that the link is lost, in each cell that waits and wasn't told."""
+    def show_lost(self, text: str, *, again: bool = False) -> None:
+        """Say that the link is lost, in each cell that waits and wasn't told; with *again* in those that were, too."""
         for reply, request in self._futures:
-            if reply == "execute_reply" and self.shown_by(request) not in self._told:
+            if reply == "execute_reply" and (again or self.shown_by(request) not in self._told):
                 self.show_link(request, text)
 
     @loop_only

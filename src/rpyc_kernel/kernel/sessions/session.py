@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.agent.wire import Message, reply_type
-from rpyc_kernel.errors import AgentError, DialCancelledError, RemoteClosedError, RpycKernelError
+from rpyc_kernel.errors import LOCKED_OUT, AgentError, DialCancelledError, RemoteClosedError, RpycKernelError
 from rpyc_kernel.kernel.loop_only import loop_only
 from rpyc_kernel.kernel.sessions.requests import Inbox, PendingRequests
 from rpyc_kernel.kernel.sessions.worker_exits import NOT_RUN, WorkerExits
@@ -261,7 +261,7 @@ class RemoteSession:
             self.requests.own(message.parent)
             self._link.submit(message)
             if self.status is LinkStatus.LOST:
-                self._show_status(LinkStatus.LOST)
+                self._show_status(LinkStatus.LOST, self._link.error)
             return await reply
 
     def answer(self, question: Message, content: dict[str, Any]) -> None:
@@ -393,14 +393,16 @@ class RemoteSession:
         if status is LinkStatus.CLOSED:
             self._inbox.closed.set()
             self._channels.fail(error or RemoteClosedError(self.name, "the session was left"))
-        self._inbox.soon(self._show_status, status)
+        self._inbox.soon(self._show_status, status, error)
         if status is LinkStatus.CLOSED and error is not None:
             self._inbox.soon(self.requests.fail, error)
         self._host.changed(self, status)
 
     @loop_only
-    def _show_status(self, status: LinkStatus) -> None:
-        if status is LinkStatus.LOST:
+    def _show_status(self, status: LinkStatus, error: RpycKernelError | None) -> None:
+        if status is LinkStatus.LOST and isinstance(error, LOCKED_OUT):
+            self.requests.show_lost(f"link to {self.name} lost. {error}", again=True)
+        elif status is LinkStatus.LOST:
             self.requests.show_lost(f"link to {self.name} lost, reconnecting…")
         else:
             back = status is LinkStatus.UP
