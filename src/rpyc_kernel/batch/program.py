@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rpyc_kernel.agent.wire import Message
+from rpyc_kernel.errors import DialCancelledError
 from rpyc_kernel.link.link import Link
 from rpyc_kernel.link.protocol import LinkStatus
 from rpyc_kernel.transport.servers import first_server
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 KEEP_S = 3600.0  # that its session waits for a lost link once it has ended
 SECOND_PRESS_S = 5.0  # between two Ctrl-C of somebody who wants it to end, whatever it does
+CANCEL_POLL_INTERVAL_S = 0.2
 MSG_ID = "program"
 SIGNALLED_CODE = 128  # and the number of a signal, as shells have it
 
@@ -44,7 +46,14 @@ def write(text: str, *, error: bool = False) -> None:
     stream.flush()
 
 
-def run(machine: Machine, source: str, argv: list[str], name: str, write: Write = write) -> int:
+def run(
+    machine: Machine,
+    source: str,
+    argv: list[str],
+    name: str,
+    write: Write = write,
+    cancel: threading.Event | None = None,
+) -> int:
     """Run a program there to its end.
 
     Ctrl-C interrupts it; a second one within `SECOND_PRESS_S` seconds ends its session.
@@ -55,16 +64,19 @@ def run(machine: Machine, source: str, argv: list[str], name: str, write: Write 
         argv: Its ``sys.argv``.
         name: What its session is called.
         write: Takes what it prints, and what there is to say of it.
+        cancel: Ends it and its session, once it is set.
 
     Returns:
         Its exit code.
 
     Raises:
-        RpycKernelError: It could not be started, or its session was ended.
+        RpycKernelError: It could not be started, its session was ended, or *cancel* was set.
     """
-    where = machine.address
+    where, cancel = machine.address, cancel or threading.Event()
     config = machine.config(name, KEEP_S, "plain")
-    program = first_server(where, where.locate(), lambda server, _seconds: Program(machine, server, config, write))
+    program = first_server(
+        where, where.locate(cancel=cancel), lambda server, _seconds: Program(machine, server, config, write, cancel)
+    )
     try:
         program.start(source, argv)
         return program.wait()
@@ -79,14 +91,17 @@ class Program:
     waits for its end.
     """
 
-    def __init__(self, machine: Machine, server: Address, config: dict[str, Any], write: Write) -> None:
+    def __init__(
+        self, machine: Machine, server: Address, config: dict[str, Any], write: Write, cancel: threading.Event
+    ) -> None:
         """Begin a session. Raises a RpycKernelError."""
         self._write = write
+        self._cancel = cancel
         self._machine = machine
         self._events: queue.SimpleQueue[Message | Exception] = queue.SimpleQueue()
         self._lost = False
         self._link = Link(server, self._take, self._changed, title=config["name"], holder="rpyc-kernel exec")
-        self._link.open(config, threading.Event())
+        self._link.open(config, cancel)
 
     def start(self, source: str, argv: list[str]) -> None:
         """Have the program run. Raises TooLongError."""
@@ -115,7 +130,12 @@ class Program:
 
     def _serve(self) -> int:
         while True:
-            event = self._events.get()
+            try:
+                event = self._events.get(timeout=CANCEL_POLL_INTERVAL_S)
+            except queue.Empty:
+                if self._cancel.is_set():
+                    raise DialCancelledError(self._machine.address) from None
+                continue
             if isinstance(event, Exception):
                 raise event
             if event.type == "input_request":

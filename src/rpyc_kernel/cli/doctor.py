@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.cli import machine
 from rpyc_kernel.cli.terminal import ending_in_order, say
-from rpyc_kernel.transport.plain import plain
 
 if TYPE_CHECKING:
     import argparse
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 DESCRIPTION = """\
 Walks to a machine step by step, as %connect does, and looks around there in a session: each line says ok, or what is
 wrong and what mends it. Exit code: 0, or 1 where something is wrong; a warning is nothing wrong."""
-MAX_CHARS = 1000
 
 
 def declare(commands: argparse._SubParsersAction[Any]) -> None:
@@ -44,13 +42,8 @@ def run(options: argparse.Namespace) -> int:
         for check in checks.examine(where):
             found.append(check)
             if not options.json:
-                say(_lines(check))
+                say(checks.lines(check))
     if options.json:
         entries = [{**asdict(each), "state": each.state.value} for each in found]
         say(json.dumps(entries, indent=2, ensure_ascii=False))
     return int(any(each.state is checks.State.WRONG for each in found))
-
-
-def _lines(check: Any) -> str:
-    text = f"{check.state.value:<7}  {check.name:<10}  {plain(check.text, MAX_CHARS)}"
-    return f"{text}\n{'':<21}{plain(check.mend, MAX_CHARS)}" if check.mend else text

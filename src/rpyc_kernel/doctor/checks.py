@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel._version import __version__
 from rpyc_kernel.batch import program
-from rpyc_kernel.errors import DialError, RpycKernelError
+from rpyc_kernel.errors import DialCancelledError, DialError, RpycKernelError
 from rpyc_kernel.transport.broker_client import open_broker
 from rpyc_kernel.transport.deadline import Deadline
 from rpyc_kernel.transport.plain import plain
 from rpyc_kernel.transport.sockets import resolve
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterator
 
     from rpyc_kernel.batch.machine import Machine
@@ -30,7 +31,7 @@ THROUGHPUT_BYTES = 2 << 20
 MIN_FREE_BYTES = 64 << 20
 MIN_MEMORY_BYTES = 48 << 20  # keeper and worker take 9 MiB, and IPython 12 more; the rest is the user's
 CLOCK_S = 5.0
-MAX_CHARS = 600
+MAX_CHARS = 1000
 MAX_DEVICES = 40
 OPEN_PORT = "whoever reaches this port can run code there as you"
 CLOSE_IT = "start the server with hostname='127.0.0.1', and lead to it by ssh -N -L 18812:127.0.0.1:18812 {host}"
@@ -61,25 +62,44 @@ class Check:
     mend: str = ""
 
 
-def examine(machine: Machine) -> Iterator[Check]:
-    """Look at a machine; what can't be looked at after something wrong is left out."""
+def lines(check: Check) -> str:
+    """Show a check, and on a second line what mends it."""
+    text = f"{check.state.value:<7}  {check.name:<10}  {plain(check.text, MAX_CHARS)}"
+    return f"{text}\n{'':<21}{plain(check.mend, MAX_CHARS)}" if check.mend else text
+
+
+def examine(machine: Machine, cancel: threading.Event | None = None) -> Iterator[Check]:
+    """Look at a machine; what can't be looked at after something wrong is left out.
+
+    Args:
+        machine: The machine.
+        cancel: Ends the looking, once it is set.
+
+    Raises:
+        DialCancelledError: *cancel* was set.
+    """
     address = machine.address
     if address.host and address.port:
         try:
-            found = resolve(address, Deadline(TIMEOUT_S))
+            found = resolve(address, Deadline(TIMEOUT_S, cancel))
+        except DialCancelledError:
+            raise
         except DialError as error:
             yield Check("name", State.WRONG, str(error))
             return
         yield Check("name", State.OK, f"{address.host} is {', '.join(dict.fromkeys(each[4][0] for each in found))}")
     try:
         began = time.perf_counter()
-        server = address.locate()[0]
-        with open_broker(server, timeout=TIMEOUT_S) as broker:
+        server = address.locate(cancel=cancel)[0]
+        with open_broker(server, timeout=TIMEOUT_S, cancel=cancel) as broker:
+            broker.connection.cancel = cancel
             yield from _examine_server(machine, broker, time.perf_counter() - began)
+    except DialCancelledError:
+        raise
     except RpycKernelError as error:
         yield Check("server", State.WRONG, str(error))
         return
-    yield from _examine_session(machine)
+    yield from _examine_session(machine, cancel)
 
 
 def _examine_server(machine: Machine, broker: BrokerClient, seconds: float) -> Iterator[Check]:
@@ -115,7 +135,7 @@ def _python(machine: Machine, broker: BrokerClient) -> Check:
     return Check("python", State.OK, f"{plain(wanted, 200) if wanted else 'that of the server'}, {version}, {shell}")
 
 
-def _examine_session(machine: Machine) -> Iterator[Check]:
+def _examine_session(machine: Machine, cancel: threading.Event | None) -> Iterator[Check]:
     """Have a program tell in a session how it is there, and measure how fast its output comes."""
     source = files("rpyc_kernel").joinpath("doctor", "probe.py").read_text("utf-8")
     printed: list[tuple[float, str]] = []
@@ -129,7 +149,9 @@ def _examine_session(machine: Machine) -> Iterator[Check]:
 
     began = time.time()
     try:
-        code = program.run(machine, source, ["-", str(THROUGHPUT_BYTES)], "doctor", take)
+        code = program.run(machine, source, ["-", str(THROUGHPUT_BYTES)], "doctor", take, cancel)
+    except DialCancelledError:
+        raise
     except RpycKernelError as error:
         yield Check("session", State.WRONG, str(error))
         return

@@ -26,7 +26,7 @@ ALLOWED = {
     "cli": {"batch", "doctor", "hosts", "link", "transport"},
     "doctor": {"batch", "transport"},
     "batch": {"kernel", "link", "transport"},
-    "kernel": {"hosts", "live", "link", "transport"},
+    "kernel": {"batch", "doctor", "hosts", "live", "link", "transport"},
     "hosts": {"link", "transport"},
     "link": {"transport"},
     "transport": set(),

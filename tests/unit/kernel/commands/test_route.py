@@ -415,6 +415,7 @@ def test_completeness_as_ipython_sees_it(cell, status):
                 "%%local",
                 "%disconnect",
                 "%discover",
+                "%doctor",
                 "%hosts",
                 "%pair",
                 "%sessions",

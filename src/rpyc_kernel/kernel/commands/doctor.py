@@ -1,0 +1,35 @@
+"""``%doctor``: looks for what keeps a machine from being used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rpyc_kernel.errors import CommandError
+from rpyc_kernel.hosts.target import find
+from rpyc_kernel.kernel.commands.registry import command
+from rpyc_kernel.kernel.commands.spec import Positional
+
+if TYPE_CHECKING:
+    from rpyc_kernel.kernel.commands.context import CommandContext
+
+
+@command(
+    "doctor",
+    "Walks to a machine step by step, looks around there, and says what is wrong and what mends it.",
+    Positional("address", "which machine; without it, the one where cells run", required=False),
+    examples=("%doctor pi", "%doctor"),
+)
+async def doctor(context: CommandContext, address: str | None) -> str:
+    """Look for what keeps a machine from being used."""
+    from rpyc_kernel.batch.machine import Machine  # noqa: PLC0415 - few notebooks need it
+    from rpyc_kernel.doctor import checks  # noqa: PLC0415
+
+    if address is not None:
+        target = find(address)
+        machine = Machine(target.address, target.options, target.name)
+    elif (session := context.sessions.current) is not None:
+        machine = Machine(session.address)
+    else:
+        raise CommandError("Not connected to a machine yet. %doctor ADDRESS looks at one.")
+    found = await context.blocking(lambda cancel: [*checks.examine(machine, cancel)])
+    return "\n".join(map(checks.lines, found))
