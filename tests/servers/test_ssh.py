@@ -6,6 +6,8 @@ import contextlib
 import os
 import pwd
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -70,9 +72,10 @@ def test_a_session_needs_nothing_there_but_a_python(sshd: SshServer, python: str
         assert f"python{session.info['python']}".startswith(python)
         works(session)
         assert len(session.run("print('x' * 20_000_000)")[0]) == 20_000_001
+        options = "-o BatchMode=yes -o ClearAllForwardings=yes -o IgnoreUnknown=RemoteCommand -o RemoteCommand=none"
         # No connection has a login of its own, and argv tells nothing but that a shell is wanted.
         assert [arguments for _pid, arguments in sshd.commands] == [
-            "-T -o BatchMode=yes -- machine /bin/sh -c 'IFS= read -r s; eval \"$s\"'"
+            f"-T {options} -- machine /bin/sh -c 'IFS= read -r s; eval \"$s\"'"
         ]
 
 
@@ -108,16 +111,19 @@ def test_the_ssh_server_may_be_away_for_a_while(sshd: SshServer) -> None:
         assert session.until("execute_result", msg_id)[-1].content["data"]["text/plain"] == "42"
 
 
+@pytest.mark.needs("linux")
 def test_a_gateway_that_hangs_is_replaced(sshd: SshServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(program, "FRESH_S", 0.0)
     monkeypatch.setattr(program, "PROBE_TIMEOUT_S", 0.5)
     with open_broker(MACHINE) as broker:
-        os.kill(broker.hello["pid"], 19)  # SIGSTOP
+        os.kill(broker.hello["pid"], signal.SIGSTOP)
+        while Path(f"/proc/{broker.hello['pid']}/stat").read_text().rpartition(") ")[2][0] != "T":
+            time.sleep(0.005)
         try:
             with open_broker(MACHINE) as another:
                 assert another.hello["pid"] != broker.hello["pid"]
         finally:
-            os.kill(broker.hello["pid"], 9)
+            os.kill(broker.hello["pid"], signal.SIGKILL)
 
 
 def test_ssh_and_gateway_end_after_the_last_connection(sshd: SshServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,6 +189,17 @@ def test_connections_that_the_users_ssh_shares(sshd: SshServer) -> None:
             assert session.run("'still here'")[0] == "'still here'"
     finally:
         subprocess.run(["ssh", "-O", "exit", "machine"], check=False, capture_output=True, timeout=10)
+
+
+def test_what_else_the_user_has_configured_is_for_the_users_own_logins(sshd: SshServer) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, (sshd.folder / "config").open("a") as config:
+        port = taken.getsockname()[1]
+        config.write(
+            f"RequestTTY force\nRemoteCommand tmux attach\nExitOnForwardFailure yes\nLocalForward {port} x:1\n"
+        )
+        config.flush()
+        with Session("ssh://machine") as session:
+            works(session)
 
 
 # --- logins that print, and shells

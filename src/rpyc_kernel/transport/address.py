@@ -150,6 +150,7 @@ class Transport:
         takes_user: Whether an address may name a user.
         takes_python: Whether an address may say which Python serves there, as ``?python=``.
         patience: How many times longer than a connection by TCP dialling may take.
+        stock: Whether the server there may be RPyC's own, of any version.
         takes_blanks: Whether a space may stand in an address.
         inapplicable: The options of ``%connect`` that mean nothing at such an address, and the sentence for each.
         loopback: Whether such an address can only mean this machine; None where its host tells.
@@ -160,6 +161,7 @@ class Transport:
     takes_user: ClassVar[bool] = True
     takes_python: ClassVar[bool] = False
     patience: ClassVar[float] = 1.0
+    stock: ClassVar[bool] = True
     takes_blanks: ClassVar[bool] = False
     inapplicable: ClassVar[Mapping[str, str]] = {
         "registry": "--registry goes with service:NAME; an address is not looked up in a registry."

@@ -97,7 +97,7 @@ class _Dialer:
         self.is_rpyc = False  # something has come that only an RPyC server sends
 
     def call(self) -> Connection:
-        dialects = [RPYC_6, RPYC_5]
+        dialects = [RPYC_6, RPYC_5] if self.address.transport.stock else [RPYC_6]
         if known := _known.get(self.address):
             dialects = [known, *(dialect for dialect in dialects if dialect != known)]
         tried: list[Dialect] = []

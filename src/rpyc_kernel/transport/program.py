@@ -67,6 +67,7 @@ class ProgramTransport(Transport):
     """A way through a program. A subclass says which one, and what its errors mean."""
 
     takes_python = True
+    stock = False
     patience = 3.0  # a login, and a Python that starts, take longer than a connection
 
     environment: ClassVar[dict[str, str]] = {}  # what is added to the program's

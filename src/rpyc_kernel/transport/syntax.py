@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 
 from rpyc_kernel.errors import AddressError
 
-FORMS = 'Write "host", "host:port" or "unix:///path".'
+FORMS = 'Write "ssh://user@host", "host", "host:port" or "unix:///path".'
 MAX_SHOWN_CHARS = 80
 MAX_HOST_BYTES = 253  # of a name (RFC 1035)
 MAX_SOCKET_PATH_BYTES = 107  # of a Unix socket on Linux (unix(7)); the ending NUL makes it 108

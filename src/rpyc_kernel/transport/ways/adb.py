@@ -7,13 +7,13 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from typing import TYPE_CHECKING
 
-from rpyc_kernel.errors import AddressError, DialError, ProgramError
+from rpyc_kernel.errors import AddressError, DialError, ProgramError, RpycKernelError
 from rpyc_kernel.transport import remote_python, syntax
 from rpyc_kernel.transport.address import Address
-from rpyc_kernel.transport.plain import plain
+from rpyc_kernel.transport.deadline import Deadline
+from rpyc_kernel.transport.discovery import adb as discovery
 from rpyc_kernel.transport.program import Outcome, ProgramTransport
 
 if TYPE_CHECKING:
@@ -53,11 +53,11 @@ class Adb(ProgramTransport):
         said = outcome.errors
         told = ""
         if "more than one device" in said:
-            told = f"several boards are connected. Say which one: {', '.join(devices()) or 'adb devices lists them'}"
+            told = f"several boards are connected. Say which one: {', '.join(_boards()) or 'adb devices lists them'}"
         elif "no devices" in said:
             told = "no board is connected by USB, or it has debugging switched off. adb devices lists those that are."
         elif re.search(r"device '.*' not found|device not found", said):
-            known = ", ".join(devices())
+            known = ", ".join(_boards())
             told = f"no such board is connected; these are: {known}" if known else "no such board is connected."
         elif "unauthorized" in said:
             told = "that board has not allowed this machine to debug it. Accept it on the board's screen."
@@ -68,21 +68,13 @@ class Adb(ProgramTransport):
         return ProgramError(address, told) if told else None
 
 
-def devices() -> list[str]:
-    """Return the addresses of the boards that adb knows; none where it doesn't answer in time."""
+def _boards() -> list[str]:
+    """Return the addresses of the boards that adb lists; none where it doesn't."""
     try:
-        done = subprocess.run(
-            ["adb", "devices"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=LIST_TIMEOUT_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        found = discovery.devices(Deadline(LIST_TIMEOUT_S))
+    except RpycKernelError:
         return []
-    lines = done.stdout.decode("utf-8", "replace").splitlines()
-    return [f"adb://{plain(line.split()[0])}" for line in lines[1:] if len(line.split()) == 2][:MAX_LISTED]
+    return [each.address for each in found if each.address][:MAX_LISTED]
 
 
 TRANSPORT = Adb("adb")

@@ -37,6 +37,7 @@ class Local(ProgramTransport):
     loopback = True
     takes_python = os.name == "posix"  # elsewhere there is no /bin/sh to find it
     patience = 1.0
+    stock = True
 
     def follows_colon(self, rest: str) -> bool:
         """``local:`` alone is; what follows it would be the port of a host named ``local``."""

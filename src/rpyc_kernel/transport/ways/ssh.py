@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rpyc_kernel.errors import (
     DialError,
-    DialTimeoutError,
     HostKeyError,
     LoginRefusedError,
     NameNotResolvedError,
@@ -26,6 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+# Nothing is asked for; the user's ports are forwarded by the user's own logins; and what a configuration has run at
+# each login (which an ssh before 7.6 doesn't know) gives way to the gateway.
+_OPTIONS = ("BatchMode=yes", "ClearAllForwardings=yes", "IgnoreUnknown=RemoteCommand", "RemoteCommand=none")
+
+
 class Ssh(ProgramTransport):
     """The port, and the user where none is named, are left to the user's configuration of ssh."""
 
@@ -33,7 +37,8 @@ class Ssh(ProgramTransport):
 
     def command(self, address: Address) -> Sequence[str]:
         """Return ``ssh … host command``."""
-        return ["ssh", "-T", "-o", "BatchMode=yes", *_destination(address), remote_python.COMMAND]
+        options = [argument for option in _OPTIONS for argument in ("-o", option)]
+        return ["ssh", "-T", *options, *_destination(address), remote_python.COMMAND]
 
     def install_hint(self) -> str:
         """Return how to install ssh."""
@@ -107,7 +112,11 @@ def _no_connection(address: Address, host: str, port: str, reason: str) -> DialE
             "--now ssh), or name its port as in ssh://host:2222.",
         )
     if "timed out" in reason:
-        return DialTimeoutError(address, 0.0)
+        return ProgramError(
+            address,
+            f"{host} did not answer ssh on port {port}. Is the machine on, is the address right, and does a firewall "
+            "let this port through?",
+        )
     return UnreachableError(address, reason)
 
 
