@@ -23,11 +23,6 @@ if TYPE_CHECKING:
 
     from rpyc_kernel.hosts.saved import SavedHost
 
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
-
 MAX_FILE_BYTES = 1 << 20
 LOCK_TIMEOUT_S = 5.0
 LOCK_POLL_INTERVAL_S = 0.02
@@ -134,9 +129,15 @@ def _locked(file: Path) -> Iterator[None]:
 def _lock(fd: int) -> bool:
     try:
         if sys.platform == "win32":
+            import msvcrt  # noqa: PLC0415 - only there is it
+
             msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
         else:
+            import fcntl  # noqa: PLC0415 - a Python may lack it
+
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except ImportError:  # a Python without it: two writers at once may lose a change
+        pass
     except OSError:
         return False
     return True
