@@ -110,6 +110,16 @@ def test_a_code_that_nobody_uses_is_worth_nothing_when_it_is_shown_no_more(numbe
             pair(daemon.port, code)
 
 
+def test_a_code_ends_with_the_server_that_shows_it() -> None:
+    with PortDaemon("--pair") as daemon:
+        code = daemon.code
+        assert daemon.stop() == 0
+        daemon.options = tuple(option for option in daemon.options if option != "--pair")
+        daemon.start()
+        with pytest.raises(proof.RefusedError, match="no code"):
+            pair(daemon.port, code)
+
+
 def test_a_newer_code_replaces_the_one_before_and_is_not_withdrawn_with_it() -> None:
     with PortDaemon() as daemon:
         command = [*daemon.command, "--pair"]

@@ -186,6 +186,7 @@ def _serve_port(options: argparse.Namespace) -> None:
     try:
         daemon.run(looks)
     finally:
+        pairings.withdraw_code()
         if announcer is not None:
             announcer.close()
 
