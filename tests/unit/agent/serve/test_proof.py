@@ -184,7 +184,7 @@ def test_whatever_comes_is_refused(message):
 
 
 @pytest.mark.fuzz
-@settings(max_examples=200_000, deadline=None)
+@settings(max_examples=50_000, deadline=None)
 @given(messages | formed)
 def test_whatever_comes_for_long(message):
     whatever_comes(message)
