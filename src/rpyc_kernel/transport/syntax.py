@@ -111,6 +111,8 @@ def _host(text: str, host: str) -> str:
     if ":" in host:
         host = re.sub(r"%25(?=.)", "%", host)  # as in a URL (RFC 6874)
         try:
+            if not re.fullmatch(r"[^%]+(%[\w.-]+)?", host, re.ASCII):
+                raise ValueError("a zone that no interface has")
             return str(ipaddress.IPv6Address(host))
         except ValueError:
             raise AddressError(

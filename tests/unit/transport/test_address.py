@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rpyc_kernel.errors import AddressError
 from rpyc_kernel.transport import ways
@@ -221,3 +223,39 @@ def test_fields():
     assert Address.parse("unix:///a") == Address("unix", path="/a")
     assert Address.parse("board") == Address("rpyc", "board", 18812)
     assert hash(Address.parse("board")) == hash(Address.parse("rpyc://BOARD:18812"))
+
+
+# --- whatever is written
+
+_SCHEMES = ["ssh://", "rpycs://", "docker://", "adb://", "unix:", "local:", "service:", "odd://", "http://"]
+_SIGNS = ["@", ":", "/", "?", "[", "]", "%25", "%", "?python=", "xn--", "~", "-", ".", "\x00", "\ud800", " ", "\n"]
+_HOSTS = ["::1", "fe80::1%eth0", "host", "münchen", "10.0.0.1", "18812"]
+PIECES = st.sampled_from([*_SCHEMES, *_SIGNS, *_HOSTS])
+TEXTS = st.text() | st.lists(PIECES | st.text(max_size=3), max_size=8).map("".join)
+
+
+def is_read_or_refused(written):
+    """It is an address whose text means itself, or an AddressError of one line."""
+    try:
+        address = Address.parse(written)
+    except AddressError as error:
+        said, address = str(error), None
+    if address is None:
+        assert "\n" not in said
+        assert len(said) < 600
+        return
+    assert Address.parse(str(address)) == address
+    assert str(Address.parse(str(address))) == str(address)
+    assert "\n" not in address.display
+
+
+@given(TEXTS)
+def test_any_text_is_an_address_or_refused_in_a_sentence(written):
+    is_read_or_refused(written)
+
+
+@pytest.mark.fuzz
+@settings(max_examples=100_000, deadline=None)
+@given(TEXTS)
+def test_any_text_for_longer(written):
+    is_read_or_refused(written)

@@ -25,8 +25,8 @@ class Service(Transport):
     inapplicable: ClassVar[Mapping[str, str]] = {}
 
     def follows_colon(self, rest: str) -> bool:
-        """No slashes stand before a name."""
-        return True
+        """Return whether *rest* is a name, and not the port of a host named ``service``."""
+        return not rest.isdecimal()
 
     def parse(self, text: str, rest: str) -> Address:
         """Take what follows the colon for a name. Raises AddressError."""
