@@ -1,1 +1,1 @@
-"""Runs notebooks and programs on another machine without a front end: ``rpyc-kernel run``, ``exec`` and ``shell``."""
+"""Runs notebooks on another machine without a front end: ``rpyc-kernel run``, ``fetch`` and ``shell``."""

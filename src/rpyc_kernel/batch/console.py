@@ -10,10 +10,10 @@ from jupyter_console.app import ZMQTerminalIPythonApp
 from rpyc_kernel.batch.kernel import kernel_on
 
 if TYPE_CHECKING:
-    from rpyc_kernel.batch.machine import Machine
+    from rpyc_kernel.hosts.target import Target
 
 
-def run(machine: Machine) -> None:
+def run(machine: Target) -> None:
     """Open a console on a machine, until it is left; then its kernel ends, and the session there."""
     with kernel_on(machine, "shell") as kernel:
 

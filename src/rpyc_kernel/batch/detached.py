@@ -26,12 +26,13 @@ from rpyc_kernel.batch.unattended import Unattended
 from rpyc_kernel.errors import ArgumentError, CommandError, DialError, NotebookFileError, RpycKernelError
 from rpyc_kernel.kernel.commands import route
 from rpyc_kernel.kernel.jupyter.iopub import DISPLAYS, OUTPUTS, Pictures
+from rpyc_kernel.program import death
 from rpyc_kernel.transport.address import Address
 from rpyc_kernel.transport.plain import plain
 from rpyc_kernel.transport.servers import first_server
 
 if TYPE_CHECKING:
-    from rpyc_kernel.batch.machine import Machine
+    from rpyc_kernel.hosts.target import Target
 
 KEEP_S = 7 * 24 * 3600.0  # that a session waits for somebody to fetch its outputs
 FORGOTTEN_S = 90 * 24 * 3600.0  # after which a file here is removed
@@ -133,7 +134,7 @@ def _free_name(stem: str) -> str:
 # --- what is sent
 
 
-def start(machine: Machine, notebook: Any, source: Path, target: Path) -> tuple[DetachedRun, list[str]]:
+def start(machine: Target, notebook: Any, source: Path, target: Path) -> tuple[DetachedRun, list[str]]:
     """Have a notebook run on a machine by itself.
 
     Args:
@@ -150,7 +151,7 @@ def start(machine: Machine, notebook: Any, source: Path, target: Path) -> tuple[
     """
     session, name = uuid.uuid4().hex, _free_name(source.stem)
     messages = _requests(notebook, session)
-    config = machine.config(name, KEEP_S)
+    config = machine.config_without_kernel(name, KEEP_S)
 
     def begin(server: Address, _seconds: float | None) -> tuple[DetachedRun, list[str]]:
         paths = str(source.resolve()), str(target.resolve())
@@ -243,7 +244,7 @@ class Outcome:
         return self.ended == self.total and not self.failed
 
 
-def outcome(run: DetachedRun, machine: Machine, look: unattended.Look) -> Outcome:
+def outcome(run: DetachedRun, machine: Target, look: unattended.Look) -> Outcome:
     """Put the outputs into the notebook of a run, as nbclient does with those of a kernel.
 
     Args:
@@ -292,7 +293,7 @@ def _show(client: NotebookClient, message: Message, index: int) -> None:
         pass
 
 
-def _conclude(result: Outcome, cell: Any, reply: Message | None, machine: Machine) -> None:
+def _conclude(result: Outcome, cell: Any, reply: Message | None, machine: Target) -> None:
     """Take note of how a cell has ended, if it has."""
     result.total += 1
     if reply is None:
@@ -304,7 +305,7 @@ def _conclude(result: Outcome, cell: Any, reply: Message | None, machine: Machin
     cell.execution_count = result.total
     end = content.get("end") if reply.sealed else None
     if isinstance(end, dict):
-        sentence = machine.died(end)
+        sentence = death(machine, end)
         made = {"ename": "WorkerDied", "evalue": sentence, "traceback": [f"\x1b[31mWorkerDied\x1b[0m: {sentence}"]}
         cell.outputs.append(nbformat.v4.new_output("error", **made))
         result.failed = sentence

@@ -17,7 +17,7 @@ from rpyc_kernel.agent.boot import write_file
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rpyc_kernel.batch.machine import Machine
+    from rpyc_kernel.hosts.target import Target
 
 
 class OneKernel(KernelSpecManager):
@@ -33,7 +33,7 @@ class OneKernel(KernelSpecManager):
 
 
 @contextmanager
-def kernel_on(machine: Machine, session_name: str) -> Iterator[OneKernel]:
+def kernel_on(machine: Target, session_name: str) -> Iterator[OneKernel]:
     """Within it, kernels can be started whose cells run on a machine.
 
     What they are told is in a private file, which only this user can read: an argument or a variable of a process, all

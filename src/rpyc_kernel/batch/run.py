@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rpyc_kernel.batch.kernel import OneKernel
-    from rpyc_kernel.batch.machine import Machine
     from rpyc_kernel.batch.progress import CellProgress
+    from rpyc_kernel.hosts.target import Target
 
 SECOND_PRESS_S = 5.0  # between two Ctrl-C of somebody who wants the run to end, whatever the cell does
 START_TIMEOUT_S = 60  # a kernel answers after 0.5 s on a fast machine
@@ -29,7 +29,7 @@ OK_CODE, FAILED_CODE, INTERRUPTED_CODE = 0, 1, 130
 
 
 def run(
-    machine: Machine, notebook: Any, folder: Path, name: str, progress: CellProgress, save: Callable[[], None]
+    machine: Target, notebook: Any, folder: Path, name: str, progress: CellProgress, save: Callable[[], None]
 ) -> int:
     """Run the cells of a notebook in their order, until one fails that isn't tagged ``raises-exception``.
 

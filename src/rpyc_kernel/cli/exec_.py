@@ -40,7 +40,7 @@ def declare(commands: argparse._SubParsersAction[Any]) -> None:
 def run(options: argparse.Namespace) -> int:
     """Do it, and return the program's exit code. Raises a RpycKernelError, or RefusalError."""
     where = machine.machine(options.address, options)
-    from rpyc_kernel.batch import program  # noqa: PLC0415 - the other commands need none of it
+    from rpyc_kernel import program  # noqa: PLC0415 - the other commands need none of it
 
     source, argv = _source(options.program)
     name = "exec" if argv[0] in ("-c", "-") else Path(argv[0]).stem

@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     """Do it, and return the exit code. Raises a RpycKernelError."""
     from rpyc_kernel.batch import detached, unattended  # noqa: PLC0415 - the other commands need none of it
     from rpyc_kernel.batch import notebook as notebooks  # noqa: PLC0415
-    from rpyc_kernel.batch.machine import Machine  # noqa: PLC0415
+    from rpyc_kernel.hosts.target import Target  # noqa: PLC0415
 
     if options.session is None:
         if options.output is not None or options.end:
@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
         raise RefusalError(
             f"{error} What {chosen.name} has given out is lost, unless it was fetched before.", 1
         ) from None
-    machine = Machine(chosen.where.address, name=chosen.machine)
+    machine = Target(chosen.where.address, name=chosen.machine)
     found = detached.outcome(chosen, machine, look)
     target = options.output or Path(chosen.target)
     notebooks.write(found.notebook, target)

@@ -100,13 +100,13 @@ def kernel_json(connect: str | None, display_name: str | None, env: Sequence[str
     spec: dict[str, Any] = json.loads(files("rpyc_kernel").joinpath("kernelspec", "kernel.json").read_text("utf-8"))
     spec["argv"][0] = sys.executable
     if connect is not None:
-        address, _options, saved = find(connect)
-        spec["argv"].append(f"{_MACHINE}{saved or address}")
-        if saved:
+        target = find(connect)
+        spec["argv"].append(f"{_MACHINE}{target.name or target.address}")
+        if target.name:
             spec["argv"] += [f"--RpycKernel.{trait}={{{name}}}" for name, trait in _ASKED.items()]
             spec["metadata"]["parameters"] = {"type": "object", "properties": PARAMETERS}
         if display_name is None:
-            display_name = f"Python @ {saved}" if saved else f"{spec['display_name']}: {address.display}"
+            display_name = f"Python @ {target.name}" if target.name else f"{spec['display_name']}: {target.display}"
     if display_name is None:
         display_name = spec["display_name"]
     if not display_name.strip() or not display_name.isprintable():

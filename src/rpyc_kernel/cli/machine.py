@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from rpyc_kernel.batch.machine import Machine
 from rpyc_kernel.cli.terminal import RefusalError
 from rpyc_kernel.hosts.saved import variables
-from rpyc_kernel.hosts.target import find
+from rpyc_kernel.hosts.target import Target, find
 
 if TYPE_CHECKING:
     import argparse
@@ -27,7 +26,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def machine(text: str, options: argparse.Namespace) -> Machine:
+def machine(text: str, options: argparse.Namespace) -> Target:
     """Return the machine that *text* names, with the *options* of `declare`.
 
     Raises:
@@ -40,7 +39,7 @@ def machine(text: str, options: argparse.Namespace) -> Machine:
     for name in config:
         if sentence := target.address.transport.inapplicable.get(name):
             raise RefusalError(sentence)
-    return Machine(address, config, target.name)
+    return Target(address, config, target.name)
 
 
 def _with_value(text: str) -> str:

@@ -12,7 +12,7 @@ from rpyc_kernel.cli.terminal import RefusalError, say
 if TYPE_CHECKING:
     import argparse
 
-    from rpyc_kernel.batch.machine import Machine
+    from rpyc_kernel.hosts.target import Target
 
 DESCRIPTION = """\
 Runs the cells of a notebook on another machine, and writes a notebook with their outputs. It stops at the first error,
@@ -79,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
     return code
 
 
-def _detach(where: Machine, notebook: Any, source: Path, target: Path) -> int:
+def _detach(where: Target, notebook: Any, source: Path, target: Path) -> int:
     """Leave the notebook running there, and say how its outputs are collected."""
     from rpyc_kernel.batch import detached  # noqa: PLC0415
 

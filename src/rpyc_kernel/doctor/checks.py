@@ -9,8 +9,8 @@ from enum import Enum
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from rpyc_kernel import program
 from rpyc_kernel._version import __version__
-from rpyc_kernel.batch import program
 from rpyc_kernel.errors import DialCancelledError, DialError, RpycKernelError
 from rpyc_kernel.transport.broker_client import open_broker
 from rpyc_kernel.transport.deadline import Deadline
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator
 
-    from rpyc_kernel.batch.machine import Machine
+    from rpyc_kernel.hosts.target import Target
     from rpyc_kernel.transport.broker_client import BrokerClient
 
 TIMEOUT_S = 10.0
@@ -68,7 +68,7 @@ def lines(check: Check) -> str:
     return f"{text}\n{'':<21}{plain(check.mend, MAX_CHARS)}" if check.mend else text
 
 
-def examine(machine: Machine, cancel: threading.Event | None = None) -> Iterator[Check]:
+def examine(machine: Target, cancel: threading.Event | None = None) -> Iterator[Check]:
     """Look at a machine; what can't be looked at after something wrong is left out.
 
     Args:
@@ -102,7 +102,7 @@ def examine(machine: Machine, cancel: threading.Event | None = None) -> Iterator
     yield from _examine_session(machine, cancel)
 
 
-def _examine_server(machine: Machine, broker: BrokerClient, seconds: float) -> Iterator[Check]:
+def _examine_server(machine: Target, broker: BrokerClient, seconds: float) -> Iterator[Check]:
     hello, address = broker.hello, machine.address
     told = {name: plain(str(hello.get(name) or "?"), 60) for name in ("python", "host", "system", "machine", "server")}
     text = "{server} of {host}, {system} {machine}, Python {python}".format(**told)
@@ -126,7 +126,7 @@ def _examine_server(machine: Machine, broker: BrokerClient, seconds: float) -> I
         yield Check("logout", State.OK, "nothing is known there that would end sessions at a logout")
 
 
-def _python(machine: Machine, broker: BrokerClient) -> Check:
+def _python(machine: Target, broker: BrokerClient) -> Check:
     """Look at the Python that would run the cells, without a session."""
     wanted = machine.options.get("python")
     found, _buffers = broker.call("python", {"python": wanted or None}, timeout=TIMEOUT_S)
@@ -135,7 +135,7 @@ def _python(machine: Machine, broker: BrokerClient) -> Check:
     return Check("python", State.OK, f"{plain(wanted, 200) if wanted else 'that of the server'}, {version}, {shell}")
 
 
-def _examine_session(machine: Machine, cancel: threading.Event | None) -> Iterator[Check]:
+def _examine_session(machine: Target, cancel: threading.Event | None) -> Iterator[Check]:
     """Have a program tell in a session how it is there, and measure how fast its output comes."""
     source = files("rpyc_kernel").joinpath("doctor", "probe.py").read_text("utf-8")
     printed: list[tuple[float, str]] = []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
+from rpyc_kernel._version import __version__
 from rpyc_kernel.errors import AddressError
 from rpyc_kernel.hosts import file
 from rpyc_kernel.hosts.saved import name_of
@@ -13,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class Target(NamedTuple):
+@dataclass(frozen=True)
+class Target:
     """A machine that was named.
 
     Attributes:
@@ -23,8 +26,13 @@ class Target(NamedTuple):
     """
 
     address: Address
-    options: dict[str, Any]
+    options: dict[str, Any] = field(default_factory=dict, repr=False)  # there may be secrets in ``env``
     name: str = ""
+
+    @property
+    def display(self) -> str:
+        """The name of the machine in sentences."""
+        return self.name or self.address.display
 
     def config(self, given: Mapping[str, Any], defaults: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return *defaults*, saved and *given* options, of which the later go before; of ``env`` each variable."""
@@ -33,6 +41,17 @@ class Target(NamedTuple):
         if "env" in merged:
             merged["env"] = {name: value for part in parts for name, value in part.get("env", {}).items()}
         return merged
+
+    def config_without_kernel(self, session: str, keep: float, shell: str = "auto") -> dict[str, Any]:
+        """Return how a session begins there that no kernel configures.
+
+        Args:
+            session: What people call it.
+            keep: Seconds that it stays, idle and without anybody connected.
+            shell: ``auto``, ``plain`` or ``ipython``.
+        """
+        own = {"name": session, "keep": keep, "shell": shell, "agent": __version__, "env": {}}
+        return self.config({}, own)
 
     def start(
         self, given: Mapping[str, Any], defaults: Mapping[str, Any] | None = None
@@ -60,7 +79,7 @@ def find(text: str) -> Target:
     name = name_of(text)
     host = file.load().get(name) if name else None
     if host is None:
-        return Target(Address.parse(text), {})
+        return Target(Address.parse(text))
     return Target(*host.where, host.name)
 
 

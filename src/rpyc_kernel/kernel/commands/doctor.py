@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rpyc_kernel.errors import CommandError
-from rpyc_kernel.hosts.target import find
+from rpyc_kernel.hosts.target import Target, find
 from rpyc_kernel.kernel.commands.registry import command
 from rpyc_kernel.kernel.commands.spec import Positional
 
@@ -21,14 +21,12 @@ if TYPE_CHECKING:
 )
 async def doctor(context: CommandContext, address: str | None) -> str:
     """Look for what keeps a machine from being used."""
-    from rpyc_kernel.batch.machine import Machine  # noqa: PLC0415 - few notebooks need it
-    from rpyc_kernel.doctor import checks  # noqa: PLC0415
+    from rpyc_kernel.doctor import checks  # noqa: PLC0415 - few notebooks need it
 
     if address is not None:
-        target = find(address)
-        machine = Machine(target.address, target.options, target.name)
+        machine = find(address)
     elif (session := context.sessions.current) is not None:
-        machine = Machine(session.address)
+        machine = Target(session.address)
     else:
         raise CommandError("Not connected to a machine yet. %doctor ADDRESS looks at one.")
     found = await context.blocking(lambda cancel: [*checks.examine(machine, cancel)])

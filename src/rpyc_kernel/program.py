@@ -17,17 +17,19 @@ from rpyc_kernel.agent.wire import Message
 from rpyc_kernel.errors import DialCancelledError
 from rpyc_kernel.link.link import Link
 from rpyc_kernel.link.protocol import LinkStatus
+from rpyc_kernel.transport.plain import plain
 from rpyc_kernel.transport.servers import first_server
 
 if TYPE_CHECKING:
-    from rpyc_kernel.batch.machine import Machine
     from rpyc_kernel.errors import RpycKernelError
+    from rpyc_kernel.hosts.target import Target
     from rpyc_kernel.transport.address import Address
 
 KEEP_S = 3600.0  # that its session waits for a lost link once it has ended
 SECOND_PRESS_S = 5.0  # between two Ctrl-C of somebody who wants it to end, whatever it does
 CANCEL_POLL_INTERVAL_S = 0.2
 MSG_ID = "program"
+MAX_CAUSE_CHARS = 600
 SIGNALLED_CODE = 128  # and the number of a signal, as shells have it
 
 
@@ -47,7 +49,7 @@ def write(text: str, *, error: bool = False) -> None:
 
 
 def run(
-    machine: Machine,
+    machine: Target,
     source: str,
     argv: list[str],
     name: str,
@@ -73,7 +75,7 @@ def run(
         RpycKernelError: It could not be started, its session was ended, or *cancel* was set.
     """
     where, cancel = machine.address, cancel or threading.Event()
-    config = machine.config(name, KEEP_S, "plain")
+    config = machine.config_without_kernel(name, KEEP_S, "plain")
     program = first_server(
         where, where.locate(cancel=cancel), lambda server, _seconds: Program(machine, server, config, write, cancel)
     )
@@ -92,7 +94,7 @@ class Program:
     """
 
     def __init__(
-        self, machine: Machine, server: Address, config: dict[str, Any], write: Write, cancel: threading.Event
+        self, machine: Target, server: Address, config: dict[str, Any], write: Write, cancel: threading.Event
     ) -> None:
         """Begin a session. Raises a RpycKernelError."""
         self._write = write
@@ -151,7 +153,7 @@ class Program:
             return SIGNALLED_CODE + signal.SIGINT if stopped else int(code)
         if isinstance(code := end.get("code"), int) and reply.content.get("begun"):
             return code & 0xFF  # by os._exit, or what amounts to it
-        self._write(self._machine.died(end) + "\n", error=True)
+        self._write(death(self._machine, end) + "\n", error=True)
         number = getattr(signal, str(end.get("signal")), None)
         return SIGNALLED_CODE + number if isinstance(number, signal.Signals) else 1
 
@@ -180,6 +182,15 @@ class Program:
             self._write(f"The link to {where} is back.\n", error=True)
         elif status is LinkStatus.CLOSED and error is not None:
             self._events.put(error)
+
+
+def death(machine: Target, end: dict[str, Any]) -> str:
+    """Return the sentence for a Python that has ended there, as its keeper describes it."""
+    how = plain(str(end.get("text", "ended")), MAX_CAUSE_CHARS)
+    if end.get("signal") == "SIGKILL":
+        how += ", as happens when its memory runs out"
+    when = ", before it could run anything" if end.get("stillborn") else ""
+    return f"The Python on {machine.display} {how}{when}."
 
 
 def _answer(question: Message) -> dict[str, Any]:
