@@ -30,6 +30,11 @@ def test_output_arguments_and_place(start, remote):
     assert wait_until(lambda: not remote.processes())
 
 
+def test_this_machine_itself(start):
+    command = start("exec", "local:", "-c", "import sys; print(sys.executable)")
+    assert (command.end(), command.out, command.err) == (0, f"{sys.executable}\n", "")
+
+
 @pytest.mark.parametrize(
     ("code", "exit_code", "err"),
     [

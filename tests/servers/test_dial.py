@@ -26,7 +26,6 @@ from rpyc_kernel.errors import (
     SilentServerError,
     UnreachableError,
     UnsafeSocketError,
-    UnsupportedSchemeError,
     WrongServiceError,
 )
 from rpyc_kernel.transport import dial as dial_module
@@ -212,11 +211,6 @@ def test_an_address_that_hangs_does_not_eat_the_time_of_the_next(monkeypatch):
         places = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", each.port)) for each in (silent, speaking)]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: places)
         failing(Address.parse("board"), NotRpycError, timeout=1.0, within=1.0)
-
-
-@pytest.mark.parametrize("text", ["local:"])
-def test_ways_that_are_not_there(text):
-    failing(Address.parse(text), UnsupportedSchemeError)
 
 
 def test_unix_sockets_that_are_none(tmp_path):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -186,6 +187,12 @@ def test_this_notebook_in_a_venv_that_has_nothing(tmp_path: Path, monkeypatch: p
         with Session(text) as session:
             assert session.run("import sys; sys.prefix")[0] == repr(str(venv))
             works(session)
+
+
+def test_this_very_python_without_a_notebook() -> None:
+    with Session("local:") as session:
+        assert session.run("import sys; sys.executable")[0] == repr(sys.executable)
+        works(session)
 
 
 def test_a_python_that_is_none(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
-"""This machine: ``local:``, which is the kernel's own server, or another Python of it, as ``local:?python=/path``.
+"""This machine: ``local:``, or another Python of it, as ``local:?python=/path``.
 
-Where the system has no Unix sockets, the way to the kernel's own server is a port on loopback.
+A notebook starts a server of its own for ``local:``; whatever else dials it starts this very Python as a gateway. Where
+the system has no Unix sockets, the way to a notebook's own server is a port on loopback.
 
 Whoever uses this machine can reach such a port. So both ends prove that they know the secret in a file that only this
 user can read, before a byte of RPyC crosses it: by HMAC-SHA-256 (RFC 2104) of who speaks and of the other end's nonce.
@@ -12,6 +13,8 @@ import hmac
 import json
 import os
 import socket
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,11 +73,15 @@ class Local(ProgramTransport):
         return None
 
     def open_socket(self, address: Address, deadline: Deadline) -> socket.socket:
-        """Start the Python that is named, or connect to the server of the file ``address.path``. Raises a DialError."""
-        if address.python:
-            return super().open_socket(address, deadline)
+        """Connect to the server of the file ``address.path``, or start the Python that is named, or else this one.
+
+        Raises:
+            DialError: There is no server, or no such Python.
+        """
         if not address.path:
-            raise UnsupportedSchemeError(address, "this machine's own server has to be started first.")
+            if not self.takes_python:
+                raise UnsupportedSchemeError(address, "without a notebook, that takes a POSIX system.")
+            return super().open_socket(replace(address, python=address.python or sys.executable), deadline)
         try:
             port, secret = _read(address.path)
         except (OSError, ValueError, TypeError):
