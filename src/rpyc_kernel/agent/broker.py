@@ -28,9 +28,10 @@ POOLED_WAIT_S = 0.05  #: a pull may wait so long in a server whose threads are f
 RECONNECT_PAUSES_S = (0.02, 0.1, 0.3)  #: after a keeper has closed a connection at once, as one does that is killed
 STATUS_TIMEOUT_S = 1.0  #: in which a keeper has to tell its status for the list of sessions
 
-# By these the server notices that a link is gone: an idle one after 30 s without a sign of life, one with data under
-# way after two minutes instead of TCP's fifteen. Linux counts a reader that takes nothing for so long as gone as well.
-# (macOS calls TCP_KEEPIDLE TCP_KEEPALIVE.)
+# By these the server notices that a link is gone: after two minutes without a sign of life, instead of TCP's fifteen,
+# or its two hours without data under way. Linux has TCP_USER_TIMEOUT take the place of the number of probes, so that it
+# holds for an idle link, too; where there is none, such a link is gone after 30 s. Linux also counts a reader as gone
+# that takes nothing for so long. (macOS calls TCP_KEEPIDLE TCP_KEEPALIVE.)
 KEEPALIVE = (("SO_KEEPALIVE", 1), ("TCP_KEEPIDLE", 15), ("TCP_KEEPALIVE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
 USER_TIMEOUT_MS = 120_000
 
@@ -66,7 +67,7 @@ class Broker:
             if op == "python":
                 return wire.pack(look_at(wire.unpack(payload)[0].get("python")))
             if op == "serve":
-                return wire.pack(self._install_serve(wire.unpack(payload)[0]))
+                return wire.pack(self._install_serve(*wire.unpack(payload)))
             return self._pass(op, payload)
         except SessionGone as error:
             return _error("gone", str(error))
@@ -111,14 +112,13 @@ class Broker:
                 return None
         return record
 
-    def _install_serve(self, wanted: Json) -> Json:
-        from .boot import Agent  # late: few kernels ask for it
-        from .serve import installing
+    def _install_serve(self, wanted: Json, program: List[memoryview]) -> Json:
+        from .serve import installing  # late: few kernels ask for it
 
         try:
             if wanted.get("remove"):
                 return installing.remove()
-            return installing.install(Agent(*self._agent[:2]).sources, wanted["options"], wanted.get("python", ""))
+            return installing.install(bytes(program[0]), wanted["options"], wanted.get("python", ""))
         except installing.InstallError as error:
             raise SpawnError(str(error)) from None
 

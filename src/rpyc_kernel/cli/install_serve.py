@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.agent.serve import options as serve_options
 from rpyc_kernel.cli.terminal import RefusalError, say
 from rpyc_kernel.errors import LinkLost
 from rpyc_kernel.hosts.target import find
-from rpyc_kernel.transport.broker_client import open_broker
+from rpyc_kernel.transport.broker_client import agent_sources, open_broker
 from rpyc_kernel.transport.plain import plain
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 INSTALL_TIMEOUT_S = 300.0  # for a small board, and its systemd
 MAX_COMMAND_CHARS = 4000
+PACKAGE = "rpyc_kernel_agent"
+_MAIN = f"import sys\n\nfrom {PACKAGE}.serve.main import main\n\nsys.exit(main())\n"
 
 DESCRIPTION = """\
 Sends what serves to a machine, over any way that reaches it now, and has its systemd run it for you from then on: see
@@ -47,7 +51,7 @@ def run(options: argparse.Namespace) -> None:
     with open_broker(address) as broker:
         host = str(broker.hello.get("host", ""))
         try:
-            done, _buffers = broker.call("serve", wanted, timeout=INSTALL_TIMEOUT_S)
+            done, _buffers = broker.call("serve", wanted, [_program()], timeout=INSTALL_TIMEOUT_S)
         except LinkLost:
             raise RefusalError(
                 f"The connection to {target.address.display} ended meanwhile, as it does where the server that carries "
@@ -59,6 +63,17 @@ def run(options: argparse.Namespace) -> None:
         say(f"{removed} {target.address.display}. Its sessions and pairings stay.")
     else:
         _tell(target.address, host, options.port, done)
+
+
+def _program() -> bytes:
+    """Return the zip of the modules that serve: always the same bytes for the same modules."""
+    file = io.BytesIO()
+    wanted = {path: text for path, text in agent_sources().items() if "/" not in path or path.startswith("serve/")}
+    texts = {"__main__.py": _MAIN, **{f"{PACKAGE}/{path}": wanted[path] for path in sorted(wanted)}}
+    with zipfile.ZipFile(file, "w") as packed:
+        for name, text in texts.items():
+            packed.writestr(zipfile.ZipInfo(name), text.encode(), zipfile.ZIP_DEFLATED)
+    return file.getvalue()
 
 
 def _tell(address: Address, host: str, port: int, done: dict[str, Any]) -> None:

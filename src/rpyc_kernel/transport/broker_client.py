@@ -48,6 +48,10 @@ _START = """((lambda source, digest, scope, known: known.open_broker(digest, sou
  ({source!r}, {digest!r}, {{'__name__': 'rpyc_kernel_boot'}}, __import__('sys').modules.get({package!r}))
  if __import__('sys').version_info >= (3, 7) else __import__('sys').version.split()[0])"""
 AGENT = Path(wire.__file__).parent
+_DAEMON = ("serve/", "__main__.py")  # they stay here: `install-serve` sends what serves
+_GATEWAY = {
+    f"serve/{name}.py" for name in ("__init__", "brine", "gateway", "installing", "mux", "rpyc_server", "systemd")
+}  # but for these
 DAY_S = 86400.0
 MAX_AGO_S = 1000 * DAY_S
 HELLO_TIMEOUT_S = 60.0  # a small board compiles the broker in that time
@@ -56,10 +60,17 @@ HELLO_TIMEOUT_S = 60.0  # a small board compiles the broker in that time
 @functools.cache
 def agent_text() -> tuple[str, bytes]:
     """Return the agent's name, which is the SHA-256 of its text in hexadecimal, and the text, see ``agent/boot.py``."""
+    sources = agent_sources()
+    travels = {path: text for path, text in sources.items() if not path.startswith(_DAEMON) or path in _GATEWAY}
+    text = json.dumps(travels, sort_keys=True).encode()
+    return hashlib.sha256(text).hexdigest(), text
+
+
+def agent_sources() -> dict[str, str]:
+    """Return the text of each module of the agent, by its path, those of the daemon as well."""
     sources: dict[str, str] = {}
     _collect(str(AGENT), "", sources)
-    text = json.dumps(sources, sort_keys=True).encode()
-    return hashlib.sha256(text).hexdigest(), text
+    return sources
 
 
 def agent_archive() -> tuple[str, bytes]:

@@ -5,12 +5,10 @@ It is one file, a zip of the modules that serve, which any Python runs, and the 
 
 from __future__ import annotations
 
-import io
 import os
 import shlex
 import subprocess
 import sys
-import zipfile
 
 from ..boot import write_file
 from ..spawn import look_at
@@ -18,13 +16,11 @@ from . import systemd
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Mapping
+    from typing import Any, Dict, List
 
     Json = Dict[str, Any]
 
 PROGRAM = "rpyc-kernel-agent.pyz"
-PACKAGE = "rpyc_kernel_agent"
-_MAIN = "import sys\n\nfrom %s.serve.main import main\n\nsys.exit(main())\n" % PACKAGE
 OLDEST = (3, 7)
 SYSTEMCTL_TIMEOUT_S = 60.0  #: a small board takes seconds to start a Python
 
@@ -33,25 +29,11 @@ class InstallError(Exception):
     """It could not be installed or removed; the text says why, in a sentence."""
 
 
-def program(sources: Mapping[str, str]) -> bytes:
-    """The zip of the modules that serve: always the same bytes for the same modules.
-
-    Args:
-        sources: The agent's modules, path to text.
-    """
-    file = io.BytesIO()
-    wanted = {path: text for path, text in sources.items() if "/" not in path or path.startswith("serve/")}
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
-        for name, text in [("__main__.py", _MAIN), *((PACKAGE + "/" + path, wanted[path]) for path in sorted(wanted))]:
-            packed.writestr(zipfile.ZipInfo(name), text.encode("utf-8"), zipfile.ZIP_DEFLATED)
-    return file.getvalue()
-
-
-def install(sources: Mapping[str, str], options: List[str], python: str = "") -> Json:
+def install(program: bytes, options: List[str], python: str = "") -> Json:
     """Install the daemon, or bring what is installed up to date, and have systemd run it.
 
     Args:
-        sources: The agent's modules, path to text.
+        program: The zip of the modules that serve.
         options: Those of ``serve``.
         python: Runs it; this process's own where it is "".
 
@@ -73,7 +55,7 @@ def install(sources: Mapping[str, str], options: List[str], python: str = "") ->
         unit = systemd.unit(command)
     except ValueError as error:
         raise InstallError(str(error)) from None
-    changed = _write(path, program(sources))
+    changed = _write(path, program)
     service = _has_systemd()
     if service:
         changed = _write(_unit_path(), unit.encode("utf-8")) or changed
