@@ -44,8 +44,6 @@ that belong to an address have its text as their attribute ``address``.
     │   └── SourceError              another source of machines could not look for them
     ├── RemoteUnfitError             the server is right, but no session can live there
     │   ├── PythonTooOldError
-    │   ├── NoRoomError              the disk is full, or there is no place to write to
-    │   ├── NoInterpreterError       its sys.executable is no Python
     │   └── OneShotError             it serves a single connection
     ├── LinkError                    a connection that had worked came to an end
     │   ├── LinkLost                 it broke, or was aborted
@@ -508,30 +506,6 @@ class PythonTooOldError(RemoteUnfitError):
             address,
             f"The server on {address} runs on Python {found}, and cells need Python {needed} or newer there. "
             "Start the server with a newer Python.",
-        )
-
-
-class NoRoomError(RemoteUnfitError):
-    """Raised when the other machine has no place for the session's files; *reason* is its system's own word."""
-
-    def __init__(self, address: object, reason: str) -> None:
-        super().__init__(
-            address,
-            f"No session can start on {address}: {reason}. Make room on that machine's disk, or set TMPDIR to a "
-            "folder that its user may write to before you start the server.",
-        )
-
-
-class NoInterpreterError(RemoteUnfitError):
-    """Raised when the server is embedded in a program: its ``sys.executable`` names no Python."""
-
-    def __init__(self, address: object, executable: str) -> None:
-        named = f"names {executable!r}, which is no Python" if executable else "is empty"
-        super().__init__(
-            address,
-            f"The server on {address} runs inside another program: its sys.executable {named}, "
-            "so that no process can be started for the cells. Say which Python to use with --python, "
-            "or start the server with a plain python3.",
         )
 
 

@@ -1,4 +1,4 @@
-"""What a kernel of one's own is made of: docs/extend.md shows how.
+"""The parts of a kernel of one's own: docs/extend.md shows how.
 
 These names are meant to be used, and a change to them is told in the changelog. Everything else in `rpyc_kernel.kernel`
 may change any time.

@@ -17,7 +17,7 @@ from rpyc_kernel.agent.wire import Message
 from rpyc_kernel.errors import DialCancelledError
 from rpyc_kernel.link.link import Link
 from rpyc_kernel.link.protocol import LinkStatus
-from rpyc_kernel.transport.plain import plain
+from rpyc_kernel.transport.plain import cause
 from rpyc_kernel.transport.servers import first_server
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ KEEP_S = 3600.0  # that its session waits for a lost link once it has ended
 SECOND_PRESS_S = 5.0  # between two Ctrl-C of somebody who wants it to end, whatever it does
 CANCEL_POLL_INTERVAL_S = 0.2
 MSG_ID = "program"
-MAX_CAUSE_CHARS = 600
 SIGNALLED_CODE = 128  # and the number of a signal, as shells have it
 
 
@@ -186,11 +185,8 @@ class Program:
 
 def death(machine: Target, end: dict[str, Any]) -> str:
     """Return the sentence for a Python that has ended there, as its keeper describes it."""
-    how = plain(str(end.get("text", "ended")), MAX_CAUSE_CHARS)
-    if end.get("signal") == "SIGKILL":
-        how += ", as happens when its memory runs out"
     when = ", before it could run anything" if end.get("stillborn") else ""
-    return f"The Python on {machine.display} {how}{when}."
+    return f"The Python on {machine.display} {cause(end)}{when}."
 
 
 def _answer(question: Message) -> dict[str, Any]:

@@ -27,8 +27,8 @@ else:
     except ImportError:
         from hmac import compare_digest
 
-NONCE = 16  #: bytes
-PROOF = 32  #: bytes
+NONCE_BYTES = 16
+PROOF_BYTES = 32
 MAX_PATH_BYTES = 100  #: for a Unix socket: of 108 bytes, or 104 on some systems
 HANDSHAKE_TIMEOUT_S = 10.0  #: for each step of it
 _BLOCK_BYTES = 64  # of SHA-256
@@ -92,10 +92,10 @@ def connect(name: str, key: bytes, seconds: Optional[float] = None) -> socket.so
     except (ConnectionRefusedError, FileNotFoundError) as error:
         raise NobodyError("nobody listens at %s" % name) from error
     try:
-        mine = os.urandom(NONCE)
-        theirs = read_exactly(sock, NONCE)
+        mine = os.urandom(NONCE_BYTES)
+        theirs = read_exactly(sock, NONCE_BYTES)
         sock.sendall(proof(key, b"broker", theirs) + mine)
-        if not proves(read_exactly(sock, PROOF), key, b"keeper", mine):
+        if not proves(read_exactly(sock, PROOF_BYTES), key, b"keeper", mine):
             raise NobodyError("what listens there is not this session's keeper")
         check_peer(sock)
     except BaseException:
@@ -292,7 +292,7 @@ class PeerConnection:
         self._frames = LengthFrames(MAX_PACKET_BYTES)
         self._greeting: Optional[bytearray] = bytearray()
         self.outgoing = Outgoing(sock)
-        self._nonce = os.urandom(NONCE)
+        self._nonce = os.urandom(NONCE_BYTES)
         sock.setblocking(False)
         check_peer(sock)
         self.outgoing.write(self._nonce)
@@ -314,13 +314,13 @@ class PeerConnection:
             raise EOFError
         if self._greeting is not None:
             self._greeting += data
-            if len(self._greeting) < PROOF + NONCE:
+            if len(self._greeting) < PROOF_BYTES + NONCE_BYTES:
                 return []
-            theirs = bytes(self._greeting[:PROOF])
+            theirs = bytes(self._greeting[:PROOF_BYTES])
             if not proves(theirs, self._key, b"broker", self._nonce):
                 raise Refused
-            end = PROOF + NONCE
-            self.outgoing.write(proof(self._key, b"keeper", bytes(self._greeting[PROOF:end])))
+            end = PROOF_BYTES + NONCE_BYTES
+            self.outgoing.write(proof(self._key, b"keeper", bytes(self._greeting[PROOF_BYTES:end])))
             data = bytes(self._greeting[end:])
             self._greeting = None
         try:

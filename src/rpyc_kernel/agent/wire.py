@@ -41,8 +41,8 @@ VERSION = 1  #: of all that crosses the wire; an agent speaks exactly one versio
 
 #: bytes of one message, whichever way it goes; the variable is for tests, at either end
 MAX_MESSAGE = int(os.environ.get("RPYC_KERNEL_MAX_MESSAGE") or 1 << 30)
-PART = 256 << 10  #: bytes of a message in one part
-LONG = 2 << 20  #: bytes of a worker's message above which it is cut; a newer update takes the place of a shorter one
+PART_BYTES = 256 << 10  #: of a message in one part
+LONG_BYTES = 2 << 20  #: of a worker's message above which it is cut; a newer update takes the place of a shorter one
 
 MAX_BUFFERS = 10000
 MAX_ITEMS = 50_000_000  #: in one message, of the objects that are no lists and become lists in JSON

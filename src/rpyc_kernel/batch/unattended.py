@@ -97,7 +97,7 @@ def begin(
 
 
 class Look(NamedTuple):
-    """What a session has given out so far.
+    """The output of a session so far.
 
     Attributes:
         messages: Those that nobody has acknowledged.

@@ -1,4 +1,4 @@
-"""What the commands have in common: writing to a terminal, and reading a command line."""
+"""The commands write to a terminal and read a command line by this."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is looked at, one after the other, as a person would: each check says ok, or what is wrong and what mends it."""
+"""Looks at a machine step by step, as a person would: each check says ok, or what is wrong and what mends it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SLOW_TRIP_S = 0.5
 THROUGHPUT_BYTES = 2 << 20
 MIN_FREE_BYTES = 64 << 20
 MIN_MEMORY_BYTES = 48 << 20  # keeper and worker take 9 MiB, and IPython 12 more; the rest is the user's
-CLOCK_S = 5.0
+CLOCK_TOLERANCE_S = 5.0
 MAX_CHARS = 1000
 MAX_DEVICES = 40
 OPEN_PORT = "whoever reaches this port can run code there as you"
@@ -187,7 +187,7 @@ def _read(found: dict[str, Any], began: float, printed: list[tuple[float, str]])
 
 def _clock(there: float, began: float, ended: float) -> Check:
     ahead = there - ended if there > ended else min(0.0, there - began)  # it was told at some time in between
-    if abs(ahead) <= CLOCK_S:
+    if abs(ahead) <= CLOCK_TOLERANCE_S:
         return Check("clock", State.OK, "as here")
     text = f"{abs(ahead):,.0f} s {'ahead of' if ahead > 0 else 'behind'} this machine's"
     return Check("clock", State.WARNING, text, "there: sudo timedatectl set-ntp true, or sudo date -u -s @SECONDS")

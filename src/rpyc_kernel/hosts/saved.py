@@ -45,7 +45,7 @@ class SavedHost:
 
     @property
     def options(self) -> dict[str, Any]:
-        """What was saved beside the address, as far as it says anything."""
+        """The options that were saved beside the address, without empty ones."""
         found = {"python": self.python, "cwd": self.cwd, "env": dict(self.env)}
         return {key: value for key, value in found.items() if value}
 

@@ -45,10 +45,10 @@ def packets_of(message: wire.Message, cut: int | None) -> list[tuple[bytes, dict
     more: dict[str, Any] = {}
     if message.type == "execute_request":
         more["cell"] = {name: message.content.get(name) for name in COUNTED if name in message.content}
-    if size <= wire.PART or cut is None:
+    if size <= wire.PART_BYTES or cut is None:
         return [(b"".join(pieces), more)]
-    start = itertools.count(0, wire.PART)
-    return [(piece, {**more, "part": [cut, next(start), size]}) for piece in wire.cut(pieces, wire.PART)]
+    start = itertools.count(0, wire.PART_BYTES)
+    return [(piece, {**more, "part": [cut, next(start), size]}) for piece in wire.cut(pieces, wire.PART_BYTES)]
 
 
 class Link:

@@ -25,7 +25,7 @@ class Door:
     """An authenticator for RPyC's servers, which call it with each new connection."""
 
     def __init__(self) -> None:
-        self._secret = os.urandom(local_socket.PROOF)
+        self._secret = os.urandom(local_socket.PROOF_BYTES)
 
     def __call__(self, sock: socket.socket) -> tuple[socket.socket, None]:
         """Let in who knows the secret, and prove that we know it.
@@ -39,13 +39,13 @@ class Door:
         before = sock.gettimeout()
         try:
             sock.settimeout(STEP_TIMEOUT_S)
-            mine = os.urandom(local_socket.NONCE)
+            mine = os.urandom(local_socket.NONCE_BYTES)
             sock.sendall(mine)
             if not local_socket.proves(
-                local_socket.read_exactly(sock, local_socket.PROOF), self._secret, b"kernel", mine
+                local_socket.read_exactly(sock, local_socket.PROOF_BYTES), self._secret, b"kernel", mine
             ):
                 raise AuthenticationError("a stranger was turned away")
-            theirs = local_socket.read_exactly(sock, local_socket.NONCE)
+            theirs = local_socket.read_exactly(sock, local_socket.NONCE_BYTES)
             sock.sendall(local_socket.proof(self._secret, b"server", theirs))
             sock.settimeout(before)
         except OSError as error:

@@ -92,7 +92,7 @@ class Address:
 
     @property
     def transport(self) -> Transport:
-        """What the scheme means."""
+        """The `Transport` of the scheme."""
         return transport_of(self.scheme)
 
     def take_python(self, config: dict[str, Any]) -> Address:
@@ -140,7 +140,7 @@ class Address:
 
 
 class Transport:
-    """What a scheme means: how its addresses are read and shown, and how a socket comes of one.
+    """A way to machines, by its scheme: how its addresses are read and shown, and how a socket comes of one.
 
     Here an address is ``scheme://user@host:port``. A subclass says what is different with its own.
 

@@ -182,13 +182,13 @@ class _Dialer:
         """Return an error for the bytes that came instead of a service: another dialect, a strange RPyC, or no RPyC."""
         found = recognise(error.head)
         if found is None and error.head:
-            return NotRpycError(self.address, *_what_speaks(error.head))
+            return NotRpycError(self.address, *_guess_protocol(error.head))
         if found not in (None, dialect):
             return _OtherDialectError(found)
         return RpycVersionError(self.address, f"RPyC in a way that is not understood here ({error.reason})")
 
 
-def _what_speaks(head: bytes) -> tuple[str, str]:
+def _guess_protocol(head: bytes) -> tuple[str, str]:
     """Guess a protocol by the first bytes that a server sent. Returns its name, and a hint or ""."""
     if head.startswith((b"HTTP/", b"<!DOC", b"<html", b"<HTML")):
         return "HTTP", "A web server has a port of its own; an RPyC server listens on 18812 unless told otherwise."

@@ -33,7 +33,7 @@ _FILE = ".json"
 
 @dataclass(frozen=True)
 class Pairing:
-    """What two machines know of each other.
+    """A server that this user is paired with.
 
     Attributes:
         address: The server's, in its canonical form.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MAX_TEXT_CHARS = 80  # of a name
+MAX_CAUSE_CHARS = 600
 
 
 def plain(text: str, longest: int = MAX_TEXT_CHARS) -> str:
@@ -21,6 +22,12 @@ def plain(text: str, longest: int = MAX_TEXT_CHARS) -> str:
     shown = "".join(char if char.isprintable() else " " for char in text[: 4 * longest])
     shown = " ".join(shown.split())
     return shown if len(shown) <= longest else shown[: longest - 1] + "…"
+
+
+def cause(end: dict[str, Any]) -> str:
+    """Return how a Python has ended, as its keeper describes the *end*: the rest of a sentence about that Python."""
+    memory = ", as happens when its memory runs out" if end.get("signal") == "SIGKILL" else ""
+    return plain(str(end.get("text", "ended")), MAX_CAUSE_CHARS) + memory
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:

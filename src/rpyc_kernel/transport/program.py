@@ -59,7 +59,7 @@ class Outcome(NamedTuple):
 
     @property
     def told(self) -> str:
-        """What it said, on one line."""
+        """Its errors or else its output, on one line."""
         return plain(self.errors.strip() or self.output.strip(), SHOWN_CHARS)
 
 

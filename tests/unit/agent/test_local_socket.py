@@ -124,11 +124,10 @@ def test_a_broker_believes_nobody_who_does_not_know_the_key(listen, answer):
     def pretend():
         sock, _address = listener.accept()
         with sock:
-            sock.sendall(b"n" * local_socket.NONCE)
-            greeting = local_socket.read_exactly(sock, local_socket.PROOF + local_socket.NONCE)
-            sock.sendall(
-                {"nothing": b"", "noise": b"p" * local_socket.PROOF, "echo": greeting[: local_socket.PROOF]}[answer]
-            )
+            sock.sendall(b"n" * local_socket.NONCE_BYTES)
+            greeting = local_socket.read_exactly(sock, local_socket.PROOF_BYTES + local_socket.NONCE_BYTES)
+            size = local_socket.PROOF_BYTES
+            sock.sendall({"nothing": b"", "noise": b"p" * size, "echo": greeting[:size]}[answer])
 
     thread = threading.Thread(target=pretend, daemon=True)
     thread.start()
@@ -173,7 +172,7 @@ def test_proofs_differ_by_key_nonce_and_who_gives_them():
         for nonce in (b"1" * 16, b"2" * 16)
     }
     assert len(proofs) == 8
-    assert {len(proof) for proof in proofs} == {local_socket.PROOF}
+    assert {len(proof) for proof in proofs} == {local_socket.PROOF_BYTES}
 
 
 def test_half_an_answer_is_an_error():
@@ -197,8 +196,8 @@ def pair():
 
 
 def greet(visitor, other):
-    nonce = local_socket.read_exactly(other, local_socket.NONCE)
-    return local_socket.proof(KEY, b"broker", nonce) + b"m" * local_socket.NONCE
+    nonce = local_socket.read_exactly(other, local_socket.NONCE_BYTES)
+    return local_socket.proof(KEY, b"broker", nonce) + b"m" * local_socket.NONCE_BYTES
 
 
 def test_a_visitor_may_greet_in_pieces_and_ask_at_once(pair):
@@ -209,8 +208,8 @@ def test_a_visitor_may_greet_in_pieces_and_ask_at_once(pair):
     assert visitor.receive() == []
     other.sendall(greeting[40:] + LENGTH.pack(3) + b"ask")
     assert visitor.receive() == [b"ask"]
-    assert local_socket.read_exactly(other, local_socket.PROOF) == local_socket.proof(
-        KEY, b"keeper", b"m" * local_socket.NONCE
+    assert local_socket.read_exactly(other, local_socket.PROOF_BYTES) == local_socket.proof(
+        KEY, b"keeper", b"m" * local_socket.NONCE_BYTES
     )
 
 
@@ -232,7 +231,7 @@ def test_a_visitor_that_reads_slowly_holds_nobody_up(pair):
     visitor, other = pair
     other.sendall(greet(visitor, other))
     visitor.receive()
-    local_socket.read_exactly(other, local_socket.PROOF)
+    local_socket.read_exactly(other, local_socket.PROOF_BYTES)
     long = os.urandom(5 << 20)
     visitor.answer(long)
     assert visitor.outgoing

@@ -1,1 +1,1 @@
-"""What serves a kernel where there is no RPyC: by the standard library alone."""
+"""Serves a kernel where there is no RPyC, by the standard library alone."""

@@ -210,7 +210,7 @@ def _exactly(sock: socket.socket, count: int, deadline: float) -> bytes:
 
 
 def _said(error: Exception) -> str:
-    """What an error says, for the log, without what the peer can choose."""
+    """Return an error's text for the log, without words that the peer can choose."""
     if isinstance(error, ssl.SSLError):
         return "TLS: %s" % (error.reason or "the handshake failed").replace("_", " ").lower()
     if isinstance(error, OSError) and (error.strerror or "timed out" in str(error)):

@@ -1,6 +1,7 @@
 """RPyC's encoding of plain values ("brine"), as far as a kernel's requests and their answers need it.
 
 Every length is checked against the bytes there are, and everything has a bound: what comes is data, whoever sends it.
+`rpyc_kernel.transport.rpyc_wire.brine` is the other end's, for all kinds of values, and for Python from 3.11 on.
 """
 
 from __future__ import annotations

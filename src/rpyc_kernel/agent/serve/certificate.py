@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _FILE = "server.pem"
 _MAX_FILE_BYTES = 8192
-_SIZE = 32  # bytes of a number
+_NUMBER_BYTES = 32
 # The curve P-256 (FIPS 186-4, D.1.2.3): y² = x³ - 3x + b modulo _P; _G has the order _N.
 _P = 0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF
 _N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -111,7 +111,7 @@ def _nonces(private: int, digest: bytes) -> Iterator[int]:
 
 
 def _bytes(number: int) -> bytes:
-    return number.to_bytes(_SIZE, "big")
+    return number.to_bytes(_NUMBER_BYTES, "big")
 
 
 # --- DER (X.690) and PEM (RFC 7468)
@@ -183,7 +183,7 @@ def _pem(label: str, der: bytes) -> str:
 
 def make_pem() -> str:
     """Make a new key with its certificate; returns both as ``ssl`` reads them."""
-    private = int.from_bytes(os.urandom(_SIZE + 8), "big") % (_N - 1) + 1  # FIPS 186-4, B.4.1
+    private = int.from_bytes(os.urandom(_NUMBER_BYTES + 8), "big") % (_N - 1) + 1  # FIPS 186-4, B.4.1
     certificate = self_signed(private, int.from_bytes(os.urandom(15), "big") + 1)
     return _pem("EC PRIVATE KEY", private_key(private)) + _pem("CERTIFICATE", certificate)
 

@@ -30,7 +30,7 @@ SCHEME = "rpycs://"
 
 
 class ServeError(Exception):
-    """What was asked for can't be done; the text is a sentence for the user.
+    """Raised for what can't be done; the text is a sentence for the user.
 
     Attributes:
         code: The exit code: 1 (it failed) or 2 (it is written wrongly).

@@ -31,7 +31,7 @@ _RESPONSE, _AUTHORITATIVE, _OPCODE = 0x8000, 0x0400, 0x7800
 
 
 class Question(NamedTuple):
-    """What is asked: the name in lower case, the type, and whether the answer may come to the asker alone."""
+    """One question of a query: the name in lower case, the type, and whether the answer may come to the asker alone."""
 
     name: Name
     kind: int
@@ -160,7 +160,7 @@ class Responder:
         return self._packet(query if legacy else None, list(dict.fromkeys(answers)), more)
 
     def announcement(self, address: str, goodbye: bool = False) -> bytes:
-        """What is sent unasked: that the server is there, or that it goes."""
+        """Return the packet that says unasked that the server is there or, with ``goodbye``, that it goes."""
         if goodbye:
             return self._packet(None, [_record(SERVICE, PTR, 0, _name(self.instance), False)], [])
         answers = self._pointers(SERVICE, self.instance, None, False) + self._details(ANY, False)

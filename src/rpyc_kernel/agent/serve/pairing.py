@@ -25,7 +25,7 @@ CODE_SECONDS = 600.0
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no letter that looks like a digit, and no U
 _LOOK_ALIKES = str.maketrans("OIL", "011", " -\t\r\n\u2010\u2011\u2012\u2013\u2212")
 _DIGITS = CODE_BYTES * 8 // 5
-_GROUP = 4
+_GROUP_CHARS = 4
 _FILE = "code"
 
 
@@ -33,7 +33,7 @@ def code_text(key: bytes) -> str:
     """A code as people read it, like ``K7QF-9M2X-T4HD-W8RN``."""
     number = int.from_bytes(key, "big")
     digits = "".join(_ALPHABET[number >> 5 * place & 31] for place in reversed(range(_DIGITS)))
-    return "-".join(digits[start : start + _GROUP] for start in range(0, _DIGITS, _GROUP))
+    return "-".join(digits[start : start + _GROUP_CHARS] for start in range(0, _DIGITS, _GROUP_CHARS))
 
 
 def code_key(text: str) -> bytes:

@@ -119,7 +119,7 @@ class PortAdmission:
 
 
 def address(options: Namespace) -> str:
-    """What somebody else calls this machine: the host that was named, or the address by which its packets leave."""
+    """Return the address of this machine for others: the named host, or the one by which its packets leave."""
     host = str(options.host)
     if not host:
         try:

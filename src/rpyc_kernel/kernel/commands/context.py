@@ -1,4 +1,4 @@
-"""What a command gets to do its work with."""
+"""The `CommandContext`: the parts of the kernel that a command works with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user reads of what a command has done: one sentence or table for each value of `kernel.outcomes`."""
+"""Tells a user what a command has done: one sentence or table for each value of `kernel.outcomes`."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 from rpyc_kernel.errors import CommandError
 
 Arguments = dict[str, Any]
-"""What a command was given: each positional and option of its entry by name, with its default where not typed."""
+"""The arguments of a command: each positional and option of its entry by name, with its default where not typed."""
 
 Spelling = Literal["$", "%", "%%"]
 Suggests = Literal["machine", "session"]

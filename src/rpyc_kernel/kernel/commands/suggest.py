@@ -1,4 +1,4 @@
-"""What completion suggests for a machine or a session in a command: what is known here, without dialling anybody."""
+"""Suggests machines and sessions for completion in a command: those known here, without dialling anybody."""
 
 from __future__ import annotations
 

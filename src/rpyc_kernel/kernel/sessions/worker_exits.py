@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from rpyc_kernel.transport.plain import plain
+from rpyc_kernel.transport.plain import cause
 
 UNREAD_S = 1.0  # after a death between two cells: who sends a cell within this time has not read of the death
-MAX_TEXT_CHARACTERS = 600
 
 LOST = "The Python on {name} {how}. Its variables are lost; the next cell runs in a fresh one."
 STILLBORN = "The Python on {name} {how}, before it could run a cell."
@@ -53,10 +52,7 @@ class WorkerExits:
 
     def describe(self, end: dict[str, Any]) -> str:
         """Return the sentences that tell a user of an end, as the keeper describes it."""
-        how = plain(str(end.get("text", "ended")), MAX_TEXT_CHARACTERS)
-        if end.get("signal") == "SIGKILL":
-            how += ", as happens when its memory runs out"
-        return (STILLBORN + AGAIN if end.get("stillborn") else LOST).format(name=self.name, how=how)
+        return (STILLBORN + AGAIN if end.get("stillborn") else LOST).format(name=self.name, how=cause(end))
 
     def came(self, end: dict[str, Any], now: float) -> None:
         """Keep an end for the next cell, since no cell runs that could be told. On the link's thread.

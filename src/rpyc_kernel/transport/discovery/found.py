@@ -1,4 +1,4 @@
-"""What a source of machines has found, and which addresses are worth showing."""
+"""A machine that a source of machines has found, and which addresses are worth showing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What there is to connect to, as far as anybody here knows: all sources are asked at once. None of them connects.
+"""Finds machines to connect to, as far as anybody here knows: all sources are asked at once. None of them connects.
 
 A source is a function that gets a deadline, and returns what it has found. It raises a RpycKernelError, whose sentence
 says why it could not look; a source that isn't there for this user (no adb, no ssh configuration) finds nothing.
@@ -29,14 +29,14 @@ MARGIN_S = 0.5  # by which each ends earlier, so that what it has found, or why 
 
 
 class Findings(NamedTuple):
-    """What was found, in the order of the sources, and a sentence for each source that could not look."""
+    """The machines found, in the order of the sources, and a sentence for each source that could not look."""
 
     machines: tuple[FoundMachine, ...]
     troubles: tuple[str, ...] = ()
 
 
 last = Findings(())
-"""What was found last in this process: completion suggests it."""
+"""The findings of the last look in this process: completion suggests them."""
 
 
 def look(timeout: float = TIMEOUT_S, cancel: threading.Event | None = None) -> Findings:

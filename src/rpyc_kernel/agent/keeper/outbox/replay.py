@@ -1,4 +1,4 @@
-"""What cells gave out is given again, or looked at before anybody gets it, a page at a time. Functions without I/O."""
+"""Gives the output of cells again, or before anybody gets it, a page at a time. Functions without I/O."""
 
 from __future__ import annotations
 

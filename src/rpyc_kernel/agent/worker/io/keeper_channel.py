@@ -126,12 +126,12 @@ class FrameWriter:
         """
         pieces = message.pieces()
         size = sum(map(len, pieces))
-        if size <= wire.LONG:
+        if size <= wire.LONG_BYTES:
             self.send(kind, request, b"".join(pieces))
             return
         name, start = next(self._cut), 0
         try:
-            for piece in wire.cut(pieces, wire.PART):
+            for piece in wire.cut(pieces, wire.PART_BYTES):
                 part = wire.part_packet((name, start, size), message.type, message.parent, piece)
                 start += len(piece)
                 self.send(kind if start == size else frames.MESSAGE, request, part)

@@ -78,7 +78,7 @@ if TYPE_CHECKING:
             """The number of the next cell."""
 
         def __getattr__(self, name: str) -> Any:
-            """Whatever else IPython's shell has; AttributeError where there is no IPython."""
+            """Return any other attribute of IPython's shell. Raises AttributeError where there is no IPython."""
 
     class CellRunner(Protocol):
         """The part of the built-in shell that its ``get_ipython()`` and its magics use, which it makes itself."""
