@@ -159,11 +159,11 @@ class Notebook:
         self.page.locator(".jp-Dialog .jp-mod-accept").click()
 
 
-def new_notebook(page: Page, server: JupyterServer) -> Notebook:
-    """A notebook whose kernel was chosen in JupyterLab's launcher."""
+def new_notebook(page: Page, server: JupyterServer, name: str = NAME) -> Notebook:
+    """A notebook whose kernel, shown by that name, was chosen in JupyterLab's launcher."""
     notebook = Notebook(page)
     page.goto(f"{server.url}/lab?token={TOKEN}")
-    page.locator(f'.jp-LauncherCard[data-category="Notebook"][title*="{NAME}"]').click()
+    page.locator(f'.jp-LauncherCard[data-category="Notebook"][title*="{name}"]').click()
     notebook.wait_for_kernel()
     return notebook
 
