@@ -70,9 +70,10 @@ def test_all_are_asked_at_once_and_none_makes_the_others_wait(silent):
         assert time.monotonic() - started < 8
     assert [state.name for state in states] == [f"h{number}" for number in range(len(addresses))]
     assert not any(state.reachable for state in states[:40])
-    assert all(state.error.endswith((".", "?")) for state in states if state.error)
-    assert "No server is listening" in ask.ask([SavedHost("x", closed)])[0].error
-    assert "web page" in ask.ask([SavedHost("x", "http://pi")])[0].error
+    assert all(f"{silent} " in state.error for state in states[:40])
+    assert "No server is listening" in states[40].error
+    assert states[41].reachable
+    assert "web page" in states[42].error
 
 
 def test_a_live_machine_beside_sleeping_ones_is_found(silent):
@@ -114,6 +115,12 @@ def test_a_machine_that_has_only_ssh(monkeypatch, capsys):
         capsys.readouterr()
         assert cli.main(["hosts", "test", "wrong"]) == 1
         assert "/no/such/python" in capsys.readouterr().out
+
+
+def test_another_python_of_this_machine(capsys):
+    assert cli.main(["hosts", "add", "old", "local:", "--python", needs("python3.8")]) == 0
+    (state,) = ask.ask(file.load().values())
+    assert (state.error, state.python[:4], state.ipython) == ("", "3.8.", False)
 
 
 def test_the_command_line(capsys):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 10.0  # for all of it: a machine that is asleep must not make the others wait
 POLL_INTERVAL_S = 0.05  # of the event that ends the asking
-MAX_THREADS = 32
+MAX_THREADS = 128  # a machine that is off has one until the end
 ROUND_TRIPS = 3  # of which the shortest counts
 MAX_VERSION_CHARS = 20
 MAX_SENTENCE_CHARS = 500
@@ -96,7 +96,7 @@ def _ask(host: SavedHost, over: threading.Event, end: float) -> HostState:
     """Ask one machine, until *end* by the monotonic clock, or until *over*."""
 
     def left() -> float:
-        return max(0.1, end - time.monotonic())
+        return max(0.1, round(end - time.monotonic(), 1))  # a sentence may name it
 
     try:
         address, options = host.where

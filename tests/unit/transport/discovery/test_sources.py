@@ -18,11 +18,6 @@ from rpyc_kernel.transport.discovery.found import FoundMachine
 from rpyc_kernel.transport.discovery.sources import Findings, ask_all, look, table
 
 
-@pytest.fixture(autouse=True)
-def _adb_can_be_dialled(monkeypatch):
-    monkeypatch.setattr(adb, "usable", lambda text: text)
-
-
 @pytest.fixture
 def ssh(tmp_path, monkeypatch):
     """Writes files of the user's folder `.ssh`."""
