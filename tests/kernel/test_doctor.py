@@ -13,14 +13,14 @@ pytestmark = pytest.mark.mainly("plain")
 def test_the_machine_where_cells_run_is_looked_at_and_the_session_stays(fresh: Client, remote: Remote) -> None:
     fresh.good("x = 1")
     shown = fresh.good("%doctor").stdout
-    assert shown.startswith("ok       name        127.0.0.1 is 127.0.0.1\nok       server ")
-    assert "\nok       session     ran a program with " in shown
+    assert shown.startswith("ok       name         127.0.0.1 is 127.0.0.1\nok       route ")
+    assert "\nok       session      ran a program with " in shown
     assert fresh.good("x").text == "1"
 
 
 def test_another_machine(front: Client, remote: Remote) -> None:
     shown = front.good("%doctor 127.0.0.1:1").stdout
-    assert "\nwrong    server      No server is listening on 127.0.0.1:1" in shown
+    assert "\nwrong    port         No server is listening on 127.0.0.1:1" in shown
 
 
 def test_without_a_machine_it_asks_which(front: Client) -> None:

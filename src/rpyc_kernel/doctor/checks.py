@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
-from enum import Enum
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel import program
 from rpyc_kernel._version import __version__
-from rpyc_kernel.errors import DialCancelledError, DialError, RpycKernelError
-from rpyc_kernel.transport.broker_client import open_broker
+from rpyc_kernel.doctor import way
+from rpyc_kernel.doctor.check import MAX_CHARS, Check, State
+from rpyc_kernel.errors import DialCancelledError, RpycKernelError
+from rpyc_kernel.transport.broker_client import agent_text, open_broker
 from rpyc_kernel.transport.deadline import Deadline
 from rpyc_kernel.transport.plain import plain
-from rpyc_kernel.transport.sockets import resolve
 
 if TYPE_CHECKING:
     import threading
@@ -31,41 +30,7 @@ THROUGHPUT_BYTES = 2 << 20
 MIN_FREE_BYTES = 64 << 20
 MIN_MEMORY_BYTES = 48 << 20  # keeper and worker take 9 MiB, and IPython 12 more; the rest is the user's
 CLOCK_TOLERANCE_S = 5.0
-MAX_CHARS = 1000
 MAX_DEVICES = 40
-OPEN_PORT = "whoever reaches this port can run code there as you"
-CLOSE_IT = "start the server with hostname='127.0.0.1', and lead to it by ssh -N -L 18812:127.0.0.1:18812 {host}"
-
-
-class State(Enum):
-    """How a check has ended."""
-
-    OK = "ok"
-    WARNING = "warning"  # it works, and may not for long, or for others too
-    WRONG = "wrong"
-
-
-@dataclass(frozen=True)
-class Check:
-    """One check.
-
-    Attributes:
-        name: What was looked at.
-        state: How it is.
-        text: What was found, or what is wrong.
-        mend: The command, or the step, that mends it; "" where nothing is to be done or *text* says it.
-    """
-
-    name: str
-    state: State
-    text: str
-    mend: str = ""
-
-
-def lines(check: Check) -> str:
-    """Show a check, and on a second line what mends it."""
-    text = f"{check.state.value:<7}  {check.name:<10}  {plain(check.text, MAX_CHARS)}"
-    return f"{text}\n{'':<21}{plain(check.mend, MAX_CHARS)}" if check.mend else text
 
 
 def examine(machine: Target, cancel: threading.Event | None = None) -> Iterator[Check]:
@@ -79,15 +44,10 @@ def examine(machine: Target, cancel: threading.Event | None = None) -> Iterator[
         DialCancelledError: *cancel* was set.
     """
     address = machine.address
-    if address.host and address.port:
-        try:
-            found = resolve(address, Deadline(TIMEOUT_S, cancel))
-        except DialCancelledError:
-            raise
-        except DialError as error:
-            yield Check("name", State.WRONG, str(error))
+    for check in way.to_host(address, Deadline(TIMEOUT_S, cancel)):
+        yield check
+        if check.state is State.WRONG:
             return
-        yield Check("name", State.OK, f"{address.host} is {', '.join(dict.fromkeys(each[4][0] for each in found))}")
     try:
         began = time.perf_counter()
         server = address.locate(cancel=cancel)[0]
@@ -97,7 +57,7 @@ def examine(machine: Target, cancel: threading.Event | None = None) -> Iterator[
     except DialCancelledError:
         raise
     except RpycKernelError as error:
-        yield Check("server", State.WRONG, str(error))
+        yield way.failed(error)
         return
     yield from _examine_session(machine, cancel)
 
@@ -106,9 +66,10 @@ def _examine_server(machine: Target, broker: BrokerClient, seconds: float) -> It
     hello, address = broker.hello, machine.address
     told = {name: plain(str(hello.get(name) or "?"), 60) for name in ("python", "host", "system", "machine", "server")}
     text = "{server} of {host}, {system} {machine}, Python {python}".format(**told)
+    yield from way.port(address)
+    if proved := address.transport.proved(address):
+        yield Check(proved[0], State.OK, proved[1])
     yield Check("server", State.OK, f"{text}, answered after {seconds:.2f} s; rpyc-kernel {__version__} here")
-    if address.transport.unprotected and not address.is_loopback:
-        yield Check("port", State.WARNING, OPEN_PORT, CLOSE_IT.format(host=address.host))
     yield _python(machine, broker)
     trips = []
     for _trip in range(ROUND_TRIPS):
@@ -149,7 +110,7 @@ def _examine_session(machine: Target, cancel: threading.Event | None) -> Iterato
 
     began = time.time()
     try:
-        code = program.run(machine, source, ["-", str(THROUGHPUT_BYTES)], "doctor", take, cancel)
+        code = program.run(machine, source, ["-", str(THROUGHPUT_BYTES), agent_text()[0]], "doctor", take, cancel)
     except DialCancelledError:
         raise
     except RpycKernelError as error:
@@ -177,6 +138,7 @@ def _read(found: dict[str, Any], began: float, printed: list[tuple[float, str]])
     executable = plain(str(found["executable"]), 200)
     yield Check("session", State.OK, f"ran a program with {executable} after {printed[0][0] - began:.1f} s")
     yield _clock(float(found["time"]), began, printed[0][0])
+    yield _cache(found["cache"])
     for each in found["folders"][:3]:
         yield _folder(each)
     if found["memory"]:
@@ -191,6 +153,14 @@ def _clock(there: float, began: float, ended: float) -> Check:
         return Check("clock", State.OK, "as here")
     text = f"{abs(ahead):,.0f} s {'ahead of' if ahead > 0 else 'behind'} this machine's"
     return Check("clock", State.WARNING, text, "there: sudo timedatectl set-ntp true, or sudo date -u -s @SECONDS")
+
+
+def _cache(found: dict[str, Any]) -> Check:
+    path = plain(str(found["path"]), 200)
+    if found["has"] is True:
+        return Check("agent cache", State.OK, f"{path} has the kernel's remote half")
+    text = f"{path} can't keep the kernel's remote half, which is sent with each connection to a fresh server"
+    return Check("agent cache", State.WARNING, text, f"there: mkdir -p {path}; chmod 700 {path}; df -h {path}")
 
 
 def _folder(found: dict[str, Any]) -> Check:

@@ -35,6 +35,15 @@ def folder(path: str) -> Dict[str, Any]:
         return {"path": path, "free": None, "problem": problem}
 
 
+def cache(digest: str) -> Dict[str, Any]:
+    """Tell which folder keeps the agent, as ``agent/boot.py`` has it, and whether the one of that *digest* is there."""
+    base = os.environ.get("LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME") or ""
+    bases = [base] if os.path.isabs(base) else []
+    paths = [os.path.join(each, "rpyc-kernel") for each in [*bases, os.path.join(os.path.expanduser("~"), ".cache")]]
+    having = [path for path in paths if os.path.exists(os.path.join(path, "agent-" + digest))]
+    return {"path": (having or paths)[0], "has": bool(having)}
+
+
 def memory() -> Dict[str, int]:
     """Return the bytes of memory that are there, and that are free for use; {} where the system doesn't tell."""
     try:
@@ -75,6 +84,7 @@ def main() -> None:
         "time": time.time(),
         "executable": sys.executable,
         "folders": [folder(os.path.expanduser("~")), folder(tempfile.gettempdir()), folder(os.getcwd())],
+        "cache": cache(sys.argv[2]),
         "memory": memory(),
         "devices": devices(),
     }

@@ -214,6 +214,10 @@ class Transport:
         """
         raise NotImplementedError
 
+    def proved(self, address: Address) -> tuple[str, str] | None:
+        """Return what an open connection has proved, as the name of that step and a text; None where it is nothing."""
+        return None
+
     def open_classic(self, address: Address, deadline: Deadline) -> socket.socket:
         """Return a socket as `open_socket` does, for a client that wants all of RPyC's classic service."""
         return self.open_socket(address, deadline)

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from rpyc_kernel.doctor import checks, probe
-from rpyc_kernel.doctor.checks import State
+from rpyc_kernel.doctor.check import State
 from tests.kernel.remotes import wait_until
 
 
@@ -74,7 +74,7 @@ def test_a_folder_in_which_nothing_can_be_written(tmp_path):
 
 
 def test_the_program_prints_what_is_judged(capsys, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["-", "4096"])
+    monkeypatch.setattr(sys, "argv", ["-", "4096", "0"])
     probe.main()
     line, _, rest = capsys.readouterr().out.partition("\n")
     found = [*checks._read(json.loads(line), 0.0, [(1.0, "")])]

@@ -44,6 +44,7 @@ THIRD_PARTY = {
     "__main__": JUPYTER,
     "cli": JUPYTER,
     "batch": JUPYTER | {"jupyter_console", "nbclient", "nbformat", "rich"},
+    "doctor": {"jupyter_client", "jupyter_core"},
     "hosts": {"jupyter_core", "tomlkit"},
     "kernel": JUPYTER,
     "live": {"rpyc", "IPython", "numpy"},

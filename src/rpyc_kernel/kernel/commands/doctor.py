@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 )
 async def doctor(context: CommandContext, address: str | None) -> str:
     """Look for what keeps a machine from being used."""
-    from rpyc_kernel.doctor import checks  # noqa: PLC0415 - few notebooks need it
+    from rpyc_kernel.doctor.check import lines  # noqa: PLC0415 - few notebooks need it
+    from rpyc_kernel.doctor.checks import examine  # noqa: PLC0415
 
     if address is not None:
         machine = find(address)
@@ -29,5 +30,5 @@ async def doctor(context: CommandContext, address: str | None) -> str:
         machine = Target(session.address)
     else:
         raise CommandError("Not connected to a machine yet. %doctor ADDRESS looks at one.")
-    found = await context.blocking(lambda cancel: [*checks.examine(machine, cancel)])
-    return "\n".join(map(checks.lines, found))
+    found = await context.blocking(lambda cancel: [*examine(machine, cancel)])
+    return "\n".join(map(lines, found))

@@ -53,6 +53,18 @@ class Rpycs(Rpyc):
         """Connect to the server, and have both sides prove who they are. Raises a DialError, within *deadline*."""
         return _open(address, deadline, classic=False)
 
+    def proved(self, address: Address) -> tuple[str, str]:
+        """Return by what both sides have proved who they are."""
+        if files := files_of(address):
+            by = files.get("cafile", "an authority that this system trusts")
+            return "certificate", f"TLS; the server's is for {address.host}, by {by}"
+        from rpyc_kernel.agent.serve.certificate import shown as fingerprint  # noqa: PLC0415
+        from rpyc_kernel.transport import paired  # noqa: PLC0415 - an address may also only be read
+
+        if (pairing := paired.find(address)) is None:
+            return "pairing", "TLS; both sides have proved it, by the pairing with another address of that server"
+        return "pairing", f"TLS; as {pairing.name}, proved by both sides; pinned {fingerprint(pairing.fingerprint)}"
+
     def open_classic(self, address: Address, deadline: Deadline) -> ssl.SSLSocket:
         """Connect for all of RPyC's classic service, which a server of ours has with ``--classic``."""
         return _open(address, deadline, classic=True)

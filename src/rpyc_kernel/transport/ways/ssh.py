@@ -44,6 +44,10 @@ class Ssh(ProgramTransport):
         """Return how to install ssh."""
         return "Install OpenSSH's client, which most systems call openssh-client or openssh."
 
+    def proved(self, address: Address) -> tuple[str, str]:
+        """Return that ssh has logged in."""
+        return "login", "ssh knows the host's key, and logs in without asking"
+
     def explain(self, address: Address, outcome: Outcome) -> DialError | None:
         """Return the error for what ssh has said."""
         errors = outcome.errors
