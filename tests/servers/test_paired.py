@@ -67,6 +67,22 @@ def test_a_code_once_and_then_nothing(tmp_path, data, python):
         assert [path for path in folder.rglob("*") if path.is_file() and path.stat().st_mode & 0o077] == []
 
 
+def test_who_pairs_again_has_one_secret(server, data):
+    stranger = "eve@laptop"
+    server.clients.add(stranger, bytes(32))
+    first = pair(server)
+    with pytest.raises(PairingError):
+        pair(server, "0000-0000-0000-0000")
+    assert server.clients.names() == sorted([first.name, stranger])  # a pairing that fails changes nothing
+    second = pair(server)
+    assert server.event("left")["client"] == first.name
+    assert server.clients.names() == sorted([second.name, stranger])
+    assert (len(files(data)), second.key != first.key) == (1, True)
+    with open_broker(server.address) as broker:
+        assert broker.hello
+    assert pair(server).name == first.name
+
+
 def test_an_unpaired_server_is_a_sentence_with_the_line_to_run(server):
     with pytest.raises(NotPairedError, match=rf"serve --pair there .*: %pair 127\.0\.0\.1:{server.port}$"):
         open_broker(server.address)

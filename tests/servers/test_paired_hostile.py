@@ -249,8 +249,8 @@ def test_a_client_that_vanishes_while_it_is_paired(server):
         sock.sendall(proof.framed(half.claim(message(sock))))
         with pytest.raises(proof.RefusedError):
             half.verdict(message(sock))
-    proving.pair(server.address, code, Deadline(20))
-    assert len(server.clients.names()) == len(before) + 1
+    pairing = proving.pair(server.address, code, Deadline(20))
+    assert server.clients.names() == [pairing.name] != before
 
 
 def test_a_client_that_says_it_has_kept_something_else(server):

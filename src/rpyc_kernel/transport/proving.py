@@ -11,6 +11,7 @@ from rpyc_kernel.agent.serve import certificate, proof
 from rpyc_kernel.agent.serve.pairing import code_key
 from rpyc_kernel.errors import (
     CertificateChangedError,
+    DialError,
     NobodyListeningError,
     NotAdmittedError,
     NotPairedError,
@@ -88,6 +89,8 @@ def open_admitted(address: Address, deadline: Deadline, *, classic: bool = False
 def pair(address: Address, code: str, deadline: Deadline) -> Pairing:
     """Pair with the server at *address*. Whatever fails, nothing has changed at either end.
 
+    Where we were paired with that server at that address before, it forgets that pairing, if it can be told to.
+
     Args:
         address: Of the server.
         code: What it shows.
@@ -101,6 +104,9 @@ def pair(address: Address, code: str, deadline: Deadline) -> Pairing:
         key = code_key(code)
     except ValueError as error:
         raise PairingError(address, f"{error}, as in K7QF-9M2X-T4HD-W8RN; what you typed has not.") from None
+    before = None
+    with contextlib.suppress(PairingError):  # a file that can't be read is replaced
+        before = paired.find(address)
     tls = _connect(address, deadline)
     with tls, _talking(tls, address, deadline):
         half = proof.ClientHalf(_fingerprint(tls), proof.PAIR, paired.own_name(), key)
@@ -116,7 +122,19 @@ def pair(address: Address, code: str, deadline: Deadline) -> Pairing:
             raise PairingError(address, _NOT_PAIRED[proof.WRONG_CODE]) from None
         except proof.ProofError as error:
             _explain(address, error)
+    if before is not None:
+        _leave(address, before, deadline)
     return pairing
+
+
+def _leave(address: Address, before: Pairing, deadline: Deadline) -> None:
+    """Have the server forget a pairing that nobody needs any more; where that fails, it lists both."""
+    with contextlib.suppress(DialError, proof.ProofError):
+        tls = _connect(address, deadline)
+        with tls, _talking(tls, address, deadline):
+            seen = _fingerprint(tls)
+            if seen == before.fingerprint:
+                _exchange(tls, proof.ClientHalf(seen, proof.LEAVE, before.name, before.key), deadline)
 
 
 def open_port(address: Address, deadline: Deadline) -> socket.socket:

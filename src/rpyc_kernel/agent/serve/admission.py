@@ -51,9 +51,9 @@ class Door:
         certificate: The server's.
         clients: Those that are paired.
         codes: Where the pairing code is found.
-        log: Called with the name of an event (``admitted``, ``paired``, ``refused``) and what belongs to it by name,
-            as texts and numbers that may be printed: ``peer``, ``client``, ``reason``, ``failures``. No secret is
-            among them.
+        log: Called with the name of an event (``admitted``, ``paired``, ``left``, ``refused``) and what belongs to it
+            by name, as texts and numbers that may be printed: ``peer``, ``client``, ``reason``, ``failures``. No
+            secret is among them.
         classic: Whether clients may want all of RPyC's classic service.
     """
 
@@ -81,8 +81,8 @@ class Door:
             seconds: For all of it.
 
         Returns:
-            The client, or None where the connection is over: it was refused, broke, or was paired. It was closed then,
-            and the log says why.
+            The client, or None where the connection is over: it was refused, broke, or the client was paired or has
+            left. It was closed then, and the log says why.
         """
         deadline = time.monotonic() + seconds
         admitted = None
@@ -114,6 +114,11 @@ class Door:
         key = self._clients.key(half.name)
         if not half.proves(key or os.urandom(KEY_BYTES)) or key is None:
             raise _Refused("it doesn't prove to be %s" % half.name, half.refuse(proof.UNKNOWN))
+        if half.purpose == proof.LEAVE:
+            self._clients.forget(half.name)
+            self._log("left", peer=peer, client=half.name)
+            _send(sock, half.accept(key), deadline)
+            return None
         classic = half.purpose == proof.CLASSIC
         if classic and not self._classic:
             raise _Refused("classic clients are not served", half.refuse(proof.NOT_CLASSIC))

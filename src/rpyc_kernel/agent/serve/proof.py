@@ -35,9 +35,9 @@ LENGTH = struct.Struct("!H")
 MAX_MESSAGE_BYTES = 512
 NONCE_BYTES = 32
 PROOF_BYTES = 32
-# what a client wants: a session's broker, all of RPyC's classic service, or to be paired
-SESSION, CLASSIC, PAIR = b"session", b"classic", b"pair"
-PURPOSES = (SESSION, CLASSIC, PAIR)
+# what a client wants: a session's broker, all of RPyC's classic service, to be paired, or to be forgotten
+SESSION, CLASSIC, PAIR, LEAVE = b"session", b"classic", b"pair", b"leave"
+PURPOSES = (SESSION, CLASSIC, PAIR, LEAVE)
 # why a server refuses
 UNKNOWN, NO_CODE, WRONG_CODE, NOT_CLASSIC, NO_ROOM = b"unknown", b"no code", b"wrong code", b"not classic", b"no room"
 REFUSALS = (UNKNOWN, NO_CODE, WRONG_CODE, NOT_CLASSIC, NO_ROOM)
