@@ -1,4 +1,4 @@
-"""The commands write to a terminal and read a command line by this."""
+"""Writes to a terminal and reads command lines, for all commands."""
 
 from __future__ import annotations
 
