@@ -224,7 +224,7 @@ def _said(error: Exception) -> str:
 
 
 def _common_name(sock: ssl.SSLSocket) -> str:
-    """The common name of the client's certificate, which an authority of ours has signed."""
+    """Return the common name of the client's certificate, which an authority of ours has signed."""
     subject: Any = (sock.getpeercert() or {}).get("subject", ())
     names = [str(value) for part in subject for name, value in part if name == "commonName"]
     name = names[0] if names else "the owner of a certificate"

@@ -131,7 +131,7 @@ class Announcer:
 
 
 def address_towards(host: str) -> Optional[str]:
-    """This machine's address as that host reaches it; None where there is no way."""
+    """Return this machine's address as that host reaches it; None where there is no way."""
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.connect((host, PORT))  # nothing is sent

@@ -30,7 +30,7 @@ class BrineError(ValueError):
 
 
 def load(data: bytes) -> Any:
-    """The value that ``data`` is the brine of; raises BrineError where it is none."""
+    """Return the value that ``data`` is the brine of. Raises BrineError where it is none."""
     reader = _Reader(data)
     value = reader.value(0)
     if reader.position != len(data):
@@ -92,7 +92,7 @@ class _Reader:
 
 
 def dump(value: Any) -> List[bytes]:
-    """The brine of None, a bool, an integer, a text, bytes, or a tuple of them, in pieces: long bytes aren't copied."""
+    """Return the brine of None, a bool, an int, a text, bytes or a tuple in pieces; long bytes are not copied."""
     if value is None or isinstance(value, bool):
         return [bytes([_NONE if value is None else _TRUE if value else _FALSE])]
     if isinstance(value, int):

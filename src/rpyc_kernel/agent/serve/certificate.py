@@ -78,13 +78,13 @@ def _times(factor: int, point: Point) -> Tuple[int, int]:
 
 
 def public_key(private: int) -> bytes:
-    """The public key, uncompressed: 4, x, y (SEC 1, 2.3.3)."""
+    """Return the public key, uncompressed: 4, x, y (SEC 1, 2.3.3)."""
     x, y = _times(private, _G)
     return b"\4" + _bytes(x) + _bytes(y)
 
 
 def sign(private: int, message: bytes) -> Tuple[int, int]:
-    """The ECDSA signature (r, s) of a message with SHA-256, with the nonce of RFC 6979."""
+    """Return the ECDSA signature (r, s) of a message with SHA-256, with the nonce of RFC 6979."""
     digest = hashlib.sha256(message).digest()
     number = int.from_bytes(digest, "big")
     for nonce in _nonces(private, _bytes(number % _N)):
@@ -148,12 +148,12 @@ _EXTENSIONS = _der(0xA3, _sequence(_sequence(bytes.fromhex("0603551d13"), b"\x01
 
 
 def subject_public_key_info(private: int) -> bytes:
-    """The public key as RFC 5480 has it, in DER."""
+    """Return the public key as RFC 5480 has it, in DER."""
     return _sequence(_sequence(_EC_PUBLIC_KEY, _PRIME256V1), _bits(public_key(private)))
 
 
 def self_signed(private: int, serial: int) -> bytes:
-    """A certificate of that key, signed by itself, in DER."""
+    """Return a certificate of that key, signed by itself, in DER."""
     signed = _sequence(
         _der(0xA0, _integer(2)),  # v3
         _integer(serial),
@@ -169,7 +169,7 @@ def self_signed(private: int, serial: int) -> bytes:
 
 
 def private_key(private: int) -> bytes:
-    """The private key as RFC 5915 has it, in DER."""
+    """Return the private key as RFC 5915 has it, in DER."""
     return _sequence(
         _integer(1), _der(0x04, _bytes(private)), _der(0xA0, _PRIME256V1), _der(0xA1, _bits(public_key(private)))
     )
@@ -226,7 +226,7 @@ class Certificate:
 
 
 def own_certificate(folder: str) -> Certificate:
-    """The server's own certificate in its private folder; the first call makes it.
+    """Return the server's own certificate in its private folder; the first call makes it.
 
     Raises:
         OSError: It can't be written or read, or others may read it.
@@ -247,12 +247,12 @@ class TlsSocket(ssl.SSLSocket):
 
 
 def server_context() -> ssl.SSLContext:
-    """A context for a server, without a certificate."""
+    """Return a context for a server, without a certificate."""
     return _hardened(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
 
 
 def client_context() -> ssl.SSLContext:
-    """A context for a client that checks by itself whose certificate it is given."""
+    """Return a context for a client that checks by itself whose certificate it is given."""
     context = _hardened(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -269,5 +269,5 @@ def _hardened(context: ssl.SSLContext) -> ssl.SSLContext:
 
 
 def shown(fingerprint: bytes) -> str:
-    """A fingerprint as ssh shows one: ``SHA256:`` and base64."""
+    """Return a fingerprint as ssh shows one: ``SHA256:`` and base64."""
     return "SHA256:" + base64.b64encode(fingerprint).decode("ascii").rstrip("=")

@@ -68,15 +68,15 @@ class Crowd:
         return min((each.until for each in self._new.values()), default=None)
 
     def of_client(self, client: str) -> List[Hashable]:
-        """The connections that have proved to be that client's."""
+        """Return the connections that have proved to be that client's."""
         return [each for each, name in self._proved.items() if name == client]
 
     def everybody(self) -> List[Hashable]:
-        """All connections."""
+        """Return all connections."""
         return [*self._new, *self._proved]
 
     def counts(self) -> Dict[str, int]:
-        """How many connections each client has."""
+        """Return how many connections each client has."""
         return dict(Counter(self._proved.values()))
 
 

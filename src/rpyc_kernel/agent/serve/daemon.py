@@ -254,7 +254,7 @@ class Daemon:
         return len(theirs)
 
     def connections(self) -> Dict[str, int]:
-        """How many connections each client has."""
+        """Return how many connections each client has."""
         with self._lock:
             return self._crowd.counts()
 

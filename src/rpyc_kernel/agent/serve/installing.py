@@ -121,7 +121,7 @@ def _base(variable: str, *below_home: str) -> str:
 
 
 def _has_systemd() -> bool:
-    """Whether this user has a service manager: there is none in most containers, and on other systems."""
+    """Tell whether this user has a service manager: there is none in most containers, and on other systems."""
     try:
         _systemctl("show-environment")
     except (FileNotFoundError, InstallError):

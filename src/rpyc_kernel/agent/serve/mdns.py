@@ -133,7 +133,7 @@ class Responder:
         self._text = b"".join(bytes((len(each),)) + each for each in (item.encode("utf-8")[:255] for item in text))
 
     def answer(self, query: Query, address: str, legacy: bool) -> bytes:
-        """The answer to a query; ``b""`` where none of it is about this server.
+        """Return the answer to a query; ``b""`` where none of it is about this server.
 
         Args:
             query: What is asked.

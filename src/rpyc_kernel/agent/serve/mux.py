@@ -39,7 +39,7 @@ class FrameReader:
         self._data = bytearray()
 
     def feed(self, data: bytes) -> List[Tuple[int, int, int, bytes]]:
-        """The frames that are complete with these bytes: kind, connection, number and data. Raises MuxError."""
+        """Return the frames that are complete with these bytes: kind, connection, number and data. Raises MuxError."""
         self._data += data
         frames = []
         start = 0
@@ -253,7 +253,7 @@ class Mux:
             self._close()
 
     def _is_unused(self) -> bool:
-        """Whether it is to end because nobody has a connection. (It is the lock's holder who asks.)"""
+        """Tell whether it is to end because nobody has a connection. (It is the lock's holder who asks.)"""
         if self._channels or self._linger is None or time.monotonic() - self._unused_since < self._linger:
             return False
         self._ended = True

@@ -80,7 +80,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 
 def words(options: argparse.Namespace) -> List[str]:
-    """The options of `declare_serving` as a command line that says the same."""
+    """Return the options of `declare_serving` as a command line that says the same."""
     parser = argparse.ArgumentParser(add_help=False)
     declare_serving(parser)
     said: List[str] = []
@@ -144,7 +144,7 @@ def memory(text: str) -> int:
 
 
 def allows(networks: List[Network], host: str) -> bool:
-    """Whether a machine of that address may connect. Where no network is listed, every one may."""
+    """Tell whether a machine of that address may connect. Where no network is listed, every one may."""
     if not networks:
         return True
     try:

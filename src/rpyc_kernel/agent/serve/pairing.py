@@ -30,14 +30,14 @@ _FILE = "code"
 
 
 def code_text(key: bytes) -> str:
-    """A code as people read it, like ``K7QF-9M2X-T4HD-W8RN``."""
+    """Return a code as people read it, like ``K7QF-9M2X-T4HD-W8RN``."""
     number = int.from_bytes(key, "big")
     digits = "".join(_ALPHABET[number >> 5 * place & 31] for place in reversed(range(_DIGITS)))
     return "-".join(digits[start : start + _GROUP_CHARS] for start in range(0, _DIGITS, _GROUP_CHARS))
 
 
 def code_key(text: str) -> bytes:
-    """The key of a code that somebody has typed: in any case, with dashes or without.
+    """Return the key of a code that somebody has typed: in any case, with dashes or without.
 
     Raises:
         ValueError: It is no code. The text doesn't repeat it.
@@ -75,7 +75,7 @@ class Codes:
         return code_text(key)
 
     def shown(self, text: str) -> bool:
-        """Whether that code can still be used."""
+        """Tell whether that code can still be used."""
         return self._key() == code_key(text)
 
     def withdraw(self) -> None:

@@ -71,12 +71,12 @@ class RefusedError(ProofError):
 
 
 def framed(message: bytes) -> bytes:
-    """A message as it travels: behind its length."""
+    """Return a message as it travels: behind its length."""
     return LENGTH.pack(len(message)) + message
 
 
 def length_of(header: bytes) -> int:
-    """The length that stands before a message. Raises ProofError where it is too long."""
+    """Return the length that stands before a message. Raises ProofError where it is too long."""
     (length,) = LENGTH.unpack(header)
     if not 0 < length <= MAX_MESSAGE_BYTES:
         raise ProofError("a message of %d bytes" % length)
@@ -88,7 +88,7 @@ def _pack(kind: bytes, *fields: bytes) -> bytes:
 
 
 def _unpack(kind: bytes, message: bytes) -> List[bytes]:
-    """The fields of a message of that kind, each behind a byte with its length."""
+    """Return the fields of a message of that kind, each behind a byte with its length."""
     if message[:1] != kind:
         raise ProofError("a message of another kind")
     fields, place = [], 1
@@ -102,7 +102,7 @@ def _unpack(kind: bytes, message: bytes) -> List[bytes]:
 
 
 def _sized(fields: Sequence[bytes], *sizes: int) -> Sequence[bytes]:
-    """The fields, which must have these sizes; 0 stands for any."""
+    """Return the fields, which must have these sizes; 0 stands for any."""
     if len(fields) != len(sizes) or any(size not in (0, len(field)) for field, size in zip(fields, sizes)):
         raise ProofError("a message of another form")
     return fields
@@ -141,17 +141,17 @@ class ServerHalf:
         self._claim = _pack(_CLAIM, purpose, name, nonce)
 
     def proves(self, key: bytes) -> bool:
-        """Whether the client knows that key; it takes the same time for every wrong proof."""
+        """Tell whether the client knows that key; it takes the same time for every wrong proof."""
         expected = _proof(key, _CLIENT, self.greeting, self._claim, self._fingerprint)
         return hmac.compare_digest(self._theirs, expected)
 
     def accept(self, key: bytes, *more: bytes) -> bytes:
-        """The verdict for a client that has proved to know the key: the server's own proof, and what it gives."""
+        """Return the verdict for a client that has proved to know the key: the server's proof, and what it gives."""
         proof = _proof(key, _SERVER, self.greeting, self._claim, self._fingerprint, *more)
         return _pack(_ACCEPTED, proof, *more)
 
     def refuse(self, reason: bytes) -> bytes:
-        """The verdict for any other."""
+        """Return the verdict for any other."""
         return _pack(_REFUSED, reason)
 
 
@@ -207,7 +207,7 @@ class ClientHalf:
 
 
 def given(more: Sequence[bytes]) -> Tuple[str, bytes]:
-    """The name and the key that a server gives at pairing. Raises ProofError where they are none."""
+    """Return the name and the key that a server gives at pairing. Raises ProofError where they are none."""
     name, key = _sized(more, 0, KEY_BYTES)
     text = name.decode("ascii", "replace")
     if not is_name(text):
@@ -216,7 +216,7 @@ def given(more: Sequence[bytes]) -> Tuple[str, bytes]:
 
 
 def kept(key: bytes, *, by_server: bool) -> bytes:
-    """The message of one side that it has kept the key."""
+    """Return the message of one side that it has kept the key."""
     return _pack(_KEPT, _proof(key, _SERVER if by_server else _CLIENT, b"kept"))
 
 

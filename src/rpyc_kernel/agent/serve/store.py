@@ -69,7 +69,7 @@ def read_private(path: str, limit: int = _MAX_FILE_BYTES) -> bytes:
 
 
 def is_name(name: str) -> bool:
-    """Whether a client may have that name, like ``ada@laptop``; it is the name of a file, too."""
+    """Tell whether a client may have that name, like ``ada@laptop``; it is the name of a file, too."""
     return 0 < len(name) <= MAX_NAME_CHARS and name[0] not in ".-" and _NAME_CHARS.issuperset(name)
 
 
@@ -81,12 +81,12 @@ class Clients:
         self._folder = private_folder(os.path.join(folder, "clients"))
 
     def names(self) -> List[str]:
-        """The names of all, sorted."""
+        """Return the names of all, sorted."""
         found = [name[: -len(_KEY)] for name in os.listdir(self._folder) if name.endswith(_KEY)]
         return sorted(name for name in found if is_name(name))
 
     def key(self, name: str) -> Optional[bytes]:
-        """The secret that the client of that name has; None where there is none."""
+        """Return the secret that the client of that name has; None where there is none."""
         try:
             key = bytes.fromhex(read_private(self._path(name)).decode("ascii")) if is_name(name) else b""
         except (OSError, ValueError):
@@ -94,7 +94,7 @@ class Clients:
         return key if len(key) == KEY_BYTES else None
 
     def free_name(self, wanted: str) -> str:
-        """That name, or where a client has it, the name with a number behind it.
+        """Return that name, or where a client has it, the name with a number behind it.
 
         Raises:
             OSError: There are too many clients.

@@ -35,7 +35,7 @@ WantedBy=default.target
 
 
 def unit(command: List[str]) -> str:
-    """The text of the unit that runs a command.
+    """Return the text of the unit that runs a command.
 
     Raises:
         ValueError: The command can't be written into a unit.
@@ -44,7 +44,7 @@ def unit(command: List[str]) -> str:
 
 
 def _quoted(word: str) -> str:
-    """A word as systemd.syntax(7) reads it, with nothing in it that stands for something else."""
+    """Return a word as systemd.syntax(7) reads it, with nothing in it that stands for something else."""
     if not word.isprintable():
         raise ValueError("%r has a character in it that no unit can hold" % word)
     for special, plain in (("\\", "\\\\"), ('"', '\\"'), ("%", "%%"), ("$", "$$")):
