@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from rpyc_kernel.transport.broker_client import BrokerClient
 
 TIMEOUT_S = 10.0
-ROUND_TRIPS = 5
 SLOW_TRIP_S = 0.5
 THROUGHPUT_BYTES = 2 << 20
 MIN_FREE_BYTES = 64 << 20
@@ -71,14 +70,10 @@ def _examine_server(machine: Target, broker: BrokerClient, seconds: float) -> It
         yield Check(proved[0], State.OK, proved[1])
     yield Check("server", State.OK, f"{text}, answered after {seconds:.2f} s; rpyc-kernel {__version__} here")
     yield _python(machine, broker)
-    trips = []
-    for _trip in range(ROUND_TRIPS):
-        began = time.perf_counter()
-        broker.call("hello", {}, timeout=TIMEOUT_S)
-        trips.append(time.perf_counter() - began)
-    slow = min(trips) > SLOW_TRIP_S
+    trip = broker.round_trip(TIMEOUT_S)
+    slow = trip > SLOW_TRIP_S
     mend = "look at the Wi-Fi, or at what else the machine does" if slow else ""
-    yield Check("round trip", State.WARNING if slow else State.OK, f"{min(trips) * 1000:.1f} ms", mend)
+    yield Check("round trip", State.WARNING if slow else State.OK, f"{trip * 1000:.1f} ms", mend)
     warnings = hello.get("warnings")
     sentences = [plain(str(each), MAX_CHARS) for each in warnings[:5]] if isinstance(warnings, list) else []
     for sentence in sentences:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 TIMEOUT_S = 10.0  # for all of it: a machine that is asleep must not make the others wait
 POLL_INTERVAL_S = 0.05  # of the event that ends the asking
 MAX_THREADS = 128  # a machine that is off has one until the end
-ROUND_TRIPS = 3  # of which the shortest counts
 MAX_VERSION_CHARS = 20
 MAX_SENTENCE_CHARS = 500
 NOTHING_SAVED = "No machine is saved. rpyc-kernel hosts add NAME ADDRESS saves one."
@@ -102,16 +101,12 @@ def _ask(host: SavedHost, over: threading.Event, end: float) -> HostState:
         address, options = host.where
         with open_broker(address, timeout=left(), cancel=over, hello=left()) as broker:
             broker.connection.cancel = over
-            trips = []
-            for _ in range(ROUND_TRIPS):
-                begun = time.perf_counter()
-                broker.call("hello", {}, timeout=left())
-                trips.append(time.perf_counter() - begun)
+            round_trip = broker.round_trip(left())
             found, _buffers = broker.call("python", {"python": options.get("python")}, timeout=left())
             return HostState(
                 host.name,
                 host.address,
-                round_trip=min(trips),
+                round_trip=round_trip,
                 python=plain(str(found.get("version") or ""), MAX_VERSION_CHARS),
                 ipython=found.get("ipython") is True,
                 sessions=len(listing.listed(broker, left())),

@@ -11,6 +11,7 @@ import functools
 import hashlib
 import json
 import os
+import time
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -53,6 +54,7 @@ _GATEWAY = {
     f"serve/{name}.py" for name in ("__init__", "brine", "gateway", "installing", "mux", "rpyc_server", "systemd")
 }  # but for these
 DAY_S = 86400.0
+ROUND_TRIPS = 3  # that are measured
 MAX_AGO_S = 1000 * DAY_S
 HELLO_TIMEOUT_S = 60.0  # a small board compiles the broker in that time
 
@@ -143,6 +145,15 @@ class BrokerClient:
     def receive(self, ticket: int, timeout: float | None = None) -> tuple[dict[str, Any], list[memoryview]]:
         """Wait for the answer to *ticket*, with the errors of `call`. *timeout*: seconds of silence."""
         return self._read(self.connection.receive(ticket, Silence(timeout, self.connection.cancel)))
+
+    def round_trip(self, timeout: float) -> float:
+        """Return the seconds of the shortest of a few round trips, with the *timeout* and the errors of `call`."""
+        seconds = []
+        for _trip in range(ROUND_TRIPS):
+            began = time.perf_counter()
+            self.call("hello", {}, timeout=timeout)
+            seconds.append(time.perf_counter() - began)
+        return min(seconds)
 
     def _read(self, answer: object) -> tuple[dict[str, Any], list[memoryview]]:
         if not isinstance(answer, bytes):
