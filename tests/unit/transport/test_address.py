@@ -94,6 +94,7 @@ BAD = {
     "rpyc://user@host": "a user",
     "ssh://-oProxyCommand=x@host": "user name",
     "ssh://": "names no host",
+    "ssh://me:word@board": "ssh logs in by a key",
     "ssh://board?user=x": 'the only option of an address is "?python=PATH"',
     "ssh://board?python=": "names no Python",
     "ssh://board?python=-c": "names no Python",

@@ -14,7 +14,7 @@ class WebPage(Transport):
 
     def parse(self, text: str, rest: str) -> NoReturn:
         """Say so. Raises AddressError."""
-        raise AddressError(f"{shown(text)} is the address of a web page. The kernel needs an RPyC server: {FORMS}")
+        raise AddressError(f"{shown(text)} is the address of a web page, and no machine's. {FORMS}")
 
 
 TRANSPORT = WebPage("http")
