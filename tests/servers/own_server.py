@@ -13,12 +13,12 @@ import rpyc_kernel
 _SCRIPT = f"""
 import socket, sys, threading
 sys.path.insert(0, {str(Path(rpyc_kernel.__file__).parent)!r})
-from agent.serve.rpyc_server import ProtocolError, serve_connection
+from agent.serve.rpyc_server import RequestError, serve_connection
 
 def serve(sock):
     try:
         serve_connection(sock, "the test's")
-    except ProtocolError as error:
+    except RequestError as error:
         print("refused:", error, flush=True)
 
 listener = socket.socket()

@@ -32,14 +32,14 @@ def log(event, **what):
         print(json.dumps(dict(what, event=event)), flush=True)
 
 own = certificate.Certificate(chain, key, ca or None) if chain else certificate.own_certificate(folder)
-door = admission.Door(own, store.Clients(folder), pairing.Codes(folder), log)
+door = admission.Admission(own, store.Clients(folder), pairing.Codes(folder), log)
 
 def serve(sock, peer):
     admitted = door.admit(sock, "%s:%d" % peer, seconds)
     if admitted:
         try:
             rpyc_server.serve_connection(admitted.sock, admitted.client)
-        except rpyc_server.ProtocolError as error:
+        except rpyc_server.RequestError as error:
             log("broken", reason=str(error))
 
 listener = socket.socket()

@@ -111,7 +111,7 @@ def test_a_wrong_proof_is_answered_late_and_alike(server, name):
         half = proof.ClientHalf(seen(sock), proof.SESSION, name, STRANGE_KEY)
         sock.sendall(proof.framed(half.claim(message(sock))))
         started = time.monotonic()
-        with pytest.raises(proof.RefusedError) as refused:
+        with pytest.raises(proof.ProofRefusedError) as refused:
             half.verdict(message(sock))
         assert refused.value.reason == proof.UNKNOWN
         assert time.monotonic() - started > 0.9
@@ -247,7 +247,7 @@ def test_a_client_that_vanishes_while_it_is_paired(server):
     with tls(server) as sock:  # what it was given gets nobody in
         half = proof.ClientHalf(seen(sock), proof.SESSION, name, key)
         sock.sendall(proof.framed(half.claim(message(sock))))
-        with pytest.raises(proof.RefusedError):
+        with pytest.raises(proof.ProofRefusedError):
             half.verdict(message(sock))
     pairing = proving.pair(server.address, code, Deadline(20))
     assert server.clients.names() == [pairing.name] != before

@@ -85,7 +85,7 @@ def test_a_code_is_shown_beside_a_running_server_until_it_was_used() -> None:
         with prove(daemon.port, name, key) as sock:
             assert answers(sock)
         assert daemon.run("--clients").stdout == "bob@pad\n"
-        with pytest.raises(proof.RefusedError, match="no code"):
+        with pytest.raises(proof.ProofRefusedError, match="no code"):
             pair(daemon.port, code)
         files = [path for path in daemon.home.rglob("*") if path.is_file()]
         assert files
@@ -106,7 +106,7 @@ def test_a_code_that_nobody_uses_is_worth_nothing_when_it_is_shown_no_more(numbe
         code = re.findall(CODE, asking.stdout.readline())[0]
         asking.send_signal(number)
         assert asking.wait(PATIENCE) == 128 + number
-        with pytest.raises(proof.RefusedError, match="no code"):
+        with pytest.raises(proof.ProofRefusedError, match="no code"):
             pair(daemon.port, code)
 
 
@@ -116,7 +116,7 @@ def test_a_code_ends_with_the_server_that_shows_it() -> None:
         assert daemon.stop() == 0
         daemon.options = tuple(option for option in daemon.options if option != "--pair")
         daemon.start()
-        with pytest.raises(proof.RefusedError, match="no code"):
+        with pytest.raises(proof.ProofRefusedError, match="no code"):
             pair(daemon.port, code)
 
 
@@ -130,7 +130,7 @@ def test_a_newer_code_replaces_the_one_before_and_is_not_withdrawn_with_it() -> 
                 new = re.findall(CODE, second.stdout.readline())[0]
                 assert "or a newer one is shown" in first.communicate(timeout=PATIENCE)[1]
                 assert first.returncode == 1
-                with pytest.raises(proof.RefusedError, match="wrong code"):
+                with pytest.raises(proof.ProofRefusedError, match="wrong code"):
                     pair(daemon.port, old)
                 assert pair(daemon.port, new)[0] == "ada@laptop"
                 assert second.communicate(timeout=PATIENCE)[0] == "Paired with ada@laptop.\n"
@@ -140,9 +140,9 @@ def test_five_wrong_codes_and_the_right_one_is_too_late() -> None:
     with PortDaemon("--pair") as daemon:
         code = daemon.wait_for(CODE, daemon.out)[0]
         for _ in range(5):
-            with pytest.raises(proof.RefusedError, match="wrong code"):
+            with pytest.raises(proof.ProofRefusedError, match="wrong code"):
                 pair(daemon.port, "0000-0000-0000-0000")
-        with pytest.raises(proof.RefusedError, match="no code"):
+        with pytest.raises(proof.ProofRefusedError, match="no code"):
             pair(daemon.port, code)
         refused = [each for each in daemon.events() if each["event"] == "refused"]
         assert [each["failures"] for each in refused] == [1, 2, 3, 4, 5, 6]
@@ -155,7 +155,7 @@ def test_who_is_forgotten_loses_the_connection_and_gets_in_no_more(daemon: PortD
         assert answers(sock)
         assert "Forgot ada@laptop" in daemon.run("--forget", name).stdout
         assert closed(sock)
-    with pytest.raises(proof.RefusedError, match="unknown"):
+    with pytest.raises(proof.ProofRefusedError, match="unknown"):
         prove(daemon.port, name, key)
     assert daemon.run("--clients").stdout == "Nobody is paired.\n"
     again = daemon.run("--forget", name)
@@ -261,7 +261,7 @@ def test_many_clients_at_once_all_get_in(daemon: PortDaemon) -> None:
 def test_a_plain_rpyc_client_after_the_proof_with_classic_only() -> None:
     with PortDaemon("--pair") as daemon:
         name, key = pair(daemon.port, daemon.code)
-        with pytest.raises(proof.RefusedError, match="not classic"):
+        with pytest.raises(proof.ProofRefusedError, match="not classic"):
             prove(daemon.port, name, key, proof.CLASSIC)
     with PortDaemon("--pair", "--classic") as daemon:
         name, key = pair(daemon.port, daemon.code)

@@ -221,7 +221,7 @@ def _msg_id(session: str, index: int) -> str:
 
 
 @dataclass
-class Outcome:
+class RunResult:
     """How far a run is.
 
     Attributes:
@@ -244,7 +244,7 @@ class Outcome:
         return self.ended == self.total and not self.failed
 
 
-def outcome(run: DetachedRun, machine: Target, look: unattended.Look) -> Outcome:
+def outcome(run: DetachedRun, machine: Target, look: unattended.Look) -> RunResult:
     """Put the outputs into the notebook of a run, as nbclient does with those of a kernel.
 
     Args:
@@ -269,7 +269,7 @@ def outcome(run: DetachedRun, machine: Target, look: unattended.Look) -> Outcome
             _show(client, message, index)
     client.set_widgets_metadata()
     notebook.metadata.setdefault("language_info", {"name": "python"})
-    result = Outcome(notebook, running=look.busy)
+    result = RunResult(notebook, running=look.busy)
     for index, cell in enumerate(notebook.cells):
         if notebooks.runs(cell):
             _conclude(result, cell, replies.get(index), machine)
@@ -293,7 +293,7 @@ def _show(client: NotebookClient, message: Message, index: int) -> None:
         pass
 
 
-def _conclude(result: Outcome, cell: Any, reply: Message | None, machine: Target) -> None:
+def _conclude(result: RunResult, cell: Any, reply: Message | None, machine: Target) -> None:
     """Take note of how a cell has ended, if it has."""
     result.total += 1
     if reply is None:

@@ -50,7 +50,7 @@ def run(
         AgentError: The kernel can't be started, or has died.
     """
     with kernel_on(machine, name) as kernel, progress.shown():
-        client = Client(notebook, kernel, folder)
+        client = RunClient(notebook, kernel, folder)
         try:
             return asyncio.run(client.run(progress, save))
         except DeadKernelError:
@@ -61,7 +61,7 @@ def run(
             return client.ended
 
 
-class Client(NotebookClient):
+class RunClient(NotebookClient):
     """nbclient's client, with our kernel, Ctrl-C for the cell, and no limit of time.
 
     Attributes:

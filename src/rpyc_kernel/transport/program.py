@@ -44,7 +44,7 @@ SHOWN_CHARS = 300
 log = logging.getLogger(__name__)
 
 
-class Outcome(NamedTuple):
+class ProgramEnd(NamedTuple):
     """How a program has failed to become a gateway.
 
     Attributes:
@@ -80,7 +80,7 @@ class ProgramTransport(Transport):
         """Return what to do where the program isn't installed here."""
         raise NotImplementedError
 
-    def explain(self, address: Address, outcome: Outcome) -> DialError | None:
+    def explain(self, address: Address, outcome: ProgramEnd) -> DialError | None:
         """Return the error for what the program itself has said; None for what isn't known."""
         raise NotImplementedError
 
@@ -116,7 +116,7 @@ class ProgramTransport(Transport):
             _programs[address] = program
             return program
 
-    def _why_not(self, address: Address, outcome: Outcome) -> DialError:
+    def _why_not(self, address: Address, outcome: ProgramEnd) -> DialError:
         if error := remote_python.explain(address, outcome.code, outcome.errors) or self.explain(address, outcome):
             return error
         said = f'; it said: "{outcome.told}"' if outcome.told else ""
@@ -127,7 +127,7 @@ class ProgramTransport(Transport):
             "Does that login run commands, as `true`?",
         )
 
-    def _too_slow(self, address: Address, outcome: Outcome, deadline: Deadline) -> DialError:
+    def _too_slow(self, address: Address, outcome: ProgramEnd, deadline: Deadline) -> DialError:
         if error := self.explain(address, outcome):
             return error
         if not outcome.told:
@@ -175,9 +175,9 @@ class _Program:
         self._threads["stdout"].start()
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> ProgramEnd:
         """How it has ended, if it has."""
-        return Outcome(
+        return ProgramEnd(
             self._process.poll(), self._output.decode("utf-8", "replace"), self._errors.decode("utf-8", "replace")
         )
 

@@ -75,7 +75,7 @@ def open_admitted(address: Address, deadline: Deadline, *, classic: bool = False
         half = proof.ClientHalf(seen, purpose, pairing.name, pairing.key)
         try:
             _exchange(tls, half, deadline)
-        except proof.RefusedError as refused:
+        except proof.ProofRefusedError as refused:
             told = _NOT_ADMITTED.get(refused.reason, _NOT_ADMITTED[proof.UNKNOWN])
             raise NotAdmittedError(address, told.format(name=pairing.name, pair=pair_command(address))) from None
         except proof.NoProofError:
@@ -116,7 +116,7 @@ def pair(address: Address, code: str, deadline: Deadline) -> Pairing:
             with paired.keeping(address, pairing):
                 _send(tls, proof.kept(secret, by_server=False), deadline)
                 proof.check_kept(_receive(tls, deadline), secret, by_server=True)
-        except proof.RefusedError as refused:
+        except proof.ProofRefusedError as refused:
             raise PairingError(address, _NOT_PAIRED.get(refused.reason, _NOT_PAIRED[proof.NO_CODE])) from None
         except proof.NoProofError:
             raise PairingError(address, _NOT_PAIRED[proof.WRONG_CODE]) from None

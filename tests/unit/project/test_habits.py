@@ -1,9 +1,11 @@
 """What a stranger's tools read: the forge's workflow calls targets that there are, and pages name files likewise."""
 
+import ast
 import re
 from pathlib import Path
 
 import pytest
+from sources import PACKAGE, modules, parsed
 
 ROOT = Path(__file__).parents[3]
 WORKFLOW = (ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8")
@@ -36,3 +38,13 @@ def test_a_page_names_files_that_there_are(page):
     named += [link for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text) if "…" not in link]
     assert named
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_no_name_of_a_class_stands_for_two_things():
+    files = {}
+    for file in modules().values():
+        for node in parsed(file).body:
+            if isinstance(node, ast.ClassDef):
+                files.setdefault(node.name, []).append(str(file.relative_to(PACKAGE)))
+    twice = {name: where for name, where in files.items() if len(where) > 1}
+    assert twice.keys() == {"BrineError"}, "brine has a reader at each end"

@@ -44,7 +44,7 @@ class Admitted:
         self.classic = classic
 
 
-class Door:
+class Admission:
     """Admits clients to one server. Its methods may be called by any number of threads.
 
     Args:
@@ -128,7 +128,7 @@ class Door:
     def _pair(self, sock: ssl.SSLSocket, peer: str, half: proof.ServerHalf, deadline: float) -> None:
         try:
             code = self._codes.attempt(half.proves)
-        except proof.RefusedError as refused:
+        except proof.ProofRefusedError as refused:
             raise _Refused(_REASONS[refused.reason], half.refuse(refused.reason)) from None
         used = False
         try:

@@ -93,7 +93,7 @@ class Announcer:
         self._answers += 1
         return self._answers <= MAX_ANSWERS
 
-    def _answer(self, query: mdns.Query, source: Tuple[str, int]) -> None:
+    def _answer(self, query: mdns.DnsQuery, source: Tuple[str, int]) -> None:
         host, port = source[:2]
         legacy = port != PORT
         address = address_towards(host)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from typing import Any, Callable, Dict, List, Optional, Protocol, Sequence, Tuple
 
-    from .log import Log
+    from .log import EventLog
 
     class Client(Protocol):
         """Who may be served: the connection, the client's name, and whether it wants RPyC's classic service."""
@@ -61,7 +61,7 @@ class RefusingConnection(ServerConnection):
         return super()._do(handler, args)
 
 
-class Connection:
+class ClientConnection:
     """A connection and its socket, which any thread may hang up.
 
     Attributes:
@@ -112,7 +112,7 @@ class Daemon:
         admit: Admit,
         serve: Callable[[Client], None],
         options: Namespace,
-        log: Log,
+        log: EventLog,
     ) -> None:
         self._listeners = listeners
         self._admit = admit
@@ -174,7 +174,7 @@ class Daemon:
             self._exhausted(error)
             return
         try:
-            connection = Connection(sock, address)
+            connection = ClientConnection(sock, address)
             if not allows(self._allowed, connection.host):
                 self._log.warning("refused, as --allow says", peer=connection.peer)
                 connection.close()
@@ -186,10 +186,10 @@ class Daemon:
             sock.close()
             self._exhausted(error)
 
-    def _begin(self, connection: Connection) -> None:
+    def _begin(self, connection: ClientConnection) -> None:
         with self._lock:
             leaver = self._crowd.arrive(connection, connection.host, time.monotonic())
-        if isinstance(leaver, Connection):
+        if isinstance(leaver, ClientConnection):
             leaver.hang_up()
             self._log.warning("too many have not proved who they are: the oldest goes", peer=leaver.peer)
         self._count += 1
@@ -213,11 +213,11 @@ class Daemon:
         with self._lock:
             late = self._crowd.overdue(time.monotonic())
         for each in late:
-            if isinstance(each, Connection):
+            if isinstance(each, ClientConnection):
                 each.hang_up()
                 self._log.warning("did not prove who it is in time", peer=each.peer)
 
-    def _run(self, connection: Connection) -> None:
+    def _run(self, connection: ClientConnection) -> None:
         """On a connection's own thread: from the proof to the end."""
         client: Optional[Client] = None
         begun = time.monotonic()
@@ -249,7 +249,7 @@ class Daemon:
         with self._lock:
             theirs = self._crowd.of_client(client)
         for each in theirs:
-            if isinstance(each, Connection):
+            if isinstance(each, ClientConnection):
                 each.hang_up()
         return len(theirs)
 
@@ -266,7 +266,7 @@ class Daemon:
         with self._lock:
             everybody = self._crowd.everybody()
         for each in everybody:
-            if isinstance(each, Connection):
+            if isinstance(each, ClientConnection):
                 each.hang_up()
         deadline = time.monotonic() + END_TIMEOUT_S
         for thread in self._threads:

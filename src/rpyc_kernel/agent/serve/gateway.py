@@ -12,7 +12,7 @@ import threading
 import time
 
 from .mux import READ_BYTES, Mux, MuxError
-from .rpyc_server import ProtocolError, serve_connection
+from .rpyc_server import RequestError, serve_connection
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,5 +61,5 @@ def _begin(sock: socket.socket) -> None:
 def _serve(sock: socket.socket) -> None:
     try:
         serve_connection(sock, NAME)
-    except ProtocolError as error:
+    except RequestError as error:
         print("rpyc-kernel: a connection was closed: %s" % error, file=sys.stderr, flush=True)

@@ -21,7 +21,7 @@ WINDOW_S = 60.0
 MAX_VALUE_CHARS = 300
 
 
-class Log:
+class EventLog:
     """Writes events. Any thread may use it.
 
     Args:

@@ -12,7 +12,7 @@ from .. import memory_limit, session_limit
 from ..local_socket import check_peer
 from . import options as serve_options
 from .daemon import Daemon
-from .log import Log
+from .log import EventLog
 from .places import PlaceError, listen_on_port, listen_privately, remove
 from .rpyc_server import serve_connection
 from .systemd import say_ready
@@ -132,7 +132,7 @@ def _pairings() -> Pairings:
 
 def _serve_own(options: argparse.Namespace) -> None:
     """Serve this user alone, on a Unix socket."""
-    log = Log(options.log_format)
+    log = EventLog(options.log_format)
     serve = _server(options.classic)
     _set_limits(options)
     listener, path = listen_privately()
@@ -159,7 +159,7 @@ def _serve_port(options: argparse.Namespace) -> None:
     """Serve paired clients, on a port."""
     from .port import PortAdmission, address
 
-    log = Log(options.log_format)
+    log = EventLog(options.log_format)
     serve = _server(options.classic)
     _set_limits(options)
     pairings = _pairings()

@@ -30,7 +30,7 @@ _HEADER = struct.Struct("!6H")
 _RESPONSE, _AUTHORITATIVE, _OPCODE = 0x8000, 0x0400, 0x7800
 
 
-class Question(NamedTuple):
+class DnsQuestion(NamedTuple):
     """One question of a query: the name in lower case, the type, and whether the answer may come to the asker alone."""
 
     name: Name
@@ -38,11 +38,11 @@ class Question(NamedTuple):
     unicast: bool
 
 
-class Query(NamedTuple):
+class DnsQuery(NamedTuple):
     """A query: its number, the questions, and the PTR records (name, target) that the asker has already."""
 
     number: int
-    questions: List[Question]
+    questions: List[DnsQuestion]
     known: List[Tuple[Name, Name]]
 
 
@@ -50,7 +50,7 @@ class MalformedError(ValueError):
     """A packet is none of DNS."""
 
 
-def read_query(packet: bytes) -> Optional[Query]:
+def read_query(packet: bytes) -> Optional[DnsQuery]:
     """Read a packet; None where it is an answer or asks nothing.
 
     Raises:
@@ -64,13 +64,13 @@ def read_query(packet: bytes) -> Optional[Query]:
     if questions > MAX_QUESTIONS or records > MAX_RECORDS:
         raise MalformedError("%d questions and %d records" % (questions, records))
     place = _HEADER.size
-    asked: List[Question] = []
+    asked: List[DnsQuestion] = []
     for _ in range(questions):
         name, place = _read_name(packet, place)
         kind, family = _unpack("!2H", packet, place)
         place += 4
         if family & ~_TOP in (_IN, _ANY_CLASS):
-            asked.append(Question(name, kind, bool(family & _TOP)))
+            asked.append(DnsQuestion(name, kind, bool(family & _TOP)))
     known: List[Tuple[Name, Name]] = []
     for _ in range(records):
         name, place = _read_name(packet, place)
@@ -79,7 +79,7 @@ def read_query(packet: bytes) -> Optional[Query]:
         if kind == PTR and ttl >= LONG_TTL_S // 2:
             known.append((name, _read_name(packet, place)[0]))
         place += size
-    return Query(number, asked, known)
+    return DnsQuery(number, asked, known)
 
 
 def _unpack(form: str, packet: bytes, place: int) -> Tuple[int, ...]:
@@ -132,7 +132,7 @@ class Responder:
         self._port = port
         self._text = b"".join(bytes((len(each),)) + each for each in (item.encode("utf-8")[:255] for item in text))
 
-    def answer(self, query: Query, address: str, legacy: bool) -> bytes:
+    def answer(self, query: DnsQuery, address: str, legacy: bool) -> bytes:
         """Return the answer to a query; ``b""`` where none of it is about this server.
 
         Args:
@@ -166,13 +166,13 @@ class Responder:
         answers = self._pointers(SERVICE, self.instance, None, False) + self._details(ANY, False)
         return self._packet(None, answers + self._address(address, False), [])
 
-    def _packet(self, query: Optional[Query], answers: List[bytes], more: List[bytes]) -> bytes:
+    def _packet(self, query: Optional[DnsQuery], answers: List[bytes], more: List[bytes]) -> bytes:
         asked = [_name(each.name) + struct.pack("!2H", each.kind, _IN) for each in query.questions] if query else []
         number = query.number if query else 0
         header = _HEADER.pack(number, _RESPONSE | _AUTHORITATIVE, len(asked), len(answers), 0, len(more))
         return header + b"".join(asked + answers + more)
 
-    def _pointers(self, name: Name, target: Name, query: Optional[Query], legacy: bool) -> List[bytes]:
+    def _pointers(self, name: Name, target: Name, query: Optional[DnsQuery], legacy: bool) -> List[bytes]:
         if query and (name, _lower(target)) in query.known:
             return []
         return [_record(name, PTR, LEGACY_TTL_S if legacy else LONG_TTL_S, _name(target), False)]

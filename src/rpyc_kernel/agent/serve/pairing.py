@@ -95,12 +95,12 @@ class Codes:
             The key that the client knows. `settle` must follow, and until then nobody else is let in.
 
         Raises:
-            RefusedError: No code is good now, or the client doesn't know it.
+            ProofRefusedError: No code is good now, or the client doesn't know it.
         """
         with self._lock:
             key = self._key()
             if key is None or self._taken:
-                raise proof.RefusedError(proof.NO_CODE)
+                raise proof.ProofRefusedError(proof.NO_CODE)
             if key != self._tried:
                 self._tried, self._tries = key, 0
             self._tries += 1  # before anything is compared
@@ -109,7 +109,7 @@ class Codes:
                 return key
             if self._tries >= MAX_TRIES:
                 self._withdraw(key)
-            raise proof.RefusedError(proof.WRONG_CODE)
+            raise proof.ProofRefusedError(proof.WRONG_CODE)
 
     def settle(self, used: bool) -> None:
         """End what an `attempt` has begun. *used*: whether the client was paired; its code is good no more then."""

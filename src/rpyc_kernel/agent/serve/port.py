@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import time
 
-from .admission import Door
+from .admission import Admission
 from .certificate import Certificate, own_certificate, shown
 from .options import DEFAULT_PORT
 from .pairing import CODE_SECONDS, Codes
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .admission import Admitted
     from .daemon import Daemon
-    from .log import Log
+    from .log import EventLog
 
 LOOK_INTERVAL_S = 2.0  #: in which a client that was forgotten loses its connections
 POLL_INTERVAL_S = 0.2  #: for whether a code was used
@@ -86,7 +86,7 @@ class PortAdmission:
         PlaceError: There is no certificate.
     """
 
-    def __init__(self, pairings: Pairings, options: Namespace, log: Log) -> None:
+    def __init__(self, pairings: Pairings, options: Namespace, log: EventLog) -> None:
         self._clients = pairings.clients
         self._log = log
         self._seconds = options.proof_time
@@ -99,7 +99,7 @@ class PortAdmission:
             raise _unusable(error) from None
         self.needs_proof = certificate.needs_proof
         self.fingerprint = shown(certificate.fingerprint)
-        self._door = Door(certificate, pairings.clients, pairings.codes, self._tell, options.classic)
+        self._door = Admission(certificate, pairings.clients, pairings.codes, self._tell, options.classic)
 
     def admit(self, sock: socket.socket, peer: str) -> Optional[Admitted]:
         """Let a client in; see `Daemon`."""

@@ -58,7 +58,7 @@ class VersionError(ProofError):
     """The server speaks another version of these messages."""
 
 
-class RefusedError(ProofError):
+class ProofRefusedError(ProofError):
     """The server has refused.
 
     Attributes:
@@ -188,13 +188,13 @@ class ClientHalf:
         """Read the verdict; return what the server gives.
 
         Raises:
-            RefusedError: The server has refused.
+            ProofRefusedError: The server has refused.
             NoProofError: The server proves nothing.
             ProofError: The message is malformed.
         """
         if message[:1] == _REFUSED:
             (reason,) = _sized(_unpack(_REFUSED, message), 0)
-            raise RefusedError(reason if reason in REFUSALS else UNKNOWN)
+            raise ProofRefusedError(reason if reason in REFUSALS else UNKNOWN)
         fields = _unpack(_ACCEPTED, message)
         proof, more = fields[0] if fields else b"", fields[1:]
         expected = _proof(self._key, _SERVER, self._greeting, self._claim, self._fingerprint, *more)
@@ -221,8 +221,8 @@ def kept(key: bytes, *, by_server: bool) -> bytes:
 
 
 def check_kept(message: bytes, key: bytes, *, by_server: bool) -> None:
-    """Read the other side's. Raises RefusedError or ProofError where it hasn't kept the key."""
+    """Read the other side's. Raises ProofRefusedError or ProofError where it hasn't kept the key."""
     if message[:1] == _REFUSED:
-        raise RefusedError(NO_ROOM)
+        raise ProofRefusedError(NO_ROOM)
     if not hmac.compare_digest(message, kept(key, by_server=by_server)):
         raise NoProofError("no proof")

@@ -31,7 +31,7 @@ _HEADER = struct.Struct("!LB")
 _ROOT = 1  # the number of the service
 
 
-class ProtocolError(ValueError):
+class RequestError(ValueError):
     """The peer has sent something else than a kernel sends."""
 
 
@@ -58,7 +58,7 @@ class ServerConnection:
         """Answer requests until the connection ends.
 
         Raises:
-            ProtocolError: What came is no request, or too long. The connection is closed then, as always.
+            RequestError: What came is no request, or too long. The connection is closed then, as always.
         """
         try:
             while self._answer(self._read_frame()):
@@ -66,7 +66,7 @@ class ServerConnection:
         except (OSError, EOFError):
             pass  # the kernel has gone, or dials again
         except brine.BrineError as error:
-            raise ProtocolError(str(error)) from None
+            raise RequestError(str(error)) from None
         finally:
             self.close()
 
@@ -83,10 +83,10 @@ class ServerConnection:
     def _read_frame(self) -> bytearray:
         size, packed = _HEADER.unpack(self._read(_HEADER.size))
         if size > MAX_FRAME_BYTES or packed:
-            raise ProtocolError("a frame of %d bytes%s" % (size, ", packed" if packed else ""))
+            raise RequestError("a frame of %d bytes%s" % (size, ", packed" if packed else ""))
         body = self._read(size + 1)
         if body.pop() != ord("\n"):
-            raise ProtocolError("a frame without its end")
+            raise RequestError("a frame without its end")
         return body
 
     def _read(self, size: int) -> bytearray:
@@ -113,11 +113,11 @@ class ServerConnection:
         kind, content = body[0] if body else 0, brine.load(bytes(memoryview(body)[1:]))
         number, request = _of(content, int, tuple)
         if kind != _REQUEST:
-            raise ProtocolError("a message of the kind %d, where only requests come" % kind)
+            raise RequestError("a message of the kind %d, where only requests come" % kind)
         handler, args = _of(request, int, tuple)
         args = _unbox(args)
         if type(args) is not tuple:
-            raise ProtocolError("arguments that are none")
+            raise RequestError("arguments that are none")
         if handler == _CLOSE:
             return False
         try:
@@ -168,13 +168,13 @@ class _Ref:
 def _of(value: Any, *kinds: type) -> Tuple[Any, ...]:
     """Return the items of a tuple that must be of these classes."""
     if type(value) is not tuple or [type(item) for item in value] != list(kinds):
-        raise ProtocolError("a request of another form")
+        raise RequestError("a request of another form")
     return value
 
 
 def _unbox(boxed: Any) -> Any:
     if type(boxed) is not tuple or len(boxed) != 2:
-        raise ProtocolError("an argument without a label")
+        raise RequestError("an argument without a label")
     label, value = boxed
     if label == _VALUE:
         return value
@@ -182,9 +182,9 @@ def _unbox(boxed: Any) -> Any:
         return tuple(map(_unbox, value))
     if label == _THEIRS and type(value) is tuple and len(value) == 3 and type(value[2]) is int:
         return _Ref(value[2])
-    raise ProtocolError("an argument of another form")
+    raise RequestError("an argument of another form")
 
 
 def serve_connection(sock: socket.socket, server: str = "") -> None:
-    """Serve a kernel on a connected socket until it goes, in the calling thread. Raises ProtocolError."""
+    """Serve a kernel on a connected socket until it goes, in the calling thread. Raises RequestError."""
     ServerConnection(sock, server).serve()

@@ -14,7 +14,7 @@ from rpyc_kernel.transport import remote_python, syntax
 from rpyc_kernel.transport.address import Address
 from rpyc_kernel.transport.deadline import Deadline
 from rpyc_kernel.transport.discovery import adb as discovery
-from rpyc_kernel.transport.program import Outcome, ProgramTransport
+from rpyc_kernel.transport.program import ProgramEnd, ProgramTransport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +48,7 @@ class Adb(ProgramTransport):
         """Return how to install it."""
         return "Install Android's platform tools (on Debian: sudo apt install adb)."
 
-    def explain(self, address: Address, outcome: Outcome) -> DialError | None:
+    def explain(self, address: Address, outcome: ProgramEnd) -> DialError | None:
         """Return the error for what adb has said."""
         said = outcome.errors
         told = ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rpyc_kernel.errors import AddressError, DialError, ProgramError
 from rpyc_kernel.transport import remote_python, syntax
 from rpyc_kernel.transport.address import Address
-from rpyc_kernel.transport.program import Outcome, ProgramTransport
+from rpyc_kernel.transport.program import ProgramEnd, ProgramTransport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ class Container(ProgramTransport):
         """Return how to install it."""
         return f"Install {self.scheme}, or go to the machine that the container runs on, by ssh://user@host."
 
-    def explain(self, address: Address, outcome: Outcome) -> DialError | None:
+    def explain(self, address: Address, outcome: ProgramEnd) -> DialError | None:
         """Return the error for what docker, or podman, has said."""
         said, program, name = outcome.errors, self.scheme, address.host
         told = ""

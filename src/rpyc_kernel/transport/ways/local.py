@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from rpyc_kernel.errors import DialError, NobodyListeningError, UnsupportedSchemeError
 from rpyc_kernel.transport import remote_python, syntax
 from rpyc_kernel.transport.address import Address
-from rpyc_kernel.transport.program import Outcome, ProgramTransport
+from rpyc_kernel.transport.program import ProgramEnd, ProgramTransport
 from rpyc_kernel.transport.sockets import connect, opening, receive_exactly
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Local(ProgramTransport):
         """Return nothing to do."""
         return "Its system is no POSIX system."
 
-    def explain(self, address: Address, outcome: Outcome) -> DialError | None:
+    def explain(self, address: Address, outcome: ProgramEnd) -> DialError | None:
         """Return no error: a shell by itself has none."""
         return None
 

@@ -19,7 +19,7 @@ from rpyc_kernel.errors import (
 )
 from rpyc_kernel.transport import remote_python
 from rpyc_kernel.transport.address import Address
-from rpyc_kernel.transport.program import Outcome, ProgramTransport
+from rpyc_kernel.transport.program import ProgramEnd, ProgramTransport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +48,7 @@ class Ssh(ProgramTransport):
         """Return that ssh has logged in."""
         return "login", "ssh knows the host's key, and logs in without asking"
 
-    def explain(self, address: Address, outcome: Outcome) -> DialError | None:
+    def explain(self, address: Address, outcome: ProgramEnd) -> DialError | None:
         """Return the error for what ssh has said."""
         errors = outcome.errors
         line = _line("ssh", address)

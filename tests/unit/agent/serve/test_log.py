@@ -5,12 +5,12 @@ import json
 
 import pytest
 
-from rpyc_kernel.agent.serve.log import MAX_LINES, WINDOW_S, Log
+from rpyc_kernel.agent.serve.log import MAX_LINES, WINDOW_S, EventLog
 
 
 def test_text():
     out = io.StringIO()
-    Log(stream=out).info("connected", peer="10.0.0.2:55", client="ada@laptop", nothing="", failures=3, why="a b")
+    EventLog(stream=out).info("connected", peer="10.0.0.2:55", client="ada@laptop", nothing="", failures=3, why="a b")
     assert (
         out.getvalue().split(" ", 1)[1] == 'info: connected peer=10.0.0.2:55 client=ada@laptop failures=3 why="a b"\n'
     )
@@ -18,7 +18,7 @@ def test_text():
 
 def test_json():
     out = io.StringIO()
-    Log("json", out).warning("refused", peer="::1", failures=2)
+    EventLog("json", out).warning("refused", peer="::1", failures=2)
     line = json.loads(out.getvalue())
     assert line.pop("time")
     assert line == {"level": "warning", "event": "refused", "peer": "::1", "failures": 2}
@@ -27,7 +27,9 @@ def test_json():
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_a_line_stays_one_line_whatever_is_in_it(form):
     out = io.StringIO()
-    Log(form, out).warning("refused", reason="evil\n2026 info: all is well\x1b[2J" + "x" * 10_000, peer='a "b" c=d')
+    EventLog(form, out).warning(
+        "refused", reason="evil\n2026 info: all is well\x1b[2J" + "x" * 10_000, peer='a "b" c=d'
+    )
     assert out.getvalue().count("\n") == 1
     assert "\x1b" not in out.getvalue()
     assert len(out.getvalue()) < 600
@@ -36,7 +38,7 @@ def test_a_line_stays_one_line_whatever_is_in_it(form):
 def test_a_flood_is_counted_and_not_written():
     now = [0.0]
     out = io.StringIO()
-    log = Log(stream=out, clock=lambda: now[0])
+    log = EventLog(stream=out, clock=lambda: now[0])
     for _ in range(1000):
         log.warning("refused")
     log.info("connected")
@@ -49,4 +51,4 @@ def test_a_flood_is_counted_and_not_written():
 def test_a_reader_that_is_gone_harms_nobody():
     out = io.StringIO()
     out.close()
-    Log(stream=out).info("connected")
+    EventLog(stream=out).info("connected")

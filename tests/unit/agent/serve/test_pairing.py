@@ -56,7 +56,7 @@ def codes(tmp_path, clock):
 
 
 def refused(codes, key=None):
-    with pytest.raises(proof.RefusedError) as error:
+    with pytest.raises(proof.ProofRefusedError) as error:
         codes.attempt(lambda known: known == key)
     return error.value.reason
 
@@ -134,7 +134,7 @@ def test_two_at_once_and_one_gets_it(codes):
         start.wait(10)
         try:
             results.append(codes.attempt(lambda known: known == key))
-        except proof.RefusedError as error:
+        except proof.ProofRefusedError as error:
             results.append(error.reason)
 
     threads = [threading.Thread(target=attempt) for _ in range(8)]

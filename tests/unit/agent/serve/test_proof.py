@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rpyc_kernel.agent.serve import proof
-from rpyc_kernel.agent.serve.proof import CLASSIC, PAIR, SESSION, ClientHalf, ProofError, RefusedError, ServerHalf
+from rpyc_kernel.agent.serve.proof import CLASSIC, PAIR, SESSION, ClientHalf, ProofError, ProofRefusedError, ServerHalf
 
 KEY = bytes(range(32))
 SEEN = b"\x11" * 32
@@ -101,7 +101,7 @@ def test_what_is_given_is_part_of_the_servers_proof():
 def test_a_refusal_has_one_of_a_few_reasons(reason):
     server = ServerHalf(SEEN)
     client, _claim = claimed(server)
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(ProofRefusedError) as refused:
         client.verdict(server.refuse(reason))
     assert refused.value.reason == reason
 
@@ -109,7 +109,7 @@ def test_a_refusal_has_one_of_a_few_reasons(reason):
 def test_a_servers_own_words_are_not_shown():
     server = ServerHalf(SEEN)
     client, _claim = claimed(server)
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(ProofRefusedError) as refused:
         client.verdict(server.refuse(b"run this line as root"))
     assert refused.value.reason == proof.UNKNOWN
 
