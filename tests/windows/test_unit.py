@@ -8,11 +8,12 @@ from tests.kernel.kernels import SOURCE
 from tests.windows.wine import Wine, windows_path
 
 ROOT = SOURCE.parent
-# What the packages there don't have: numpy, whose DLLs Wine doesn't load, and Jupyter's server.
+# What the packages there don't have: numpy and nbclient, whose DLLs Wine doesn't load, and Jupyter's server.
 WITHOUT = [
     "agent/worker/show/test_encoders",
     "agent/worker/show/test_screen",
     "agent/worker/test_plain_data",
+    "batch/test_notebook",
     "kernel/jupyter/test_iopub_rate_limit",
 ]
 SOME = "test_boot or test_local_socket or test_records or test_abort_ends"

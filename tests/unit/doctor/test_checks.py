@@ -10,7 +10,7 @@ import pytest
 
 from rpyc_kernel.doctor import checks, probe
 from rpyc_kernel.doctor.check import State
-from tests.kernel.remotes import wait_until
+from tests.unit.sessions import wait_for
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_whoever_has_a_device_is_named(tmp_path, monkeypatch):
     assert probe.devices() == [{"path": str(device), "allowed": True, "holders": []}]
     holder = subprocess.Popen([sys.executable, "-c", f"file = open({str(device)!r}); input()"], stdin=subprocess.PIPE)
     try:
-        assert wait_until(lambda: probe.devices()[0]["holders"])
+        wait_for(lambda: probe.devices()[0]["holders"])
         ((pid, name),) = probe.devices()[0]["holders"]
         assert (pid, "python" in name) == (holder.pid, True)
     finally:
