@@ -8,7 +8,8 @@ that belong to an address have its text as their attribute ``address``.
     RpycKernelError
     ├── AddressError                 a text that is no address
     ├── ArgumentError                an argument that can't be meant
-    │   └── CommandError             by a command in a cell
+    │   ├── CommandError             by a command in a cell
+    │   └── MalformedArgumentError   or is written wrongly
     ├── HostsFileError               the file of saved machines can't be read, understood or written
     ├── NotebookFileError            a notebook's file can't be read, understood or written
     ├── MalformedRequestError        a front end's message that is not as Jupyter's protocol has it
@@ -108,6 +109,10 @@ class AddressError(RpycKernelError):
 
 class ArgumentError(RpycKernelError):
     """Raised for an argument that can't be meant: a name of no session or of several, a number out of its bounds."""
+
+
+class MalformedArgumentError(ArgumentError):
+    """Raised for an argument that is written wrongly, as a name that can be none."""
 
 
 class CommandError(ArgumentError):

@@ -5,6 +5,7 @@ Its session is one of its own, over a link that is dialled again when it breaks.
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import queue
 import signal
@@ -14,20 +15,23 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rpyc_kernel.agent.wire import Message
-from rpyc_kernel.errors import DialCancelledError
+from rpyc_kernel.errors import DialCancelledError, RpycKernelError, SessionGoneError
 from rpyc_kernel.link.link import Link
 from rpyc_kernel.link.protocol import LinkStatus
+from rpyc_kernel.transport.broker_client import open_broker
+from rpyc_kernel.transport.deadline import Deadline
 from rpyc_kernel.transport.plain import cause
 from rpyc_kernel.transport.servers import first_server
 
 if TYPE_CHECKING:
-    from rpyc_kernel.errors import RpycKernelError
     from rpyc_kernel.hosts.target import Target
     from rpyc_kernel.transport.address import Address
 
 KEEP_S = 3600.0  # that its session waits for a lost link once it has ended
 SECOND_PRESS_S = 5.0  # between two Ctrl-C of somebody who wants it to end, whatever it does
 CANCEL_POLL_INTERVAL_S = 0.2
+END_TIMEOUT_S = 5.0  # for a session that was given up while it began
+END_POLL_INTERVAL_S = 0.1
 MSG_ID = "program"
 SIGNALLED_CODE = 128  # and the number of a signal, as shells have it
 
@@ -102,7 +106,13 @@ class Program:
         self._events: queue.SimpleQueue[Message | Exception] = queue.SimpleQueue()
         self._lost = False
         self._link = Link(server, self._take, self._changed, title=config["name"], holder="rpyc-kernel exec")
-        self._link.open(config, cancel)
+        try:
+            self._link.open(config, cancel)
+        except BaseException as error:
+            given_up = cancel.is_set() or not isinstance(error, RpycKernelError)  # by Ctrl-C, or a signal that ends us
+            if given_up and self._link.hello:
+                _end_begun(server, self._link.session)
+            raise
 
     def start(self, source: str, argv: list[str]) -> None:
         """Have the program run. Raises TooLongError."""
@@ -181,6 +191,21 @@ class Program:
             self._write(f"The link to {where} is back.\n", error=True)
         elif status is LinkStatus.CLOSED and error is not None:
             self._events.put(error)
+
+
+def _end_begun(server: Address, session: str) -> None:
+    """End a session that was given up while it began: it is there, or will be in a moment."""
+    deadline = Deadline(END_TIMEOUT_S)
+    with (
+        contextlib.suppress(RpycKernelError),
+        open_broker(server, timeout=END_TIMEOUT_S, hello=END_TIMEOUT_S) as broker,
+    ):
+        while not deadline.expired:
+            try:
+                broker.call("terminate", {"session": session}, timeout=END_TIMEOUT_S)
+                return
+            except SessionGoneError:
+                time.sleep(END_POLL_INTERVAL_S)
 
 
 def death(machine: Target, end: dict[str, Any]) -> str:

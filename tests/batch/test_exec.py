@@ -176,7 +176,7 @@ def test_a_reader_that_has_seen_enough_ends_it(remote, private_jupyter):
         (["pi", "-c"], 2, "-c needs the code"),
         (["pi", "-x"], 2, "-x is no option"),
         (["http://pi", "-c", "1"], 2, "web page"),
-        (["--env", "1x", "pi", "-c", "1"], 1, "--env needs"),
+        (["--env", "1x", "pi", "-c", "1"], 2, "--env needs"),
         (["pi", "/nowhere/x.py"], 1, "No such file"),
         (["127.0.0.1:1", "-c", "1"], 1, "No server is listening"),
     ],
@@ -186,6 +186,19 @@ def test_what_is_refused(start, argv, code, words):
     assert (command.end(), command.out) == (code, "")
     assert words in command.err
     assert command.err.count("\n") == 1
+
+
+def test_ctrl_c_while_its_session_begins_leaves_none(start, remote, tmp_path):
+    begun, go, slow = tmp_path / "begun", tmp_path / "go", tmp_path / "python"
+    wait = f"touch {begun}; while ! [ -e {go} ]; do sleep 0.05; done"
+    slow.write_text(f'#!/bin/sh\n{wait}\nexec {remote.python} "$@"\n')
+    slow.chmod(0o755)
+    command = start("exec", "--python", slow, remote.address, "-c", "print('never')")
+    assert wait_until(begun.exists)
+    command.signal(signal.SIGINT)
+    go.touch()
+    assert (command.end(), command.out) == (130, "")
+    assert wait_until(lambda: not remote.processes())
 
 
 def test_a_python_that_is_not_there_is_a_sentence(start, remote):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import keyword
 import math
 from typing import TYPE_CHECKING, Any
 
 import nbformat
 
 from rpyc_kernel.agent.boot import write_file
-from rpyc_kernel.errors import ArgumentError, NotebookFileError
+from rpyc_kernel.errors import MalformedArgumentError, NotebookFileError
 from rpyc_kernel.transport.plain import plain
 
 if TYPE_CHECKING:
@@ -60,13 +61,13 @@ def allows_errors(cell: Any) -> bool:
 
 
 def parameter(text: str) -> tuple[str, Any]:
-    """Return name and value of a parameter, written ``name=value``. Raises ArgumentError.
+    """Return name and value of a parameter, written ``name=value``. Raises MalformedArgumentError.
 
     ``True``, ``False``, ``None`` and numbers are what they are in Python; everything else is a text.
     """
     name, equals, value = text.partition("=")
-    if not equals or not name.isidentifier():
-        raise ArgumentError(f"A parameter is written name=value, with a name as Python has it; {name!r} is none.")
+    if not equals or not name.isidentifier() or keyword.iskeyword(name):
+        raise MalformedArgumentError(f"A parameter is written name=value, with a name as Python has it: not {name!r}.")
     return name, _value(value)
 
 

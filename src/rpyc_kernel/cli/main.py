@@ -27,7 +27,7 @@ from rpyc_kernel.cli import (
     shell,
 )
 from rpyc_kernel.cli.terminal import Parser, RefusalError, say
-from rpyc_kernel.errors import AddressError, RpycKernelError
+from rpyc_kernel.errors import AddressError, MalformedArgumentError, RpycKernelError
 from rpyc_kernel.transport.plain import plain
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except RefusalError as error:
         return _complain(str(error), error.code)
-    except AddressError as error:
+    except (AddressError, MalformedArgumentError) as error:
         return _complain(str(error), 2)
     except RpycKernelError as error:
         return _complain(str(error), 1)

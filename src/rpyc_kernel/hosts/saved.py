@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rpyc_kernel.errors import ArgumentError
+from rpyc_kernel.errors import ArgumentError, MalformedArgumentError
 from rpyc_kernel.transport.address import Address
 
 if TYPE_CHECKING:
@@ -59,32 +59,34 @@ def name_of(text: object) -> str | None:
 
 
 def checked_name(text: str) -> str:
-    """Return *text* as the name of a machine. Raises ArgumentError where it can be none."""
+    """Return *text* as the name of a machine. Raises MalformedArgumentError where it can be none."""
     name = name_of(text)
     if name is None:
         shown = text if len(text) <= MAX_NAME_CHARS else text[: MAX_NAME_CHARS - 1] + "…"
         if name_of(text[:1]) and len(text) > MAX_NAME_CHARS:
-            raise ArgumentError(f"{shown!r} is too long for a name: {MAX_NAME_CHARS} characters are the most.")
-        raise ArgumentError(f"{shown!r} can't name a saved machine: a name has {_NAME_FORMS}, and is not localhost.")
+            raise MalformedArgumentError(f"{shown!r} is too long for a name: {MAX_NAME_CHARS} characters are the most.")
+        raise MalformedArgumentError(
+            f"{shown!r} can't name a saved machine: a name has {_NAME_FORMS}, and is not localhost."
+        )
     return name
 
 
 def check_value(what: str, value: str) -> str:
-    """Return *value*, an option that is saved. Raises ArgumentError where it is too long or not printable."""
+    """Return *value*, an option that is saved. Raises MalformedArgumentError where it is too long or not printable."""
     if len(value) > MAX_VALUE_CHARS:
-        raise ArgumentError(f"{what} is too long: {MAX_VALUE_CHARS} characters are the most.")
+        raise MalformedArgumentError(f"{what} is too long: {MAX_VALUE_CHARS} characters are the most.")
     if not value.isprintable():
-        raise ArgumentError(f"{what} has a character in it that can't be shown.")
+        raise MalformedArgumentError(f"{what} has a character in it that can't be shown.")
     return value
 
 
 def variables(texts: Iterable[str]) -> dict[str, str]:
-    """Read ``NAME=VALUE`` texts. Raises ArgumentError, which never repeats a value: it may be a secret."""
+    """Read ``NAME=VALUE`` texts. Raises MalformedArgumentError, which never repeats a value: it may be a secret."""
     found = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name or not name.isprintable():
-            raise ArgumentError(f"--env needs NAME=VALUE; {name[:MAX_NAME_CHARS]!r} is no name with a value.")
+            raise MalformedArgumentError(f"--env needs NAME=VALUE; {name[:MAX_NAME_CHARS]!r} is no name with a value.")
         found[name] = check_value(f"The value of {name}", value)
     return found
 

@@ -94,7 +94,7 @@ def test_the_cell_of_values_is_where_papermill_puts_it(cells):
     nbformat.validate(ours)
 
 
-@pytest.mark.parametrize("text", ["", "a", "=1", "1a=2", "a-b=1", "a b=1"])
+@pytest.mark.parametrize("text", ["", "a", "=1", "1a=2", "a-b=1", "a b=1", "class=1", "None=1"])
 def test_what_is_no_parameter(text):
     with pytest.raises(ArgumentError, match="name=value"):
         notebooks.parameter(text)
