@@ -1,1 +1,1 @@
-"""Looks for what keeps a machine from being used: ``rpyc-kernel doctor``."""
+"""Looks for what keeps a machine, or the kernel here, from being used: ``rpyc-kernel doctor`` and ``%doctor``."""

@@ -1,1 +1,1 @@
-"""Machines that the user has saved under a name, and what can be known of them."""
+"""Where a text leads that names a machine: machines that the user has saved, and what can be known of them."""

@@ -1,0 +1,1 @@
+"""The worker: the process of a session that runs the cells."""
