@@ -13,6 +13,7 @@ import pytest
 from rpyc_kernel.errors import DialCancelledError, DialTimeoutError, NobodyListeningError, UnsupportedSchemeError
 from rpyc_kernel.transport.address import Address
 from rpyc_kernel.transport.dial import dial
+from rpyc_kernel.transport.ways import local
 from tests import elsewhere
 from tests.kernel.kernels import SOURCE
 from tests.unit.sessions import wait_for
@@ -126,6 +127,7 @@ def test_a_file_of_another_form_leads_nowhere(text, tmp_path):
         dial(address(path))
 
 
-def test_without_a_server_there_is_no_way():
-    with pytest.raises(UnsupportedSchemeError, match="has to be started first"):
+def test_without_a_server_and_a_shell_there_is_no_way(monkeypatch):
+    monkeypatch.setattr(local.TRANSPORT, "takes_python", False)
+    with pytest.raises(UnsupportedSchemeError, match="only a notebook starts a server of its own"):
         dial(Address.parse("local:"))

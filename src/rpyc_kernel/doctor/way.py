@@ -108,8 +108,8 @@ def port(address: Address) -> Iterator[Check]:
         return
     if address.transport.unprotected and not address.is_loopback:
         text = f"{address.port} is open: whoever reaches this port can run code there as you"
-        mend = "start the server with hostname='127.0.0.1', and lead to it by ssh -N -L 18812:127.0.0.1:18812 {host}"
-        yield Check("port", State.WARNING, text, mend.format(host=address.host))
+        mend = "start the server with hostname='127.0.0.1', and lead to it by ssh -N -L {port}:127.0.0.1:{port} {host}"
+        yield Check("port", State.WARNING, text, mend.format(host=address.host, port=address.port))
         return
     yield Check("port", State.OK, f"{address.port} is open")
 

@@ -8,8 +8,9 @@ import sys
 
 import pytest
 
-from rpyc_kernel.doctor import checks, probe
+from rpyc_kernel.doctor import checks, probe, way
 from rpyc_kernel.doctor.check import State
+from rpyc_kernel.transport.address import Address
 from tests.unit.sessions import wait_for
 
 
@@ -26,6 +27,11 @@ def test_the_clock_is_compared_with_the_time_of_asking(there, state, words):
     check = checks._clock(there, 100.0, 101.0)
     assert (check.state, words in check.text) == (state, True)
     assert bool(check.mend) == (state is State.WARNING)
+
+
+def test_an_open_port_is_led_to_by_its_own_number():
+    (check,) = way.port(Address.parse("192.0.2.7:5000"))
+    assert (check.state, "-L 5000:127.0.0.1:5000 192.0.2.7" in check.mend) == (State.WARNING, True)
 
 
 def device(**more):

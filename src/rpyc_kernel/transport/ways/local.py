@@ -80,7 +80,7 @@ class Local(ProgramTransport):
         """
         if not address.path:
             if not self.takes_python:
-                raise UnsupportedSchemeError(address, "without a notebook, that takes a POSIX system.")
+                raise UnsupportedSchemeError(address, "on this system, only a notebook starts a server of its own.")
             return super().open_socket(replace(address, python=address.python or sys.executable), deadline)
         try:
             port, secret = _read(address.path)

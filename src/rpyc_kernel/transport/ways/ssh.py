@@ -66,7 +66,8 @@ class Ssh(ProgramTransport):
         if match := re.search(r"Permission denied \(([^)]*)\)", errors):
             return LoginRefusedError(address, _how_to_log_in(match[1], address))
         if match := re.search(r"ssh: Could not resolve hostname (\S+): (.*)", errors):
-            return NameNotResolvedError(address, match[1], temporary="emporary" in match[2])
+            host = address.host if match[1] == _ascii(address.host) else match[1]  # or that of a jump
+            return NameNotResolvedError(address, host, temporary="emporary" in match[2])
         if match := re.search(r"ssh: connect to host (\S+) port (\d+): (.*)", errors):
             return _no_connection(address, match[1], match[2], match[3].strip())
         if re.search(r"kex_exchange_identification|banner exchange|Connection (closed|reset) by", errors):
@@ -81,12 +82,11 @@ class Ssh(ProgramTransport):
 def _destination(address: Address) -> list[str]:
     port = [] if address.port is None else ["-p", str(address.port)]
     user = ["-l", address.user] if address.user else []
-    return [
-        *port,
-        *user,
-        "--",
-        address.host.encode("idna").decode("ascii") if not address.host.isascii() else address.host,
-    ]
+    return [*port, *user, "--", _ascii(address.host)]
+
+
+def _ascii(host: str) -> str:
+    return host if host.isascii() else host.encode("idna").decode("ascii")
 
 
 def _line(program: str, address: Address) -> str:
