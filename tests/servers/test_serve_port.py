@@ -186,6 +186,15 @@ def test_a_home_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
+def test_a_certificate_that_is_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / "garbage.pem").write_text("garbage")
+    for name in ("garbage.pem", "none.pem"):
+        done = Daemon(home=tmp_path).run("--port", str(free_port()), "--certfile", str(tmp_path / name))
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"{tmp_path / name} can't be used (")
+        assert done.stderr.count("\n") == 1
+
+
 def test_nobody_but_the_allowed_networks() -> None:
     with PortDaemon("--allow", "192.168.43.0/24", "--allow", "::1") as daemon:
         with socket.create_connection(("127.0.0.1", daemon.port)) as sock:

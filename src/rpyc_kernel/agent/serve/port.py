@@ -96,7 +96,7 @@ class PortAdmission:
             else:
                 certificate = own_certificate(pairings.folder)
         except (OSError, ValueError) as error:
-            raise _unusable(error) from None
+            raise (_no_certificate(options, error) if options.certfile else _unusable(error)) from None
         self.needs_proof = certificate.needs_proof
         self.fingerprint = shown(certificate.fingerprint)
         self._door = Admission(certificate, pairings.clients, pairings.codes, self._tell, options.classic)
@@ -131,6 +131,16 @@ def address(options: Namespace) -> str:
     if ":" in host:
         host = "[%s]" % host
     return host if options.port in (None, DEFAULT_PORT) else "%s:%d" % (host, options.port)
+
+
+def _no_certificate(options: Namespace, error: Exception) -> PlaceError:
+    """The error for files that the options name: which of them, OpenSSL doesn't tell."""
+    files = [name for name in (options.certfile, options.keyfile, options.client_ca) if name]
+    reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
+    return PlaceError(
+        "%s can't be used (%s). --certfile is a certificate in PEM, --keyfile the key that belongs to it, and "
+        "--client-ca the certificate of the authority." % (" or ".join(files), reason.replace("_", " ").lower())
+    )
 
 
 def _unusable(error: Exception) -> PlaceError:
