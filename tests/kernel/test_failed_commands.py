@@ -111,3 +111,18 @@ def test_a_command_that_is_stopped_changes_nothing(front: Client, own_remote: Re
     assert cell.status == "error"
     assert front.good("%hosts").stdout == hosts
     assert front.good("mine").text == "17"
+
+
+def test_a_session_that_is_stopped_while_it_begins_does_not_stay(front: Client, own_remote: Remote) -> None:
+    connect(front, own_remote)
+    before = set(own_remote.processes())
+    begun, go, on, slow = (own_remote.work / name for name in ("begun", "go", "on", "python"))
+    wait = f"touch {begun}; while ! [ -e {go} ]; do sleep 0.05; done"
+    slow.write_text(f'#!/bin/sh\n{wait}\n{own_remote.python} "$@"\ntouch {on}\n')
+    slow.chmod(0o700)
+    cell = front.start(f"%connect {own_remote.address} --new --python {slow}")
+    front.wait_for(begun.exists, 20, "the Python that is slow")
+    assert front.interrupted(cell) < 10
+    go.touch()
+    assert wait_until(on.exists, 40)
+    assert wait_until(lambda: set(own_remote.processes()) <= before, 40), own_remote.processes()

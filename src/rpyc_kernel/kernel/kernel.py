@@ -46,6 +46,7 @@ log = logging.getLogger(__name__)
 
 LOOKUP_TIMEOUT_S = 10.0  # for completion and inspection
 USAGE_TIMEOUT_S = 5.0  # front ends give up after 10
+END_TIMEOUT_S = 2.0  # for sessions that were given up just before the end; Jupyter kills a kernel after five
 
 
 class RpycKernel(BaseKernel):
@@ -344,6 +345,7 @@ class RpycKernel(BaseKernel):
         if restart:
             self.state.restarted(unreached)
         else:
+            await asyncio.to_thread(deferred_end.wait, END_TIMEOUT_S)
             self.state.forget()
         return dict(super().do_shutdown(restart))
 

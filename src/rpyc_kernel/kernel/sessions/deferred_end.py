@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 TIMEOUT_S = 10.0
+BEGIN_TIMEOUT_S = 30.0  # in which a session that was given up while it began is there to be ended
+
+_pending: list[threading.Thread] = []
 
 log = logging.getLogger(__name__)
 
@@ -28,17 +31,29 @@ def end_when_reachable(address: str, session: str, ended: Callable[[str], None])
         session: Its id.
         ended: Called with the id once the session has ended.
     """
-    threading.Thread(target=_try, args=(address, session, ended), name="rpyc-kernel-missed", daemon=True).start()
+    thread = threading.Thread(target=_try, args=(address, session, ended), name="rpyc-kernel-missed", daemon=True)
+    _pending.append(thread)
+    thread.start()
+
+
+def wait(timeout: float) -> None:
+    """Wait until all of them have ended, *timeout* seconds at most: the kernel ends."""
+    deadline = time.monotonic() + timeout
+    while _pending:
+        thread = _pending.pop()
+        thread.join(max(0.0, deadline - time.monotonic()))
 
 
 def _try(address: str, session: str, ended: Callable[[str], None]) -> None:
+    begun_by = time.monotonic() + BEGIN_TIMEOUT_S
     for delay in delays():
         time.sleep(delay)
         try:
             with open_broker(Address.parse(address), timeout=TIMEOUT_S) as broker:
                 broker.call("terminate", {"session": session}, timeout=TIMEOUT_S)
         except SessionGoneError:
-            break
+            if time.monotonic() < begun_by:
+                continue
         except AddressError:
             return
         except (DialError, LinkError):

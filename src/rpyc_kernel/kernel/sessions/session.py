@@ -7,7 +7,14 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.agent.wire import Message, reply_type
-from rpyc_kernel.errors import LOCKED_OUT, AgentError, DialCancelledError, RemoteClosedError, RpycKernelError
+from rpyc_kernel.errors import (
+    LOCKED_OUT,
+    AgentError,
+    DialCancelledError,
+    LinkError,
+    RemoteClosedError,
+    RpycKernelError,
+)
 from rpyc_kernel.kernel.loop_only import loop_only
 from rpyc_kernel.kernel.sessions.requests import Inbox, PendingRequests
 from rpyc_kernel.kernel.sessions.worker_exits import NOT_RUN, WorkerExits
@@ -47,7 +54,7 @@ class RemoteSession:
         requests: Who waits for which reply.
         kept: Whether the user has said how long the session outlives the notebook.
         used: Whether a cell of this notebook was sent there.
-        orphaned: Whether `open` has failed when the session had begun, and could not end it.
+        orphaned: Whether `open` has failed when the session began or had begun, and could not end it.
     """
 
     def __init__(
@@ -153,7 +160,11 @@ class RemoteSession:
             RpycKernelError: It can't be started or taken over; then nothing is left of it, unless it is `orphaned`.
         """
         self.kept = bool(config.get("kept"))
-        self._link.open(config, cancel, attach=attach)
+        try:
+            self._link.open(config, cancel, attach=attach)
+        except (DialCancelledError, LinkError):
+            self.orphaned = not attach and bool(self._link.hello)  # it was asked for, and may be there in a moment
+            raise
         if attach:
             self._link.submit(Message("session_info_request", {}))
         deaths = self._link.attached.get("deaths")
