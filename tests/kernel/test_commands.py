@@ -242,7 +242,7 @@ def test_a_failed_first_connect_names_a_machine_too(front: Client) -> None:
 
 def test_silent_cells_open_no_connection(new_kernel: Callable[..., Kernel], own_remote: Remote) -> None:
     """Front ends run some when they start."""
-    front = new_kernel(f"--RpycKernel.address={own_remote.address}").first
+    front = new_kernel(f"--RpycKernel.address={own_remote.address}", "--RpycKernel.heartbeat=15").first  # no head start
     assert front.run("import os", silent=True).status == "ok"
     assert own_remote.processes() == {}
     assert front.good(WHERE).text == "'there'"

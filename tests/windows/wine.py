@@ -56,7 +56,8 @@ class Wine:
     def ready(cls) -> Self:
         """The one of this user, made if it isn't there yet. Two that come at the same time make one."""
         top = _cache()
-        top.mkdir(parents=True, exist_ok=True)
+        top.parent.mkdir(0o700, parents=True, exist_ok=True)  # the agent's cache, too, which must be private
+        top.mkdir(exist_ok=True)
         wine = cls(top / _version())
         with (top / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
