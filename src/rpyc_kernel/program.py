@@ -15,11 +15,10 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rpyc_kernel.agent.wire import Message
-from rpyc_kernel.errors import DialCancelledError, RpycKernelError, SessionGoneError
+from rpyc_kernel.errors import DialCancelledError, RpycKernelError
+from rpyc_kernel.link import listing
 from rpyc_kernel.link.link import Link
 from rpyc_kernel.link.protocol import LinkStatus
-from rpyc_kernel.transport.broker_client import open_broker
-from rpyc_kernel.transport.deadline import Deadline
 from rpyc_kernel.transport.plain import cause
 from rpyc_kernel.transport.servers import first_server
 
@@ -31,7 +30,6 @@ KEEP_S = 3600.0  # that its session waits for a lost link once it has ended
 SECOND_PRESS_S = 5.0  # between two Ctrl-C of somebody who wants it to end, whatever it does
 CANCEL_POLL_INTERVAL_S = 0.2
 END_TIMEOUT_S = 5.0  # for a session that was given up while it began
-END_POLL_INTERVAL_S = 0.1
 MSG_ID = "program"
 SIGNALLED_CODE = 128  # and the number of a signal, as shells have it
 
@@ -195,17 +193,8 @@ class Program:
 
 def _end_begun(server: Address, session: str) -> None:
     """End a session that was given up while it began: it is there, or will be in a moment."""
-    deadline = Deadline(END_TIMEOUT_S)
-    with (
-        contextlib.suppress(RpycKernelError),
-        open_broker(server, timeout=END_TIMEOUT_S, hello=END_TIMEOUT_S) as broker,
-    ):
-        while not deadline.expired:
-            try:
-                broker.call("terminate", {"session": session}, timeout=END_TIMEOUT_S)
-                return
-            except SessionGoneError:
-                time.sleep(END_POLL_INTERVAL_S)
+    with contextlib.suppress(RpycKernelError):
+        listing.terminate(server, session, END_TIMEOUT_S, hello=END_TIMEOUT_S, begins=True)
 
 
 def death(machine: Target, end: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 from rpyc_kernel.batch import notebook as notebooks
 from rpyc_kernel.batch.kernel import kernel_on
 from rpyc_kernel.errors import AgentError
+from rpyc_kernel.program import SECOND_PRESS_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from rpyc_kernel.batch.progress import CellProgress
     from rpyc_kernel.hosts.target import Target
 
-SECOND_PRESS_S = 5.0  # between two Ctrl-C of somebody who wants the run to end, whatever the cell does
 START_TIMEOUT_S = 60  # a kernel answers after 0.5 s on a fast machine
 OK_CODE, FAILED_CODE, INTERRUPTED_CODE = 0, 1, 130
 

@@ -7,6 +7,7 @@ fails here is left to the first cell, which tries again and says why.
 
 from __future__ import annotations
 
+import contextlib
 import select
 import threading
 import time
@@ -14,6 +15,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.errors import RpycKernelError
+from rpyc_kernel.link import listing
 from rpyc_kernel.transport.broker_client import BrokerClient, open_broker
 
 if TYPE_CHECKING:
@@ -93,9 +95,9 @@ class HeadStart:
         if self._over.is_set() and self._where is not None and self._where[0] == address:
             broker = self._take_broker()
             self._cancel.set()
-            if broker is not None and time.monotonic() - self._dialled_at < FRESH_S and not _has_ended(broker):
-                return broker
             if broker is not None:
+                if time.monotonic() - self._dialled_at < FRESH_S and not _has_ended(broker):
+                    return broker
                 broker.close()
         return open_broker(address, **options)
 
@@ -107,11 +109,8 @@ class HeadStart:
         if not begun or self._where is None:
             return
         self._over.wait(END_TIMEOUT_S)
-        try:
-            with open_broker(self._where[0], timeout=END_TIMEOUT_S, hello=END_TIMEOUT_S) as broker:
-                broker.call("terminate", {"session": self._session}, timeout=END_TIMEOUT_S)
-        except (RpycKernelError, OSError):
-            pass  # it ends when it was idle for its `keep`
+        with contextlib.suppress(RpycKernelError, OSError):  # it ends when it was idle for its `keep`
+            listing.terminate(self._where[0], self._session, END_TIMEOUT_S, hello=END_TIMEOUT_S)
 
 
 def _has_ended(broker: BrokerClient) -> bool:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from rpyc_kernel.agent import wire
 from rpyc_kernel.errors import AgentError, ArgumentError, ProtocolError, SessionGoneError
-from rpyc_kernel.transport.broker_client import BrokerClient, open_broker
+from rpyc_kernel.transport.broker_client import HELLO_TIMEOUT_S, BrokerClient, open_broker
+from rpyc_kernel.transport.deadline import Deadline
 from rpyc_kernel.transport.plain import MAX_TEXT_CHARS, aligned, plain
 
 if TYPE_CHECKING:
@@ -102,6 +103,35 @@ def read_all(found: object) -> list[SessionEntry]:
     """Read a list of sessions, the oldest first, without items that are none. What is no list is an empty one."""
     items = found[:MAX_ENTRIES] if isinstance(found, list) else []
     return sorted(filter(None, map(read, items)), key=lambda entry: -(entry.age or 0.0))
+
+
+def terminate(
+    address: Address, session: str, timeout: float, *, hello: float = HELLO_TIMEOUT_S, begins: bool = False
+) -> None:
+    """Tell a session to end, and don't wait until it has.
+
+    Args:
+        address: The machine's server.
+        session: The session's id.
+        timeout: Seconds for the dialling, and for each answer.
+        hello: Seconds until the agent must have answered.
+        begins: Whether the session may be there in a moment only; it is waited for, *timeout* seconds.
+
+    Raises:
+        SessionGoneError: It isn't there.
+        RpycKernelError: The machine can't be reached or doesn't answer.
+    """
+    deadline = Deadline(timeout)
+    with open_broker(address, timeout=timeout, hello=hello) as broker:
+        while True:
+            try:
+                broker.call("terminate", {"session": session}, timeout=timeout)
+            except SessionGoneError:
+                if not begins or deadline.expired:
+                    raise
+                time.sleep(END_POLL_INTERVAL_S)
+            else:
+                return
 
 
 def end(

@@ -8,9 +8,9 @@ import time
 from typing import TYPE_CHECKING
 
 from rpyc_kernel.errors import AddressError, DialError, LinkError, RpycKernelError, SessionGoneError
+from rpyc_kernel.link import listing
 from rpyc_kernel.link.backoff import delays
 from rpyc_kernel.transport.address import Address
-from rpyc_kernel.transport.broker_client import open_broker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,8 +49,7 @@ def _try(address: str, session: str, ended: Callable[[str], None]) -> None:
     for delay in delays():
         time.sleep(delay)
         try:
-            with open_broker(Address.parse(address), timeout=TIMEOUT_S) as broker:
-                broker.call("terminate", {"session": session}, timeout=TIMEOUT_S)
+            listing.terminate(Address.parse(address), session, TIMEOUT_S)
         except SessionGoneError:
             if time.monotonic() < begun_by:
                 continue

@@ -11,7 +11,7 @@ from .retention import join
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
+    from typing import Any, Dict, Iterable, Iterator, List, Optional, Set, Tuple
 
     from ...wire import Bytes
     from .entries import JournalEntry
@@ -40,17 +40,8 @@ def replay(journal: Journal, request: Json) -> Tuple[Json, List[Bytes]]:
     parents = {cell.parent for cell in cells}
     answer: Json = {"next": None, "found": bool(cells), "cells": [[cell.count, cell.parent] for cell in cells]}
     kept = sorted((item for cell in cells for item in cell.outputs.items() if item[0] >= start), key=itemgetter(0))
-    packets: List[Bytes] = []
-    size = 0
-    for number, entry in chain(kept, _unacknowledged(journal) if cells else ()):
-        if number < start or not _is_output_of(entry, parents):
-            continue
-        if packets and size >= most:
-            answer["next"] = number
-            break
-        packets.append(entry.packet())
-        size += len(packets[-1])
-    return answer, packets
+    given = chain(kept, _unacknowledged(journal) if cells else ())
+    return _page(answer, (item for item in given if item[0] >= start and _is_output_of(item[1], parents)), most)
 
 
 def look(journal: Journal, request: Json) -> Tuple[Json, List[Bytes]]:
@@ -68,9 +59,14 @@ def look(journal: Journal, request: Json) -> Tuple[Json, List[Bytes]]:
     """
     start, most = int(request.get("from") or 0), int(request.get("max_bytes") or PAGE_BYTES)
     answer: Json = {"next": None, "acknowledged": journal.acknowledged, "moved": journal.moved}
+    return _page(answer, journal.look(start), most)
+
+
+def _page(answer: Json, messages: Iterable[Tuple[int, JournalEntry]], most: int) -> Tuple[Json, List[Bytes]]:
+    """The packets of the first messages, about so many bytes; ``next`` of the answer says where others follow."""
     packets: List[Bytes] = []
     size = 0
-    for number, entry in journal.look(start):
+    for number, entry in messages:
         if packets and size >= most:
             answer["next"] = number
             break
