@@ -17,6 +17,7 @@ from pathlib import Path
 
 MARK = "TESTS_OF_RPYC_KERNEL"  # not RPYC_…, which servers in tests don't inherit
 PATIENCE = 15.0  # seconds until what was told to end has ended
+MOST = 20  # paths that are told of one folder
 _TELLS = sys.platform == "linux"  # elsewhere nobody knows the processes
 FOLDERS = ("rk-", "rj-", "rr-", "rpyc-kernel-")  # in the folder for temporary files
 
@@ -42,7 +43,7 @@ class Leftovers:
         if not self._is_alone():
             return lines  # the files may be of others
         _clean_up()
-        return lines + [str(path) for path in sorted(set(_files()) - self.before)]
+        return lines + [_told(path) for path in sorted(set(_files()) - self.before)]
 
     def _processes(self) -> list[int]:
         mine = {os.getpid(), os.getppid()}
@@ -75,6 +76,13 @@ def _command(pid: int) -> str:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")[:200]
     except OSError:
         return "(gone by now)"
+
+
+def _told(path: Path) -> str:
+    """A path, and of a folder what is in it: who has written last is seen there."""
+    inside = sorted(str(each.relative_to(path)) for each in path.rglob("*"))
+    more = [f"and {len(inside) - MOST} more"] if len(inside) > MOST else []
+    return f"{path}: {', '.join(inside[:MOST] + more)}" if inside else str(path)
 
 
 def _is_keeper(pid: int) -> bool:

@@ -5,21 +5,19 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 import uuid
 from collections.abc import Callable
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import websocket
 
+from tests.folders import Folder
 from tests.kernel.client import WAIT, NotSeen
 from tests.kernel.kernels import COMMAND, private_environment, write_kernelspec
 from tests.kernel.results import Message, Request
@@ -33,7 +31,8 @@ class JupyterServer:
     """
 
     def __init__(self, *options: str) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="rj-"))
+        self._folder = Folder("rj-")
+        self.folder = self._folder.path
         write_kernelspec(self.folder / "share", [*COMMAND, *options])
         self.mark = self.folder.name
         self.env = private_environment(
@@ -111,7 +110,7 @@ class JupyterServer:
             os.kill(pid, signal.SIGKILL)
         if value is not None:
             print(f"-- the Jupyter server's log\n{self.log.read_text(errors='replace')[-3000:]}")
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._folder.cleanup()
 
 
 def kernels_of(mark: str) -> list[int]:

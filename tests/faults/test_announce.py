@@ -12,7 +12,7 @@ import pytest
 from rpyc_kernel.transport.deadline import Deadline
 from rpyc_kernel.transport.discovery import mdns
 from tests.faults.networks import FAR, Cable
-from tests.servers.daemons import Daemon, PortDaemon
+from tests.servers.daemons import PortDaemon, run_serve
 
 pytestmark = pytest.mark.needs("ip")
 
@@ -56,5 +56,5 @@ def test_noise_does_no_harm(cable: Cable) -> None:
 
 
 def test_without_a_port_there_is_nothing_to_announce() -> None:
-    done = Daemon().run("--announce")
+    done = run_serve("--announce")
     assert (done.returncode, done.stderr) == (2, "--announce is for a port: say --port 18821, too.\n")

@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 from rpyc_kernel.errors import DiscoveryError
 from rpyc_kernel.transport.discovery.registry import PORT, discover
 from tests.faults.networks import Namespace, give_a_network
+from tests.folders import Folder
 from tests.kernel.kernels import SOURCE, Kernel
 from tests.kernel.remotes import wait_until
 from tests.needs import needs
@@ -38,9 +38,9 @@ def blocks(language: str, heading: str) -> list[str]:
 
 def in_a_shell(line: str) -> Server:
     """Run a line of the page as somebody would in a terminal, in the folder of the project."""
-    folder = Path(tempfile.mkdtemp(prefix="services-doc-"))
+    folder = Folder("rk-doc-")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    env = environment({"PATH": path, "PYTHONPATH": str(SOURCE), "HOME": str(folder)})
+    env = environment({"PATH": path, "PYTHONPATH": str(SOURCE), "HOME": folder.name})
     return Server(["sh", "-c", line], folder, env, ROOT)
 
 

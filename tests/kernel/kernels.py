@@ -5,10 +5,8 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +15,7 @@ from typing import Any
 from jupyter_client import KernelManager
 from jupyter_client.kernelspec import KernelSpecManager
 
+from tests.folders import Folder
 from tests.kernel.client import WAIT, Client
 from tests.kernel.remotes import wait_until
 from tests.servers.rpyc_servers import free_port
@@ -79,8 +78,8 @@ class Kernel:
         spec_metadata: dict[str, Any] | None = None,
         **manager: Any,
     ) -> None:
-        # Short, because Unix sockets may lie below it.
-        self.folder = Path(tempfile.mkdtemp(prefix="rk-"))
+        self._folder = Folder("rk-")
+        self.folder = self._folder.path
         self.options = options
         self.env = private_environment(self.folder, **(env or {}))
         self.log = self.folder / "log"
@@ -184,4 +183,4 @@ class Kernel:
         assert value or "outside of the event loop" not in log, log[-4000:]
         if value is not None and self.log.exists():
             print(f"-- the kernel's log\n{self.log.read_text(errors='replace')[-4000:]}")
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._folder.cleanup()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -14,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests import elsewhere
+from tests.folders import Folder
 from tests.servers.rpyc_servers import Server, start_server
 from tests.servers.venvs import WITH_IPYTHON, WITHOUT_IPYTHON
 
@@ -40,7 +40,8 @@ class Remote:
         self.kind = kind = kind.removeprefix(SPAWNED)
         if self.name != kind or os.environ.get("RPYC_KERNEL_TESTS_SPAWNED"):
             env = {**elsewhere.SERVER, **(env or {})}
-        self.folder = Path(tempfile.mkdtemp(prefix="rr-"))
+        self._folder = Folder("rr-")
+        self.folder = self._folder.path
         self.home, self.tmp, self.work = (self.folder / each for each in ("home", "tmp", "work"))
         for each in (self.home, self.tmp, self.work):
             each.mkdir(mode=0o700)
@@ -108,7 +109,7 @@ class Remote:
         self.stop()
         if self.server is not None:
             self.server.__exit__(kind, value, trace)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._folder.cleanup()
 
 
 def processes_with(name: str, value: str) -> dict[int, str]:

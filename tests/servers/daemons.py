@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import rpyc_kernel
+from tests.folders import Folder
 from tests.servers.rpyc_servers import environment, free_port
 
 # The agent is on the path by itself, as it is where only that is installed: the rest is for newer Pythons.
@@ -41,7 +40,8 @@ class Daemon:
         env: Mapping[str, str] | None = None,
         home: Path | None = None,
     ) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="rk-"))  # short, as a Unix socket is below it
+        self._folder = Folder("rk-")
+        self.folder = self._folder.path
         self.home = home or self.folder / "home"
         self.home.mkdir(exist_ok=True)
         self.env = daemon_environment(self.home, env)
@@ -119,7 +119,7 @@ class Daemon:
             self.stop()
         if value is not None:
             print(f"-- what the daemon logged\n{self.log[-4000:]}")
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._folder.cleanup()
 
 
 class PortDaemon(Daemon):
@@ -138,6 +138,17 @@ class PortDaemon(Daemon):
     def count(self, event: str) -> int:
         """How often that was logged."""
         return [each["event"] for each in self.events()].count(event)
+
+
+def run_serve(
+    *options: str, env: Mapping[str, str] | None = None, home: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a ``serve`` that ends by itself; *env* and *home* are `Daemon`'s."""
+    daemon = Daemon(env=env, home=home)
+    try:
+        return daemon.run(*options)
+    finally:
+        daemon.__exit__(None, None, None)
 
 
 def daemon_environment(home: Path, env: Mapping[str, str] | None = None) -> dict[str, str]:

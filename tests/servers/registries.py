@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from rpyc_kernel.errors import DiscoveryError
 from rpyc_kernel.transport.discovery.registry import discover
+from tests.folders import Folder
 from tests.servers.rpyc_servers import Server, environment, free_port, start_server
 from tests.servers.venvs import CURRENT_RPYC, VERSIONS, venv
 
@@ -41,22 +39,13 @@ def start_registry(
 ) -> Server:
     """Start a registry, *kind* "udp" or "tcp", and wait until it can be asked. To be used in a ``with`` block."""
     python = next(python for version, python in VERSIONS if version == rpyc)
-    folder = Path(tempfile.mkdtemp(prefix="rpyc-registry-"))
-    report = folder / "bound"
+    folder = Folder("rk-registry-")
+    report = folder.path / "bound"
     port = port or free_port()
     text = _SCRIPT.format(name=_CLASSES[kind], host=host, port=port, options=options, report=str(report))
     server = Server([str(venv(python, rpyc)), "-c", text], folder, environment({}), None)
     server.host, server.port = host, port
-    try:
-        end = time.monotonic() + timeout
-        while not report.exists():
-            assert server.running(), f"the registry ended while it started:\n{server.log}"
-            assert time.monotonic() < end, f"the registry did not start within {timeout} s:\n{server.log}"
-            time.sleep(0.01)
-    except BaseException:
-        server.kill()
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+    server.wait_for(report.exists, timeout)
     return server
 
 

@@ -13,17 +13,16 @@ import contextlib
 import itertools
 import os
 import random
-import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.folders import Folder
 from tests.servers.venvs import CURRENT_PYTHON, CURRENT_RPYC, VERSIONS, venv
 
 KINDS = ["threaded", "instance", "pool", "forking", "oneshot", "classic"]
@@ -55,14 +54,15 @@ _SERVERS = {
 class Server:
     """A running server. Leaving the ``with`` block ends it, by its process number."""
 
-    def __init__(self, command: Sequence[str], folder: Path, env: Mapping[str, str], cwd: str | Path | None) -> None:
-        self.folder = folder
-        self.log_file = folder / "log"
+    def __init__(self, command: Sequence[str], folder: Folder, env: Mapping[str, str], cwd: str | Path | None) -> None:
+        self._folder = folder
+        self.folder = folder.path
+        self.log_file = self.folder / "log"
         self.port = 0
         self.host = "127.0.0.1"
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
-                command, cwd=cwd or folder, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                command, cwd=cwd or self.folder, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
 
@@ -80,6 +80,19 @@ class Server:
 
     def running(self) -> bool:
         return self.process.poll() is None
+
+    def wait_for(self, listens: Callable[[], object], timeout: float = 20.0) -> None:
+        """Wait until it listens, as the function tells; where it doesn't, it is ended."""
+        try:
+            end = time.monotonic() + timeout
+            while not listens():
+                assert self.running(), f"it ended while it started:\n{self.log}"
+                assert time.monotonic() < end, f"it did not start within {timeout} s:\n{self.log}"
+                time.sleep(0.01)
+        except BaseException:
+            self.kill()
+            self._folder.cleanup()
+            raise
 
     def stop(self) -> None:
         """End it politely, and what it has forked; kill it if it doesn't listen."""
@@ -110,7 +123,7 @@ class Server:
         self.stop()
         if value is not None:
             print(f"-- what the server printed\n{self.log[-4000:]}")
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._folder.cleanup()
 
 
 def start_server(
@@ -137,8 +150,8 @@ def start_server(
     """
     python = python or (CURRENT_PYTHON if rpyc == CURRENT_RPYC else dict(VERSIONS)[rpyc])
     interpreter = venv(python, rpyc, extra_packages)
-    folder = Path(tempfile.mkdtemp(prefix="rk-server-"))
-    report = folder / "port"
+    folder = Folder("rk-server-")
+    report = folder.path / "port"
     port = port or free_port()
     if kind == "classic":
         script = next(path for path in sorted(interpreter.parent.glob("rpyc_classic*")) if path.is_file())
@@ -156,22 +169,10 @@ def start_server(
         command = [str(interpreter), "-c", text]
     server = Server(command, folder, environment(env or {}), cwd)
     server.host = host
-    try:
-        end = time.monotonic() + timeout
-        while not _listens(server, report, classic=kind == "classic"):
-            assert server.running(), f"the server ended while it started:\n{server.log}"
-            assert time.monotonic() < end, f"the server did not start within {timeout} s:\n{server.log}"
-            time.sleep(0.01)
-        server.port = port if kind == "classic" else int(report.read_text())
-    except BaseException:
-        server.kill()
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+    classic = kind == "classic"
+    server.wait_for(lambda: "server started on" in server.log if classic else report.exists(), timeout)
+    server.port = port if classic else int(report.read_text())
     return server
-
-
-def _listens(server: Server, report: Path, *, classic: bool) -> bool:
-    return "server started on" in server.log if classic else report.exists()
 
 
 def environment(extra: Mapping[str, str]) -> dict[str, str]:

@@ -11,13 +11,13 @@ import pwd
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.folders import Folder
 from tests.needs import needs
 from tests.servers.rpyc_servers import free_port
 
@@ -72,7 +72,8 @@ class SshServer:
         self._sshd = needs("sshd")
         self._ssh = needs("ssh")
         self.user = user or pwd.getpwuid(os.geteuid()).pw_name
-        self.folder = Path(tempfile.mkdtemp(prefix="rk-ssh-"))
+        self._folder = Folder("rk-ssh-")
+        self.folder = self._folder.path
         self.folder.chmod(0o755)
         self.home = self.folder / "home"
         self.home.mkdir()
@@ -175,4 +176,4 @@ class SshServer:
         self.stop()
         if value is not None:
             print(f"-- what sshd said\n{self.log[-4000:]}")
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._folder.cleanup()

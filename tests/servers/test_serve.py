@@ -18,7 +18,7 @@ from rpyc_kernel.link import listing
 from rpyc_kernel.link.link import Link
 from rpyc_kernel.transport.address import Address
 from tests.kernel.remotes import wait_until
-from tests.servers.daemons import Daemon
+from tests.servers.daemons import PATH, Daemon, run_serve
 from tests.servers.sessions import Session
 from tests.servers.test_sessions import gone, works
 from tests.servers.venvs import VERSIONS, venv
@@ -159,8 +159,7 @@ def test_classic_without_rpyc_is_a_sentence(tmp_path: Path) -> None:
         done = daemon.run("--classic")
         assert done.returncode == 1  # the place is taken
     (tmp_path / "rpyc.py").write_text("raise ImportError")
-    daemon = Daemon(env={"PYTHONPATH": f"{tmp_path}{os.pathsep}{daemon.env['PYTHONPATH']}"})
-    done = daemon.run("--classic")
+    done = run_serve("--classic", env={"PYTHONPATH": f"{tmp_path}{os.pathsep}{PATH}"})
     assert done.returncode == 1
     assert done.stderr.startswith("--classic needs RPyC, which ")
     assert done.stderr.count("\n") == 1
@@ -183,7 +182,7 @@ def test_sessions_are_listed_through_it() -> None:
     ],
 )
 def test_what_is_written_wrongly_is_a_sentence(options: list[str], sentence: str) -> None:
-    done = Daemon().run(*options)
+    done = run_serve(*options)
     assert done.returncode == 2
     assert sentence in done.stderr
     assert done.stderr.count("\n") == 1

@@ -25,7 +25,7 @@ from rpyc_kernel.transport import proving
 from rpyc_kernel.transport.address import Address
 from rpyc_kernel.transport.deadline import Deadline
 from tests.kernel.remotes import wait_until
-from tests.servers.daemons import CODE, PATIENCE, Daemon, PortDaemon
+from tests.servers.daemons import CODE, PATIENCE, PortDaemon, run_serve
 from tests.servers.rpyc_servers import free_port
 from tests.servers.sessions import Session
 from tests.servers.test_sessions import works
@@ -165,7 +165,7 @@ def test_who_is_forgotten_loses_the_connection_and_gets_in_no_more(daemon: PortD
 
 
 def test_without_a_running_server_there_is_no_code() -> None:
-    done = Daemon().run("--pair")
+    done = run_serve("--pair")
     assert done.returncode == 1
     assert done.stderr.startswith("No server of yours runs here on a port: serve --port 18821 --pair starts one")
 
@@ -173,14 +173,14 @@ def test_without_a_running_server_there_is_no_code() -> None:
 def test_a_port_that_is_taken_is_a_sentence() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = Daemon().run("--port", str(port), "--host", "127.0.0.1")
+        done = run_serve("--port", str(port), "--host", "127.0.0.1")
     assert done.returncode == 1
     assert done.stderr == f"127.0.0.1 port {port} can't be listened on: Address already in use.\n"
 
 
 def test_a_home_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / ".config").write_text("a file where a folder should be")
-    done = Daemon(home=tmp_path).run("--port", str(free_port()))
+    done = run_serve("--port", str(free_port()), home=tmp_path)
     assert done.returncode == 1
     assert done.stderr.startswith("The server's certificate and clients can't be kept or read here: ")
     assert done.stderr.count("\n") == 1
@@ -189,7 +189,7 @@ def test_a_home_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
 def test_a_certificate_that_is_none_is_named(tmp_path: Path) -> None:
     (tmp_path / "garbage.pem").write_text("garbage")
     for name in ("garbage.pem", "none.pem"):
-        done = Daemon(home=tmp_path).run("--port", str(free_port()), "--certfile", str(tmp_path / name))
+        done = run_serve("--port", str(free_port()), "--certfile", str(tmp_path / name), home=tmp_path)
         assert done.returncode == 1
         assert done.stderr.startswith(f"{tmp_path / name} can't be used (")
         assert done.stderr.count("\n") == 1

@@ -6,10 +6,8 @@ The service is our own example, as a user would start it.
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +17,7 @@ import pytest
 
 import rpyc_kernel
 from rpyc_kernel import errors
+from tests.folders import Folder
 from tests.kernel.kernels import SOURCE
 from tests.kernel.remotes import wait_until
 from tests.needs import needs
@@ -38,17 +37,11 @@ def rpyc(request: pytest.FixtureRequest) -> str:
 def start_calculator(*options: str, rpyc: str = "6.0.2", port: int = 0) -> Server:
     """``examples/calculator_service.py``, listening. To be used in a ``with`` block."""
     port = port or free_port()
-    folder = Path(tempfile.mkdtemp(prefix="rpyc-calculator-"))
+    folder = Folder("rk-calculator-")
     command = [str(venv(PYTHONS[rpyc], rpyc)), str(EXAMPLES / "calculator_service.py"), "--port", str(port), *options]
     server = Server(command, folder, environment({}), None)
     server.port = port
-    try:
-        assert wait_until(lambda: "listening on" in server.log or not server.running(), 20)
-        assert server.running(), server.log
-    except BaseException:
-        server.kill()
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+    server.wait_for(lambda: "listening on" in server.log)
     return server
 
 

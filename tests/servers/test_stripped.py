@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from rpyc_kernel.agent.wire import Message
 from tests import elsewhere, stripped
+from tests.folders import Folder
 from tests.needs import needs
 from tests.servers.rpyc_servers import Server, environment, free_port
 from tests.servers.sessions import Session
@@ -73,19 +70,15 @@ def session(request: pytest.FixtureRequest) -> Iterator[Session]:
     needs("linux", "unshare")
     (rpyc, python), there, of_session = BOARDS[request.param]
     port = free_port()
-    folder = Path(tempfile.mkdtemp(prefix="rk-server-"))
-    (folder / "dev").mkdir()
+    folder = Folder("rk-server-")
+    devices = folder.path / "dev"
+    devices.mkdir()
     program = [str(venv(python, rpyc, ())), "-c", SERVER.format(port)]
     env = environment({**there, **NOWHERE})
-    with Server([*IN_NAMESPACES, str(folder / "dev"), *program], folder, env, None) as server:
-        end = time.monotonic() + 20.0
-        while STARTED not in server.log:
-            assert server.running(), server.log
-            assert time.monotonic() < end, server.log
-            time.sleep(0.01)
+    with Server([*IN_NAMESPACES, str(devices), *program], folder, env, None) as server:
+        server.wait_for(lambda: STARTED in server.log)
         with Session(f"127.0.0.1:{port}", env=of_session) as session:
             yield session
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_it_is_such_a_board(session: Session) -> None:

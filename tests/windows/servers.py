@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
-import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.folders import Folder
 from tests.kernel.remotes import processes_with
 from tests.servers.rpyc_servers import free_port
 from tests.windows.wine import START_SECONDS, Wine, windows_path
@@ -39,7 +38,8 @@ class WindowsServer:
         self.wine = wine
         self.kind = kind
         self.port = port or free_port()
-        self.folder = Path(tempfile.mkdtemp(prefix="rr-"))
+        self._folder = Folder("rr-")
+        self.folder = self._folder.path
         self.env = {MARK: self.folder.name, **env}
         if kind == "ipython":
             self.env.update(PYTHONPATH=windows_path(wine.packages), IPYTHONDIR=windows_path(self.folder / "ipython"))
@@ -101,7 +101,7 @@ class WindowsServer:
         self.wine.end(self.pythons())
         if value is not None:
             print(f"-- what the server printed\n{b''.join(self.said).decode(errors='replace')[-4000:]}")
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._folder.cleanup()
 
 
 Servers = Callable[..., WindowsServer]

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 import urllib.request
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from playwright.sync_api import Locator, Page, expect
 
+from tests.folders import Folder
 from tests.kernel.kernels import COMMAND, private_environment, write_kernelspec
 from tests.kernel.remotes import wait_until
 from tests.servers.rpyc_servers import free_port
@@ -30,7 +28,8 @@ class JupyterServer:
     """A Jupyter server of this test's own. `app` is `jupyterlab` or `notebook`."""
 
     def __init__(self, app: str) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="rj-"))
+        self._folder = Folder("rj-")
+        self.folder = self._folder.path
         self.root = self.folder / "root"
         self.root.mkdir()
         write_kernelspec(self.folder / "share", COMMAND)
@@ -82,7 +81,7 @@ class JupyterServer:
             self.process.wait()
         if value is not None:
             print(f"-- the Jupyter server's log\n{(self.folder / 'log').read_text()[-4000:]}")
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._folder.cleanup()
 
 
 class Notebook:

@@ -57,7 +57,13 @@ def test_files_are_told_if_nobody_else_can_have_made_them(monkeypatch, tmp_path)
     sessions.parent.chmod(0o700)
     for left in (sessions / "a.sock", sessions / "b.json.log", tmp_path / "rk-after", tmp_path / "other"):
         left.touch()
+    home = tmp_path / "rk-full" / "home"
+    home.mkdir(parents=True)
+    for number in range(25):
+        (home / f"{number:02}").touch()
     monkeypatch.setattr(Leftovers, "_is_alone", lambda self: False)
     assert check.found() == []
     monkeypatch.setattr(Leftovers, "_is_alone", lambda self: True)
-    assert check.found() == [str(sessions / "a.sock"), str(tmp_path / "rk-after")]
+    inside = ", ".join(["home", *(f"home/{number:02}" for number in range(19)), "and 6 more"])
+    left = [str(sessions / "a.sock"), str(tmp_path / "rk-after"), f"{tmp_path / 'rk-full'}: {inside}"]
+    assert check.found() == left
