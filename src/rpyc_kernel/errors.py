@@ -147,11 +147,17 @@ class HostsFileError(RpycKernelError):
 
 
 class _AtAddress(RpycKernelError):
-    """An error that belongs to one address, which the message names."""
+    """An error that belongs to one address, which the message names.
 
-    def __init__(self, address: object, message: str) -> None:
-        super().__init__(message)
+    Attributes:
+        address: Its text.
+        mend: The end of the message, which says what to do; "" where nothing is known to help.
+    """
+
+    def __init__(self, address: object, message: str, mend: str = "") -> None:
+        super().__init__(f"{message} {mend}" if mend else message)
         self.address = str(address)
+        self.mend = mend
 
 
 # --- no connection came to be -------------------------------------------------------------------------------------
@@ -176,17 +182,17 @@ class TransportError(DialError):
 
 
 class ProgramError(DialError):
-    """Raised where the program that leads to a machine did not get there; *told* says why, and what to do."""
+    """Raised where the program that leads to a machine did not get there; *told* says why, and *mend* what to do."""
 
-    def __init__(self, address: object, told: str) -> None:
-        super().__init__(address, f"Cannot connect to {address}: {told}")
+    def __init__(self, address: object, told: str, mend: str = "") -> None:
+        super().__init__(address, f"Cannot connect to {address}: {told}", mend)
 
 
 class ProgramMissingError(ProgramError):
     """Raised where that program isn't installed on this machine."""
 
     def __init__(self, address: object, program: str, hint: str) -> None:
-        super().__init__(address, f"there is no program {program} on this machine. {hint}")
+        super().__init__(address, f"there is no program {program} on this machine.", hint)
 
 
 class LoginRefusedError(ProgramError):
@@ -209,16 +215,14 @@ class NoPythonError(ProgramError):
         needed = f"Python {oldest} or newer is needed there"
         found = f" ({'; '.join(tried)})" if tried else ""
         if python and tried:
-            told = f"{python} can't be used{found}: {needed}."
+            told, mend = f"{python} can't be used{found}: {needed}.", ""
         elif python:
-            told = (
-                f"no Python {python!r} was found there. Name the path of a Python or of the folder of a venv, a conda "
-                "environment, or a version of pyenv."
-            )
+            told = f"no Python {python!r} was found there."
+            mend = "Name the path of a Python or of the folder of a venv, a conda environment, or a version of pyenv."
         else:
             said = f"no Python there can be used{found}" if tried else "no Python was found there"
-            told = f"{said}: {needed}. Install one, or say where it is with --python PATH."
-        super().__init__(address, told)
+            told, mend = f"{said}: {needed}.", "Install one, or say where it is with --python PATH."
+        super().__init__(address, told, mend)
 
 
 class NameNotResolvedError(DialError):
@@ -231,10 +235,12 @@ class NameNotResolvedError(DialError):
     def __init__(self, address: object, host: str, *, temporary: bool = False) -> None:
         self.temporary = temporary
         if temporary:
-            said = f"Cannot look up the name {host!r}: no name server answered. Is this machine online?"
+            said = f"Cannot look up the name {host!r}: no name server answered."
+            mend = "Is this machine online? Try its IP address instead."
         else:
-            said = f"There is no machine named {host!r}. Check the spelling,"
-        super().__init__(address, f"{said} {'Try' if temporary else 'or use'} its IP address instead.")
+            said = f"There is no machine named {host!r}."
+            mend = "Check the spelling, or use its IP address instead."
+        super().__init__(address, said, mend)
 
 
 class UnsafeSocketError(DialError):
@@ -243,8 +249,9 @@ class UnsafeSocketError(DialError):
     def __init__(self, address: object, why: str) -> None:
         super().__init__(
             address,
-            f"Not connected to {address}: {why}, so that somebody else may be there. Let the server make its socket in "
-            "a folder of yours that only you may write to (chmod 700), with a umask of 077.",
+            f"Not connected to {address}: {why}, so that somebody else may be there.",
+            "Let the server make its socket in a folder of yours that only you may write to (chmod 700), with a umask "
+            "of 077.",
         )
 
 
@@ -254,7 +261,7 @@ class NobodyListeningError(DialError):
     def __init__(self, address: object, host: str = "", port: int | None = None, command: str = "") -> None:
         command = command or (start_command(host, port) if port else "")
         hint = f"Start it there with: {command}" if command else "Start the server that belongs to it."
-        super().__init__(address, f"No server is listening on {address}. {hint}")
+        super().__init__(address, f"No server is listening on {address}.", hint)
 
 
 class UnreachableError(DialError):
@@ -263,7 +270,8 @@ class UnreachableError(DialError):
     def __init__(self, address: object, reason: str) -> None:
         super().__init__(
             address,
-            f"Cannot reach {address}: {reason}. Are both machines on the same network, and do they ping each other?",
+            f"Cannot reach {address}: {reason}.",
+            "Are both machines on the same network, and do they ping each other?",
         )
 
 
@@ -273,8 +281,8 @@ class DialTimeoutError(DialError):
     def __init__(self, address: object, seconds: float) -> None:
         super().__init__(
             address,
-            f"{address} did not answer within {seconds:g} s. Is the machine on, is the address right, and does a "
-            "firewall let this port through?",
+            f"{address} did not answer within {seconds:g} s.",
+            "Is the machine on, is the address right, and does a firewall let this port through?",
         )
 
 
@@ -295,7 +303,7 @@ class NotRpycError(DialError):
     def __init__(self, address: object, speaks: str, hint: str = "") -> None:
         self.speaks = speaks
         hint = hint or "Is the port right? An RPyC server listens on 18812 unless told otherwise."
-        super().__init__(address, f"{address} is no RPyC server: it speaks {speaks}. {hint}")
+        super().__init__(address, f"{address} is no RPyC server: it speaks {speaks}.", hint)
 
 
 class SilentServerError(DialError):
@@ -304,8 +312,9 @@ class SilentServerError(DialError):
     def __init__(self, address: object, seconds: float) -> None:
         super().__init__(
             address,
-            f"{address} accepts connections but said nothing for {seconds:g} s. Either it is no RPyC server, "
-            "or it is busy with another client or stuck: check the port, or restart the server there.",
+            f"{address} accepts connections but said nothing for {seconds:g} s.",
+            "Either it is no RPyC server, or it is busy with another client or stuck: check the port, or restart the "
+            "server there.",
         )
 
 
@@ -314,16 +323,12 @@ class ServerClosedError(DialError):
 
     def __init__(self, address: object, *, gone: bool = False) -> None:
         if gone:  # it served the first attempt, and nobody listened any more at the second
-            message = (
-                f"The server on {address} hung up and no longer listens. A OneShotServer serves one connection only, "
-                "and a notebook needs two: start a ThreadedServer there."
-            )
+            message = f"The server on {address} hung up and no longer listens."
+            mend = "A OneShotServer serves one connection only, and a notebook needs two: start a ThreadedServer there."
         else:
-            message = (
-                f"{address} closed the connection before it answered. It is no RPyC server, it expects TLS, "
-                "or it turned us away: look at what the server printed there."
-            )
-        super().__init__(address, message)
+            message = f"{address} closed the connection before it answered."
+            mend = "It is no RPyC server, it expects TLS, or it turned us away: look at what the server printed there."
+        super().__init__(address, message, mend)
 
 
 class NotPairedError(DialError):
@@ -332,16 +337,17 @@ class NotPairedError(DialError):
     def __init__(self, address: object, command: str) -> None:
         super().__init__(
             address,
-            f"This machine is not paired with {address}. Run rpyc-kernel-agent serve --pair there (or "
-            f"rpyc-kernel serve --pair), which shows a code, and type it in here once: {command}",
+            f"This machine is not paired with {address}.",
+            "Run rpyc-kernel-agent serve --pair there (or rpyc-kernel serve --pair), which shows a code, and type it "
+            f"in here once: {command}",
         )
 
 
 class PairingError(DialError):
     """Raised where two machines could not be paired, or what they know of each other is broken. *told* says why."""
 
-    def __init__(self, address: object, told: str) -> None:
-        super().__init__(address, f"The pairing with {address} failed: {told}")
+    def __init__(self, address: object, told: str, mend: str = "") -> None:
+        super().__init__(address, f"The pairing with {address} failed: {told}", mend)
 
 
 class CertificateChangedError(DialError):
@@ -359,9 +365,9 @@ class CertificateChangedError(DialError):
         super().__init__(
             address,
             f"{address} is not the server that this machine was paired with: its certificate is {now}{whose}, and was "
-            f"{before}. Somebody may stand between you and it, so nothing was sent. If the machine was set up anew, or "
-            f"another one has its address now, pair with it again: run serve --pair there, and {command} "
-            "here.",
+            f"{before}. Somebody may stand between you and it, so nothing was sent.",
+            "If the machine was set up anew, or another one has its address now, pair with it again: run serve --pair "
+            f"there, and {command} here.",
         )
 
 
@@ -371,16 +377,17 @@ class CertificateError(DialError):
     def __init__(self, address: object, reason: str) -> None:
         super().__init__(
             address,
-            f"TLS with {address} failed ({reason}), and nothing was sent. Check the authorities and certificates that "
-            "both sides were given: what name they are for, and until when.",
+            f"TLS with {address} failed ({reason}), and nothing was sent.",
+            "Check the authorities and certificates that both sides were given: what name they are for, and until "
+            "when.",
         )
 
 
 class NotAdmittedError(DialError):
     """Raised when the server that is known does not let this machine in. *told* says why, and what to do."""
 
-    def __init__(self, address: object, told: str) -> None:
-        super().__init__(address, f"{address} does not let this machine in: {told}")
+    def __init__(self, address: object, told: str, mend: str = "") -> None:
+        super().__init__(address, f"{address} does not let this machine in: {told}", mend)
 
 
 #: where waiting alone doesn't help: somebody has to do what the sentence says
@@ -400,8 +407,8 @@ class RpycVersionError(DialError):
     def __init__(self, address: object, found: str) -> None:
         super().__init__(
             address,
-            f"The server on {address} speaks {found}. This kernel understands RPyC 4.1 up to 6: install another "
-            "one there: python3 -m pip install 'rpyc>=6,<7'",
+            f"The server on {address} speaks {found}.",
+            "This kernel understands RPyC 4.1 up to 6: install another one there: python3 -m pip install 'rpyc>=6,<7'",
         )
 
 
@@ -416,7 +423,7 @@ class WrongServiceError(DialError):
         self.service = service
         super().__init__(
             address,
-            f"The RPyC server on {address} serves {service or 'another service'}, where no code can be run. "
+            f"The RPyC server on {address} serves {service or 'another service'}, where no code can be run.",
             f"The kernel needs a SlaveService: {start_command(host)}",
         )
 
@@ -509,7 +516,7 @@ class PythonTooOldError(RemoteUnfitError):
     def __init__(self, address: object, found: str, needed: str = "3.7") -> None:
         super().__init__(
             address,
-            f"The server on {address} runs on Python {found}, and cells need Python {needed} or newer there. "
+            f"The server on {address} runs on Python {found}, and cells need Python {needed} or newer there.",
             "Start the server with a newer Python.",
         )
 
@@ -521,7 +528,8 @@ class OneShotError(RemoteUnfitError):
         super().__init__(
             address,
             f"The server on {address} is an RPyC OneShotServer: it serves one connection and ends, and a session needs "
-            f"more than one. Start a ThreadedServer instead: {start_command(host, port)}",
+            "more than one.",
+            f"Start a ThreadedServer instead: {start_command(host, port)}",
         )
 
 

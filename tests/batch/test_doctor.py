@@ -74,7 +74,8 @@ def test_a_python_that_is_not_there(start, remote):
 def test_nobody_listens(start):
     code, found = examine(start, "127.0.0.1:1")
     assert (code, [*found]) == (1, ["name", "route", "port"])
-    assert "No server is listening on 127.0.0.1:1" in found["port"][0]["text"]
+    assert found["port"][0]["text"] == "No server is listening on 127.0.0.1:1."
+    assert found["port"][0]["mend"].startswith('Start it there with: python3 -c "from rpyc')
 
 
 def test_a_name_that_is_none(start):
@@ -131,7 +132,7 @@ def test_a_server_that_has_forgotten_this_machine(start, paired_there):
     paired_there.clients.forget(pair(paired_there).name)
     code, found = examine(start, paired_there.address)
     assert (code, found["pairing"][0]["state"]) == (1, "wrong")
-    assert "%pair" in found["pairing"][0]["text"]
+    assert found["pairing"][0]["mend"].startswith("Pair with it again: ")
 
 
 def test_a_server_with_another_certificate_than_before(start, paired_there, tmp_path):
@@ -156,6 +157,11 @@ def test_ssh_that_logs_in_and_ssh_that_does_not(start, monkeypatch):
         server.start()
         code, found = examine(start, "ssh://machine")
         assert (code, [*found]) == (1, ["host key"])
+        assert found["host key"][0]["mend"].endswith(" and then, once: ssh machine")
+        server.stop()
+        code, found = examine(start, "ssh://machine")
+        assert (code, [*found]) == (1, ["ssh"])
+        assert found["ssh"][0]["mend"].startswith("Start one there (on most systems: sudo systemctl")
 
 
 def test_this_machine_without_a_server(start):

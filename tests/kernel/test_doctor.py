@@ -1,6 +1,7 @@
 """`%doctor` in a notebook: on the machine where cells run, on another one, and where there is none."""
 
 import socket
+import sys
 
 import pytest
 
@@ -23,10 +24,11 @@ def test_another_machine(front: Client, remote: Remote) -> None:
     assert "\nwrong    port         No server is listening on 127.0.0.1:1" in shown
 
 
-def test_without_a_machine_it_asks_which(front: Client) -> None:
-    failed = front.run("%doctor")
-    assert failed.error is not None
-    assert "Not connected" in failed.error["evalue"]
+def test_without_a_machine_it_looks_at_this_side(fresh: Client) -> None:
+    shown = fresh.good("%doctor").stdout
+    assert shown.startswith("Not connected to a machine: this is how it is here.")
+    assert f"\nok       python       {sys.executable}, " in shown
+    assert "\nok       machines     saved: " in shown
 
 
 def test_stop_ends_it(front: Client) -> None:

@@ -55,6 +55,47 @@ def test_the_tree_is_that_of_the_classes():
         above.append(kind)
 
 
+MENDED = [
+    errors.ProgramMissingError("a", "ssh", "Install it."),
+    errors.NoPythonError("a", "", (), "3.7"),
+    errors.NoPythonError("a", "ml", (), "3.7"),
+    errors.NameNotResolvedError("a", "a"),
+    errors.NameNotResolvedError("a", "a", temporary=True),
+    errors.UnsafeSocketError("a", "it is another user's"),
+    errors.NobodyListeningError("a"),
+    errors.UnreachableError("a", "no route"),
+    errors.DialTimeoutError("a", 10),
+    errors.NotRpycError("a", "HTTP"),
+    errors.SilentServerError("a", 10),
+    errors.ServerClosedError("a"),
+    errors.ServerClosedError("a", gone=True),
+    errors.NotPairedError("a", "pair it"),
+    errors.CertificateChangedError("a", "AB", "CD", "pair it"),
+    errors.CertificateError("a", "no"),
+    errors.RpycVersionError("a", "RPyC 3"),
+    errors.WrongServiceError("a", "Mine"),
+    errors.PythonTooOldError("a", "3.6"),
+    errors.OneShotError("a"),
+    errors.PairingError("a", "no.", "Pair again."),
+    errors.NotAdmittedError("a", "no.", "Pair again."),
+    *(kind("a", "no.", "Do it.") for kind in (errors.ProgramError, errors.LoginRefusedError, errors.HostKeyError)),
+]
+
+
+@pytest.mark.parametrize("error", MENDED, ids=lambda error: type(error).__name__)
+def test_what_mends_it_is_the_end_of_its_message(error):
+    what = str(error).removesuffix(error.mend)
+    assert error.mend
+    assert re.search(r"[.:] $", what), what
+
+
+def test_each_way_to_a_machine_that_ends_says_what_mends_it():
+    """But for what only the user can have meant, and a transport of somebody else."""
+    kinds = {*subclasses(errors.DialError), *subclasses(errors.RemoteUnfitError)}
+    others = {errors.DialCancelledError, errors.UnsupportedSchemeError, errors.TransportError}
+    assert kinds - others == set(map(type, MENDED))
+
+
 @pytest.mark.parametrize(
     "kind", [each for each in public() if not list(each.__subclasses__())], ids=lambda each: each.__name__
 )

@@ -26,7 +26,7 @@ class Check:
         name: What was looked at.
         state: How it is.
         text: What was found, or what is wrong.
-        mend: The command, or the step, that mends it; "" where nothing is to be done or *text* says it.
+        mend: The command, or the step, that mends it; "" where nothing is to be done, or nothing is known to help.
     """
 
     name: str

@@ -56,7 +56,7 @@ def examine(machine: Target, cancel: threading.Event | None = None) -> Iterator[
     except DialCancelledError:
         raise
     except RpycKernelError as error:
-        yield way.failed(error)
+        yield way.failed(error, address)
         return
     yield from _examine_session(machine, cancel)
 
@@ -109,7 +109,7 @@ def _examine_session(machine: Target, cancel: threading.Event | None) -> Iterato
     except DialCancelledError:
         raise
     except RpycKernelError as error:
-        yield Check("session", State.WRONG, str(error))
+        yield way.failed(error, machine.address, "session")
         return
     if code == program.SIGNALLED_CODE + 2:
         raise KeyboardInterrupt

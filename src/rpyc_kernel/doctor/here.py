@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 from rpyc_kernel._version import __version__
 from rpyc_kernel.doctor import probe
 from rpyc_kernel.doctor.check import Check, State
-from rpyc_kernel.errors import AddressError, HostsFileError
+from rpyc_kernel.errors import AddressError, DialCancelledError, HostsFileError
 from rpyc_kernel.hosts import file
+from rpyc_kernel.transport.deadline import Deadline
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterator
 
 PARTS = ("ipykernel", "jupyter_client", "jupyter_core", "rpyc")  # without which there is no kernel
@@ -28,11 +30,18 @@ START_TIMEOUT_S = 20.0
 JUPYTERS_OWN = ("python", f"python{sys.version_info[0]}", f"python{sys.version_info[0]}.{sys.version_info[1]}")
 
 
-def examine_here() -> Iterator[Check]:
-    """Look at this side; nothing is dialled."""
+def examine_here(cancel: threading.Event | None = None) -> Iterator[Check]:
+    """Look at this side; nothing is dialled.
+
+    Args:
+        cancel: Ends the looking, once it is set.
+
+    Raises:
+        DialCancelledError: *cancel* was set.
+    """
     yield Check("python", State.OK, f"{sys.executable}, {platform.python_version()}; rpyc-kernel {__version__}")
     yield from _parts()
-    yield from _kernels()
+    yield from _kernels(cancel)
     yield from _folders()
     yield from _machines()
 
@@ -74,7 +83,7 @@ def _version(name: str) -> str:
         return ""
 
 
-def _kernels() -> Iterator[Check]:
+def _kernels(cancel: threading.Event | None) -> Iterator[Check]:
     """Look at the kernelspecs that start rpyc-kernel: whose Python does it, and has that the package?"""
     from jupyter_client.kernelspec import KernelSpecManager  # noqa: PLC0415 - a machine is looked at without
 
@@ -84,30 +93,40 @@ def _kernels() -> Iterator[Check]:
         if argv[1:3] != ["-m", "rpyc_kernel"]:
             continue
         found += 1
-        yield _kernel(name, str(entry["resource_dir"]), argv[0])
+        yield _kernel(name, str(entry["resource_dir"]), argv[0], Deadline(START_TIMEOUT_S, cancel))
     if not found:
         yield Check("kernel", State.WRONG, "Jupyter's list has no kernel of rpyc-kernel", f"{INSTALL}")
 
 
-def _kernel(name: str, folder: str, python: str) -> Check:
+def _kernel(name: str, folder: str, python: str, deadline: Deadline) -> Check:
     text = f"{name} in {folder}, started by {python}"
     mend = f"{INSTALL} --name {name}"
     path = sys.executable if python in JUPYTERS_OWN else shutil.which(python)
     if path is None:
         return Check("kernel", State.WRONG, f"{text}, which isn't there", mend)
     try:
-        done = subprocess.run(
-            [path, "-c", "import rpyc_kernel"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=START_TIMEOUT_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
+        code = _ended([path, "-c", "import rpyc_kernel"], deadline)
+    except OSError as error:
         return Check("kernel", State.WRONG, f"{text}, which does not start ({type(error).__name__})", mend)
-    if done.returncode:
+    if code:
         return Check("kernel", State.WRONG, f"{text}, which has no module rpyc_kernel", mend)
     return Check("kernel", State.OK, text)
+
+
+def _ended(command: list[str], deadline: Deadline) -> int:
+    """Return the exit code of a program that says nothing. Raises OSError, or DialCancelledError."""
+    nothing = subprocess.DEVNULL
+    with subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing) as process:
+        while True:
+            try:
+                return process.wait(deadline.slice())
+            except subprocess.TimeoutExpired:
+                if deadline.cancelled or deadline.expired:
+                    process.kill()
+                if deadline.cancelled:
+                    raise DialCancelledError("this machine") from None
+                if deadline.expired:
+                    raise TimeoutError from None
 
 
 def _folders() -> Iterator[Check]:

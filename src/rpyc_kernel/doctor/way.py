@@ -24,6 +24,7 @@ from rpyc_kernel.errors import (
     NotAdmittedError,
     NotPairedError,
     PairingError,
+    ProgramError,
     ProgramMissingError,
     PythonTooOldError,
     UnreachableError,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 _SIOCGIFADDR = 0x8915  # Linux's, see netdevice(7)
 _TUNNEL = re.compile(r"(tun|tap|wg|ppp|utun|tailscale|zt|nordlynx|proton)", re.IGNORECASE)
-# Which step has failed. What isn't named here is the server's.
+# Which step has failed. What isn't named here is that of the program that leads there, or else the server's.
 _STEPS: dict[str, tuple[type[RpycKernelError], ...]] = {
     "name": (NameNotResolvedError,),
     "route": (UnreachableError,),
@@ -54,10 +55,13 @@ _STEPS: dict[str, tuple[type[RpycKernelError], ...]] = {
 }
 
 
-def failed(error: RpycKernelError) -> Check:
-    """Return the check of the step at which the way has ended."""
-    step = next((name for name, kinds in _STEPS.items() if isinstance(error, kinds)), "server")
-    return Check(step, State.WRONG, str(error))
+def failed(error: RpycKernelError, address: Address, step: str = "") -> Check:
+    """Return the check of the step at which the way to *address* has ended: of *step*, or of what *error* tells."""
+    if not step:
+        other = address.scheme if isinstance(error, ProgramError) else "server"
+        step = next((name for name, kinds in _STEPS.items() if isinstance(error, kinds)), other)
+    mend: str = getattr(error, "mend", "")
+    return Check(step, State.WRONG, str(error).removesuffix(mend).rstrip(), mend)
 
 
 def to_host(address: Address, deadline: Deadline) -> Iterator[Check]:
@@ -72,7 +76,7 @@ def to_host(address: Address, deadline: Deadline) -> Iterator[Check]:
     except DialCancelledError:
         raise
     except DialError as error:
-        yield Check("name", State.WRONG, str(error))
+        yield failed(error, address, "name")
         return
     yield Check("name", State.OK, f"{address.host} is {', '.join(dict.fromkeys(each[4][0] for each in found))}")
     yield _route(address.host, found)

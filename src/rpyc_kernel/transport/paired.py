@@ -108,7 +108,7 @@ def keeping(address: Address, pairing: Pairing) -> Iterator[None]:
             part.replace(path)
         except OSError as error:
             hint = f"Forget it there, too: serve --forget {pairing.name}"
-            raise PairingError(address, f"it can't be kept in {path.parent} ({error.strerror}). {hint}") from None
+            raise PairingError(address, f"it can't be kept in {path.parent} ({error.strerror}).", hint) from None
     finally:
         part.unlink(missing_ok=True)
 

@@ -123,7 +123,7 @@ class ProgramTransport(Transport):
         status = "sent something that is no answer" if outcome.code is None else f"ended with status {outcome.code}"
         return ProgramError(
             address,
-            f"{self.command(address)[0]} {status} before a Python there could begin{said}. "
+            f"{self.command(address)[0]} {status} before a Python there could begin{said}.",
             "Does that login run commands, as `true`?",
         )
 

@@ -34,17 +34,28 @@ if TYPE_CHECKING:
 
 PAIRING_TIMEOUT_S = 30.0
 _NOT_ADMITTED = {
-    proof.UNKNOWN: "it does not know {name} any more: somebody has run serve --forget there, or its home is another "
-    "one. Pair with it again: {pair}",
-    proof.NOT_CLASSIC: "it serves kernels only. Start it there with serve --classic.",
+    proof.UNKNOWN: (
+        "it does not know {name} any more: somebody has run serve --forget there, or its home is another one.",
+        "Pair with it again: {pair}",
+    ),
+    proof.NOT_CLASSIC: ("it serves kernels only.", "Start it there with serve --classic."),
 }
 _NOT_PAIRED = {
-    proof.NO_CODE: "it shows no code that is good now; a code is good for ten minutes and for one machine. Run "
-    "serve --pair there, and pair again.",
-    proof.WRONG_CODE: "the code is not the one that it shows, or somebody stands between you and it. Look at the code "
-    "there, and pair again; five wrong codes end it.",
-    proof.NO_ROOM: "it can't keep what it would know of this machine: its disk is full, or its home read-only. Nothing "
-    "was changed here either.",
+    proof.NO_CODE: (
+        "it shows no code that is good now; a code is good for ten minutes and for one machine.",
+        "Run serve --pair there, and pair again.",
+    ),
+    proof.WRONG_CODE: (
+        "the code is not the one that it shows, or somebody stands between you and it.",
+        "Look at the code there, and pair again; five wrong codes end it.",
+    ),
+    proof.NO_ROOM: (
+        (
+            "it can't keep what it would know of this machine: its disk is full, or its home read-only. Nothing was "
+            "changed here either."
+        ),
+        "",
+    ),
 }
 
 
@@ -76,11 +87,12 @@ def open_admitted(address: Address, deadline: Deadline, *, classic: bool = False
         try:
             _exchange(tls, half, deadline)
         except proof.ProofRefusedError as refused:
-            told = _NOT_ADMITTED.get(refused.reason, _NOT_ADMITTED[proof.UNKNOWN])
-            raise NotAdmittedError(address, told.format(name=pairing.name, pair=pair_command(address))) from None
+            told, mend = _NOT_ADMITTED.get(refused.reason, _NOT_ADMITTED[proof.UNKNOWN])
+            told, mend = told.format(name=pairing.name), mend.format(pair=pair_command(address))
+            raise NotAdmittedError(address, told, mend) from None
         except proof.NoProofError:
-            told = "it does not prove that it knows this machine, and was sent nothing else"
-            raise NotAdmittedError(address, f"{told}. Pair with it again: {pair_command(address)}") from None
+            told = "it does not prove that it knows this machine, and was sent nothing else."
+            raise NotAdmittedError(address, told, f"Pair with it again: {pair_command(address)}") from None
         except proof.ProofError as error:
             _explain(address, error)
     return tls
@@ -117,9 +129,9 @@ def pair(address: Address, code: str, deadline: Deadline) -> Pairing:
                 _send(tls, proof.kept(secret, by_server=False), deadline)
                 proof.check_kept(_receive(tls, deadline), secret, by_server=True)
         except proof.ProofRefusedError as refused:
-            raise PairingError(address, _NOT_PAIRED.get(refused.reason, _NOT_PAIRED[proof.NO_CODE])) from None
+            raise PairingError(address, *_NOT_PAIRED.get(refused.reason, _NOT_PAIRED[proof.NO_CODE])) from None
         except proof.NoProofError:
-            raise PairingError(address, _NOT_PAIRED[proof.WRONG_CODE]) from None
+            raise PairingError(address, *_NOT_PAIRED[proof.WRONG_CODE]) from None
         except proof.ProofError as error:
             _explain(address, error)
     if before is not None:
@@ -193,9 +205,7 @@ def _talking(tls: ssl.SSLSocket, address: Address, deadline: Deadline) -> Iterat
 
 def _explain(address: Address, error: proof.ProofError) -> NoReturn:
     if isinstance(error, proof.VersionError):
-        told = (
-            f"its rpyc-kernel-agent speaks {error} of the proof, and this rpyc-kernel {proof.VERSION}. Install the same"
-        )
-        raise NotAdmittedError(address, f"{told} version of both.") from None
+        told = f"its rpyc-kernel-agent speaks {error} of the proof, and this rpyc-kernel {proof.VERSION}."
+        raise NotAdmittedError(address, told, "Install the same version of both.") from None
     hint = f"Is the port right? rpyc-kernel serve listens on {address.transport.default_port} unless told otherwise."
     raise NotRpycError(address, f"something else than rpyc-kernel serve behind TLS ({error})", hint) from None

@@ -51,21 +51,24 @@ class Adb(ProgramTransport):
     def explain(self, address: Address, outcome: ProgramEnd) -> DialError | None:
         """Return the error for what adb has said."""
         said = outcome.errors
-        told = ""
+        told = mend = ""
         if "more than one device" in said:
-            told = f"several boards are connected. Say which one: {', '.join(_boards()) or 'adb devices lists them'}"
+            told = "several boards are connected."
+            mend = f"Say which one: {', '.join(_boards()) or 'adb devices lists them'}"
         elif "no devices" in said:
-            told = "no board is connected by USB, or it has debugging switched off. adb devices lists those that are."
+            told = "no board is connected by USB, or it has debugging switched off."
+            mend = "adb devices lists those that are."
         elif re.search(r"device '.*' not found|device not found", said):
             known = ", ".join(_boards())
             told = f"no such board is connected; these are: {known}" if known else "no such board is connected."
         elif "unauthorized" in said:
-            told = "that board has not allowed this machine to debug it. Accept it on the board's screen."
+            told, mend = "that board has not allowed this machine to debug it.", "Accept it on the board's screen."
         elif "offline" in said:
-            told = "that board is offline. Unplug it, plug it in again, and look at: adb devices"
+            told, mend = "that board is offline.", "Unplug it, plug it in again, and look at: adb devices"
         elif re.search(r"-T|PTY", said):
-            told = "its debug bridge is too old to pass bytes unchanged (it has no shell protocol). Use the network."
-        return ProgramError(address, told) if told else None
+            told = "its debug bridge is too old to pass bytes unchanged (it has no shell protocol)."
+            mend = "Use the network."
+        return ProgramError(address, told, mend) if told else None
 
 
 def _boards() -> list[str]:

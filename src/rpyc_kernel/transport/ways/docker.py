@@ -38,18 +38,19 @@ class Container(ProgramTransport):
     def explain(self, address: Address, outcome: ProgramEnd) -> DialError | None:
         """Return the error for what docker, or podman, has said."""
         said, program, name = outcome.errors, self.scheme, address.host
-        told = ""
+        told = mend = ""
         if re.search(r"no such container|no container with name or id", said, re.IGNORECASE):
-            told = f"there is no container {name}. {program} ps --all lists those that are there."
+            told, mend = f"there is no container {name}.", f"{program} ps --all lists those that are there."
         elif re.search(r"is not running|container state improper|is paused", said):
-            told = f"the container {name} is not running. Start it with: {program} start {name}"
+            told, mend = f"the container {name} is not running.", f"Start it with: {program} start {name}"
         elif re.search(r"permission denied.*(docker|podman)", said, re.IGNORECASE):
-            told = f"you may not use {program} here. Try it in a terminal: {program} ps"
+            told, mend = f"you may not use {program} here.", f"Try it in a terminal: {program} ps"
         elif re.search(r"cannot connect to|is the docker daemon running", said, re.IGNORECASE):
-            told = f"the service of {program} does not run here. Start it, and try it in a terminal: {program} ps"
+            told = f"the service of {program} does not run here."
+            mend = f"Start it, and try it in a terminal: {program} ps"
         elif re.search(r"/bin/sh.*no such file or directory", said, re.IGNORECASE):
             told = f"the container {name} has no /bin/sh, by which a Python would be looked for."
-        return ProgramError(address, told) if told else None
+        return ProgramError(address, told, mend) if told else None
 
 
 TRANSPORT = Container("docker")

@@ -56,15 +56,14 @@ class Ssh(ProgramTransport):
             return HostKeyError(
                 address,
                 "the key of that machine has changed since ssh last saw it. It was set up anew, or somebody stands "
-                f"between. If you know that it was set up anew, run: {_forget_line(address, errors)} and then, "
-                f"once: {line}",
+                "between.",
+                f"If you know that it was set up anew, run: {_forget_line(address, errors)} and then, once: {line}",
             )
         if "Host key verification failed" in errors:
-            return HostKeyError(
-                address, f"ssh doesn't know that machine yet. Run this once in a terminal, and compare the key: {line}"
-            )
+            mend = f"Run this once in a terminal, and compare the key: {line}"
+            return HostKeyError(address, "ssh doesn't know that machine yet.", mend)
         if match := re.search(r"Permission denied \(([^)]*)\)", errors):
-            return LoginRefusedError(address, _how_to_log_in(match[1], address))
+            return LoginRefusedError(address, *_how_to_log_in(match[1], address))
         if match := re.search(r"ssh: Could not resolve hostname (\S+): (.*)", errors):
             host = address.host if match[1] == _ascii(address.host) else match[1]  # or that of a jump
             return NameNotResolvedError(address, host, temporary="emporary" in match[2])
@@ -74,7 +73,8 @@ class Ssh(ProgramTransport):
             return ProgramError(
                 address,
                 f'the ssh server there hung up before a login: "{outcome.told}". It may have had too many failed '
-                f"logins, or it is no ssh server. Try: {line}",
+                "logins, or it is no ssh server.",
+                f"Try: {line}",
             )
         return None
 
@@ -95,16 +95,22 @@ def _line(program: str, address: Address) -> str:
     return shlex.join([program, *port, f"{address.user}@{address.host}" if address.user else address.host])
 
 
-def _how_to_log_in(methods: str, address: Address) -> str:
+def _how_to_log_in(methods: str, address: Address) -> tuple[str, str]:
+    """Return why the login was refused, and what to do."""
     if re.search(r"password|keyboard-interactive", methods):
         return (
-            "that machine accepts none of your keys, and would ask for a password, which is never asked for here. "
-            f"Run this once in a terminal: {_line('ssh-copy-id', address)} "
-            "(where you have no key yet, first: ssh-keygen -t ed25519)"
+            "that machine accepts none of your keys, and would ask for a password, which is never asked for here.",
+            (
+                f"Run this once in a terminal: {_line('ssh-copy-id', address)} "
+                "(where you have no key yet, first: ssh-keygen -t ed25519)"
+            ),
         )
     return (
-        "that machine accepts none of your keys. If yours has a passphrase, unlock it in a terminal: ssh-add. "
-        f"Else have your public key put into ~/.ssh/authorized_keys there. Try: {_line('ssh', address)}"
+        "that machine accepts none of your keys.",
+        (
+            "If yours has a passphrase, unlock it in a terminal: ssh-add. Else have your public key put into "
+            f"~/.ssh/authorized_keys there. Try: {_line('ssh', address)}"
+        ),
     )
 
 
@@ -112,14 +118,14 @@ def _no_connection(address: Address, host: str, port: str, reason: str) -> DialE
     if "refused" in reason:
         return ProgramError(
             address,
-            f"no ssh server listens on port {port} of {host}. Start one there (on most systems: sudo systemctl enable "
-            "--now ssh), or name its port as in ssh://host:2222.",
+            f"no ssh server listens on port {port} of {host}.",
+            "Start one there (on most systems: sudo systemctl enable --now ssh), or name its port as in ssh://host:2222.",
         )
     if "timed out" in reason:
         return ProgramError(
             address,
-            f"{host} did not answer ssh on port {port}. Is the machine on, is the address right, and does a firewall "
-            "let this port through?",
+            f"{host} did not answer ssh on port {port}.",
+            "Is the machine on, is the address right, and does a firewall let this port through?",
         )
     return UnreachableError(address, reason)
 
