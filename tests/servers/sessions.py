@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from rpyc_kernel.agent.wire import Message
+from rpyc_kernel.link.direct import DirectConnections
 from rpyc_kernel.link.link import Link
 from rpyc_kernel.transport.address import Address
 
@@ -24,6 +25,7 @@ class Session:
             self.on_message,
             lambda status, error: self.statuses.append((status, error)),
         )
+        self.direct = DirectConnections(self.link)
         self.config = {"shell": "plain", **config}
         self.count = 0
         self.info: dict[str, Any] = {}
@@ -36,11 +38,26 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.direct.close()
         self.link.close(end=True)
+
+    def wait_up(self, cancel: threading.Event) -> None:
+        """Wait until the link is up."""
+        self.link.hurry()
+        self.link.wait_up(cancel)
 
     def on_message(self, message: Message, _backlog: bool) -> None:
         """On the link's thread."""
+        if message.type == "direct_reply":
+            self.direct.take(message)
         self.messages.put(message)
+
+    def request(self, msg_type: str, content: dict[str, Any]) -> dict[str, Any]:
+        """Send another request than a cell, and return the content of its reply."""
+        self.count += 1
+        msg_id = f"request-{self.count}"
+        self.link.submit(Message(f"{msg_type}_request", content, msg_id))
+        return self.until(f"{msg_type}_reply", msg_id)[-1].content
 
     def start(self, code: str, **more: Any) -> str:
         """Submit a cell, with more content than its code; returns its ``msg_id``."""

@@ -68,6 +68,8 @@ class Broker:
                 return wire.pack(look_at(wire.unpack(payload)[0].get("python")))
             if op == "serve":
                 return wire.pack(self._install_serve(*wire.unpack(payload)))
+            if op == "direct":
+                return self._hand_over(wire.unpack(payload)[0])
             return self._pass(op, payload)
         except SessionGone as error:
             return _error("gone", str(error))
@@ -121,6 +123,19 @@ class Broker:
             return installing.install(bytes(program[0]), wanted["options"], wanted.get("python", ""))
         except installing.InstallError as error:
             raise SpawnError(str(error)) from None
+
+    def _hand_over(self, header: Json) -> bytes:
+        """Let the kernel and a worker talk directly; the connection is of no use for anything else any more."""
+        from .direct import handover  # late: few connections are for that
+
+        if self._kernel is None:
+            raise ValueError("the connection's socket was not found in this server")
+        try:
+            worker = local_socket.connect(str(header["socket"]), bytes.fromhex(header["key"]))
+        except local_socket.NobodyError:
+            raise SessionGone("the Python there has ended") from None
+        handover.hand_over(self._kernel, worker)
+        return b""
 
     def _pass(self, op: str, payload: bytes) -> bytes:
         header, _buffers = wire.unpack(payload)

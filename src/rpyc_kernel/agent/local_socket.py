@@ -105,6 +105,25 @@ def connect(name: str, key: bytes, seconds: Optional[float] = None) -> socket.so
     return sock
 
 
+def accept(sock: socket.socket, key: bytes) -> None:
+    """Have a peer that was accepted prove that it knows the session's key, and prove the same; the keeper's half.
+
+    It blocks; `PeerConnection` does the same without blocking.
+
+    Raises:
+        OSError: The peer doesn't know the key, is another user's, or says nothing.
+    """
+    sock.settimeout(HANDSHAKE_TIMEOUT_S)
+    check_peer(sock)
+    nonce = os.urandom(NONCE_BYTES)
+    sock.sendall(nonce)
+    greeting = read_exactly(sock, PROOF_BYTES + NONCE_BYTES)
+    if not proves(greeting[:PROOF_BYTES], key, b"broker", nonce):
+        raise OSError("whoever has connected doesn't know the key")
+    sock.sendall(proof(key, b"keeper", greeting[PROOF_BYTES:]))
+    sock.settimeout(None)
+
+
 def _connect(name: str, seconds: float) -> socket.socket:
     if name.startswith("127.0.0.1:"):
         sock = socket.create_connection(("127.0.0.1", int(name.rpartition(":")[2])), seconds)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from rpyc_kernel.agent.wire import Message
+    from rpyc_kernel.link.direct import DirectConnections
     from rpyc_kernel.link.protocol import LinkStatus
 
 T = TypeVar("T")
@@ -74,9 +75,11 @@ class HostedSession(Protocol):
 
     Attributes:
         name: The address as the user has written it.
+        direct: Its direct connections.
     """
 
     name: str
+    direct: DirectConnections
 
     @property
     def has_waiting_connection(self) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from rpyc_kernel._version import __version__
 from rpyc_kernel.errors import ArgumentError, RemoteClosedError, RpycKernelError
 from rpyc_kernel.hosts.target import find
+from rpyc_kernel.link.direct import DirectConnections
 from rpyc_kernel.link.link import HEARTBEAT_S, Link
 from rpyc_kernel.link.protocol import LinkStatus
 from rpyc_kernel.link.state import end_of
@@ -82,6 +83,7 @@ class ScriptSession:
         self._channels = Channels()
         title = str(config["name"])
         self._link = Link(address, self._take, self._changed, heartbeat=heartbeat, title=title, holder=title)
+        self.direct = DirectConnections(self._link)
         self._link.open(config, threading.Event())
         _open.add(self)
         self.remote = Remote(self._channels, self._link, str(address), on_close=self.close)
@@ -95,6 +97,8 @@ class ScriptSession:
             self._channels.python_began(message.content.get("pid"))
         elif message.type.startswith("rpyc_"):
             self._channels.take(message)
+        elif message.type == "direct_reply":
+            self.direct.take(message)
         elif end := end_of(message):
             self._channels.python_ended(end)
             if message.type == "worker_died":
@@ -110,6 +114,7 @@ class ScriptSession:
     def close(self) -> None:
         """End the session if its machine can be reached."""
         _open.discard(self)
+        self.direct.close()
         self._link.close(end=True)
 
 

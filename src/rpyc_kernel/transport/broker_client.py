@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 from rpyc_kernel._version import __version__
 from rpyc_kernel.agent import wire
 from rpyc_kernel.agent.boot import package_of
+from rpyc_kernel.agent.direct import packets
 from rpyc_kernel.errors import (
     AgentError,
     LinkLost,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rpyc_kernel.transport.address import Address
+    from rpyc_kernel.transport.rpyc_wire.stream import FrameStream
 
 # The text that the server evaluates. `eval` of a compiled module runs it, on every Python there is. Where an earlier
 # connection has brought this agent, its module is there: a server compiles it once, which takes 7 ms on a fast machine.
@@ -145,6 +147,32 @@ class BrokerClient:
     def receive(self, ticket: int, timeout: float | None = None) -> tuple[dict[str, Any], list[memoryview]]:
         """Wait for the answer to *ticket*, with the errors of `call`. *timeout*: seconds of silence."""
         return self._read(self.connection.receive(ticket, Silence(timeout, self.connection.cancel)))
+
+    def connect_directly(self, header: dict[str, Any], deadline: Deadline) -> FrameStream:
+        """Have the broker connect this connection with a worker.
+
+        Args:
+            header: ``socket`` and ``key`` of a worker that listens.
+            deadline: Ends the waiting.
+
+        Returns:
+            The stream to the worker, behind its greeting. The broker can't be called any more.
+
+        Raises:
+            SessionGoneError: The worker has ended.
+            AgentError: The broker can't do it.
+            LinkError: The connection broke.
+        """
+        ticket = self.send("direct", header)
+        stream = self.connection.take_over(ticket, deadline, packets.GREETING[:1])
+        if stream is None:
+            self._read(self.connection.receive(ticket, deadline))
+            raise ProtocolError(self.address, "the agent gave no direct connection")
+        greeting = bytearray(len(packets.GREETING))
+        stream.read_into(memoryview(greeting), deadline)
+        if greeting != packets.GREETING:
+            raise ProtocolError(self.address, "a direct connection to somebody unknown", bytes(greeting))
+        return stream
 
     def round_trip(self, timeout: float) -> float:
         """Return the seconds of the shortest of a few round trips, with the *timeout* and the errors of `call`."""

@@ -22,14 +22,15 @@ ALLOWED = {
     "__main__": {"kernel", "cli"},
     "api": {"live", "transport"},
     "extend": {"kernel"},
-    "live": {"hosts", "link", "transport"},
+    "live": {"hosts", "link", "transport", "values"},
     "install": {"cli"},
     "cli": {"batch", "doctor", "hosts", "link", "program", "transport"},
     "batch": {"hosts", "kernel", "link", "program", "transport"},
-    "kernel": {"doctor", "hosts", "live", "link", "transport"},
+    "kernel": {"doctor", "hosts", "live", "link", "transport", "values"},
     "doctor": {"hosts", "program", "transport"},
     "program": {"hosts", "link", "transport"},
     "hosts": {"link", "transport"},
+    "values": {"link", "transport"},
     "link": {"transport"},
     "transport": set(),
     "server": {"agent"},
@@ -37,7 +38,8 @@ ALLOWED = {
 }
 OF_SERVE = {"rpyc_kernel.agent.serve.main", "rpyc_kernel.agent.serve.options"}
 OF_BOOT = {f"rpyc_kernel.agent.boot.{name}" for name in ("digest_of", "package_of", "write_file")}
-OF_THE_AGENT = ("rpyc_kernel.agent.wire", "rpyc_kernel.agent.serve.mux")  # both ends use them
+# both ends use them
+OF_THE_AGENT = ("rpyc_kernel.agent.wire", "rpyc_kernel.agent.direct", "rpyc_kernel.agent.serve.mux")
 JUPYTER = {"IPython", "comm", "ipykernel", "jupyter_client", "jupyter_core", "tornado", "traitlets", "zmq"}
 # What each part may import of other people's packages.
 THIRD_PARTY = {

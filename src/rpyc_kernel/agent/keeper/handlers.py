@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 #: the types of requests that the worker ends with a reply
 ANSWERED = frozenset(
-    [EXECUTE, "complete_request", "inspect_request", "is_complete_request", "comm_open", "comm_msg", "comm_close"]
+    {
+        *(EXECUTE, "complete_request", "inspect_request", "is_complete_request", "pull_request", "push_request"),
+        *("comm_open", "comm_msg", "comm_close", "direct_request"),
+    }
 )
 MAX_WAIT_S = 30.0  #: of a pull
 

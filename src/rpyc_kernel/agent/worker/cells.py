@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .frontend import Frontend
     from .interrupts import Interrupts
     from .shells.protocol import Shell
+    from .transfers import Transfers
 
 AWAITED_S = 0.02  #: seconds in which whoever awaits a task has received its exception
 HANDLER_ERROR_INTERVAL_S = 0.1  #: seconds between two exceptions of signal handlers that are told
@@ -79,6 +80,7 @@ class Cells:
         self._ended = False
         self._quiet_until = 0.0
         self._at_once = False  # a job runs outside of the loop
+        self._transfers: Optional[Transfers] = None
         self._failed_batch: Any = None  # of whose cells one has failed, so that the others don't run
         when_imported("asyncio", self.have_loop)
 
@@ -332,11 +334,10 @@ class Cells:
             else:
                 outer_driven, Driven.number = Driven.number, number
                 try:
-                    self.comms.handle(message)
+                    content = self._handle(message)
                 finally:
                     self.frontend.flush()
                     Driven.number = outer_driven
-                content = {"status": "ok"}
         except (KeyboardInterrupt, Unmasked):
             content = interrupted_reply(self.frontend)
         except BaseException as error:
@@ -359,6 +360,23 @@ class Cells:
                 self.frontend.writer.leave(number)
         finally:
             self.interrupts.leave()
+
+    def _handle(self, message: Message) -> Json:
+        """Do what a request asks for that is no cell; returns the content of its reply."""
+        if message.type == "pull_request":
+            return self.transfers().pull(message.content)
+        if message.type == "push_request":
+            return self.transfers().push(message.content)
+        self.comms.handle(message)
+        return {"status": "ok"}
+
+    def transfers(self) -> Transfers:
+        """Return what carries values, made with the first use."""
+        if self._transfers is None:
+            from .transfers import Transfers  # late: few sessions need it
+
+            self._transfers = Transfers(self.shell.facade.user_ns)
+        return self._transfers
 
     async def _execute_in_batch(self, number: int, content: Json) -> Json:
         """Run a cell, unless one of the same batch, all sent at once, has failed before and was not allowed to."""

@@ -28,6 +28,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional
 
+    from .direct import Direct
     from .introspect import Introspection
     from .io.keeper_channel import FrameWriter, KeeperChannel
     from .netrefs.live import Live
@@ -127,6 +128,7 @@ class Sorter:
         self._cells = cells
         self._introspection: Optional[Introspection] = None
         self._live: Optional[Live] = None
+        self._direct: Optional[Direct] = None
         self._received = bytearray()
         self.ready = threading.Event()
 
@@ -194,6 +196,13 @@ class Sorter:
         elif message.type.startswith("rpyc_"):
             self.ready.wait()
             self._take_live(number, message)
+        elif message.type == "direct_request":
+            self.ready.wait()
+            if self._direct is None:
+                from .direct import Direct  # late: few sessions need it
+
+                self._direct = Direct(self._frontend, {"values": self._cells.transfers})
+            self._direct.listen(number, message)
         else:
             self._cells.put(QueuedRequest(number, message))
 

@@ -184,6 +184,9 @@ class Inbox:
         if message.type.startswith("rpyc_"):
             self._channels.take(message)
             return
+        if message.type == "direct_reply":
+            self._session.direct.take(message)
+            return
         if self._requests.adopter and backlog:
             self.announced.wait(ANNOUNCE_TIMEOUT_S)
         self._host.before(message)

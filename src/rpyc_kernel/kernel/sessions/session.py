@@ -18,6 +18,7 @@ from rpyc_kernel.errors import (
 from rpyc_kernel.kernel.loop_only import loop_only
 from rpyc_kernel.kernel.sessions.requests import Inbox, PendingRequests
 from rpyc_kernel.kernel.sessions.worker_exits import NOT_RUN, WorkerExits
+from rpyc_kernel.link.direct import DirectConnections
 from rpyc_kernel.link.link import Link
 from rpyc_kernel.link.protocol import LinkStatus
 from rpyc_kernel.live.channels import Channels
@@ -52,6 +53,7 @@ class RemoteSession:
     Attributes:
         name: The address as the user has written it.
         requests: Who waits for which reply.
+        direct: Its direct connections, for bulk.
         kept: Whether the user has said how long the session outlives the notebook.
         used: Whether a cell of this notebook was sent there.
         orphaned: Whether `open` has failed when the session began or had begun, and could not end it.
@@ -86,6 +88,7 @@ class RemoteSession:
         self._remote: Remote | None = None
         self._inbox = Inbox(self, host, self.requests, self._exits, self._channels)
         self._link = link(address, self._inbox.take, self._changed, session, on_refused=self._refused, **link_options)
+        self.direct = DirectConnections(self._link)
 
     # --- what it is
 
@@ -261,6 +264,7 @@ class RemoteSession:
 
     def close(self, *, end: bool) -> bool:
         """Leave the session, and *end* it too if it can be reached; return whether it has ended. It blocks."""
+        self.direct.close()
         return self._link.close(end=end)
 
     # --- requests, in the event loop

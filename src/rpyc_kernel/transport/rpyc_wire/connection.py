@@ -178,6 +178,16 @@ class Connection:
             raise ValueError("something is under way on this connection")
         return self._stream, next(self._tickets)
 
+    def take_over(self, ticket: int, deadline: Deadline, first: bytes) -> FrameStream | None:
+        """Return the stream, once somebody else there speaks on it; None where the reply to *ticket* comes instead.
+
+        Args:
+            ticket: The ticket of a call that gives the connection to somebody else.
+            deadline: Ends the waiting.
+            first: The first byte of what they say, with which no frame begins.
+        """
+        return self._stream if self._stream.peek(deadline) == first and ticket in self._pending else None
+
     # --- the end
 
     def abort(self, reason: str = "it was given up here") -> None:

@@ -126,8 +126,12 @@ class FrameStream:
         size = sum(map(len, views))
         if size > 0xFFFFFFFF:
             raise ValueError("a frame holds less than 4 GiB")
-        views = [memoryview(_HEADER.pack(size, 0)), *views, memoryview(_END)]
-        if size < _READ_BYTES:
+        self.send_bytes([_HEADER.pack(size, 0), *views, _END], deadline)
+
+    def send_bytes(self, pieces: Iterable[bytes | bytearray | memoryview], deadline: Deadline) -> None:
+        """Send bytes as they are, uncopied where they are many. Raises LinkLost as `send` does."""
+        views = [view for piece in pieces if len(view := memoryview(piece).cast("B"))]
+        if sum(map(len, views)) < _READ_BYTES:
             views = [memoryview(b"".join(views))]
         while views:
             if self._ended:
@@ -176,6 +180,25 @@ class FrameStream:
         if frame.pop() != _END[0]:
             raise ProtocolError(self.address, "a frame that has no end", bytes(frame[:64]))
         return self._unpack(frame) if self._packed else frame
+
+    def peek(self, deadline: Deadline) -> bytes:
+        """Wait for the next byte, and return it; it is read again later. Raises as `read` does."""
+        while self._end == self._start:
+            self._receive_some(deadline)
+        return bytes(self._buffer[self._start : self._start + 1])
+
+    def read_into(self, into: memoryview, deadline: Deadline) -> None:
+        """Fill a memoryview with the next bytes, which belong to no frame. Raises as `read` does."""
+        while into:
+            if self._start == self._end and len(into) >= _READ_BYTES:
+                into = into[self._receive(into, deadline) :]
+                continue
+            if self._start == self._end:
+                self._receive_some(deadline)
+            count = min(self._end - self._start, len(into))
+            into[:count] = self._buffer[self._start : self._start + count]
+            self._start += count
+            into = into[count:]
 
     def head(self) -> bytes:
         """Return up to 64 bytes that have come and were not understood, for a guess at who speaks there."""

@@ -1,0 +1,5 @@
+"""Direct connections, from the kernel to the worker itself, for what would be too much for a session's messages.
+
+- `packets`: the packets on one, whose buffers go from memory to memory.
+- `handover`: the broker's part, which gives the kernel's socket to the worker, or passes bytes where it can't.
+"""

@@ -1,0 +1,184 @@
+"""Direct connections into sessions: by every kind of server and every way, through cuts, and beside other work."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from hashlib import sha256
+
+import pytest
+
+from rpyc_kernel.errors import AgentError, DialCancelledError
+from rpyc_kernel.transport import proving
+from rpyc_kernel.transport.address import Address
+from rpyc_kernel.transport.deadline import Deadline
+from rpyc_kernel.values.transfer import bring, fetch
+from tests import elsewhere
+from tests.faults.proxy import Proxy
+from tests.kernel.kernels import SOURCE
+from tests.servers.daemons import PATIENCE, Daemon, PortDaemon
+from tests.servers.rpyc_servers import start_server
+from tests.servers.sessions import Session
+from tests.servers.ssh_servers import SshServer
+from tests.servers.venvs import VERSIONS
+
+SIZE = 3_000_001
+
+
+def nothing(_done: int) -> None:
+    pass
+
+
+def moves(session: Session, size: int = SIZE) -> None:
+    """Bytes go there and come back."""
+    data = bytes(range(251)) * (size // 251 + 1)
+    cancel = threading.Event()
+    packed = b'{"!":"bytes","at":1}', data
+    draft = bring(session, [memoryview(each) for each in packed], cancel, nothing)
+    assert session.request("push", {"draft": draft, "names": [["data", 2]]}) == {"status": "ok"}
+    assert session.run("len(data), data[:251] == bytes(range(251))")[0] == f"({len(data)}, True)"
+    offer = session.request("pull", {"expressions": ["data", "data[:9]"]})
+    first, second = offer["sizes"]
+    found = fetch(session, offer["offer"], [*first, *second], cancel, nothing)
+    assert bytes(found[1]) == data
+    assert bytes(found[3]) == data[:9]
+
+
+@pytest.mark.parametrize(("rpyc", "python"), VERSIONS)
+def test_by_every_rpyc(rpyc, python):
+    with start_server(rpyc=rpyc, python=python) as server, Session(server.address) as session:
+        moves(session)
+
+
+@pytest.mark.parametrize("kind", ["instance", "pool", "forking", "classic"])
+def test_by_every_kind_of_server(kind):
+    with start_server(kind) as server, Session(server.address) as session:
+        moves(session)
+
+
+@pytest.mark.needs("posix")
+def test_by_a_unix_socket():
+    with Daemon() as daemon, Session(daemon.address) as session:
+        moves(session)
+
+
+@pytest.mark.needs("posix")
+@pytest.mark.usefixtures("private_jupyter")
+def test_through_tls():
+    """Its socket can't be handed over: the broker passes bytes."""
+    with PortDaemon("--pair") as daemon:
+        address = Address.parse(f"rpycs://127.0.0.1:{daemon.port}")
+        proving.pair(address, daemon.code, Deadline(PATIENCE))
+        with Session(str(address)) as session:
+            moves(session)
+
+
+@pytest.mark.needs("sshd")
+def test_through_ssh(monkeypatch):
+    with SshServer() as server:
+        monkeypatch.setenv("PATH", server.path)
+        with Session("ssh://machine") as session:
+            moves(session)
+
+
+@pytest.mark.needs("linux")
+def test_workers_that_are_spawned():
+    path = f"{elsewhere.FOLDER}:{SOURCE}"
+    with start_server(env={"PYTHONPATH": path}) as server, Session(server.address) as session:
+        moves(session)
+
+
+def test_what_was_cut_goes_on_where_it_stopped():
+    """Cut again and again; and no block is carried twice that had arrived."""
+    with start_server() as server, Proxy(server.port) as proxy, Session(proxy.address) as session:
+        session.run("import os; data = os.urandom(30_000_000)")
+        offer = session.request("pull", {"expressions": ["data"]})
+        asked: list[int] = []
+        cuts = iter([2_000_000, 9_000_000, 20_000_000])
+        due = next(cuts)
+
+        def progress(done: int) -> None:
+            nonlocal due
+            asked.append(done)
+            if done >= due:
+                due = next(cuts, 1 << 60)
+                assert proxy.cut()
+
+        _text, data = fetch(session, offer["offer"], offer["sizes"][0], threading.Event(), progress)
+        assert session.run("import hashlib; hashlib.sha256(data).hexdigest()")[0] == repr(sha256(data).hexdigest())
+        assert asked == sorted(set(asked))
+        before = bytes(data)
+        draft = bring(session, [memoryview(b'{"!":"bytes","at":1}'), data], threading.Event(), progress)
+        assert session.request("push", {"draft": draft, "names": [["back", 2]]}) == {"status": "ok"}
+        assert session.run("back == data")[0] == "True"
+        assert bytes(data) == before
+
+
+def test_the_stop_button_ends_a_transfer_and_the_session_goes_on():
+    with start_server() as server, Session(server.address) as session:
+        session.run("data = bytes(50_000_000)")
+        offer = session.request("pull", {"expressions": ["data"]})
+        stop = threading.Event()
+        with pytest.raises(DialCancelledError):
+            fetch(session, offer["offer"], offer["sizes"][0], stop, lambda done: stop.set())
+        assert session.run("len(data)")[0] == "50000000"
+        moves(session, 1000)
+
+
+def test_a_worker_that_dies_ends_a_transfer_with_a_sentence():
+    with start_server() as server, Session(server.address) as session:
+        session.run("data = bytes(50_000_000)")
+        offer = session.request("pull", {"expressions": ["data"]})
+        killed: list[int] = []
+
+        def kill(_done: int) -> None:
+            if not killed:
+                killed.append(session.info["pid"])
+                os.kill(session.info["pid"], signal.SIGKILL)
+
+        with pytest.raises(AgentError, match="not there any more"):
+            fetch(session, offer["offer"], offer["sizes"][0], threading.Event(), kill)
+        assert session.until("session_info", "")
+        moves(session, 1000)
+
+
+def test_an_expression_that_fails_is_told_and_nothing_is_held():
+    with start_server() as server, Session(server.address) as session:
+        told = session.request("pull", {"expressions": ["1", "nowhere"]})
+        assert (told["status"], told["ename"], told["expression"]) == ("error", "NameError", "nowhere")
+        told = session.request("push", {"draft": "77", "names": [["x", 1]]})
+        assert told["status"] == "error"
+
+
+def test_others_are_served_while_much_is_moving():
+    """A completion and a cell's output, while much is under way: neither waits for the end of it."""
+    with start_server() as server, Session(server.address) as session:
+        session.run("data = bytes(100_000_000)")
+        offer = session.request("pull", {"expressions": ["data"]})
+        answered: list[int] = []
+
+        def ask(done: int) -> None:
+            if not answered:
+                assert session.run("1 + 1")[0] == "2"
+                assert session.request("complete", {"code": "dat", "cursor_pos": 3})["matches"] == ["data"]
+                answered.append(done)
+
+        fetch(session, offer["offer"], offer["sizes"][0], threading.Event(), ask)
+        assert answered
+        assert answered[0] < 50_000_000
+
+
+def test_requests_that_are_no_requests():
+    with start_server() as server, Session(server.address) as session:
+        with session.direct.connection(threading.Event()) as connection:
+            for op in ("nothing", "no.thing", "values.nothing", ""):
+                with pytest.raises(AgentError):
+                    connection.call(op, {})
+            with pytest.raises(AgentError, match="not there any more"):
+                connection.call("values.read", {"offer": "1", "buffer": 0, "start": 0, "size": 1})
+            draft = connection.call("values.draft", {"sizes": [10]})["draft"]
+            with pytest.raises(AgentError, match="isn't there"):
+                connection.call("values.write", {"draft": draft, "buffer": 0, "start": 5}, [b"too much"])
+            assert connection.call("values.forget", {"held": draft}) == {}
+        moves(session, 10)
