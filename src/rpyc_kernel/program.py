@@ -23,13 +23,15 @@ from rpyc_kernel.transport.plain import cause
 from rpyc_kernel.transport.servers import first_server
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rpyc_kernel.hosts.target import Target
     from rpyc_kernel.transport.address import Address
 
 KEEP_S = 3600.0  # that its session waits for a lost link once it has ended
 SECOND_PRESS_S = 5.0  # between two Ctrl-C of somebody who wants it to end, whatever it does
 CANCEL_POLL_INTERVAL_S = 0.2
-END_TIMEOUT_S = 5.0  # for a session that was given up while it began
+END_TIMEOUT_S = 15.0  # for a session that was given up while it began: a board takes its time
 MSG_ID = "program"
 SIGNALLED_CODE = 128  # and the number of a signal, as shells have it
 
@@ -56,6 +58,7 @@ def run(
     name: str,
     write: Write = write,
     cancel: threading.Event | None = None,
+    begun: Callable[[Address], object] | None = None,
 ) -> int:
     """Run a program there to its end.
 
@@ -68,6 +71,7 @@ def run(
         name: What its session is called.
         write: Takes what it prints, and what there is to say of it.
         cancel: Ends it and its session, once it is set.
+        begun: Called with the server's address once its session has begun, before it runs.
 
     Returns:
         Its exit code.
@@ -81,6 +85,8 @@ def run(
         where, where.locate(cancel=cancel), lambda server, _seconds: Program(machine, server, config, write, cancel)
     )
     try:
+        if begun is not None:
+            begun(program.server)
         program.start(source, argv)
         return program.wait()
     finally:
@@ -92,12 +98,16 @@ class Program:
 
     Messages come on the link's thread, which shows them; what concerns the program as a whole goes to the thread that
     waits for its end.
+
+    Attributes:
+        server: Its address.
     """
 
     def __init__(
         self, machine: Target, server: Address, config: dict[str, Any], write: Write, cancel: threading.Event
     ) -> None:
         """Begin a session. Raises a RpycKernelError."""
+        self.server = server
         self._write = write
         self._cancel = cancel
         self._machine = machine
@@ -109,7 +119,8 @@ class Program:
         except BaseException as error:
             given_up = cancel.is_set() or not isinstance(error, RpycKernelError)  # by Ctrl-C, or a signal that ends us
             if given_up and self._link.hello:
-                _end_begun(server, self._link.session)
+                with contextlib.suppress(RpycKernelError):
+                    end_begun(server, self._link.session)
             raise
 
     def start(self, source: str, argv: list[str]) -> None:
@@ -191,10 +202,9 @@ class Program:
             self._events.put(error)
 
 
-def _end_begun(server: Address, session: str) -> None:
-    """End a session that was given up while it began: it is there, or will be in a moment."""
-    with contextlib.suppress(RpycKernelError):
-        listing.terminate(server, session, END_TIMEOUT_S, hello=END_TIMEOUT_S, begins=True)
+def end_begun(server: Address, session: str) -> None:
+    """End a session that was given up while it began: it is there, or will be in a moment. Raises a RpycKernelError."""
+    listing.terminate(server, session, END_TIMEOUT_S, hello=END_TIMEOUT_S, begins=True)
 
 
 def death(machine: Target, end: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from rpyc_kernel.link import listing
 from rpyc_kernel.transport.address import Address
-from tests.batch.notebooks import results, write
+from tests.batch.notebooks import results, texts, write
 from tests.faults.proxy import Proxy
 from tests.kernel.conftest import connect
 from tests.kernel.gates import Gate
@@ -278,6 +278,41 @@ def test_no_secret_of_a_detached_run_is_in_an_argument_or_a_file_here(start, rem
     assert wait_until(lambda: fetch(start, "walk")[0] == 0, 30)
     assert results(tmp_path / "walk.out.ipynb") == [["11"]]
     assert fetch(start, "walk", "--end")[0] == 0
+
+
+def test_ctrl_c_while_its_session_begins_leaves_none(start, remote, tmp_path, private_jupyter):
+    begun, go, slow = tmp_path / "begun", tmp_path / "go", tmp_path / "python"
+    wait = f"touch {begun}; while ! [ -e {go} ]; do sleep 0.05; done"
+    slow.write_text(f'#!/bin/sh\n{wait}\nexec {remote.python} "$@"\n')
+    slow.chmod(0o755)
+    command = start("run", write(tmp_path, "1"), "--on", remote.address, "--detach", "--python", slow)
+    assert wait_until(begun.exists)
+    command.signal(signal.SIGINT)
+    go.touch()
+    assert (command.end(), command.out) == (130, "")
+    assert wait_until(lambda: not remote.processes())
+    assert runs(private_jupyter) == []
+
+
+def test_an_open_port_is_told_of_once_for_each_machine(start, remote, tmp_path):
+    path = write(tmp_path, "1")
+    for expected in (True, False):
+        command = start("run", path, "--on", f"0.0.0.0:{remote.port}", "--detach")
+        assert command.end() == 0
+        assert command.err.startswith("Mind that whoever reaches 0.0.0.0:") is expected
+        name = command.out.rpartition("fetch ")[2].split()[0]
+        assert wait_until(partial(ended, start, name), 30)
+        code = fetch(start, name, "-o", tmp_path / "out.ipynb", "--end")[0]
+        assert code == 0
+
+
+def test_the_outputs_go_to_stdout(start, remote, tmp_path):
+    name = detach(start, remote, write(tmp_path, "print('one')"))
+    assert wait_until(partial(ended, start, name), 30)
+    command = start("fetch", name, "-o", "-", "--end")
+    assert command.end() == 0
+    assert texts(nbformat.reads(command.out, 4).cells[0]) == ["one\n"]
+    assert command.err == f"{name} has ended on {remote.address}: 1 of 1 cells have run.\n"
 
 
 def test_a_command_that_is_killed_right_after_it_has_begun(start, remote, tmp_path, private_jupyter):

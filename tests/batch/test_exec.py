@@ -201,6 +201,15 @@ def test_ctrl_c_while_its_session_begins_leaves_none(start, remote, tmp_path):
     assert wait_until(lambda: not remote.processes())
 
 
+def test_an_open_port_is_told_of_once_for_each_machine(start, remote):
+    """0.0.0.0 leads to this machine, and as a text is no loopback address."""
+    open_to_others = f"0.0.0.0:{remote.port}"
+    for expected in (f"Mind that whoever reaches {open_to_others} can run code there: ", ""):
+        command = start("exec", open_to_others, "-c", "print('out')")
+        assert (command.end(), command.out) == (0, "out\n")
+        assert (command.err.startswith(expected), command.err.count("\n")) == (True, bool(expected))
+
+
 def test_a_python_that_is_not_there_is_a_sentence(start, remote):
     command = start("exec", "--python", "/nowhere/python", remote.address, "-c", "1")
     assert command.end() == 1

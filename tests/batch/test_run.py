@@ -136,6 +136,30 @@ def test_what_ends_the_run_ends_its_session(start, remote, tmp_path, signals, co
     assert wait_until(lambda: not remote.processes())
 
 
+def test_the_notebook_goes_to_stdout_and_the_progress_to_stderr(start, remote, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = write(tmp_path, "print('one')", "1/0", "2")
+    command = start("run", path, "--on", remote.address, "-o", "-")
+    assert command.end() == 1
+    notebook = nbformat.reads(command.out, 4)
+    nbformat.validate(notebook)
+    assert [texts(cell) for cell in notebook.cells] == [["one\n"], ["ZeroDivisionError"], []]
+    assert command.err.startswith("[1/3] ok ")
+    assert [*tmp_path.glob("*.ipynb"), *tmp_path.glob("-")] == [path]
+    refused = start("run", path, "--on", remote.address, "-o", "-", "--detach")
+    assert (refused.end(), refused.out) == (2, "")
+    assert "fetch SESSION -o -" in refused.err
+
+
+def test_an_open_port_is_told_of_once_for_each_machine_and_not_in_a_cell(start, remote, tmp_path):
+    path = write(tmp_path, "print('one')")
+    for expected in ("Mind that whoever reaches 0.0.0.0:", "[1/1] ok"):
+        command = start("run", path, "--on", f"0.0.0.0:{remote.port}")
+        assert command.end() == 0
+        assert command.err.startswith(expected)
+        assert results(tmp_path / "walk.out.ipynb") == [["one\n"]]
+
+
 def test_a_signal_while_the_kernel_begins_leaves_no_kernel(start, remote, tmp_path):
     command = start("run", write(tmp_path, "1"), "--on", remote.address, env={"RK_BEGINS": tmp_path.name})
 

@@ -26,7 +26,7 @@ from rpyc_kernel.batch.unattended import Unattended
 from rpyc_kernel.errors import ArgumentError, CommandError, DialError, NotebookFileError, RpycKernelError
 from rpyc_kernel.kernel.commands import route
 from rpyc_kernel.kernel.jupyter.iopub import DISPLAYS, OUTPUTS, Pictures
-from rpyc_kernel.program import death
+from rpyc_kernel.program import death, end_begun
 from rpyc_kernel.transport.address import Address
 from rpyc_kernel.transport.plain import plain
 from rpyc_kernel.transport.servers import first_server
@@ -162,9 +162,12 @@ def start(machine: Target, notebook: Any, source: Path, target: Path) -> tuple[D
         except DialError:
             run.forget()
             raise
-        except BaseException:
+        except BaseException as error:
             with suppress(RpycKernelError):  # or else it stays here, since some cells may run there
-                unattended.end(run.where)
+                if isinstance(error, RpycKernelError):
+                    unattended.end(run.where)
+                else:  # Ctrl-C: it may still begin
+                    end_begun(server, session)
                 run.forget()
             raise
         if found.record:

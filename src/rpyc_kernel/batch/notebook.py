@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import keyword
 import math
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbformat
@@ -14,8 +16,8 @@ from rpyc_kernel.transport.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
+STDOUT = Path("-")  # as the name of a file that is written
 PARAMETERS = "parameters"  # the tag of the cell that has the defaults
 INJECTED = "injected-parameters"  # the tag of the cell that has the values, right behind it
 ERRORS_ARE_FINE = "raises-exception"
@@ -40,9 +42,13 @@ def read(path: Path) -> Any:
 
 
 def write(notebook: Any, path: Path) -> None:
-    """Write a notebook, whole or not at all. Raises NotebookFileError."""
+    """Write a notebook, whole or not at all; to stdout where *path* is `STDOUT`. Raises NotebookFileError."""
+    data = nbformat.writes(notebook).encode()
+    if path == STDOUT:
+        sys.stdout.buffer.write(data + b"\n")
+        return
     try:
-        write_file(str(path), nbformat.writes(notebook).encode(), 0o666)
+        write_file(str(path), data, 0o666)
     except OSError as error:
         raise NotebookFileError(path, f"can't be written ({error.strerror})") from None
 

@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     source, argv = _source(options.program)
     name = "exec" if argv[0] in ("-c", "-") else Path(argv[0]).stem
     with ending_in_order():
-        return program.run(where, source, argv, name)
+        return program.run(where, source, argv, name, begun=machine.mind_open_port)
 
 
 def _source(words: list[str]) -> tuple[str, list[str]]:

@@ -36,7 +36,9 @@ def declare(commands: argparse._SubParsersAction[Any]) -> None:
         allow_abbrev=False,
     )
     parser.add_argument("session", metavar="SESSION", nargs="?", help="its name or id, or how the id begins")
-    parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="where it goes, if not where `run` has said")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", type=Path, help="where it goes, - for stdout, if not where `run` has said"
+    )
     parser.add_argument("--end", action="store_true", help="if it runs no more: end its session, and forget it here")
     parser.set_defaults(run=run)
 
@@ -69,7 +71,8 @@ def run(options: argparse.Namespace) -> int:
         say(_plain_lines(found.failed), error=True)
     state = "runs" if found.running else "has failed" if found.failed else "has ended"
     cells = f"{found.ended} of {found.total} cells have run"
-    say(f"{chosen.name} {state} on {machine.display}: {cells}. The outputs are in {target}.")
+    where = "" if target == notebooks.STDOUT else f" The outputs are in {target}."
+    say(f"{chosen.name} {state} on {machine.display}: {cells}.{where}", error=not where)
     if options.end and found.running:
         raise RefusalError(f"{chosen.name} still runs, so its session stays.", RUNNING_CODE)
     if options.end:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from rpyc_kernel.cli.terminal import RefusalError
+from rpyc_kernel.cli.terminal import RefusalError, say
+from rpyc_kernel.hosts import open_port
 from rpyc_kernel.hosts.saved import variables
 from rpyc_kernel.hosts.target import Target, find
 
 if TYPE_CHECKING:
     import argparse
+
+    from rpyc_kernel.transport.address import Address
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +43,12 @@ def machine(text: str, options: argparse.Namespace) -> Target:
         if sentence := target.address.transport.inapplicable.get(name):
             raise RefusalError(sentence)
     return Target(address, config, target.name)
+
+
+def mind_open_port(server: Address) -> None:
+    """Say, once for each machine, that whoever reaches its port can run code there."""
+    if sentence := open_port.warning(server):
+        say(sentence, error=True)
 
 
 def _with_value(text: str) -> str:

@@ -34,7 +34,11 @@ def declare(commands: argparse._SubParsersAction[Any]) -> None:
         "--on", metavar="ADDRESS", required=True, help="the machine, as in %%connect: host, host:port …"
     )
     parser.add_argument(
-        "-o", "--output", metavar="FILE", type=Path, help="where the result goes; without it, NOTEBOOK.out.ipynb"
+        "-o",
+        "--output",
+        metavar="FILE",
+        type=Path,
+        help="where the result goes: - is stdout; without it, NOTEBOOK.out.ipynb",
     )
     parser.add_argument(
         "-p",
@@ -63,19 +67,31 @@ def run(options: argparse.Namespace) -> int:
     values = dict(map(notebooks.parameter, options.parameter))
     if values and not notebooks.inject(notebook, values):
         say(f"{source} has no cell tagged parameters: their cell comes first.", error=True)
-    target = _target(source, options.output)
+    to_file = options.output != notebooks.STDOUT
+    target = _target(source, options.output) if to_file else notebooks.STDOUT
 
     if options.detach:
+        if not to_file:
+            raise RefusalError("--detach writes no outputs: `rpyc-kernel fetch SESSION -o -` does, later.")
         return _detach(where, notebook, source, target)
 
     def save() -> None:
-        notebooks.write(notebook, target)
+        if to_file:
+            notebooks.write(notebook, target)
 
-    if not (target.exists() and target.samefile(source)):  # which keeps its outputs until the first cell has run
+    if not (
+        to_file and target.exists() and target.samefile(source)
+    ):  # which keeps its outputs until the first cell has run
         save()  # where it can't be written, nothing runs
+    machine.mind_open_port(where.address)
     progress = CellProgress(sum(map(notebooks.runs, notebook.cells)))
-    code = runs.run(where, notebook, source.resolve().parent, source.stem, progress, save)
-    say(f"The outputs are in {target}.")
+    try:
+        code = runs.run(where, notebook, source.resolve().parent, source.stem, progress, save)
+    finally:
+        if not to_file:
+            notebooks.write(notebook, target)
+    if to_file:
+        say(f"The outputs are in {target}.")
     return code
 
 
@@ -84,6 +100,7 @@ def _detach(where: Target, notebook: Any, source: Path, target: Path) -> int:
     from rpyc_kernel.batch import detached  # noqa: PLC0415
 
     run, warnings = detached.start(where, notebook, source, target)
+    machine.mind_open_port(run.where.address)
     say(
         f"{source} runs on {where.display} by itself, as {run.name}: rpyc-kernel fetch {run.name} collects its outputs."
     )

@@ -6,13 +6,12 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.errors import DialCancelledError, RpycKernelError, SessionGoneError
-from rpyc_kernel.hosts import recent
+from rpyc_kernel.hosts import open_port
 from rpyc_kernel.kernel.outcomes import Connected, Disconnected, Found, Hosts, Left
 from rpyc_kernel.kernel.sessions.local_server import EmbeddedServer, belongs_to_me
 from rpyc_kernel.kernel.sessions.session import RemoteSession
 from rpyc_kernel.link import listing
 from rpyc_kernel.link.protocol import LinkStatus
-from rpyc_kernel.transport import syntax
 from rpyc_kernel.transport.address import Address
 
 if TYPE_CHECKING:
@@ -23,10 +22,6 @@ if TYPE_CHECKING:
 
 EMBEDDED_SCHEME = "local"  # of the address of this machine's own Python
 CLOSE_TIMEOUT_S = 5.0
-OPEN_SERVER = (
-    "Mind that whoever reaches {address} can run code there: RPyC's classic server asks for no password. Where an ssh "
-    'server runs there, this needs no open port: $connect("ssh://{host}")'
-)
 
 
 class SessionRegistry:
@@ -81,7 +76,7 @@ class SessionRegistry:
         self._sessions[name] = self.current = session  # not before: until now, anything may have failed
         if known:
             self._end(known)
-        return Connected(session, Found.NEW, self._open_server_warning(address))
+        return Connected(session, Found.NEW, tuple(filter(None, [open_port.warning(address)])))
 
     def _come_back(self, known: RemoteSession, config: dict[str, Any], cancel: threading.Event) -> Connected:
         known.wait_up(cancel)
@@ -245,13 +240,6 @@ class SessionRegistry:
             embedded.wait(cancel)
             self._embedded = embedded
         return self._embedded.address
-
-    def _open_server_warning(self, address: Address) -> tuple[str, ...]:
-        """Return what somebody who opens a stock server to a network should know, once for each machine."""
-        open_to_others = address.transport.unprotected and not address.is_loopback
-        if not open_to_others or str(address) in recent.load():  # it was said then
-            return ()
-        return (OPEN_SERVER.format(address=address, host=syntax.joined(address.host, None)),)
 
     # --- all of them
 

@@ -284,6 +284,8 @@ class Resolver:
                 lost = True
             else:
                 log.info("connected to %s", connected.session.describe())
+                for warning in connected.warnings:
+                    self._output.say(warning, cell.msg_id, "stderr")
                 if lost:
                     self._output.line(cell.msg_id, f"link to {address} was lost, and is back")
                 return

@@ -172,16 +172,17 @@ def test_one_that_is_found_again_is_the_default_if_it_was(machines, named):
     assert (machines.registry.current is not None) is named
 
 
-def test_a_stock_server_that_is_open_to_a_network_is_told_of_once_for_each_machine(machines, monkeypatch):
-    monkeypatch.setattr(recent, "load", lambda: ["10.0.0.6:18812"])  # an earlier notebook was there
+def test_a_stock_server_that_is_open_to_a_network_is_told_of_once_for_each_machine(machines, monkeypatch, tmp_path):
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path))
+    recent.note("10.0.0.6:18812")  # an earlier notebook was there
     assert machines.connect("127.0.0.1").warnings == ()
     (warning,) = machines.connect("10.0.0.5").warnings
     assert "RPyC's classic server asks for no password" in warning
-    assert warning.endswith('$connect("ssh://10.0.0.5")')
+    assert warning.endswith(" ssh://10.0.0.5")
     assert machines.connect("10.0.0.5").warnings == ()
     assert machines.connect("10.0.0.6").warnings == ()
     (warning,) = machines.connect("fe80::1").warnings
-    assert warning.endswith('$connect("ssh://[fe80::1]")')
+    assert warning.endswith(" ssh://[fe80::1]")
 
 
 @pytest.mark.parametrize("keep", [True, False])
