@@ -178,6 +178,16 @@ def test_through_another_machine(sshd: SshServer) -> None:
     )
 
 
+def test_names_that_differ_in_case_are_two_as_for_ssh(sshd: SshServer) -> None:
+    with (sshd.folder / "config").open("a") as config:
+        config.write(
+            f"Host MyPi\n    HostName 127.0.0.1\n    Port {sshd.port}\nHost mypi\n    HostName nowhere.invalid\n"
+        )
+    with Session("ssh://MyPi") as session:
+        works(session)
+    assert "nowhere.invalid" in failing(NameNotResolvedError, Address.parse("ssh://mypi"))
+
+
 def test_connections_that_the_users_ssh_shares(sshd: SshServer) -> None:
     """Its master stays, with our stderr open, which must not be waited for."""
     with (sshd.folder / "config").open("a") as config:

@@ -66,7 +66,8 @@ class Address:
         scheme, rest = ways.DEFAULT, text
         if match := _SCHEME.fullmatch(text):
             name = match[1].lower()
-            if match[2] or ((ours := _ours(name)) and ours.follows_colon(match[3])):
+            colon_is_enough = syntax.has_way_round(name, match[3])
+            if match[2] or colon_is_enough or ((ours := _ours(name)) and ours.follows_colon(match[3])):
                 scheme, rest = name, match[3]
         transport = transport_of(scheme)
         python = ""
@@ -152,6 +153,7 @@ class Transport:
         patience: How many times longer than a connection by TCP dialling may take.
         stock: Whether the server there may be RPyC's own, of any version.
         takes_blanks: Whether a space may stand in an address.
+        keeps_case: Whether hosts that differ in upper and lower case may be two; elsewhere they are in lower case.
         inapplicable: The options of ``%connect`` that mean nothing at such an address, and the sentence for each.
         loopback: Whether such an address can only mean this machine; None where its host tells.
         unprotected: Whether whoever reaches a server at such an address can run code there.
@@ -163,6 +165,7 @@ class Transport:
     patience: ClassVar[float] = 1.0
     stock: ClassVar[bool] = True
     takes_blanks: ClassVar[bool] = False
+    keeps_case: ClassVar[bool] = False
     inapplicable: ClassVar[Mapping[str, str]] = {
         "registry": "--registry goes with service:NAME; an address is not looked up in a registry."
     }
@@ -183,7 +186,7 @@ class Transport:
             raise AddressError(f'{shown(text)}: a user is no part of an RPyC address. Write "{place}".')
         if user is not None:
             syntax.check_user(text, user)
-        host, port = syntax.host_and_port(text, place)
+        host, port = syntax.host_and_port(text, place, keep_case=self.keeps_case)
         return Address(self.scheme, host, self.default_port if port is None else port, user=user or "")
 
     def text(self, address: Address) -> str:

@@ -14,6 +14,10 @@ from urllib.parse import quote, unquote
 from rpyc_kernel.errors import AddressError
 
 FORMS = 'Write "ssh://user@host", "host", "host:port" or "unix:///path".'
+_WAYS_ROUND = {
+    "serial": "Have the board speak IP over that cable, by a USB gadget (g_ether) or PPP (pppd at both ends), and "
+    "write the address that it has then, like ssh://user@host."
+}
 MAX_SHOWN_CHARS = 80
 MAX_HOST_BYTES = 253  # of a name (RFC 1035)
 MAX_SOCKET_PATH_BYTES = 107  # of a Unix socket on Linux (unix(7)); the ending NUL makes it 108
@@ -80,8 +84,11 @@ def python_part(python: str) -> str:
     return f"?python={quote(python, safe='/~+:')}" if python else ""
 
 
-def host_and_port(text: str, rest: str) -> tuple[str, int | None]:
-    """Read *rest* of the address *text* as ``host`` or ``host:port``. The port is None where none is written."""
+def host_and_port(text: str, rest: str, *, keep_case: bool = False) -> tuple[str, int | None]:
+    """Read *rest* of the address *text* as ``host`` or ``host:port``. The port is None where none is written.
+
+    The host is in lower case, unless *keep_case*.
+    """
     rest = rest.removesuffix("/")
     if match := re.fullmatch(r"\[([^\[\]]*)\](?::(.*))?", rest):
         host, port = match[1], match[2]
@@ -97,7 +104,8 @@ def host_and_port(text: str, rest: str) -> tuple[str, int | None]:
         raise AddressError(f"{shown(text)} names no host.{hint} {FORMS}")
     if port is not None and not (re.fullmatch(r"[0-9]{1,5}", port) and 1 <= int(port) <= 65535):
         raise AddressError(f"{shown(text)}: the port must be a number from 1 to 65535, not {shown(port)}.")
-    return _host(text, host), None if port is None else int(port)
+    host = _host(text, host)
+    return host if keep_case else host.lower(), None if port is None else int(port)
 
 
 def place(text: str) -> tuple[str, int | None]:
@@ -137,7 +145,7 @@ def _host(text: str, host: str) -> str:
             host = host.lower().encode("ascii").decode("idna")
         except UnicodeError:
             raise AddressError(f"{shown(text)}: {shown(host)} is no host name. {FORMS}") from None
-    return host.lower()
+    return host
 
 
 def path_behind_host(text: str, path: str) -> str:
@@ -170,6 +178,7 @@ def joined(host: str, port: int | None) -> str:
 
 def is_loopback(host: str) -> bool:
     """Return whether *host* can only mean this machine, as far as its text tells."""
+    host = host.lower()
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -178,10 +187,16 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def has_way_round(scheme: str, rest: str) -> bool:
+    """Return whether ``scheme:`` and *rest*, without slashes, is no host and its port, but what has another way."""
+    return scheme in _WAYS_ROUND and not rest.isdigit()
+
+
 def unknown_scheme(text: str, scheme: str) -> AddressError:
     """Return the error for the address *text*, whose *scheme* nobody knows."""
+    hint = _WAYS_ROUND.get(scheme, FORMS)
     return AddressError(
-        f"{shown(text)}: there is no way to {scheme}:// addresses, nor an installed package that adds it. {FORMS}"
+        f"{shown(text)}: there is no way to {scheme}:// addresses, nor an installed package that adds it. {hint}"
     )
 
 

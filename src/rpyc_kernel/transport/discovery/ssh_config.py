@@ -32,7 +32,7 @@ def hosts(deadline: Deadline) -> list[FoundMachine]:
     found = []
     for name in names(Path("~/.ssh").expanduser(), deadline):
         address = usable(f"ssh://{name}")
-        if address and Address.parse(address).host == name:  # ssh tells upper and lower case apart
+        if address and Address.parse(address).host == name:  # as it stands there, or ssh doesn't find it
             found.append(FoundMachine("ssh config", name, address))
     return found
 

@@ -33,6 +33,8 @@ _OPTIONS = ("BatchMode=yes", "ClearAllForwardings=yes", "IgnoreUnknown=RemoteCom
 class Ssh(ProgramTransport):
     """The port, and the user where none is named, are left to the user's configuration of ssh."""
 
+    keeps_case = True  # as the names in ~/.ssh/config do
+
     environment: ClassVar[dict[str, str]] = {"SSH_ASKPASS_REQUIRE": "never"}  # for a jump host's ssh: BatchMode isn't
 
     def command(self, address: Address) -> Sequence[str]:
@@ -65,7 +67,8 @@ class Ssh(ProgramTransport):
         if match := re.search(r"Permission denied \(([^)]*)\)", errors):
             return LoginRefusedError(address, *_how_to_log_in(match[1], address))
         if match := re.search(r"ssh: Could not resolve hostname (\S+): (.*)", errors):
-            host = address.host if match[1] == _ascii(address.host) else match[1]  # or that of a jump
+            named = match[1] == _ascii(address.host).lower()  # or else that of a jump
+            host = address.host if named else match[1]
             return NameNotResolvedError(address, host, temporary="emporary" in match[2])
         if match := re.search(r"ssh: connect to host (\S+) port (\d+): (.*)", errors):
             return _no_connection(address, match[1], match[2], match[3].strip())

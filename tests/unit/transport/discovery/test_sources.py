@@ -105,7 +105,9 @@ def test_any_text_can_stand_there(tmp_path_factory, text):
 
 def test_only_what_can_be_pasted_is_listed(ssh):
     ssh("config", "Host board a@b Upper\n")
-    assert ssh_config.hosts(Deadline(5)) == [FoundMachine("ssh config", "board", "ssh://board")]
+    assert ssh_config.hosts(Deadline(5)) == [
+        FoundMachine("ssh config", name, f"ssh://{name}") for name in ("board", "Upper")
+    ]
 
 
 # --- adb
