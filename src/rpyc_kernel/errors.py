@@ -473,7 +473,7 @@ class ListingRefusedError(DiscoveryError):
 
     def __init__(self, asked: str) -> None:
         super().__init__(
-            f"{asked} does not list its services. Ask for one by its name, as in %discover SLAVE, or start the "
+            f"{asked} does not list its services. Ask for one by its name, as in discover SLAVE, or start the "
             "registry with rpyc_registry.py --listing 1."
         )
 
@@ -635,8 +635,8 @@ class SessionGoneError(SessionError):
         why = f" ({reason})" if reason else ""
         super().__init__(
             address,
-            f"The session on {address} is gone{why}, and with it its variables. Connect again for a new one: "
-            f'$connect("{address}")',
+            f"The session on {address} is gone{why}, and with it its variables. In a notebook, "
+            f'$connect("{address}") begins a new one.',
         )
 
 
@@ -655,8 +655,8 @@ class TakenOverError(SessionError):
         when = f" at {at}" if at else ""
         super().__init__(
             address,
-            f"The session on {address} was taken over {who}{when}. %attach {name or 'NAME'} takes it back, "
-            f'$connect("{address}") starts another.',
+            f"The session on {address} was taken over {who}{when}. In a notebook, %attach {name or 'NAME'} takes it "
+            f'back, and $connect("{address}") starts another.',
         )
 
 

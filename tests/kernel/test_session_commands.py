@@ -119,7 +119,7 @@ def test_whoever_had_it_is_told_by_whom_and_can_take_it_back(named: tuple[Client
     told = first.run("mine")
     assert told.error is not None
     assert told.error["ename"] == "TakenOverError"
-    assert re.search(r"taken over by \S+@\S+ at \d\d:\d\d\. %attach walk takes it back", told.error["evalue"])
+    assert re.search(r"taken over by \S+@\S+ at \d\d:\d\d\. In a notebook, %attach walk takes it", told.error["evalue"])
     first.good("%attach walk")
     assert first.good("mine").text == "2"
     other = second.run("mine")

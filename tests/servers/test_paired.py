@@ -84,7 +84,9 @@ def test_who_pairs_again_has_one_secret(server, data):
 
 
 def test_an_unpaired_server_is_a_sentence_with_the_line_to_run(server):
-    with pytest.raises(NotPairedError, match=rf"serve --pair there .*: %pair 127\.0\.0\.1:{server.port}$"):
+    with pytest.raises(
+        NotPairedError, match=rf"serve --pair there .*: %pair (127\.0\.0\.1:{server.port}) .*rpyc-kernel pair \1\)$"
+    ):
         open_broker(server.address)
 
 

@@ -120,7 +120,7 @@ def test_so_many_sessions_and_no_more() -> None:
         daemon.options = ("--session-limit", "1")
         daemon.start()
         link = Link(Address.parse(daemon.address), lambda *_: None, lambda *_: None)
-        with pytest.raises(RpycKernelError, match=r"keeps 1 session at a time.*%sessions --end NAME"):
+        with pytest.raises(RpycKernelError, match=r"keeps 1 session at a time.*%sessions in a notebook.*--end NAME"):
             link.open({"shell": "plain"}, threading.Event())
         works(session)
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from rpyc_kernel import errors
+from rpyc_kernel.kernel.commands import connect  # noqa: F401 - has all commands registered
+from rpyc_kernel.kernel.commands.spec import COMMANDS
 from rpyc_kernel.live import exceptions
 
 PACKAGE = Path(errors.__file__).parent
@@ -94,6 +96,27 @@ def test_each_way_to_a_machine_that_ends_says_what_mends_it():
     kinds = {*subclasses(errors.DialError), *subclasses(errors.RemoteUnfitError)}
     others = {errors.DialCancelledError, errors.UnsupportedSchemeError, errors.TransportError}
     assert kinds - others == set(map(type, MENDED))
+
+
+def sentences():
+    """Every text that the terminal's commands may say as well as a notebook, with the name of its file."""
+    for path in PACKAGE.rglob("*.py"):
+        if {"kernel", "worker", "cli"} & {*path.relative_to(PACKAGE).parts}:
+            continue  # a notebook's own; what runs in cells; and what only terminals say
+        nodes = [*ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+        others = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}  # docstrings
+        others |= {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
+        for node in nodes:
+            if isinstance(node, ast.JoinedStr | ast.Constant) and id(node) not in others:
+                parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+                yield path.name, "".join(str(part.value) for part in parts if isinstance(part, ast.Constant))
+
+
+def test_a_command_of_cells_is_never_all_that_somebody_at_a_terminal_reads():
+    command = re.compile(rf"(?<!\w)([$]|%%?)({'|'.join(COMMANDS)})\b")
+    found = [(name, text) for name, text in sentences() if command.search(text)]
+    assert len(found) > 4
+    assert [each for each in found if not re.search(r"notebook|terminal", each[1])] == []
 
 
 @pytest.mark.parametrize(

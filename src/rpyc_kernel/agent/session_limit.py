@@ -36,7 +36,7 @@ def room_for_one(environment: Mapping[str, str], sessions: Callable[[], Sized]) 
     with _starting:
         if len(sessions()) >= limit:
             raise LimitError(
-                "this machine keeps %d session%s at a time, and has as many. %%sessions lists them, and "
-                "%%sessions --end NAME ends one" % (limit, "" if limit == 1 else "s")
+                "this machine keeps %d session%s at a time, and has as many. %%sessions in a notebook, or rpyc-kernel "
+                "sessions in a terminal, lists them, and with --end NAME ends one" % (limit, "" if limit == 1 else "s")
             )
         yield

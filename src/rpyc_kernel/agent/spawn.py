@@ -26,7 +26,7 @@ VARIABLE = "RPYC_KERNEL_WORKER"  #: in the server's environment: how workers beg
 LOOK_TIMEOUT_S = 20.0  #: for a Python to start and to say what it is
 LOOK = "import importlib.util as u, sys; print(sys.version.split()[0], u.find_spec('IPython') is not None)"
 
-WHICH = "Say which Python to use there with %connect ADDRESS --python PATH"
+WHICH = "Say which Python to use there with --python PATH"
 
 
 class SpawnError(Exception):

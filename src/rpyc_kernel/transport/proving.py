@@ -163,8 +163,9 @@ def question(address: Address) -> str:
 
 
 def pair_command(address: Address) -> str:
-    """Return the line that pairs with the server at *address*."""
-    return f"%pair {address.display.removeprefix('rpycs://')}"
+    """Return the line that pairs with the server at *address*: in a notebook, and in a terminal."""
+    where = address.display.removeprefix("rpycs://")
+    return f"%pair {where} (in a terminal: rpyc-kernel pair {where})"
 
 
 def _connect(address: Address, deadline: Deadline) -> ssl.SSLSocket:

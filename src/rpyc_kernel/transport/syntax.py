@@ -203,5 +203,5 @@ def unknown_scheme(text: str, scheme: str) -> AddressError:
 def _no_secrets(text: str) -> AddressError:
     return AddressError(
         f"{shown(text)}: a password does not belong into an address, where notebooks and logs keep it. "
-        "Leave it out: ssh logs in by a key (ssh-copy-id), and %pair asks for a code, once."
+        "Leave it out: ssh logs in by a key (ssh-copy-id), and rpycs:// by a pairing (rpyc-kernel pair), once."
     )

@@ -33,7 +33,7 @@ def why_not(**config):
 def test_a_program_that_is_no_python():
     text = why_not(python="/bin/false")
     assert text.startswith("/bin/false was started for the session and ended with exit code 1")
-    assert "%connect ADDRESS --python PATH" in text
+    assert "with --python PATH" in text
 
 
 def test_what_the_program_said_last_is_told(tmp_path):

@@ -192,7 +192,7 @@ def test_a_session_that_is_another_kernels_now_is_not_dialled_for():
     link.fail(error=TakenOverError(HERE, "ada"))
     ((status, error),) = link.take(StatusChanged)
     assert status is LinkStatus.CLOSED
-    assert "%attach walk takes it back" in str(error)
+    assert "In a notebook, %attach walk takes it back" in str(error)
     assert link.protocol.due(Role.PULLER) is None
 
 

@@ -174,7 +174,8 @@ def _serve_port(options: argparse.Namespace) -> None:
         lines.append(pairings.show_code(where))
     elif admission.needs_proof and not pairings.clients.names():
         lines.append(
-            "Nobody is paired yet: serve --pair, run here beside it, shows a code, and %%pair %s asks for it." % where
+            "Nobody is paired yet: serve --pair, run here beside it, shows a code, and %%pair %s, in a notebook there, "
+            "asks for it." % where
         )
     lines.append('In a notebook: $connect("%s%s")' % (SCHEME, where))
     announcer = _announcer(options, admission.fingerprint)

@@ -42,7 +42,9 @@ def declare_serving(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--client-ca", metavar="FILE", help="let in whose certificate this authority has signed; nobody pairs then"
     )
-    parser.add_argument("--announce", action="store_true", help="with --port: be found by %%discover (mDNS)")
+    parser.add_argument(
+        "--announce", action="store_true", help="with --port: be found by mDNS, as rpyc-kernel discover asks"
+    )
     parser.add_argument(
         "--connections",
         type=_number(2, 10000),
