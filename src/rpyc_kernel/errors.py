@@ -319,15 +319,22 @@ class SilentServerError(DialError):
 
 
 class ServerClosedError(DialError):
-    """Raised when the port accepts the connection and closes it before it has answered anything."""
+    """Raised when the port accepts the connection and closes it before it has answered anything.
 
-    def __init__(self, address: object, *, gone: bool = False) -> None:
+    Args:
+        gone: It has served a first connection, and no second one.
+        hint: What the way there tells of why, and what to do.
+    """
+
+    def __init__(self, address: object, *, gone: bool = False, hint: str = "") -> None:
         if gone:  # it served the first attempt, and nobody listened any more at the second
             message = f"The server on {address} hung up and no longer listens."
             mend = "A OneShotServer serves one connection only, and a notebook needs two: start a ThreadedServer there."
         else:
             message = f"{address} closed the connection before it answered."
-            mend = "It is no RPyC server, it expects TLS, or it turned us away: look at what the server printed there."
+            mend = hint or (
+                "It is no RPyC server, it expects TLS, or it turned us away: look at what the server printed there."
+            )
         super().__init__(address, message, mend)
 
 

@@ -9,22 +9,27 @@ import socket
 import ssl
 import struct
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+import pexpect
 import pytest
 import rpyc
 from rpyc.core import brine, consts
 
 import rpyc_kernel
 from rpyc_kernel.agent.serve import proof
+from rpyc_kernel.agent.serve.certificate import make_pem
 from rpyc_kernel.transport import proving
 from rpyc_kernel.transport.address import Address
 from rpyc_kernel.transport.deadline import Deadline
+from tests.batch.commands import LINE
 from tests.kernel.remotes import wait_until
+from tests.needs import needs
 from tests.servers.daemons import CODE, PATIENCE, PortDaemon, run_serve
 from tests.servers.rpyc_servers import free_port
 from tests.servers.sessions import Session
@@ -193,6 +198,26 @@ def test_a_certificate_that_is_none_is_named(tmp_path: Path) -> None:
         assert done.returncode == 1
         assert done.stderr.startswith(f"{tmp_path / name} can't be used (")
         assert done.stderr.count("\n") == 1
+
+
+def test_a_key_that_is_encrypted_is_refused_and_no_password_asked_for(tmp_path: Path) -> None:
+    """Neither on a terminal nor anywhere else."""
+    pem, key = tmp_path / "own.pem", tmp_path / "encrypted.key"
+    pem.write_text(make_pem())
+    subprocess.run(
+        [needs("openssl"), "pkey", "-in", str(pem), "-aes256", "-passout", "pass:hunter2", "-out", str(key)],
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    options = ["--port", str(free_port()), "--certfile", str(pem), "--keyfile", str(key)]
+    done = run_serve(*options, home=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{pem} or {key} can't be used (the key is encrypted, ")
+    assert done.stderr.count("\n") == 1
+    with pexpect.spawn(sys.executable, ["-c", LINE, "serve", *options], timeout=30) as terminal:
+        assert terminal.expect(["PEM pass phrase", "the key is encrypted"]) == 1
+        terminal.expect(pexpect.EOF)
 
 
 def test_nobody_but_the_allowed_networks() -> None:

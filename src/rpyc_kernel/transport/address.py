@@ -221,6 +221,10 @@ class Transport:
         """Return what an open connection has proved, as the name of that step and a text; None where it is nothing."""
         return None
 
+    def closed_hint(self, address: Address) -> str:
+        """Return why a server may hang up before it answers, and what to do; "" where its way doesn't tell."""
+        return ""
+
     def open_classic(self, address: Address, deadline: Deadline) -> socket.socket:
         """Return a socket as `open_socket` does, for a client that wants all of RPyC's classic service."""
         return self.open_socket(address, deadline)

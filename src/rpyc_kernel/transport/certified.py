@@ -45,13 +45,11 @@ def _context(address: Address, files: Mapping[str, str]) -> ssl.SSLContext:
         raise _unusable(address, "cafile", error) from None
     try:
         if certfile := files.get("certfile"):
-            # A key that is encrypted is refused: OpenSSL would ask for its password on the terminal of the server.
-            context.load_cert_chain(certfile, files.get("keyfile"), password=lambda: "")
+            context.load_cert_chain(certfile, files.get("keyfile"), password=certificate.no_password)
     except (OSError, ValueError) as error:
         raise _unusable(address, "certfile or keyfile", error) from None
     return context
 
 
 def _unusable(address: Address, what: str, error: Exception) -> CertificateError:
-    reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
-    return CertificateError(address, f"the {what} can't be used: {reason.replace('_', ' ').lower()}")
+    return CertificateError(address, f"the {what} can't be used: {certificate.reason_of(error)}")

@@ -168,7 +168,8 @@ class _Dialer:
                     continue
         if self.waiting:
             raise SilentServerError(self.address, self.deadline.timeout or 0.0)
-        raise ServerClosedError(self.address, gone=self.is_rpyc)
+        hint = self.address.transport.closed_hint(self.address)
+        raise ServerClosedError(self.address, gone=self.is_rpyc, hint=hint)
 
     def drop(self, connection: Connection) -> None:
         self.waiting.remove(connection)

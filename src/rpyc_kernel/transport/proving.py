@@ -201,7 +201,7 @@ def _talking(tls: ssl.SSLSocket, address: Address, deadline: Deadline) -> Iterat
         except TimeoutError:
             raise SilentServerError(address, deadline.timeout or 0.0) from None
         except (EOFError, ConnectionError, ssl.SSLError):
-            raise ServerClosedError(address) from None
+            raise ServerClosedError(address, hint=address.transport.closed_hint(address)) from None
 
 
 def _explain(address: Address, error: proof.ProofError) -> NoReturn:

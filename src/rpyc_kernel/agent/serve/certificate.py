@@ -211,9 +211,10 @@ class Certificate:
 
         Raises:
             OSError: A file can't be read, or is none (``ssl.SSLError``).
+            ValueError: The key is encrypted.
         """
         self.context = server_context()
-        self.context.load_cert_chain(chain, key)
+        self.context.load_cert_chain(chain, key, password=no_password)
         if client_ca:
             self.context.verify_mode = ssl.CERT_REQUIRED
             self.context.load_verify_locations(client_ca)
@@ -244,6 +245,21 @@ class TlsSocket(ssl.SSLSocket):
     def shutdown(self, how: int) -> None:
         """End the connection from any thread. ssl's own method would have another thread go on in plain text."""
         super(ssl.SSLSocket, self).shutdown(how)
+
+
+def reason_of(error: Exception) -> str:
+    """Return why a file of a certificate or key can't be used, as a part of a sentence."""
+    told = getattr(error, "reason", None) or getattr(error, "strerror", None)
+    return told.replace("_", " ").lower() if told else str(error)
+
+
+def no_password() -> str:
+    """Refuse a key that is encrypted: OpenSSL would ask for its password on a terminal, or wait where there is none.
+
+    Raises:
+        ValueError: Always.
+    """
+    raise ValueError("the key is encrypted, and its password is asked for nowhere; openssl pkey writes it without")
 
 
 def server_context() -> ssl.SSLContext:

@@ -6,7 +6,7 @@ import socket
 import time
 
 from .admission import Admission
-from .certificate import Certificate, own_certificate, shown
+from .certificate import Certificate, own_certificate, reason_of, shown
 from .options import DEFAULT_PORT
 from .pairing import CODE_SECONDS, Codes
 from .places import PlaceError, holder
@@ -136,10 +136,9 @@ def address(options: Namespace) -> str:
 def _no_certificate(options: Namespace, error: Exception) -> PlaceError:
     """The error for files that the options name: which of them, OpenSSL doesn't tell."""
     files = [name for name in (options.certfile, options.keyfile, options.client_ca) if name]
-    reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
     return PlaceError(
         "%s can't be used (%s). --certfile is a certificate in PEM, --keyfile the key that belongs to it, and "
-        "--client-ca the certificate of the authority." % (" or ".join(files), reason.replace("_", " ").lower())
+        "--client-ca the certificate of the authority." % (" or ".join(files), reason_of(error))
     )
 
 

@@ -65,6 +65,20 @@ class Rpycs(Rpyc):
             return "pairing", "TLS; both sides have proved it, by the pairing with another address of that server"
         return "pairing", f"TLS; as {pairing.name}, proved by both sides; pinned {fingerprint(pairing.fingerprint)}"
 
+    def closed_hint(self, address: Address) -> str:
+        """Return what a server may miss that hangs up behind TLS: under TLS 1.3 it says so to nobody who only reads."""
+        look = "and look at what the server printed there."
+        if not (files := files_of(address)):
+            return (
+                f"It may want certificates instead of a pairing: name them with --cafile, --certfile, --keyfile, {look}"
+            )
+        if "certfile" not in files:
+            return f"It may want a certificate of this machine: name one with --certfile and --keyfile, {look}"
+        return (
+            f"It may not accept this machine's certificate, {files['certfile']}: see which authorities sign for that "
+            f"server (serve has them by --client-ca), until when the certificate is good, {look}"
+        )
+
     def open_classic(self, address: Address, deadline: Deadline) -> ssl.SSLSocket:
         """Connect for all of RPyC's classic service, which a server of ours has with ``--classic``."""
         return _open(address, deadline, classic=True)
