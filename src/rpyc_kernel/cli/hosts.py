@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rpyc_kernel.cli import machine
 from rpyc_kernel.cli.terminal import RefusalError, say
 from rpyc_kernel.errors import DialError
 from rpyc_kernel.hosts import ask, file
@@ -41,6 +42,7 @@ def declare(commands: argparse._SubParsersAction[Any]) -> None:
     add.add_argument("--python", metavar="PATH", default="", help="the Python there that runs the cells")
     add.add_argument("--cwd", metavar="DIR", default="", help="the folder there that cells start in")
     add.add_argument("--env", metavar="K=V", action="append", default=[], help="a variable there; may be given again")
+    machine.declare_files(add)
     add.add_argument("--replace", action="store_true", help="in place of a machine of that name")
     add.add_argument("--tile", action="store_true", help='show it in Jupyter\'s launcher too, as "Python @ NAME"')
     add.set_defaults(run=_add)
@@ -67,7 +69,8 @@ def declare(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _add(options: argparse.Namespace) -> None:
-    name, address = checked_name(options.name), Address.parse(options.address)
+    name = checked_name(options.name)
+    address = machine.certified(options.address, options) or Address.parse(options.address)
     python, cwd = check_value("--python", options.python), check_value("--cwd", options.cwd)
     if address.transport.takes_python:
         python = _unexpanded(python)

@@ -93,5 +93,7 @@ def find_tls(text: str) -> Address:
     target = find(text)
     address = target.address if target.name or "://" in text else Address.parse(f"rpycs://{text.strip()}")
     if address.scheme != "rpycs":
-        raise AddressError(f"{address} needs no pairing; only servers at rpycs:// addresses do.")
+        raise AddressError(
+            f"{address} needs no pairing and takes no certificates; only servers at rpycs:// addresses do."
+        )
     return address

@@ -62,6 +62,8 @@ def test_add_list_remove(capsys):
         (["add", "localhost", "pi"], 2, "can't name"),
         (["add", "pi", "http://pi"], 2, "web page"),
         (["add", "pi", "user:hunter2@pi"], 2, "password"),
+        (["add", "pi", "ssh://pi", "--cafile", "a"], 2, "needs no pairing"),
+        (["add", "pi", "pi", "--keyfile", "a"], 2, "which certfile names"),
         (["add", "pi", "ssh://pi", "--python", "a b"], 2, "is neither a path nor"),
         (["add", "pi", "10.0.0.5", "--env", "hunter2"], 2, "NAME=VALUE"),
         (["add", "pi", "10.0.0.5", "--cwd", "a\x1b[2J"], 2, "can't be shown"),
@@ -92,6 +94,14 @@ def test_a_home_that_the_shell_has_put_in_is_the_other_machines(capsys, monkeypa
     did(capsys, "hosts", "add", "pi", "ssh://pi", "--python", f"/home/me{os.sep}ml")
     did(capsys, "hosts", "add", "lab", "10.0.0.5", "--python", f"/home/me{os.sep}ml")
     assert [host.python for host in file.load().values()] == [f"~{os.sep}ml", f"/home/me{os.sep}ml"]
+
+
+def test_certificates_are_a_part_of_the_address(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    did(capsys, "hosts", "add", "pi", "board.example", "--cafile", "ca.pem", "--certfile", "me.pem")
+    assert (
+        file.load()["pi"].address == f"rpycs://board.example:18821?cafile={tmp_path}/ca.pem&certfile={tmp_path}/me.pem"
+    )
 
 
 def test_a_path_that_is_here_too_stays_as_it_is(capsys):

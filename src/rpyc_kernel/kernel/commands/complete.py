@@ -72,10 +72,15 @@ def argument_at(text: str, cursor: int) -> Argument | None:
     head, spec, rest = found
     if head["prefix"] == "$":
         typed = re.fullmatch(r"[ \t]*\(\s*(?:(?P<name>\w+)\s*=\s*)?[\"'](?P<typed>[^\"'\\\r\n]*)", rest)
-        first = spec.positionals[:1]
-        if not typed or not first or not first[0].suggests or typed["name"] not in (None, first[0].name):
+        typed = typed or re.search(r",\s*(?P<name>\w+)\s*=\s*[\"'](?P<typed>[^\"'\\\r\n]*)$", rest)
+        if typed is None:
             return None
-        return Argument(first[0].suggests, typed["typed"], cursor - len(typed["typed"]), quoted=True)
+        name = typed["name"]
+        named = {each.name: each.suggests for each in spec.positionals} | {
+            each.key: each.suggests for each in spec.options
+        }
+        wanted = named.get(name) if name else next((each.suggests for each in spec.positionals), None)
+        return Argument(wanted, typed["typed"], cursor - len(typed["typed"]), quoted=True) if wanted else None
     suggests, word = _argument_of_magic(spec, rest)
     return Argument(suggests, word, cursor - len(word), quoted=False) if suggests else None
 
@@ -91,12 +96,14 @@ def _argument_of_magic(spec: CommandSpec, rest: str) -> tuple[Suggests | None, s
         before = split_words(rest[: len(rest) - len(word)])
     except CommandError:  # within quotes
         return None, ""
-    valued = {"--" + option.name for option in spec.options if option.kind is not Kind.FLAG}
+    valued = {"--" + option.name: option for option in spec.options if option.kind is not Kind.FLAG}
     count, value_follows = 0, False
     for each in before:
         count += not (value_follows or each.startswith("-"))
         value_follows = not value_follows and each in valued
-    if value_follows or count >= len(spec.positionals):
+    if value_follows:
+        return valued[before[-1]].suggests, word
+    if count >= len(spec.positionals):
         return None, ""
     return spec.positionals[count].suggests, word
 

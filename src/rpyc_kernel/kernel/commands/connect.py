@@ -36,9 +36,11 @@ FILES = ("cafile", "certfile", "keyfile")
     Option("keep", Kind.DURATION, "how long the session outlives the connection: 30m, 2h, 1d, 0", "TIME"),
     Option("name", Kind.TEXT, "what %sessions calls the session; without it, the notebook's name", "NAME"),
     Option("registry", Kind.TEXT, "for service:NAME: the registry to ask, host or host:port", "HOST"),
-    Option("cafile", Kind.TEXT, "for rpycs://: authorities that sign certificates, instead of a pairing", "FILE"),
-    Option("certfile", Kind.TEXT, "for rpycs://: a certificate of this machine", "FILE"),
-    Option("keyfile", Kind.TEXT, "for rpycs://: its key", "FILE"),
+    Option(
+        "cafile", Kind.TEXT, "for rpycs://: authorities that sign certificates, instead of a pairing", "FILE", "file"
+    ),
+    Option("certfile", Kind.TEXT, "for rpycs://: a certificate of this machine", "FILE", "file"),
+    Option("keyfile", Kind.TEXT, "for rpycs://: its key", "FILE", "file"),
     spellings=("$", "%"),
     examples=('$connect("192.168.43.44")', "%connect ssh://pi@board --cwd /srv/data --env LANG=C.UTF-8 --keep 2h"),
 )

@@ -18,7 +18,7 @@ Arguments = dict[str, Any]
 """The arguments of a command: each positional and option of its entry by name, with its default where not typed."""
 
 Spelling = Literal["$", "%", "%%"]
-Suggests = Literal["machine", "session"]
+Suggests = Literal["machine", "session", "file"]
 
 
 class Kind(Enum):
@@ -38,7 +38,7 @@ class Positional(NamedTuple):
         help: A few words for the help.
         required: Whether it must be there; without it the value is None.
         many: Whether it takes all that follow, as a list.
-        suggests: What completion suggests for it: a machine's names and addresses, or the names of sessions.
+        suggests: What completion suggests for it: a machine's names and addresses, names of sessions, or files here.
     """
 
     name: str
@@ -56,12 +56,14 @@ class Option(NamedTuple):
         kind: The type of its value.
         help: A few words for the help.
         metavar: The value's name in the help, "" for a flag.
+        suggests: What completion suggests for its value.
     """
 
     name: str
     kind: Kind
     help: str
     metavar: str = ""
+    suggests: Suggests | None = None
 
     @property
     def key(self) -> str:

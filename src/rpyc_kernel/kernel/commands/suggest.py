@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rpyc_kernel.errors import HostsFileError, RpycKernelError
@@ -13,18 +13,26 @@ from rpyc_kernel.transport.deadline import Deadline
 from rpyc_kernel.transport.discovery import sources, ssh_config
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from rpyc_kernel.kernel.commands.complete import Argument
     from rpyc_kernel.kernel.commands.context import SessionSource
+    from rpyc_kernel.kernel.commands.spec import Suggests
 
+MAX_FILES = 1000
 TIMEOUT_S = 1.0  # a folder of the user's may be on a network, too
 
 
 async def suggestions(argument: Argument, source: SessionSource) -> list[str]:
     """Return what may stand in place of what was typed of *argument*; nothing where that takes too long."""
-    find = partial(machines, source) if argument.suggests == "machine" else source.session_names
+    finders: dict[Suggests, Callable[[], Iterable[str]]] = {
+        "machine": lambda: machines(source),
+        "session": source.session_names,
+        "file": lambda: files(argument.typed),
+    }
     try:
         async with asyncio.timeout(TIMEOUT_S):
-            found = await asyncio.to_thread(find)
+            found = await asyncio.to_thread(finders[argument.suggests])
     except TimeoutError:
         return []
     typed = argument.typed.lower()
@@ -40,6 +48,17 @@ def machines(source: SessionSource) -> list[str]:
         known += file.load()
     known += [*(session.name for session in hosts.sessions), *hosts.left, *recent.load()]
     known += [machine.address for machine in sources.last.machines if machine.address]
+    known += [f"service:{machine.name}" for machine in sources.last.machines if machine.source == sources.REGISTRY]
     with suppress(RpycKernelError):
         known += [machine.address for machine in ssh_config.hosts(Deadline(TIMEOUT_S))]
     return [*dict.fromkeys(known)]
+
+
+def files(typed: str) -> list[str]:
+    """Return the paths of this machine that begin with *typed*, folders with a slash behind them."""
+    folder, _slash, _name = typed.rpartition("/")
+    before = typed[: len(folder) + 1] if "/" in typed else ""
+    with suppress(OSError):
+        entries = sorted(Path(before or ".").expanduser().iterdir())
+        return [f"{before}{path.name}{'/' if path.is_dir() else ''}" for path in entries][:MAX_FILES]
+    return []

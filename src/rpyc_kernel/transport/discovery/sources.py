@@ -35,6 +35,7 @@ class Findings(NamedTuple):
     troubles: tuple[str, ...] = ()
 
 
+REGISTRY = "registry"  # as the source of a machine, whose name is a service's then
 last = Findings(())
 """The findings of the last look in this process: completion suggests them."""
 
@@ -50,7 +51,7 @@ def look(timeout: float = TIMEOUT_S, cancel: threading.Event | None = None) -> F
         DialCancelledError: *cancel* was set.
     """
     sources: dict[str, Source] = {
-        "registry": _registered,
+        REGISTRY: _registered,
         "mDNS": mdns.browse,
         "adb": adb.devices,
         "ssh config": ssh_config.hosts,
@@ -96,7 +97,7 @@ def ask_all(sources: dict[str, Source], deadline: Deadline) -> Findings:
 def _registered(deadline: Deadline) -> list[FoundMachine]:
     found = discover(timeout=REGISTRY_TIMEOUT_S, cancel=deadline.cancel)
     pairs = [(name, Address("rpyc", *server)) for name, servers in found.items() for server in servers]
-    return [FoundMachine("registry", name, str(address)) for name, address in pairs]
+    return [FoundMachine(REGISTRY, name, str(address)) for name, address in pairs]
 
 
 def table(found: Findings) -> str:

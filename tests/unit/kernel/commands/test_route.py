@@ -514,6 +514,8 @@ def test_a_line_magic_of_the_table(monkeypatch):
         ("%attach wa|", "session", "wa", False),
         ("%attach walk p|", "machine", "p", False),
         ("%pair p|", "machine", "p", False),
+        ("%connect pi --cafile ~/c|", "file", "~/c", False),
+        ('$connect("pi", keyfile="a|', "file", "a", True),
     ],
 )
 def test_arguments_for_which_something_is_suggested(text, suggests, typed, quoted):

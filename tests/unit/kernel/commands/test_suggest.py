@@ -25,7 +25,11 @@ def source(private_jupyter, tmp_path, monkeypatch):
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     (tmp_path / ".ssh").mkdir()
     (tmp_path / ".ssh" / "config").write_text("Host pi-by-ssh\n")
-    found = (FoundMachine("mDNS", "x", "rpycs://pi.local:18821"), FoundMachine("adb", "0a38", "", "locked"))
+    found = (
+        FoundMachine(sources.REGISTRY, "SLAVE", "lab:18812"),
+        FoundMachine("mDNS", "x", "rpycs://pi.local:18821"),
+        FoundMachine("adb", "0a38", "", "locked"),
+    )
     monkeypatch.setattr(sources, "last", Findings(found))
     file.add(SavedHost("pi", "10.0.0.5"))
     recent.note("pi-old:18812")
@@ -42,8 +46,9 @@ def suggested(source, suggests, typed="", *, quoted=False):
 
 def test_machines_each_once(source):
     assert suggested(source, "machine") == [
-        "pi", "lab:18812", "pi-left:18812", "pi-old:18812", "rpycs://pi.local:18821", "ssh://pi-by-ssh"
+        "pi", "lab:18812", "pi-left:18812", "pi-old:18812", "rpycs://pi.local:18821", "service:SLAVE", "ssh://pi-by-ssh"
     ]  # fmt: skip
+    assert suggested(source, "machine", "serv") == ["service:SLAVE"]
     assert suggested(source, "machine", "PI") == ["pi", "pi-left:18812", "pi-old:18812"]
     assert suggested(source, "machine", "ssh") == ["ssh://pi-by-ssh"]
 
@@ -51,6 +56,19 @@ def test_machines_each_once(source):
 def test_sessions_and_their_quotes(source):
     assert suggested(source, "session") == ["walk", '"two words"']
     assert suggested(source, "session", "w") == ["walk"]
+
+
+def test_files_of_this_machine(source, tmp_path, monkeypatch):
+    """``~`` stays as it was typed: the command expands it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "certs").mkdir()
+    for name in ("ca.pem", "my own.key"):
+        (tmp_path / "certs" / name).touch()
+    assert suggested(source, "file", "ce") == ["certs/"]
+    assert suggested(source, "file", "~/certs/c") == ["~/certs/ca.pem"]
+    assert suggested(source, "file", f"{tmp_path}/certs/m") == [f'"{tmp_path}/certs/my own.key"']
+    assert suggested(source, "file", f"{tmp_path}/certs/m", quoted=True) == [f"{tmp_path}/certs/my own.key"]
+    assert suggested(source, "file", "/nowhere/x") == suggested(source, "file", "~nobody/x") == []
 
 
 def test_a_broken_file_hides_only_its_own_machines(source):
