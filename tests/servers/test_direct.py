@@ -9,6 +9,7 @@ from hashlib import sha256
 
 import pytest
 
+from rpyc_kernel.agent.values import pack, unpack
 from rpyc_kernel.errors import AgentError, DialCancelledError
 from rpyc_kernel.transport import proving
 from rpyc_kernel.transport.address import Address
@@ -34,15 +35,15 @@ def moves(session: Session, size: int = SIZE) -> None:
     """Bytes go there and come back."""
     data = bytes(range(251)) * (size // 251 + 1)
     cancel = threading.Event()
-    packed = b'{"!":"bytes","at":1}', data
-    draft = bring(session, [memoryview(each) for each in packed], cancel, nothing)
-    assert session.request("push", {"draft": draft, "names": [["data", 2]]}) == {"status": "ok"}
+    packed = pack(data, "data")
+    draft = bring(session, [memoryview(packed.text), *packed.buffers], cancel, nothing)
+    assert session.request("push", {"draft": draft, "names": [["data", 1 + len(packed.buffers)]]}) == {"status": "ok"}
     assert session.run("len(data), data[:251] == bytes(range(251))")[0] == f"({len(data)}, True)"
     offer = session.request("pull", {"expressions": ["data", "data[:9]"]})
     first, second = offer["sizes"]
-    found = fetch(session, offer["offer"], [*first, *second], cancel, nothing)
-    assert bytes(found[1]) == data
-    assert bytes(found[3]) == data[:9]
+    text, *buffers, short = fetch(session, offer["offer"], [*first, *second], cancel, nothing)
+    assert unpack(bytes(text), buffers) == data
+    assert unpack(bytes(short)) == data[:9]
 
 
 @pytest.mark.parametrize(("rpyc", "python"), VERSIONS)
@@ -105,11 +106,11 @@ def test_what_was_cut_goes_on_where_it_stopped():
                 due = next(cuts, 1 << 60)
                 assert proxy.cut()
 
-        _text, data = fetch(session, offer["offer"], offer["sizes"][0], threading.Event(), progress)
+        text, data = fetch(session, offer["offer"], offer["sizes"][0], threading.Event(), progress)
         assert session.run("import hashlib; hashlib.sha256(data).hexdigest()")[0] == repr(sha256(data).hexdigest())
         assert asked == sorted(set(asked))
         before = bytes(data)
-        draft = bring(session, [memoryview(b'{"!":"bytes","at":1}'), data], threading.Event(), progress)
+        draft = bring(session, [text, data], threading.Event(), progress)
         assert session.request("push", {"draft": draft, "names": [["back", 2]]}) == {"status": "ok"}
         assert session.run("back == data")[0] == "True"
         assert bytes(data) == before

@@ -12,7 +12,8 @@ ROOT = SOURCE.parent
 WITHOUT = [
     "agent/worker/show/test_encoders",
     "agent/worker/show/test_screen",
-    "agent/worker/test_plain_data",
+    "agent/values/test_of_numpy",
+    "agent/values/test_unpacker",
     "batch/test_notebook",
     "kernel/jupyter/test_iopub_rate_limit",
 ]

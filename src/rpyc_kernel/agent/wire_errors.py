@@ -9,8 +9,8 @@ from __future__ import annotations
 import builtins
 import weakref
 
+from .values import pack
 from .wire_live import ATOMS, MAX_DEPTH, check
-from .worker.plain_data import pack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -161,9 +161,9 @@ def _more(error: BaseException, kind: type, lists: Dict[str, Dict[Any, Any]], te
         yield TEXT, short(text_of(error))
     copied = {part: dict(_copies(values)) for part, values in lists.items()}
     if any(copied.values()):
-        packed = pack(copied, "")
-        if sum(map(len, packed)) <= MAX_DATA:
-            yield DATA, packed
+        packed = pack(copied, "", objects=False)
+        if packed.nbytes <= MAX_DATA:
+            yield DATA, packed.copied()
     if depth >= MAX_NESTED:
         return
     members = getattr(error, "exceptions", ())
@@ -177,7 +177,7 @@ def _more(error: BaseException, kind: type, lists: Dict[str, Dict[Any, Any]], te
 def _copies(values: Dict[Any, Any]) -> Any:
     for key, value in values.items():
         try:
-            pack(value, "")
+            pack(value, "", objects=False)
         except Exception:  # it isn't plain data; its text stands for it
             continue
         yield key, value

@@ -19,16 +19,12 @@ from __future__ import annotations
 import inspect
 import sys
 
-from .worker.plain_data import Reader, pack
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-__all__ = ["ATOMS", "MAX_DEPTH", "Reader", "check", "complete", "id_pack", "methods_of", "pack", "routines"]
-
 NAMED, DTYPE, NUMBER, ERROR, ERROR_CLASS = range(101, 106)
-HANDLE_COPY = 100  #: the request for a copy of an object: its answer is what `plain_data` packs
+HANDLE_COPY = 100  #: the request for a copy of an object: its answer is what `values` packs
 
 MAX_DEPTH = 48  #: of tuples in a message; the kernel reads 50
 MAX_ITEMS = 1_900_000  #: values in a message; the kernel reads 2,000,000

@@ -12,7 +12,7 @@ from typing import Any
 
 from rpyc.core import brine
 
-from rpyc_kernel.agent import wire_errors, wire_live
+from rpyc_kernel.agent import values, wire_errors, wire_live
 
 MAX_ITEMS = 10_000  # items of a container that is copied shallowly
 
@@ -65,7 +65,7 @@ def copied(obj: Any, *, as_array: bool) -> Any:
             raise TypeError(f"a {type(obj).__name__} is no array")
         obj = sys.modules["numpy"].asarray(obj)
     try:
-        return wire_live.pack(obj, "what was passed")
+        return values.pack(obj, "what was passed", objects=False).copied()
     except TypeError:
         for kind in (list, dict, set):
             guarded = callable(getattr(type(obj), "_rpyc_getattr", None))

@@ -11,6 +11,7 @@ from rpyc.core.netref import BaseNetref
 from rpyc.core.service import ModuleNamespace
 
 from rpyc_kernel.agent import wire_live
+from rpyc_kernel.agent.values import pack
 from rpyc_kernel.live import by_value, exceptions, exposed, teleport, values
 from rpyc_kernel.live.connection import REQUEST_TIMEOUT_S, LiveConnection
 from rpyc_kernel.live.exception_classes import ExceptionClass, RemoteException
@@ -83,16 +84,14 @@ class Remote(LiveConnection):
         return self.root.eval
 
     def value(self, wanted: Any) -> Any:
-        """Copy plain data from there in one round trip, without pickle.
-
-        Plain data are numbers, texts, bytes, lists, tuples, dictionaries, sets, ranges and numpy arrays, also nested.
+        """Copy a value from there in one round trip, without pickle. docs/values.md lists the kinds of values.
 
         Args:
             wanted: An expression as text, or a netref.
 
         Raises:
-            TypeError: `wanted` is neither, or leads to something else than plain data.
-            ValueMissingError: The data holds a numpy array, and numpy isn't installed here.
+            TypeError: `wanted` is neither, or leads to what cannot be copied.
+            ValueMissingError: The value is of a package that isn't installed here.
         """
         if isinstance(wanted, BaseNetref):
             name = "value_of"
@@ -106,13 +105,13 @@ class Remote(LiveConnection):
     def deliver(self, value: Any) -> Any:
         """Make a copy of a local object there.
 
-        Plain data travels as in `value`; anything else is pickled here and unpickled there.
+        Values travel as in `value`; anything else is pickled here and unpickled there.
 
         Returns:
             A netref to the copy.
         """
         try:
-            packed = wire_live.pack(value, "the value")
+            packed = pack(value, "the value").copied()
         except TypeError:
             packed = (pickle.dumps(value, 4),)
         return self.root.delivered(packed)

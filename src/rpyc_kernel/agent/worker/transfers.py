@@ -11,7 +11,7 @@ import itertools
 import mmap
 import threading
 
-from . import plain_data
+from ..values import pack, unpack
 from .direct import DirectError
 
 TYPE_CHECKING = False
@@ -41,18 +41,19 @@ class Transfers:
         for text in content["expressions"]:
             try:
                 value = eval(compile(text, "<%s>" % text, "eval"), self._namespace)
-                packed.append([memoryview(each) for each in plain_data.pack(value, text)])
+                packed.append(pack(value, text))
             except Exception as error:
                 return {"status": "error", "ename": type(error).__name__, "evalue": str(error), "expression": text}
-        sizes = [[len(buffer) for buffer in buffers] for buffers in packed]
-        return {"status": "ok", "offer": self._hold([each for buffers in packed for each in buffers]), "sizes": sizes}
+        parts = [[memoryview(each.text), *each.buffers] for each in packed]
+        sizes = [[len(part) for part in of_one] for of_one in parts]
+        return {"status": "ok", "offer": self._hold([part for of_one in parts for part in of_one]), "sizes": sizes}
 
     def push(self, content: Json) -> Json:
         """Assign the values of a draft, all or none."""
         buffers = iter(self._of(content["draft"]))
         try:
             values = {
-                name: plain_data.unpack([bytes(next(buffers)) for _each in range(count)])
+                name: unpack(bytes(next(buffers)), [next(buffers) for _each in range(count - 1)])
                 for name, count in content["names"]
             }
         except Exception as error:

@@ -9,18 +9,15 @@ from __future__ import annotations
 
 import re
 import struct
-from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
+from typing import NamedTuple, TypeAlias, cast
 
-if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+from rpyc_kernel.agent.values.hashing import MAX_COLLISIONS, collisions
 
 # None, bool, int, float, complex, str, bytes, slice, NotImplemented, Ellipsis, and tuples of them
 Value: TypeAlias = object
 
 MAX_DEPTH = 50  # of values in values; RPyC itself wraps four around a value
 MAX_ITEMS = 100_000  # values in one message: each costs memory far beyond its one or two bytes on the wire
-MAX_COLLISIONS = 1_000_000  # pairs of members with one hash: chosen so, a set of them takes quadratic time
 MAX_DIGITS = 4300  # of an integer, as Python's own limit: int() takes time that is quadratic in it
 UNCOPIED_BYTES = 4096  # dump() passes on strings of this length and more without a copy
 
@@ -159,15 +156,6 @@ class _BrineReader:
             return inner.decode()
         except UnicodeDecodeError:
             raise BrineError("a text that is no UTF-8") from None
-
-
-def collisions(members: Iterable[Hashable]) -> int:
-    """Return how many pairs of *members* have the same hash, which is how many comparisons more a set of them takes.
-
-    Numbers can be chosen so that all have one hash. The hashes of texts and bytes can't be foreseen.
-    """
-    counts = Counter(map(hash, members))
-    return sum(count * (count - 1) // 2 for count in counts.values() if count > 1)
 
 
 # --- writing ------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import traceback
 import weakref
 
 from ... import wire_errors
-from .. import plain_data
+from ...values import unpack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Errors(wire_errors.ErrorClasses):
         members = [self.load(each) for each in values.pop(wire_errors.MEMBERS, ())]
         packed = values.pop(wire_errors.DATA, None)
         if packed is not None:
-            copies = plain_data.unpack(packed)
+            copies = unpack(packed[0], packed[1:])
             args = tuple([copies["args"].get(index, value) for index, value in enumerate(args)])
             values.update(copies["attributes"])
         kind = self.find(described or name)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import builtins
 
-from ... import wire_arrays, wire_live
-from .. import plain_data
+from ... import values, wire_arrays, wire_live
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ def copied(proxy: Any, as_array: bool = False) -> Any:
     """
     answer = proxy.____conn__.sync_request(wire_live.HANDLE_COPY, proxy, as_array)
     if type(answer[0]) is bytes:
-        return plain_data.unpack(answer)
+        return values.unpack(answer[0], answer[1:])
     kind, items = answer
     return _CONTAINERS[kind](items)
 

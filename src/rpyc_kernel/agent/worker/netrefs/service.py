@@ -15,9 +15,8 @@ from rpyc.core.netref import LOCAL_ATTRS, BaseNetref
 from rpyc.core.protocol import Connection
 from rpyc.core.service import SlaveService
 
-from ... import wire_errors, wire_live
+from ... import values, wire_errors, wire_live
 from ...wire import MessageTooLong
-from .. import plain_data
 from ..cell_frames import is_ours
 from . import errors, proxies
 
@@ -51,23 +50,23 @@ class SessionService(SlaveService):
         return eval(self._compile(text, "eval"), self.namespace)
 
     def value(self, wanted: str) -> Tuple[bytes, ...]:
-        """A copy of plain data, packed (see `plain_data`): of the value of an expression."""
-        return plain_data.pack(self.eval(wanted), wanted if len(wanted) < 80 else "the value")
+        """A copy of the value of an expression, packed (see `values`)."""
+        return values.pack(self.eval(wanted), wanted if len(wanted) < 80 else "the value").copied()
 
     def value_of(self, wanted: Any) -> Tuple[bytes, ...]:
-        """A copy of plain data, packed: of an object."""
-        return plain_data.pack(wanted, "the value")
+        """A copy of an object, packed."""
+        return values.pack(wanted, "the value").copied()
 
     def array(self, wanted: Any) -> Tuple[bytes, ...]:
         """A copy of what numpy makes an array of."""
         import numpy as np
 
-        return plain_data.pack(np.asarray(wanted), "the array")
+        return values.pack(np.asarray(wanted), "the array").copied()
 
     def delivered(self, packed: Tuple[bytes, ...]) -> Any:
-        """Make a copy of something of the kernel's: from packed plain data, or a pickle."""
+        """Make a copy of something of the kernel's: packed, or a pickle."""
         if len(packed) > 1 or packed[0][:1] != b"\x80":  # which no JSON text begins with
-            return plain_data.unpack(packed)
+            return values.unpack(packed[0], packed[1:])
         import pickle
 
         return pickle.loads(packed[0])  # noqa: S301 - the kernel may run anything here
