@@ -52,7 +52,5 @@ def stop_for(pid: int, seconds: float) -> None:
 
 def start_again(remote: Remote, *, port: int) -> None:
     """The server of that machine once more, on that port: same home, same folders. 0: another one."""
-    if remote.server is not None:
-        remote.server.__exit__(None, None, None)
     remote.options["port"] = port
     remote.start()

@@ -54,6 +54,9 @@ class Remote:
         self.server: Server | None = None
 
     def start(self) -> Self:
+        """Start it, again where it was killed."""
+        if self.server is not None:
+            self.server.__exit__(None, None, None)
         self.server = start_server(env=self.env, **self.options)
         return self
 
