@@ -64,6 +64,8 @@ that belong to an address have its text as their attribute ``address``.
     │   └── RemoteException          the same for live connections (in `live.exception_classes`: it imports rpyc)
     ├── TeleportError                a function that can't be sent to the other machine
     ├── ValueMissingError            a copy of a value needs a package that isn't installed here
+    ├── ValueRefusedError            a value that isn't there, or of which no copy can be sent
+    ├── CopyStoppedError             the user pressed stop while something was copied
     └── AgentError                   a sentence of our agent on the other machine
 """
 
@@ -722,6 +724,17 @@ class TeleportError(RpycKernelError, TypeError):
 
 class ValueMissingError(RpycKernelError, ImportError):
     """Raised where a copy of a value needs a package that isn't installed here."""
+
+
+class ValueRefusedError(RpycKernelError):
+    """Raised for a value that isn't there, or of which no copy can be sent. Nothing was assigned then."""
+
+
+class CopyStoppedError(RpycKernelError):
+    """Raised where the user has stopped a copy; nothing of it is there."""
+
+    def __init__(self, what: str = "Stopped; nothing was copied.") -> None:
+        super().__init__(what)
 
 
 class AgentError(RpycKernelError):

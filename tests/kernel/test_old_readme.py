@@ -107,7 +107,19 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-NOTEBOOKS = ["connect", "disconnect", "exec", "hosts", "local", "ping", "quickstart", "replay", "restart", "sessions"]
+NOTEBOOKS = [
+    "connect",
+    "disconnect",
+    "exec",
+    "hosts",
+    "local",
+    "ping",
+    "quickstart",
+    "replay",
+    "restart",
+    "sessions",
+    "values",
+]
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)

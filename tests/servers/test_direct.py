@@ -9,12 +9,11 @@ from hashlib import sha256
 
 import pytest
 
-from rpyc_kernel.agent.values import pack, unpack
 from rpyc_kernel.errors import AgentError, DialCancelledError
 from rpyc_kernel.transport import proving
 from rpyc_kernel.transport.address import Address
 from rpyc_kernel.transport.deadline import Deadline
-from rpyc_kernel.values.transfer import bring, fetch
+from rpyc_kernel.values import exchange
 from tests import elsewhere
 from tests.faults.proxy import Proxy
 from tests.kernel.kernels import SOURCE
@@ -31,19 +30,23 @@ def nothing(_done: int) -> None:
     pass
 
 
+def push(session: Session, progress=nothing, **values: object) -> None:
+    parts = exchange.pack_all(values, {})
+    assert session.request("push", exchange.put(session, parts, threading.Event(), progress)) == {"status": "ok"}
+
+
+def pull(session: Session, *expressions: str, progress=nothing, stop: threading.Event | None = None) -> list[object]:
+    reply = session.request("pull", {"expressions": list(expressions)})
+    offer = exchange.offer_of(reply, len(expressions), "there")
+    return exchange.take(session, offer, "there", stop or threading.Event(), progress)
+
+
 def moves(session: Session, size: int = SIZE) -> None:
     """Bytes go there and come back."""
     data = bytes(range(251)) * (size // 251 + 1)
-    cancel = threading.Event()
-    packed = pack(data, "data")
-    draft = bring(session, [memoryview(packed.text), *packed.buffers], cancel, nothing)
-    assert session.request("push", {"draft": draft, "names": [["data", 1 + len(packed.buffers)]]}) == {"status": "ok"}
+    push(session, data=data)
     assert session.run("len(data), data[:251] == bytes(range(251))")[0] == f"({len(data)}, True)"
-    offer = session.request("pull", {"expressions": ["data", "data[:9]"]})
-    first, second = offer["sizes"]
-    text, *buffers, short = fetch(session, offer["offer"], [*first, *second], cancel, nothing)
-    assert unpack(bytes(text), buffers) == data
-    assert unpack(bytes(short)) == data[:9]
+    assert pull(session, "data", "data[:9]") == [data, data[:9]]
 
 
 @pytest.mark.parametrize(("rpyc", "python"), VERSIONS)
@@ -94,35 +97,33 @@ def test_what_was_cut_goes_on_where_it_stopped():
     """Cut again and again; and no block is carried twice that had arrived."""
     with start_server() as server, Proxy(server.port) as proxy, Session(proxy.address) as session:
         session.run("import os; data = os.urandom(30_000_000)")
-        offer = session.request("pull", {"expressions": ["data"]})
         asked: list[int] = []
-        cuts = iter([2_000_000, 9_000_000, 20_000_000])
+        cuts = iter([2_000_000, 9_000_000, 20_000_000, 40_000_000, 50_000_000])
         due = next(cuts)
+        moved = 0
 
         def progress(done: int) -> None:
             nonlocal due
             asked.append(done)
-            if done >= due:
+            if moved + done >= due:
                 due = next(cuts, 1 << 60)
                 assert proxy.cut()
 
-        text, data = fetch(session, offer["offer"], offer["sizes"][0], threading.Event(), progress)
+        (data,) = pull(session, "data", progress=progress)
         assert session.run("import hashlib; hashlib.sha256(data).hexdigest()")[0] == repr(sha256(data).hexdigest())
         assert asked == sorted(set(asked))
-        before = bytes(data)
-        draft = bring(session, [text, data], threading.Event(), progress)
-        assert session.request("push", {"draft": draft, "names": [["back", 2]]}) == {"status": "ok"}
+        moved = 30_000_000
+        push(session, progress, back=data)
         assert session.run("back == data")[0] == "True"
-        assert bytes(data) == before
+        assert due == 1 << 60
 
 
 def test_the_stop_button_ends_a_transfer_and_the_session_goes_on():
     with start_server() as server, Session(server.address) as session:
         session.run("data = bytes(50_000_000)")
-        offer = session.request("pull", {"expressions": ["data"]})
         stop = threading.Event()
         with pytest.raises(DialCancelledError):
-            fetch(session, offer["offer"], offer["sizes"][0], stop, lambda done: stop.set())
+            pull(session, "data", progress=lambda done: stop.set(), stop=stop)
         assert session.run("len(data)")[0] == "50000000"
         moves(session, 1000)
 
@@ -130,7 +131,6 @@ def test_the_stop_button_ends_a_transfer_and_the_session_goes_on():
 def test_a_worker_that_dies_ends_a_transfer_with_a_sentence():
     with start_server() as server, Session(server.address) as session:
         session.run("data = bytes(50_000_000)")
-        offer = session.request("pull", {"expressions": ["data"]})
         killed: list[int] = []
 
         def kill(_done: int) -> None:
@@ -139,7 +139,7 @@ def test_a_worker_that_dies_ends_a_transfer_with_a_sentence():
                 os.kill(session.info["pid"], signal.SIGKILL)
 
         with pytest.raises(AgentError, match="not there any more"):
-            fetch(session, offer["offer"], offer["sizes"][0], threading.Event(), kill)
+            pull(session, "data", progress=kill)
         assert session.until("session_info", "")
         moves(session, 1000)
 
@@ -148,7 +148,7 @@ def test_an_expression_that_fails_is_told_and_nothing_is_held():
     with start_server() as server, Session(server.address) as session:
         told = session.request("pull", {"expressions": ["1", "nowhere"]})
         assert (told["status"], told["ename"], told["expression"]) == ("error", "NameError", "nowhere")
-        told = session.request("push", {"draft": "77", "names": [["x", 1]]})
+        told = session.request("push", {"draft": "77", "values": [["x", "value", "", 1]]})
         assert told["status"] == "error"
 
 
@@ -156,7 +156,6 @@ def test_others_are_served_while_much_is_moving():
     """A completion and a cell's output, while much is under way: neither waits for the end of it."""
     with start_server() as server, Session(server.address) as session:
         session.run("data = bytes(100_000_000)")
-        offer = session.request("pull", {"expressions": ["data"]})
         answered: list[int] = []
 
         def ask(done: int) -> None:
@@ -165,7 +164,7 @@ def test_others_are_served_while_much_is_moving():
                 assert session.request("complete", {"code": "dat", "cursor_pos": 3})["matches"] == ["data"]
                 answered.append(done)
 
-        fetch(session, offer["offer"], offer["sizes"][0], threading.Event(), ask)
+        pull(session, "data", progress=ask)
         assert answered
         assert answered[0] < 50_000_000
 

@@ -117,11 +117,11 @@ class RunningCells:
         session.answer(message, {"value": value})
 
     @loop_only
-    async def ask_password(self, msg_id: str, prompt: str) -> str:
-        """Have the client of a cell that runs type what nobody is to see. To stop asking, the task is cancelled."""
+    async def ask_user(self, msg_id: str, prompt: str, *, password: bool) -> str:
+        """Have the client of a cell that runs type a line for a command. To stop asking, the task is cancelled."""
         parent, ident = self._clients[msg_id]
         async with self._asking:
-            return await self._ask_front_end(prompt, password=True, parent=parent, ident=ident)
+            return await self._ask_front_end(prompt, password=password, parent=parent, ident=ident)
 
     @loop_only
     def stop_asking(self, msg_id: str) -> None:

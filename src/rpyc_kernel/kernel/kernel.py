@@ -13,6 +13,7 @@ from traitlets import Bool, Dict, Enum, Float, Unicode
 from rpyc_kernel._version import __version__
 from rpyc_kernel.agent.wire import Message
 from rpyc_kernel.errors import (
+    CopyStoppedError,
     DialCancelledError,
     NotTakenError,
     RemoteClosedError,
@@ -161,7 +162,7 @@ class RpycKernel(BaseKernel):
                     break
         except KeyboardInterrupt:  # also a signal for local code that had not begun, or had just ended
             reply = self.output.error("KeyboardInterrupt", "stopped before this part of the cell", msg_id)
-        except (DialCancelledError, WaitingStoppedError, WithdrawnError) as error:
+        except (CopyStoppedError, DialCancelledError, WaitingStoppedError, WithdrawnError) as error:
             reply = self.output.error("KeyboardInterrupt", str(error), msg_id)
         except RpycKernelError as error:
             reply = self.output.error(type(error).__name__, str(error), msg_id)
@@ -184,10 +185,9 @@ class RpycKernel(BaseKernel):
 
     async def _run_step(self, step: route.Step, cell: Cell) -> dict[str, Any]:
         if isinstance(step, route.Command):
-            parts = self.output, self.resolver, self, self.run_there, self.cells.ask_password
-            return await registry.run(step, CommandContext(cell, *parts))
+            return await registry.run(step, self._context(cell))
         if isinstance(step, route.LocalCode):
-            return await self._run_locally(step.code, cell)
+            return await self._run_locally(step, cell)
         session = self.sessions.current
         if session is None and cell.silent:
             return dict(NOTHING)  # start-up cells of a front end open no connection
@@ -196,6 +196,14 @@ class RpycKernel(BaseKernel):
         if cell.store_history:
             cell.shown, self.count = cell.count, max(self.count, cell.count + 1)
         return await self._run_in(session, step.code, cell)
+
+    def _context(self, cell: Cell) -> CommandContext:
+        parts = self.run_there, self._request_there, self.cells.ask_user
+        return CommandContext(cell, self.output, self.resolver, self.shell.user_ns, self, *parts)
+
+    async def _request_there(self, msg_type: str, content: dict[str, Any], cell: Cell) -> dict[str, Any]:
+        """Send a request for a command to where the cells run; return the content of its reply."""
+        return await self._request(await self.resolver.resolve(cell), Message(msg_type, content, cell.msg_id))
 
     async def run_there(self, code: str, cell: Cell) -> dict[str, Any]:
         """Run code where the cells run, for a command; return the content of its reply. Raises a RpycKernelError.
@@ -225,7 +233,17 @@ class RpycKernel(BaseKernel):
         metadata = self.get_parent("shell").get("metadata")
         return await self._request(session, Message("execute_request", content, cell.msg_id, metadata))
 
-    async def _run_locally(self, code: str, cell: Cell) -> dict[str, Any]:
+    async def _run_locally(self, step: route.LocalCode, cell: Cell) -> dict[str, Any]:
+        """Run code here, with copies of what it asks for from there, and give there copies of what it names."""
+        inputs, outputs = step.options.get("input", []), step.options.get("output", [])
+        if not (inputs or outputs):
+            return await self._run_local_code(step.code, cell)
+        from rpyc_kernel.kernel.copies import around  # noqa: PLC0415 - most notebooks copy nothing
+
+        run = partial(self._run_local_code, step.code, cell)
+        return await around(run, self._context(cell), inputs, outputs, step.options.get("max"))
+
+    async def _run_local_code(self, code: str, cell: Cell) -> dict[str, Any]:
         if not cell.silent:
             await self.remote_variable.give(code, cell)
         try:
@@ -257,7 +275,7 @@ class RpycKernel(BaseKernel):
     async def _request(self, session: RemoteSession, message: Message) -> dict[str, Any]:
         """Send a request that the stop button reaches, once it is the one that runs there."""
         press = partial(self.interrupts.press, session, message.parent)
-        with self.stoppable(press, beside=message.type != "execute_request"):
+        with self.stoppable(press, beside=message.type.startswith("comm_")):
             return await session.request(message)
 
     # --- completion, inspection, completeness, history

@@ -133,3 +133,21 @@ class Discovered(NamedTuple):
     """The servers that a registry knows, by the name of their service."""
 
     servers: dict[str, tuple[Server, ...]]
+
+
+class Copied(NamedTuple):
+    """Values were copied.
+
+    Attributes:
+        source: Where they are from: a machine, or ``here``.
+        target: Where they are now.
+        values: What each of them is.
+        nbytes: The bytes that have travelled.
+        seconds: How long it took.
+    """
+
+    source: str
+    target: str
+    values: list[str]
+    nbytes: int
+    seconds: float

@@ -23,6 +23,9 @@ class CellOutput(Protocol):
     def say(self, text: str, msg_id: str, name: str = "stdout") -> None:
         """Print a line of ours on the stream of that *name*."""
 
+    def write(self, text: str, msg_id: str, name: str = "stdout") -> None:
+        """Print a text of ours, as it is, on the stream of that *name*."""
+
     def error(self, ename: str, evalue: str, msg_id: str) -> dict[str, Any]:
         """Publish an error of ours, a sentence without a traceback; return the content of the reply to go with it."""
 
@@ -34,6 +37,22 @@ class CellOutput(Protocol):
 
     def has_line(self, msg_id: str) -> bool:
         """Tell whether the cell has such a line."""
+
+
+class CellStream:
+    """A cell's stderr, for what writes to a file."""
+
+    def __init__(self, output: CellOutput, msg_id: str) -> None:
+        self._output = output
+        self._msg_id = msg_id
+
+    def write(self, text: str) -> None:
+        """Print a text in the cell."""
+        if text:
+            self._output.write(text, self._msg_id, "stderr")
+
+    def flush(self) -> None:
+        """Do nothing: what is written is shown at once."""
 
 
 class Blocking(Protocol):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import mmap
 import time
 from typing import TYPE_CHECKING, Protocol
 
+from rpyc_kernel.agent.direct.memory import new_memory
 from rpyc_kernel.errors import DialCancelledError, LinkError
 from rpyc_kernel.values.window import Window
 
@@ -77,11 +77,6 @@ def bring(session: Bulk, buffers: Sequence[memoryview], cancel: threading.Event,
         draft = str(connection.call("values.draft", {"sizes": sizes})["draft"])
     _Transfer(session, buffers, _Write(draft), cancel, progress).run()
     return draft
-
-
-def new_memory(size: int) -> memoryview:
-    """Return memory, which takes room only as it is written."""
-    return memoryview(mmap.mmap(-1, size))[:size] if size >= mmap.PAGESIZE else memoryview(bytearray(size))
 
 
 class _Direction(Protocol):

@@ -18,6 +18,7 @@ STDLIB = {*sys.stdlib_module_names, "_sha2"}  # of any Python
 OPTIONAL = {
     "IPython",
     "PIL",
+    "cloudpickle",
     "comm",
     "debugpy",
     "ipywidgets",
@@ -33,6 +34,7 @@ OPTIONAL = {
 LOADED_BY = {
     "worker/shells/plain/display/backend.py": ("matplotlib",),
     "worker/netrefs/service.py": ("rpyc",),
+    "worker/transfers.py": ("cloudpickle",),
     "worker/shells/ipython/interactive.py": ("IPython", "traitlets"),
     "worker/shells/ipython/magics.py": ("IPython",),
     "worker/shells/ipython/processes.py": ("IPython",),

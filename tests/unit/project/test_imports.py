@@ -51,6 +51,7 @@ THIRD_PARTY = {
     "kernel": JUPYTER,
     "live": {"rpyc", "IPython", "numpy"},
     "transport": {"jupyter_core", "rpyc", "zeroconf"},
+    "values": {"cloudpickle", "tqdm"},
     "server": {"rpyc"},
     # only where the other machine has them: test_agent_syntax.py says how
     "agent": OPTIONAL,

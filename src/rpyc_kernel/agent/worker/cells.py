@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .shells.protocol import Shell
     from .transfers import Transfers
 
+VALUES = ("pull_request", "push_request")
 AWAITED_S = 0.02  #: seconds in which whoever awaits a task has received its exception
 HANDLER_ERROR_INTERVAL_S = 0.1  #: seconds between two exceptions of signal handlers that are told
 
@@ -328,7 +329,7 @@ class Cells:
         msg_type = wire.reply_type(message.type)
         try:
             if not self.interrupts.begin(number):
-                content = interrupted_reply(self.frontend)
+                content = self._interrupted(message)
             elif message.type == "execute_request":
                 content = await self._execute_in_batch(number, message.content)
             else:
@@ -339,7 +340,7 @@ class Cells:
                     self.frontend.flush()
                     Driven.number = outer_driven
         except (KeyboardInterrupt, Unmasked):
-            content = interrupted_reply(self.frontend)
+            content = self._interrupted(message)
         except BaseException as error:
             if message.type == "execute_request":
                 content = failed_reply(self.frontend, error)
@@ -360,6 +361,12 @@ class Cells:
                 self.frontend.writer.leave(number)
         finally:
             self.interrupts.leave()
+
+    def _interrupted(self, message: Message) -> Json:
+        """The content of the reply to a request that was interrupted outside of the shell."""
+        if message.type in VALUES:
+            return {"status": "error", "ename": "KeyboardInterrupt", "evalue": ""}  # whose cell says what that means
+        return interrupted_reply(self.frontend)
 
     def _handle(self, message: Message) -> Json:
         """Do what a request asks for that is no cell; returns the content of its reply."""

@@ -8,10 +8,11 @@ makes a *draft* here and writes the buffers of the values into it.
 from __future__ import annotations
 
 import itertools
-import mmap
 import threading
 
+from ..direct.memory import new_memory
 from ..values import pack, unpack
+from ..values.versions import versions
 from .direct import DirectError
 
 TYPE_CHECKING = False
@@ -37,30 +38,78 @@ class Transfers:
 
     def pull(self, content: Json) -> Json:
         """Pack the values of expressions, all or none."""
-        packed = []
+        values = []
         for text in content["expressions"]:
             try:
-                value = eval(compile(text, "<%s>" % text, "eval"), self._namespace)
-                packed.append(pack(value, text))
+                values.append((text, eval(compile(text.strip(), "<%s>" % text, "eval"), self._namespace)))
             except Exception as error:
-                return {"status": "error", "ename": type(error).__name__, "evalue": str(error), "expression": text}
-        parts = [[memoryview(each.text), *each.buffers] for each in packed]
+                return dict(_failed(error), expression=text, stage="evaluate")
+        try:
+            return dict(self.offer(values, content.get("peer"), bool(content.get("pickle"))), status="ok")
+        except Exception as error:
+            return dict(_failed(error), stage="copy")
+
+    def offer(self, values: Sequence[Tuple[str, Any]], peer: Optional[Dict[str, str]], pickled: bool = False) -> Json:
+        """Pack values, and hold their buffers until the kernel has fetched them.
+
+        Args:
+            values: Each value, behind what an error's text calls it.
+            peer: The versions of the packages that the kernel has.
+            pickled: Whether what can't be packed is pickled.
+
+        Returns:
+            The name of the ``offer``, the ``sizes`` of the buffers of each value, and which values are ``pickled``.
+
+        Raises:
+            TypeError: A value can't be packed.
+        """
+        parts, pickles = [], []
+        for text, value in values:
+            try:
+                packed = pack(value, text, peer=peer)
+                parts.append([memoryview(packed.text), *packed.buffers])
+            except TypeError:
+                if not pickled:
+                    raise
+                import pickle
+
+                pickles.append(len(parts))
+                parts.append([memoryview(pickle.dumps(value, 4))])
         sizes = [[len(part) for part in of_one] for of_one in parts]
-        return {"status": "ok", "offer": self._hold([part for of_one in parts for part in of_one]), "sizes": sizes}
+        name = self._hold([part for of_one in parts for part in of_one])
+        return {"offer": name, "sizes": sizes, "pickled": pickles}
 
     def push(self, content: Json) -> Json:
         """Assign the values of a draft, all or none."""
-        buffers = iter(self._of(content["draft"]))
+        values: Dict[str, Any] = {}
+        name = ""
         try:
-            values = {
-                name: unpack(bytes(next(buffers)), [next(buffers) for _each in range(count - 1)])
-                for name, count in content["names"]
-            }
+            buffers = iter(self._of(content["draft"]))
+            for name, how, defines, count in content["values"]:
+                parts = [next(buffers) for _each in range(count)]
+                values[name] = self._value(how, defines, parts)
         except Exception as error:
-            return {"status": "error", "ename": type(error).__name__, "evalue": str(error)}
+            return dict(_failed(error), expression=name)
+        finally:
+            self.forget(content["draft"])
         self._namespace.update(values)
-        self.forget(content["draft"])
         return {"status": "ok"}
+
+    def _value(self, how: str, defines: str, parts: List[memoryview]) -> Any:
+        """What was pushed: a value, or a function or class."""
+        if how == "value":
+            return unpack(bytes(parts[0]), parts[1:])
+        if how == "cloudpickle":
+            import cloudpickle  # type: ignore[import-not-found, import-untyped, unused-ignore]
+
+            return cloudpickle.loads(parts[0])  # the kernel may run anything here
+        import linecache
+
+        text, name = str(parts[0], "utf-8"), "<pushed %s>" % defines
+        linecache.cache[name] = (len(text), None, text.splitlines(True), name)  # for tracebacks
+        made: Dict[str, Any] = {}
+        exec(compile(text, name, "exec"), self._namespace, made)
+        return made[defines]
 
     # --- on the threads of direct connections
 
@@ -75,8 +124,10 @@ class Transfers:
         """``read`` a part of an offer, ``write`` one of a draft, make a ``draft``, or ``forget`` either."""
         if name == "read":
             return {}, [self._part(header["offer"], header["buffer"], header["start"], header["size"])]
+        if name == "versions":
+            return {"versions": versions()}, ()
         if name == "draft":
-            return {"draft": self._hold([_memory(size) for size in header["sizes"]])}, ()
+            return {"draft": self._hold([new_memory(size) for size in header["sizes"]])}, ()
         if name == "forget":
             self.forget(header["held"])
         elif name != "write":
@@ -111,6 +162,5 @@ class Transfers:
         return whole[start : start + size]
 
 
-def _memory(size: int) -> memoryview:
-    """New memory, which takes room only as it is written."""
-    return memoryview(mmap.mmap(-1, size))[:size] if size >= mmap.PAGESIZE else memoryview(bytearray(size))
+def _failed(error: Exception) -> Json:
+    return {"status": "error", "ename": type(error).__name__, "evalue": str(error)}

@@ -82,8 +82,16 @@ add(
     CommandSpec(
         "local",
         ("%%",),
-        "Runs the whole cell here, in the local IPython, which sees none of the other machine's variables.",
-        examples=("%%local",),
+        "Runs the whole cell here, in the local IPython, which sees none of the other machine's variables but those "
+        "that it is given copies of.",
+        options=(
+            Option("input", Kind.NAMES, "variables there of which it gets copies", "NAME,NAME", short="i"),
+            Option(
+                "output", Kind.NAMES, "variables of which the other machine gets copies afterwards", "NAME,NAME", short="o"
+            ),
+            Option("max", Kind.SIZE, "how much may be copied without a question", "SIZE"),
+        ),
+        examples=("%%local", "%%local -i df -o cleaned"),
         local_code=True,
     )
 )

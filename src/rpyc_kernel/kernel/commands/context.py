@@ -66,11 +66,18 @@ class RunCode(Protocol):
         """Return the content of the ``execute_reply``. Raises a RpycKernelError."""
 
 
-class AskPassword(Protocol):
-    """Asks the client of a cell for what nobody is to see."""
+class SendRequest(Protocol):
+    """Sends a request of a cell to where cells run."""
 
-    async def __call__(self, msg_id: str, prompt: str) -> str:
-        """Return the line. To stop asking, the task is cancelled."""
+    async def __call__(self, msg_type: str, content: dict[str, Any], cell: Cell) -> dict[str, Any]:
+        """Return the content of the reply; the stop button reaches the request. Raises a RpycKernelError."""
+
+
+class AskUser(Protocol):
+    """Asks the client of a cell for a line."""
+
+    async def __call__(self, msg_id: str, prompt: str, *, password: bool) -> str:
+        """Return the line, which nobody is to see if it is a password. To stop asking, the task is cancelled."""
 
 
 @dataclass(frozen=True)
@@ -81,14 +88,17 @@ class CommandContext:
         cell: The cell.
         output: Shows something in a cell.
         sessions: Connects to machines and lists their sessions.
+        local_names: The variables of local cells.
     """
 
     cell: Cell
     output: CellOutput
     sessions: SessionSource
+    local_names: dict[str, Any]
     _blocking: Blocking
     _run_code: RunCode
-    _ask_password: AskPassword
+    _request: SendRequest
+    _ask_user: AskUser
 
     def show(self, value: object) -> None:
         """Print what a value says, before the command has ended: a text, or one of `kernel.outcomes`."""
@@ -114,8 +124,29 @@ class CommandContext:
         """
         if not self.cell.allow_stdin:
             raise CommandError("This front end can't be asked for anything; do it in a terminal instead.")
+        return await self._ask(prompt, password=True)
+
+    async def confirm(self, question: str, otherwise: str) -> bool:
+        """Ask the user a question that is answered with y or n.
+
+        Args:
+            question: The question.
+            otherwise: What to do where the front end can't be asked.
+
+        Returns:
+            Whether the answer was yes.
+
+        Raises:
+            CommandError: The front end can't be asked.
+        """
+        if not self.cell.allow_stdin:
+            raise CommandError(f"{question} This front end can't be asked: {otherwise}.")
+        answer = await self._ask(f"{question} [y/N] ", password=False)
+        return (answer or "").strip().lower() in ("y", "yes")
+
+    async def _ask(self, prompt: str, *, password: bool) -> str | None:
         loop = asyncio.get_running_loop()
-        asking = loop.create_task(self._ask_password(self.cell.msg_id, prompt))
+        asking = loop.create_task(self._ask_user(self.cell.msg_id, prompt, password=password))
 
         def stop() -> None:
             loop.call_soon_threadsafe(asking.cancel)
@@ -123,6 +154,14 @@ class CommandContext:
         with self._blocking.stoppable(stop):
             await asyncio.wait([asking])
         return None if asking.cancelled() else asking.result()
+
+    async def request(self, msg_type: str, content: dict[str, Any]) -> dict[str, Any]:
+        """Send a request of ours to where cells run, and return the content of its reply.
+
+        Raises:
+            RpycKernelError: The machine can't be reached.
+        """
+        return await self._request(msg_type, content, self.cell)
 
     async def run_there(self, code: str) -> dict[str, Any]:
         """Run code where cells run; it can be stopped like a cell, and doesn't enter that Python's history.

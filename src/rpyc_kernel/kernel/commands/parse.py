@@ -10,6 +10,7 @@ import re
 import warnings
 
 from rpyc_kernel.errors import CommandError
+from rpyc_kernel.kernel.commands.expressions import split_expressions
 from rpyc_kernel.kernel.commands.spec import Arguments, CommandSpec, Kind, Option, did_you_mean, shorten, usage
 
 MAX_DURATION_S = 10 * 365 * 86400.0
@@ -31,9 +32,10 @@ def parse_magic(spec: CommandSpec, rest: str, shown: str | None = None) -> Argum
     """
     shown = shown or "%" + spec.name
     options = {"--" + option.name: option for option in spec.options}
+    options |= {"-" + option.short: option for option in spec.options if option.short}
     arguments = _defaults(spec)
     plain: list[str] = []
-    words = split_words(rest, shown)
+    words = words_of(spec, rest, shown)
     while words:
         word = words.pop(0)
         if word == "--":
@@ -45,14 +47,14 @@ def parse_magic(spec: CommandSpec, rest: str, shown: str | None = None) -> Argum
         name, equals, value = word.partition("=")
         option = options.get(name)
         if option is None:
-            raise CommandError(_no_such_option(shown, name, list(options)))
+            raise CommandError(_no_such_option(shown, name, [each for each in options if each.startswith("--")]))
         if option.kind is Kind.FLAG:
             if equals:
                 raise CommandError(f"{name} of {shown} takes no value: write {name} alone.")
             arguments[option.key] = True
             continue
         if not equals:
-            if not words or words[0].startswith("--"):
+            if not words or words[0].startswith("--") or words[0] in options:
                 raise CommandError(f"{name} of {shown} needs a value: {name} {option.metavar}.")
             value = words.pop(0)
         _store(arguments, option, value, f"{name} of {shown}")
@@ -111,6 +113,12 @@ def parse_duration(text: str) -> float:
     raise CommandError(f"{shorten(text)!r} is no length of time: write a number and d, h, m or s, like 2h, or 0.")
 
 
+def words_of(spec: CommandSpec, text: str, shown: str) -> list[str]:
+    """Split what follows a magic's name in words, as its arguments are read. Raises CommandError for open quotes."""
+    python = any(positional.python for positional in spec.positionals)
+    return split_expressions(text, shown) if python else split_words(text, shown)
+
+
 def split_words(text: str, shown: str = "the command") -> list[str]:
     r"""Split a magic's line in words: quotes hold a word together, ``#`` behind a space starts a comment.
 
@@ -145,7 +153,7 @@ def split_words(text: str, shown: str = "the command") -> list[str]:
 def _defaults(spec: CommandSpec) -> Arguments:
     arguments: Arguments = {p.name: [] if p.many else None for p in spec.positionals}
     for option in spec.options:
-        arguments[option.key] = {Kind.FLAG: False, Kind.PAIRS: {}}.get(option.kind)
+        arguments[option.key] = {Kind.FLAG: False, Kind.PAIRS: {}, Kind.NAMES: []}.get(option.kind)
     return arguments
 
 
@@ -159,6 +167,10 @@ def _store(arguments: Arguments, option: Option, value: object, where: str) -> N
         arguments[option.key] = _duration(value, where)
     elif option.kind is Kind.PAIRS:
         arguments[option.key] = arguments[option.key] | _pairs(value, where)
+    elif option.kind is Kind.NAMES:
+        arguments[option.key] = arguments[option.key] + _names(value, where)
+    elif option.kind is Kind.SIZE:
+        arguments[option.key] = parse_size(_text(value, where), where)
     else:
         arguments[option.key] = _text(value, where)
 
@@ -183,6 +195,21 @@ def _pairs(value: object, where: str) -> dict[str, str]:
         if not name or "=" in name or "\0" in name + content:
             raise CommandError(f"{where} takes NAME=VALUE, and {shorten(name)!r} is no name of a variable.")
     return dict(pairs)
+
+
+def _names(value: object, where: str) -> list[str]:
+    names = _text(value, where).split(",")
+    if wrong := [name for name in names if not name.isidentifier()]:
+        raise CommandError(f"{where} takes names of variables, a,b and so on, and {shorten(wrong[0])!r} is none.")
+    return names
+
+
+def parse_size(text: str, where: str) -> int:
+    """Return ``500MB``, ``2GiB`` or a number of bytes as bytes. Raises CommandError for any other text."""
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(i?)b?", text.strip().lower())
+    if not match or (match[3] and not match[2]):
+        raise CommandError(f"{where} takes a size, like 500MB or 2GiB, and not {shorten(text)!r}.")
+    return int(float(match[1]) * (1024 if match[3] else 1000) ** " kmgt".index(match[2] or " "))
 
 
 def _duration(value: object, where: str) -> float:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from rpyc_kernel.errors import CommandError
-from rpyc_kernel.kernel.commands.parse import parse_call, parse_magic, split_words
+from rpyc_kernel.kernel.commands.parse import parse_call, parse_magic, words_of
 from rpyc_kernel.kernel.commands.scan import NEWLINE, NOT_CODE, Line, closing, logical_lines
 from rpyc_kernel.kernel.commands.spec import COMMANDS, Arguments, CommandSpec, spelled, unknown_command, usage
 
@@ -40,10 +40,12 @@ class LocalCode(NamedTuple):
         code: The code, padded at the top so that its line numbers, hence those of a traceback, are the cell's. Only
             code that begins with ``%%`` is not padded, since a cell magic must be the first line.
         line: The number of the line in which it begins, from 1.
+        options: The options that were given, by their keys.
     """
 
     code: str
     line: int
+    options: Arguments = {}  # noqa: RUF012 - of a NamedTuple, and nobody changes it
 
 
 class RemoteCode(NamedTuple):
@@ -96,7 +98,7 @@ def route(cell: str) -> list[Step]:
     if read.body:
         spec, arguments, header = read.body
         if spec.local_code:
-            steps.append(LocalCode(read.rest, line))
+            steps.append(LocalCode(read.rest, line, {key: value for key, value in arguments.items() if value}))
         else:
             source = cell[header.start : header.end].rstrip()
             steps.append(Command(spec.name, arguments | {"code": read.rest}, _line_number(cell, header.start), source))
@@ -204,7 +206,7 @@ def _parse(head: re.Match[str], rest: str) -> Arguments | None:
     if rest and not rest[0].isspace():
         raise CommandError(f"Put a space behind {written}, and no parentheses: {usage(spec, written)}")
     rest = re.sub(r"\\(?:\r\n|\r|\n)", " ", rest)
-    if not {"-h", "--help"}.isdisjoint(split_words(rest, written)):
+    if not {"-h", "--help"}.isdisjoint(words_of(spec, rest, written)):
         return None
     return parse_magic(spec, rest, written)
 

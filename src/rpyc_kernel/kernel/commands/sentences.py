@@ -8,6 +8,7 @@ from rpyc_kernel.kernel.outcomes import (
     Attached,
     AttachedAlready,
     Connected,
+    Copied,
     Disconnected,
     Discovered,
     Ended,
@@ -22,6 +23,7 @@ from rpyc_kernel.kernel.outcomes import (
 )
 from rpyc_kernel.link import listing
 from rpyc_kernel.transport.address import Address
+from rpyc_kernel.values.describe import size_text
 
 CONNECTED = {
     Found.NEW: "Connected to {}",
@@ -129,3 +131,8 @@ def _(value: Paired) -> str:
 @sentence.register
 def _(value: Restarted) -> str:
     return f"A fresh Python runs on {value.name}; the variables of the one before are gone."
+
+
+@sentence.register
+def _(value: Copied) -> str:
+    return f"{'; '.join(value.values)} ({size_text(value.nbytes)} in {value.seconds:.1f} s)"

@@ -27,6 +27,8 @@ class Kind(Enum):
     FLAG = "flag"  # bool; False when absent
     TEXT = "text"  # str | None
     PAIRS = "pairs"  # dict[str, str], from --env K=V as often as one likes, or {"K": "V"}
+    NAMES = "names"  # list[str], from --input a,b as often as one likes
+    SIZE = "size"  # bytes as int | None, from 500MB or 2GiB
     DURATION = "duration"  # seconds as float | None, from 2h or "2h"; a number in a call is seconds
 
 
@@ -39,6 +41,7 @@ class Positional(NamedTuple):
         required: Whether it must be there; without it the value is None.
         many: Whether it takes all that follow, as a list.
         suggests: What completion suggests for it: a machine's names and addresses, names of sessions, or files here.
+        python: Whether it is an expression, in which blanks within brackets and quotes count as Python has them.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Positional(NamedTuple):
     required: bool = True
     many: bool = False
     suggests: Suggests | None = None
+    python: bool = False
 
 
 class Option(NamedTuple):
@@ -57,6 +61,7 @@ class Option(NamedTuple):
         help: A few words for the help.
         metavar: The value's name in the help, "" for a flag.
         suggests: What completion suggests for its value.
+        short: A letter for a magic, as in ``-i``, or "".
     """
 
     name: str
@@ -64,6 +69,7 @@ class Option(NamedTuple):
     help: str
     metavar: str = ""
     suggests: Suggests | None = None
+    short: str = ""
 
     @property
     def key(self) -> str:
@@ -115,7 +121,7 @@ def usage(spec: CommandSpec, shown: str) -> str:
         words.append(word if positional.required else f"[{word}]")
     for option in spec.options:
         word = f"--{option.name} {option.metavar}".rstrip()
-        words.append(f"[{word}]" + ("…" if option.kind is Kind.PAIRS else ""))
+        words.append(f"[{word}]" + ("…" if option.kind in (Kind.PAIRS, Kind.NAMES) else ""))
     return " ".join(words)
 
 
@@ -124,6 +130,8 @@ _CALL_VALUES: Mapping[Kind, str] = {
     Kind.TEXT: '"{}"',
     Kind.PAIRS: '{{"K": "V"}}',
     Kind.DURATION: '"{}"',
+    Kind.NAMES: '"{}"',
+    Kind.SIZE: '"{}"',
 }
 
 
@@ -135,7 +143,10 @@ def command_help(name: str) -> str:
     lines = [usage(spec, shown) for shown in spelled(spec)]
     lines += ["", spec.summary]
     table = [(p.name.upper(), p.help) for p in spec.positionals]
-    table += [(f"--{option.name} {option.metavar}".rstrip(), option.help) for option in spec.options]
+    table += [
+        (f"{f'-{option.short}, ' * bool(option.short)}--{option.name} {option.metavar}".rstrip(), option.help)
+        for option in spec.options
+    ]
     if table:
         width = max(len(left) for left, _ in table)
         lines += ["", *(f"  {left:<{width}}  {right}" for left, right in table)]

@@ -152,7 +152,11 @@ class Publisher:
 
     def say(self, text: str, msg_id: str, name: str = "stdout") -> None:
         """Print a line of ours on the stream of that *name*."""
-        self.send("stream", {"name": name, "text": text + "\n"}, msg_id)
+        self.write(text + "\n", msg_id, name)
+
+    def write(self, text: str, msg_id: str, name: str = "stdout") -> None:
+        """Print a text of ours, as it is, on the stream of that *name*."""
+        self.send("stream", {"name": name, "text": text}, msg_id)
 
     def error(self, ename: str, evalue: str, msg_id: str) -> dict[str, Any]:
         """Publish an error of ours, a sentence without a traceback; return the content of the reply to go with it."""

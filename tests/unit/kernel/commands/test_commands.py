@@ -141,8 +141,8 @@ def test_what_was_meant_is_offered_in_quotes():
         ("disconnect", " pi", "takes no argument but options"),
         ("ping", " x", "takes no argument, so"),
         ("ping", " --all", "takes no options"),
-        ("local", " --quiet", "%%local takes no options"),
-        ("local", " x = 1", "%%local takes no argument"),
+        ("local", " --quiet", "%%local has no option --quiet. It has: --input, --output, --max."),
+        ("local", " x = 1", "%%local takes no argument but options"),
     ],
 )
 def test_magic_mistakes(name, rest, says):

@@ -12,7 +12,7 @@ from rpyc_kernel.agent.wire import Message
 from rpyc_kernel.errors import AddressError, CommandError, SessionVersionError
 from rpyc_kernel.kernel.cells import NOTHING, Cell
 from rpyc_kernel.kernel.commands import registry, sessions
-from rpyc_kernel.kernel.commands.context import AskPassword, CommandContext, SessionSource
+from rpyc_kernel.kernel.commands.context import AskUser, CommandContext, SendRequest, SessionSource
 from rpyc_kernel.kernel.commands.registry import command
 from rpyc_kernel.kernel.commands.route import route
 from rpyc_kernel.kernel.commands.sentences import sentence
@@ -56,7 +56,8 @@ class Kernel:
     def run(self, text):
         (step,) = route(text)
         cell = Cell("cell", 1, 1, silent=False, store_history=True, allow_stdin=False)
-        context = CommandContext(cell, self.output, self.source, Now(), self.run_code, create_autospec(AskPassword))
+        ask = create_autospec(SendRequest), create_autospec(AskUser)
+        context = CommandContext(cell, self.output, self.source, {}, Now(), self.run_code, *ask)
         return asyncio.run(registry.run(step, context))
 
     @property

@@ -333,7 +333,7 @@ def test_after_a_command_and_code_too():
         ("%local\nx", "Write %%local, not %local."),
         ("$local('x')", "Write %%local, not $local."),
         ("%exec x", "Write $exec, not %exec."),
-        ("%%local --quiet\nx", "%%local takes no options"),
+        ("%%local --quiet\nx", "%%local has no option --quiet. It has: --input, --output, --max."),
         ("%hosts\n%hosts all", "Line 2: %hosts takes no argument"),
     ],
 )
@@ -423,6 +423,8 @@ def test_completeness_as_ipython_sees_it(cell, status):
                 "%replay",
                 "%ping",
                 "%restart",
+                "%pull",
+                "%push",
             ],
         ),
         ("%%|", ["%%local"]),

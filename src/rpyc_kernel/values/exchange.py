@@ -1,0 +1,236 @@
+"""Values of a session's namespace, by copy: what a pull has offered becomes values here, and values here a draft there.
+
+The worker's half is ``agent/worker/transfers.py``. Nothing here knows how the requests themselves travel: a notebook
+sends them in the event loop, a live connection from a thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from rpyc_kernel.agent.values import MissingHereError, UnpackError, pack, unpack
+from rpyc_kernel.errors import ProtocolError, RpycKernelError, ValueMissingError, ValueRefusedError
+from rpyc_kernel.values import definitions
+from rpyc_kernel.values.transfer import Bulk, bring, fetch
+
+MAX_SIZES = 1_000_000  # buffers of one pull
+PROBE_BYTES = 1 << 20  # by which a link is measured
+MAX_TEXT_CHARS = 2000  # of the other machine's words in a sentence
+
+
+class Offer(NamedTuple):
+    """What a pull has found.
+
+    Attributes:
+        name: The offer's name there.
+        sizes: The bytes of the buffers of each value.
+        pickled: The numbers of the values that are pickles, which is so only where the user has allowed it.
+    """
+
+    name: str
+    sizes: list[list[int]]
+    pickled: frozenset[int] = frozenset()
+
+    @property
+    def nbytes(self) -> int:
+        """All bytes of all values."""
+        return sum(map(sum, self.sizes))
+
+
+class Part(NamedTuple):
+    """One packed value on its way there.
+
+    Attributes:
+        name: The name that it gets.
+        how: ``value``, or the `Definition.how` of a function or class.
+        defines: The name that a source defines.
+        buffers: Its bytes.
+    """
+
+    name: str
+    how: str
+    defines: str
+    buffers: list[memoryview]
+
+    @property
+    def nbytes(self) -> int:
+        """All of its bytes."""
+        return sum(each.nbytes for each in self.buffers)
+
+
+def offer_of(reply: Mapping[str, Any], count: int, where: str, *, may_pickle: bool = False) -> Offer:
+    """Read the reply to a ``pull_request``.
+
+    Args:
+        reply: Its content.
+        count: How many values were asked for.
+        where: The machine's name, for sentences.
+        may_pickle: Whether values may be pickles, which run code of the other machine here.
+
+    Raises:
+        ValueRefusedError: A value isn't there, or can't be copied.
+        ProtocolError: The reply is none.
+    """
+    if reply.get("status") != "ok":
+        raise refusal(reply, where)
+    name, sizes = reply.get("offer"), reply.get("sizes")
+    sound = isinstance(name, str) and isinstance(sizes, list) and len(sizes) == count
+    if not (sound and all(isinstance(each, list) and all(map(_is_size, each)) for each in sizes)):  # type: ignore[union-attr]
+        raise ProtocolError(where, "an offer of values that is none")
+    if sum(map(len, sizes)) > MAX_SIZES:  # type: ignore[arg-type]
+        raise ProtocolError(where, f"values of more than {MAX_SIZES:,} parts: ask for parts of them")
+    pickled = reply.get("pickled") if may_pickle else ()
+    if not (isinstance(pickled, (list, tuple)) and all(map(_is_size, pickled))):
+        raise ProtocolError(where, "an offer of values that is none")
+    return Offer(name, sizes, frozenset(pickled))  # type: ignore[arg-type]
+
+
+def _is_size(value: object) -> bool:
+    return type(value) is int and value >= 0
+
+
+def refusal(reply: Mapping[str, Any], where: str) -> ValueRefusedError:
+    """Return the error for a value that couldn't be evaluated, copied or assigned there."""
+    expression, ename = (str(reply.get(key, ""))[:MAX_TEXT_CHARS] for key in ("expression", "ename"))
+    evalue = str(reply.get("evalue", ""))[:MAX_TEXT_CHARS]
+    if reply.get("stage") == "copy":
+        return ValueRefusedError(f"On {where}, {evalue}.")
+    if ename == "NameError" and expression.isidentifier():
+        return ValueRefusedError(f"There is no {expression} on {where}.")
+    what = f"{expression} can't be evaluated on {where}" if expression else f"{where} could not take it"
+    return ValueRefusedError(f"{what}: {ename}: {evalue}" if evalue else f"{what}: {ename}.")
+
+
+def take(
+    session: Bulk, offer: Offer, where: str, cancel: threading.Event, progress: Callable[[int], None]
+) -> list[Any]:
+    """Fetch what was offered, and make the values.
+
+    Args:
+        session: Where the worker is.
+        offer: What it offers.
+        where: The machine's name, for sentences.
+        cancel: Ends it.
+        progress: Gets the bytes that have come so far.
+
+    Raises:
+        RpycKernelError: They can't be had; nothing was made.
+    """
+    try:
+        buffers = iter(fetch(session, offer.name, [size for sizes in offer.sizes for size in sizes], cancel, progress))
+        packed = [[next(buffers) for _size in sizes] for sizes in offer.sizes]
+        return [
+            unpickled(each, where) if index in offer.pickled else unpacked(each, where)
+            for index, each in enumerate(packed)
+        ]
+    finally:
+        forget(session, offer.name)
+
+
+def unpacked(packed: Sequence[memoryview], where: str) -> Any:
+    """Make a value of what the machine *where* has packed.
+
+    Raises:
+        ProtocolError: It isn't packed, or is too large.
+        ValueMissingError: It needs a package that isn't installed here.
+    """
+    if not packed:
+        raise ProtocolError(where, "a value that is not packed as one")
+    try:
+        return unpack(bytes(packed[0]), packed[1:])
+    except MissingHereError as error:
+        raise ValueMissingError(f"What was copied from {where} cannot be made here. {error}") from None
+    except UnpackError as error:
+        raise ProtocolError(where, f"a value that cannot be read: {error}") from None
+
+
+def unpickled(packed: Sequence[memoryview], where: str) -> Any:
+    """Unpickle a value of the machine *where*, as the user has allowed. Raises ValueMissingError where that fails."""
+    try:
+        return pickle.loads(packed[0])  # noqa: S301 - the user has allowed it, for this one call
+    except Exception as error:  # noqa: BLE001 - of whatever code runs then
+        text = f"A pickle from {where} can't be read here: {type(error).__name__}: {error}."
+        raise ValueMissingError(text) from None
+
+
+def put(
+    session: Bulk, parts: Sequence[Part], cancel: threading.Event, progress: Callable[[int], None]
+) -> dict[str, Any]:
+    """Bring packed values to the worker.
+
+    Args:
+        session: Where the worker is.
+        parts: The values.
+        cancel: Ends it.
+        progress: Gets the bytes that have arrived so far.
+
+    Returns:
+        The content of the ``push_request`` that assigns them there, all or none.
+
+    Raises:
+        RpycKernelError: They can't be brought; nothing was assigned.
+    """
+    draft = bring(session, [buffer for part in parts for buffer in part.buffers], cancel, progress)
+    return {"draft": draft, "values": [[part.name, part.how, part.defines, len(part.buffers)] for part in parts]}
+
+
+def rate(session: Bulk, cancel: threading.Event, *, up: bool) -> float:
+    """Measure how many bytes a second travel to the worker, or from there. Raises a RpycKernelError."""
+    with session.direct.connection(cancel) as connection:
+        draft = connection.call("values.draft", {"sizes": [PROBE_BYTES]})["draft"]
+        place, probe = {"buffer": 0, "start": 0}, memoryview(os.urandom(PROBE_BYTES))
+        if not up:
+            connection.call("values.write", {**place, "draft": draft}, [probe])
+        started = time.perf_counter()
+        if up:
+            connection.call("values.write", {**place, "draft": draft}, [probe])
+        else:
+            connection.send("values.read", {**place, "offer": draft, "size": PROBE_BYTES})
+            connection.receive()
+        seconds = time.perf_counter() - started
+        connection.call("values.forget", {"held": draft})
+    return PROBE_BYTES / seconds
+
+
+def pack_all(values: Mapping[str, Any], peer: Mapping[str, str]) -> list[Part]:
+    """Pack values, functions and classes.
+
+    Args:
+        values: The values by the names that they get there.
+        peer: The versions there, see `peer_of`.
+
+    Raises:
+        ValueRefusedError: One can't be sent.
+    """
+    return [_part(name, value, peer) for name, value in values.items()]
+
+
+def _part(name: str, value: Any, peer: Mapping[str, str]) -> Part:
+    if definitions.is_definition(value):
+        how, data, defines = definitions.definition(value, name, peer)
+        return Part(name, how, defines, [memoryview(data)])
+    try:
+        packed = pack(value, name, peer=peer)
+    except TypeError as error:
+        raise ValueRefusedError(f"{error}.") from None
+    return Part(name, "value", "", [memoryview(packed.text), *packed.buffers])
+
+
+def peer_of(session: Bulk, cancel: threading.Event) -> dict[str, str]:
+    """Ask a worker for the versions of its ``python`` and of packages. Raises a RpycKernelError."""
+    with session.direct.connection(cancel) as connection:
+        told = connection.call("values.versions", {}).get("versions")
+    pairs = told.items() if isinstance(told, dict) else ()
+    return {str(name)[:100]: str(version)[:100] for name, version in list(pairs)[:100]}
+
+
+def forget(session: Bulk, held: str) -> None:
+    """Let the worker let go of an offer or a draft, if it can be told so now."""
+    with contextlib.suppress(RpycKernelError), session.direct.connection(threading.Event()) as connection:
+        connection.call("values.forget", {"held": held})

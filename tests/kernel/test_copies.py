@@ -1,0 +1,188 @@
+"""`%pull`, `%push` and `%%local -i -o`: values between here and there, all or none, with a sentence for what can't."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from tests.faults.proxy import Proxy
+from tests.kernel.client import Client
+from tests.kernel.remotes import Remote
+
+pytestmark = pytest.mark.mainly("plain")
+
+
+def error(front: Client, code: str, **more: object) -> str:
+    """What a cell that fails tells."""
+    cell = front.run(code, **more)
+    assert cell.error is not None, cell.stdout
+    assert not any("File " in line for line in cell.error["traceback"])
+    return str(cell.error["evalue"])
+
+
+def here(front: Client, expression: str) -> str:
+    """What an expression is in local cells."""
+    return front.good(f"%%local\nprint(({expression}))").stdout.strip()
+
+
+def test_values_come_here(nb: Client) -> None:
+    nb.good("a = [1, 2.5, None, ('x', b'y')]\nresults = {'best': {'of': {3, 4}}}")
+    cell = nb.good('%pull a model=results["best"] n=len(a) few=[each for each in a if each]')
+    assert cell.stdout.startswith("a: list, 4 items; model: dict, 1 items; n: int; few: list, 3 items (")
+    assert here(nb, "a, model, n, few") == "([1, 2.5, None, ('x', b'y')], {'of': {3, 4}}, 4, [1, 2.5, ('x', b'y')])"
+    nb.good("%pull a[0] --as first")
+    assert here(nb, "first") == "1"
+
+
+def test_values_go_there(nb: Client) -> None:
+    nb.good("%%local\nparams = {'rate': 0.1}\nframes = [b'a' * 10] * 3")
+    cell = nb.good("%push params frames n=len(frames)")
+    assert cell.stdout.startswith("params: dict, 1 items; frames: list, 3 items; n: int (")
+    assert nb.good("params, frames, n").text == "({'rate': 0.1}, [b'aaaaaaaaaa', b'aaaaaaaaaa', b'aaaaaaaaaa'], 3)"
+
+
+def test_both_round_a_local_cell(nb: Client) -> None:
+    nb.good("df, untouched = [3, 1, 2], 'there'")
+    nb.good("%%local -i df -o cleaned,more\ncleaned = sorted(df)\nmore = len(df)")
+    assert nb.good("cleaned, more").text == "([1, 2, 3], 3)"
+    nb.good("%%local --input df --output df\ndf.append(4)")
+    assert nb.good("df").text == "[3, 1, 2, 4]"
+    cell = nb.run("%%local -i df -o cleaned\ncleaned = 'wrong'\n1/0")
+    assert cell.error["ename"] == "ZeroDivisionError"
+    assert nb.good("cleaned").text == "[1, 2, 3]"
+
+
+def test_much_that_is_large(nb: Client) -> None:
+    nb.good("import os\nbig = os.urandom(40_000_000)\nimport hashlib")
+    nb.good("%pull big\n%push back=big")
+    assert nb.good("back == big").text == "True"
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("%pull there", "There is no there on "),
+        ("%pull x=1/0", "1/0 can't be evaluated on "),
+        ("%pull x=1+", "1+ can't be evaluated on "),
+        ("%pull lock", "lock is of the type _thread.lock"),
+        ("%pull x=[1, {'deep': lock}]", "['deep'] is of the type _thread.lock"),
+        ("%pull a[0]", "a[0] is no name, so its value needs one: %pull name=a[0]"),
+        ("%pull list=a", "list is a name of Python's own"),
+        ("%pull remote=a", "remote is a name of Python's own or of the notebook's"),
+        ("%pull a a", "has a twice"),
+        ("%pull a b --as c", "--as of %pull names one value"),
+        ("%pull a --max much", "takes a size, like 500MB"),
+        ("%pull x=(1", "has a bracket that is not closed"),
+        ("%pull x='a", "has a ' that is not closed"),
+        ("%pull", "%pull needs its values"),
+        ("%push nowhere", "There is no nowhere here"),
+        ("%push x=1/0", "1/0 can't be evaluated here: ZeroDivisionError"),
+        ("%push x=open('/dev/null')", "is of the type _io.TextIOWrapper"),
+        ("%push print=1", "print is a name of Python's own"),
+        ("%%local -i 1a\n1", "'1a' is none"),
+        ("%%local -i nowhere\nprint('ran')", "There is no nowhere on "),
+    ],
+)
+def test_what_cannot_be_is_a_sentence_and_assigns_nothing(nb: Client, command: str, told: str) -> None:
+    nb.good("import threading\nlock, a = threading.Lock(), [1]")
+    nb.good("%%local\na, x = 'mine', 'mine'")
+    assert told in error(nb, command)
+    assert here(nb, "a, x") == "('mine', 'mine')"
+    assert nb.good("a").text == "[1]"
+
+
+def test_all_or_none(nb: Client) -> None:
+    nb.good("import threading\nleft, lock, right = 1, threading.Lock(), 2")
+    nb.good("%%local\nimport threading\nmine, lock = 1, threading.Lock()")
+    error(nb, "%pull left lock right")
+    error(nb, "%push mine lock")
+    assert here(nb, "'left' in globals()") == "False"
+    assert nb.good("'mine' in globals()").text == "False"
+
+
+def test_what_is_large_is_asked_about_first(nb: Client) -> None:
+    nb.good("heavy = bytes(3_000_000)")
+    cell = nb.run("%pull heavy --max 1MB", answers=["n"])
+    assert cell.error["evalue"] == "Nothing was copied."
+    (asked,) = cell.inputs
+    assert asked.content["prompt"].startswith("%pull heavy copies 2.9 MiB, which takes about ")
+    assert here(nb, "'heavy' in globals()") == "False"
+    nb.good("%pull heavy --max 1MB", answers=["y"])
+    assert here(nb, "len(heavy)") == "3000000"
+    nb.good("%push more=heavy --max 1MB", answers=["yes"])
+    assert nb.good("len(more)").text == "3000000"
+    said = error(nb, "%pull heavy --max 1MB", allow_stdin=False)
+    assert said.endswith("This front end can't be asked: --max 2.9MiB copies it.")
+    nb.good("%pull heavy --max 2.9MiB", allow_stdin=False)
+
+
+def test_a_transfer_has_a_bar_and_ends_with_the_stop_button(new_kernel, remote: Remote) -> None:
+    front = new_kernel().first
+    with Proxy(remote.port) as proxy:
+        front.good(f"%connect {proxy.address}")
+        front.good("big = bytes(200_000_000)\nsmall = 1")
+        proxy.rate = 5_000_000
+        cell = front.start("%pull small big")
+        front.wait_output(cell, "small, big:")
+        front.interrupted(cell)
+        proxy.rate = 0
+        assert (cell.error["ename"], cell.error["evalue"]) == ("KeyboardInterrupt", "Stopped; nothing was copied.")
+        assert here(front, "'small' in globals(), 'big' in globals()") == "(False, False)"
+        assert front.good("len(big)").text == "200000000"
+
+
+def test_the_stop_button_ends_an_expression_there(nb: Client) -> None:
+    cell = nb.start("%pull x=[print('on'), __import__('time').sleep(60)]")
+    nb.wait_output(cell, "on")
+    nb.interrupted(cell)
+    assert (cell.error["ename"], cell.error["evalue"]) == ("KeyboardInterrupt", "Stopped; nothing was copied.")
+    assert nb.good("1 + 1").text == "2"
+
+
+def test_what_was_cut_goes_on(new_kernel, remote: Remote) -> None:
+    front = new_kernel().first
+    with Proxy(remote.port) as proxy:
+        front.good(f"%connect {proxy.address}")
+        front.good("import os, hashlib\nbig = os.urandom(30_000_000)\nhashlib.sha256(big).hexdigest()")
+        proxy.rate = 20_000_000
+        cutter = threading.Timer(0.5, proxy.cut)
+        cutter.start()
+        front.good("%pull big")
+        cutter.join()
+        proxy.rate = 0
+        there = front.good("hashlib.sha256(big).hexdigest()").text
+        assert here(front, "repr(__import__('hashlib').sha256(big).hexdigest())") == there
+
+
+def test_what_an_expression_prints_is_shown(nb: Client) -> None:
+    nb.good("def f():\n    print('working')\n    return 5\n")
+    cell = nb.good("%pull x=f()")
+    assert "working\n" in cell.stdout
+    assert here(nb, "x") == "5"
+
+
+def test_functions_and_classes_go_there(nb: Client) -> None:
+    nb.good("scale = 10")
+    nb.good(
+        "%%local\nimport dataclasses\n\ndef scaled(x, y=2):\n    'Multiplies.'\n    return x * y * scale\n\n"
+        "@dataclasses.dataclass\nclass Point:\n    x: int = 0\n\n"
+        "def outer(n):\n    def inner(x):\n        return x + n\n    return inner\n"
+    )
+    nb.good("import dataclasses")
+    nb.good("%push scaled again=scaled Point")
+    assert nb.good("scaled(3), again(1, y=1), scaled.__doc__, Point(x=4).x").text == "(60, 10, 'Multiplies.', 4)"
+    cell = nb.run("scaled('a', None)")
+    assert "<pushed scaled>" in "\n".join(cell.error["traceback"])
+    assert "it uses n of the function around it" in error(nb, "%push f=outer(1)")
+    assert "its source isn't a def or class of its own" in error(nb, "%push f=(lambda: 1)")
+
+
+def test_a_pickle_comes_only_where_the_user_says_so(nb: Client) -> None:
+    nb.good("class Own:\n    def __reduce__(self):\n        return (print, ('unpickled here',))\nown, plain = Own(), 7")
+    assert "own is of the type" in error(nb, "%pull own")
+    cell = nb.good("%pull plain own --pickle")
+    told = "own can only be pickled. Reading a pickle runs whatever code "
+    assert cell.stderr.startswith(told)
+    assert here(nb, "plain, own") == "(7, None)"
+    nb.good("%pull plain --pickle")
