@@ -186,3 +186,12 @@ def test_a_pickle_comes_only_where_the_user_says_so(nb: Client) -> None:
     assert cell.stderr.startswith(told)
     assert here(nb, "plain, own") == "(7, None)"
     nb.good("%pull plain --pickle")
+
+
+@pytest.mark.needs("linux")
+def test_more_than_memory_is_a_sentence(nb: Client) -> None:
+    """Memory that is mapped and never touched: nobody has so much."""
+    nb.good("import mmap\nhuge = memoryview(mmap.mmap(-1, 1 << 42, flags=mmap.MAP_PRIVATE | 0x4000))")
+    nb.good("%%local\nimport mmap\nhuge = memoryview(mmap.mmap(-1, 1 << 42, flags=mmap.MAP_PRIVATE | 0x4000))")
+    assert "The values don't fit here: 4,194,304 MiB are needed" in error(nb, "%pull mine=huge --max 9TB")
+    assert "the values don't fit: 4,194,304 MiB are needed" in error(nb, "%push yours=huge --max 9TB")

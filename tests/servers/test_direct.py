@@ -118,6 +118,20 @@ def test_what_was_cut_goes_on_where_it_stopped():
         assert due == 1 << 60
 
 
+def test_a_slow_link_carries_less_where_it_shrinks():
+    with start_server() as server, Proxy(server.port) as proxy, Session(proxy.address) as session:
+        session.run("import os; text = b'much the same ' * 200_000; noise = os.urandom(1_000_000)")
+        text, noise = pull(session, "text", "noise")
+        proxy.rate = 2_000_000
+        for value, least, most in ((text, 0, 1_000_000), (noise, 1_000_000, 1_200_000)):
+            down, up = proxy.down, proxy.up
+            assert pull(session, "text" if value is text else "noise") == [value]
+            assert least <= proxy.down - down <= most
+            push(session, back=value)
+            assert least <= proxy.up - up <= most
+            assert session.run(f"back == {'text' if value is text else 'noise'}")[0] == "True"
+
+
 def test_the_stop_button_ends_a_transfer_and_the_session_goes_on():
     with start_server() as server, Session(server.address) as session:
         session.run("data = bytes(50_000_000)")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from rpyc_kernel.agent.wire import Bytes
     from rpyc_kernel.link.link import Link
+    from rpyc_kernel.transport.address import Address
     from rpyc_kernel.transport.broker_client import BrokerClient
 
 SILENCE_TIMEOUT_S = 30.0  # in which neither a byte comes nor goes
@@ -48,6 +49,11 @@ class DirectConnection:
         self.idle_since = 0.0
         self.waiting = 0
 
+    @property
+    def address(self) -> Address:
+        """The address of the server that has made it."""
+        return self._broker.address
+
     def use(self, cancel: threading.Event | None) -> None:
         """Have that event end any waiting from now on."""
         self._cancel = cancel
@@ -61,7 +67,7 @@ class DirectConnection:
         """Wait for the next answer.
 
         Args:
-            into: Where its buffers go, if they are as long; without it, into new memory.
+            into: Where its buffers go, unless they are compressed; without it, into new memory.
 
         Returns:
             The answer and its buffers.
@@ -71,7 +77,11 @@ class DirectConnection:
             LinkError: The connection broke, or what came is no answer.
         """
         deadline = self._deadline()
-        room = (lambda header, _sizes: None if "error" in header else into) if into else packets.new_memory
+        room = (
+            (lambda header, _sizes: into if "zip" not in header and "error" not in header else None)
+            if into
+            else packets.new_memory
+        )
         try:
             header, buffers = packets.read(lambda view: self._stream.read_into(view, deadline), room)
         except packets.PacketError as error:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
-from rpyc_kernel.agent.direct.memory import new_memory
-from rpyc_kernel.errors import DialCancelledError, LinkError
+from rpyc_kernel.agent.direct.memory import check_room, new_memory
+from rpyc_kernel.agent.direct.shrink import shrunk, unshrunk
+from rpyc_kernel.errors import DialCancelledError, LinkError, ProtocolError, ValueRefusedError
+from rpyc_kernel.values.shrinking import Shrinking
 from rpyc_kernel.values.window import Window
 
 if TYPE_CHECKING:
@@ -49,9 +52,14 @@ def fetch(
 
     Raises:
         DialCancelledError: *cancel* was set.
+        ValueRefusedError: There is no room for them here.
         RpycKernelError: The bytes can't be had any more, and why.
     """
-    buffers = [new_memory(size) for size in sizes]
+    try:
+        check_room(sum(sizes))
+        buffers = [new_memory(size) for size in sizes]
+    except (OSError, MemoryError) as error:
+        raise ValueRefusedError(f"The values don't fit here: {error}.") from None
     _Transfer(session, buffers, _Read(offer), cancel, progress).run()
     return buffers
 
@@ -80,30 +88,43 @@ def bring(session: Bulk, buffers: Sequence[memoryview], cancel: threading.Event,
 
 
 class _Direction(Protocol):
-    def ask(self, connection: DirectConnection, place: dict[str, int], part: memoryview) -> None: ...
-    def take(self, connection: DirectConnection, part: memoryview) -> None: ...
+    """What a block is asked for with, or sent with; both return how many bytes have travelled for it."""
+
+    def ask(self, connection: DirectConnection, place: dict[str, int], part: memoryview, *, zipped: bool) -> int: ...
+    def take(self, connection: DirectConnection, part: memoryview) -> int: ...
 
 
 class _Read:
     def __init__(self, offer: str) -> None:
         self._offer = offer
 
-    def ask(self, connection: DirectConnection, place: dict[str, int], part: memoryview) -> None:
-        connection.send("values.read", {**place, "size": len(part), "offer": self._offer})
+    def ask(self, connection: DirectConnection, place: dict[str, int], part: memoryview, *, zipped: bool) -> int:
+        connection.send("values.read", {**place, "size": len(part), "offer": self._offer, "zip": zipped})
+        return 0
 
-    def take(self, connection: DirectConnection, part: memoryview) -> None:
-        connection.receive(part)
+    def take(self, connection: DirectConnection, part: memoryview) -> int:
+        header, (block,) = connection.receive(part)
+        if header.get("zip"):
+            try:
+                unshrunk(block, part)
+            except ValueError as error:
+                raise ProtocolError(connection.address, str(error)) from None
+        return len(block)
 
 
 class _Write:
     def __init__(self, draft: str) -> None:
         self._draft = draft
 
-    def ask(self, connection: DirectConnection, place: dict[str, int], part: memoryview) -> None:
-        connection.send("values.write", {**place, "draft": self._draft}, [part])
+    def ask(self, connection: DirectConnection, place: dict[str, int], part: memoryview, *, zipped: bool) -> int:
+        block = shrunk(part) if zipped else None
+        header = {**place, "draft": self._draft, "size": len(part), "zip": block is not None}
+        connection.send("values.write", header, [part if block is None else block])
+        return len(part if block is None else block)
 
-    def take(self, connection: DirectConnection, part: memoryview) -> None:
+    def take(self, connection: DirectConnection, part: memoryview) -> int:
         connection.receive()
+        return 0
 
 
 class _Transfer:
@@ -121,6 +142,7 @@ class _Transfer:
         self._cancel = cancel
         self._progress = progress
         self._done = 0  # bytes of all buffers, in their order
+        self._shrinking = Shrinking()
 
     def run(self) -> None:
         total, vain = sum(map(len, self._buffers)), 0
@@ -141,20 +163,24 @@ class _Transfer:
 
     def _carry(self, connection: DirectConnection) -> None:
         """Carry what is left, block by block."""
-        window, parts = Window(), []
+        window, blocks = Window(), deque[tuple[memoryview, bool, int]]()
         index, start = self._place(self._done)
+        self._shrinking.begin(time.monotonic())
         while index < len(self._buffers) or window.waiting:
             while index < len(self._buffers) and window.open:
                 part = self._buffers[index][start : start + window.block]
                 if part:
-                    self._direction.ask(connection, {"buffer": index, "start": start}, part)
+                    zipped = self._shrinking.wanted(time.monotonic())
+                    place = {"buffer": index, "start": start}
+                    blocks.append((part, zipped, self._direction.ask(connection, place, part, zipped=zipped)))
                     window.sent(len(part), time.monotonic())
-                    parts.append(part)
                 start += len(part)
                 if start == len(self._buffers[index]):
                     index, start = index + 1, 0
             if window.waiting:
-                self._direction.take(connection, parts.pop(0))
+                part, zipped, moved = blocks.popleft()
+                moved += self._direction.take(connection, part)
+                self._shrinking.carried(moved, tried=zipped, shrunk=moved < len(part))
                 self._done += window.answered(time.monotonic())
                 self._progress(self._done)
 

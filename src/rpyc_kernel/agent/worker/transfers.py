@@ -10,7 +10,8 @@ from __future__ import annotations
 import itertools
 import threading
 
-from ..direct.memory import new_memory
+from ..direct.memory import check_room, new_memory
+from ..direct.shrink import shrunk, unshrunk
 from ..values import pack, unpack
 from ..values.versions import versions
 from .direct import DirectError
@@ -115,22 +116,31 @@ class Transfers:
 
     def room(self, name: str, header: Json, sizes: Sequence[int]) -> Optional[Sequence[memoryview]]:
         """Have what is written land in its draft."""
-        if name != "write":
+        if name != "write" or header.get("zip"):
             return None
         (size,) = sizes
         return [self._part(header["draft"], header["buffer"], header["start"], size)]
 
-    def do(self, name: str, header: Json, _buffers: Sequence[memoryview]) -> Tuple[Json, Sequence[Bytes]]:
+    def do(self, name: str, header: Json, buffers: Sequence[memoryview]) -> Tuple[Json, Sequence[Bytes]]:
         """``read`` a part of an offer, ``write`` one of a draft, make a ``draft``, or ``forget`` either."""
         if name == "read":
-            return {}, [self._part(header["offer"], header["buffer"], header["start"], header["size"])]
+            part = self._part(header["offer"], header["buffer"], header["start"], header["size"])
+            block = shrunk(part) if header.get("zip") else None
+            return ({}, [part]) if block is None else ({"zip": True}, [block])
         if name == "versions":
             return {"versions": versions()}, ()
         if name == "draft":
-            return {"draft": self._hold([new_memory(size) for size in header["sizes"]])}, ()
+            try:
+                check_room(sum(header["sizes"]))
+                return {"draft": self._hold([new_memory(size) for size in header["sizes"]])}, ()
+            except (OSError, MemoryError) as error:
+                raise DirectError("the values don't fit: %s" % error) from None
         if name == "forget":
             self.forget(header["held"])
-        elif name != "write":
+        elif name == "write":
+            if header.get("zip"):
+                unshrunk(buffers[0], self._part(header["draft"], header["buffer"], header["start"], header["size"]))
+        else:
             raise DirectError("no operation values.%.40s" % name)
         return {}, ()
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rpyc_kernel.agent.direct.memory import MAPPED_BYTES, new_memory
+from rpyc_kernel.agent.direct.memory import MAPPED_BYTES, check_room, free_bytes, new_memory
 
 
 @pytest.mark.parametrize("size", [0, 1, 4096, MAPPED_BYTES - 1, MAPPED_BYTES, MAPPED_BYTES + 3])
@@ -16,3 +16,12 @@ def test_new_memory(size):
 def test_more_than_there_is():
     with pytest.raises((OSError, MemoryError, OverflowError, ValueError)):
         new_memory(1 << 62)
+
+
+@pytest.mark.needs("linux")
+def test_what_memory_has_no_room_for_is_refused_before():
+    free = free_bytes()
+    assert free
+    check_room(free // 2)
+    with pytest.raises(MemoryError, match=r"MiB are needed, and [0-9,]+ MiB of memory are free"):
+        check_room(free * 3)
