@@ -77,7 +77,7 @@ class Unpacker:
 
     def unpack(self, text: bytes) -> Any:
         """The value of a JSON text."""
-        nodes = json.loads(text.decode("utf-8", "surrogatepass"))
+        nodes = json.loads(text.decode("utf-8", "surrogatepass"), parse_constant=float)  # each nan is one of its own
         if type(nodes) is not list or not nodes:
             raise UnpackError("a text that is no list of nodes")
         root = nodes.pop()

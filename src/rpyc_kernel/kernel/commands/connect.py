@@ -87,7 +87,11 @@ add(
         options=(
             Option("input", Kind.NAMES, "variables there of which it gets copies", "NAME,NAME", short="i"),
             Option(
-                "output", Kind.NAMES, "variables of which the other machine gets copies afterwards", "NAME,NAME", short="o"
+                "output",
+                Kind.NAMES,
+                "variables of which the other machine gets copies afterwards",
+                "NAME,NAME",
+                short="o",
             ),
             Option("max", Kind.SIZE, "how much may be copied without a question", "SIZE"),
         ),
