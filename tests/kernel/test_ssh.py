@@ -34,4 +34,9 @@ def test_a_notebook_by_ssh(new_kernel: Callable[..., Kernel], tmp_path: Path, mo
         assert front.good(f"import os, sys; {told}").text == expected
         assert f"ssh://machine?python={python}" in front.good("%hosts").stdout
         assert front.good("%ping").stdout
+        live = front.run("%%local\nremote.builtins.len('abc')")  # which alone needs rpyc there
+        assert live.error is not None
+        assert "No module named 'rpyc'); install it for that Python" in live.error["evalue"]
+        assert "rpyc_kernel/" not in live.traceback
+        assert front.good(told).text == expected
         assert len(sshd.commands) == 3  # one that found no Python, one that was killed, and the one that is there
