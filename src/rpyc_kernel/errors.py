@@ -449,8 +449,8 @@ class NoRegistryError(DiscoveryError):
 
     def __init__(self, asked: str) -> None:
         super().__init__(
-            f"No registry of RPyC answered: {asked}. Start one with rpyc_registry.py, or say where it is with "
-            'registry="host:port"; docs/services.md shows what works on one machine.'
+            f"No registry of RPyC answered: {asked}. Start one with rpyc_registry.py, or say where it is, by "
+            'registry="HOST" or --registry HOST; docs/services.md shows what works on one machine.'
         )
 
 

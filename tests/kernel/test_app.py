@@ -64,6 +64,15 @@ def test_an_address_as_option_needs_no_connect(new_kernel: Callable[..., Kernel]
     assert cell.text == "'there'"
 
 
+def test_an_open_port_is_told_of_in_the_first_cell_once(new_kernel: Callable[..., Kernel], remote: Remote) -> None:
+    """0.0.0.0 leads to this machine, and as a text is no loopback address."""
+    kernel = new_kernel(f"--RpycKernel.address=0.0.0.0:{remote.port}")
+    cell = kernel.first.good("import os; os.environ['RK_WHERE']")
+    assert (cell.text, cell.stderr.startswith("Mind that whoever reaches 0.0.0.0:")) == ("'there'", True)
+    kernel.restart()
+    assert kernel.first.good("1").stderr == ""
+
+
 def test_an_address_from_the_environment_of_a_kernelspec_is_an_option_like_any(
     new_kernel: Callable[..., Kernel], remote: Remote
 ) -> None:

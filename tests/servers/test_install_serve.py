@@ -69,7 +69,7 @@ def test_it_serves_then_and_says_what_to_do(board: Board, capsys: pytest.Capture
     said = capsys.readouterr().out
     assert said.splitlines()[0] == f"Installed on {board.server.address}, and it serves."
     assert "loginctl enable-linger" in said
-    assert f"%pair 127.0.0.1:{board.port}, which asks for the code" in said
+    assert f"rpyc-kernel pair 127.0.0.1:{board.port}, or %pair 127.0.0.1:{board.port} in a notebook, which" in said
     assert f"{board.program.name}' serve --pair" in said
     assert board.calls == [
         "show-environment",
@@ -152,6 +152,8 @@ def test_without_systemd_it_is_sent_and_the_line_to_start_it_is_told(
     said = capsys.readouterr().out.splitlines()
     assert said[0].endswith("which has no systemd for its user that answers. Start it there by")
     assert said[1].endswith(f"serve --port {board.port} --host 127.0.0.1")
+    assert said[3].endswith("serve --pair")
+    assert said[4].startswith(f"and here rpyc-kernel pair 127.0.0.1:{board.port}, ")
     assert board.program.exists()
     assert not board.unit.exists()
 

@@ -163,7 +163,7 @@ def test_a_session_on_a_board(programs: Path, address: str) -> None:
         ("many", "several boards are connected. Say which one: adb://R58M1234, adb://10.0.0.7:5555"),
         ("none", "no board is connected by USB"),
         ("locked", "Accept it on the board's screen"),
-        ("old", "its debug bridge is too old"),
+        ("old", "run here: adb forward tcp:18812 tcp:18812, and connect to localhost."),
     ],
 )
 def test_what_adb_says_becomes_a_sentence(programs: Path, default: str, says: str) -> None:

@@ -81,13 +81,14 @@ def _tell(address: Address, host: str, port: int, done: dict[str, Any]) -> None:
     if not done.get("service"):
         say(f"Sent it to {address.display}, which has no systemd for its user that answers. Start it there by")
         say(f"  {command}")
-        return
-    say(f"{'Installed' if done.get('changed') else 'It is up to date'} on {address.display}, and it serves.")
-    if not done.get("lingers"):
+    else:
+        say(f"{'Installed' if done.get('changed') else 'It is up to date'} on {address.display}, and it serves.")
+    if done.get("service") and not done.get("lingers"):
         say("To keep it when you log out there, and start it with the machine, run there once:")
         say(f"  loginctl enable-linger {plain(str(done.get('user', '')), 100)}".rstrip())
     where = address.host or plain(host, 100)
     where = where if port == serve_options.DEFAULT_PORT else f"{where}:{port}"
-    say("To pair with it, once, run there")
+    say("To pair with it, once, run there, beside it")
     say(f"  {plain(str(done.get('pair', '')), MAX_COMMAND_CHARS)}")
-    say(f'and in a notebook here %pair {where}, which asks for the code. Then: $connect("rpycs://{where}")')
+    say(f"and here rpyc-kernel pair {where}, or %pair {where} in a notebook, which asks for the code.")
+    say(f'Then, in a notebook: $connect("rpycs://{where}")')

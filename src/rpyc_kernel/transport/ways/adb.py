@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import TYPE_CHECKING
 
 from rpyc_kernel.errors import AddressError, DialError, ProgramError, RpycKernelError
@@ -41,8 +42,7 @@ class Adb(ProgramTransport):
 
     def command(self, address: Address) -> Sequence[str]:
         """Return ``adb shell …``. The other end is a shell already."""
-        serial = ["-s", address.host] if address.host else []
-        return ["adb", *serial, "shell", "-T", remote_python.SHELL]
+        return [*_adb(address), "shell", "-T", remote_python.SHELL]
 
     def install_hint(self) -> str:
         """Return how to install it."""
@@ -67,8 +67,14 @@ class Adb(ProgramTransport):
             told, mend = "that board is offline.", "Unplug it, plug it in again, and look at: adb devices"
         elif re.search(r"-T|PTY", said):
             told = "its debug bridge is too old to pass bytes unchanged (it has no shell protocol)."
-            mend = "Use the network."
+            forward = f"{shlex.join([*_adb(address), 'forward'])} tcp:18812 tcp:18812"
+            mend = f"Start a server on its loopback, run here: {forward}, and connect to localhost."
         return ProgramError(address, told, mend) if told else None
+
+
+def _adb(address: Address) -> list[str]:
+    """Return the beginning of a command for the board at *address*."""
+    return ["adb", "-s", address.host] if address.host else ["adb"]
 
 
 def _boards() -> list[str]:
