@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import signal
 from functools import partial
@@ -10,6 +12,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from rpyc_kernel.cli.main import main
 from rpyc_kernel.link import listing
 from rpyc_kernel.transport.address import Address
 from tests.batch.notebooks import results, texts, write
@@ -33,15 +36,17 @@ def detach(start, remote, path, *options):
     return name
 
 
-def fetch(start, name, *options):
-    """Fetch a run; returns the exit code, and what was said."""
-    command = start("fetch", name, *options)
-    return command.end(), command.out + command.err
+def fetch(name, *options):
+    """Fetch a run, in this process, as it is asked for again and again; returns the exit code, and what was said."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main(["fetch", name, *map(str, options)])
+    return code, out.getvalue() + err.getvalue()
 
 
-def ended(start, name):
+def ended(name):
     """Whether all cells of a run have run."""
-    return fetch(start, name)[0] == 0
+    return fetch(name)[0] == 0
 
 
 def runs(private_jupyter):
@@ -73,7 +78,7 @@ def test_it_runs_on_by_itself_and_is_collected_as_often_as_wanted(start, remote,
     assert (entry.name, entry.keep) == ("walk", 7 * 24 * 3600)
 
     def shown_so_far():
-        code, said = fetch(start, name)
+        code, said = fetch(name)
         assert (code, f"walk runs on {remote.address}: 4 of 7 cells" in said) == (3, True), said
         return results(tmp_path / "result.ipynb")[4]
 
@@ -82,9 +87,9 @@ def test_it_runs_on_by_itself_and_is_collected_as_often_as_wanted(start, remote,
     gate.open()
     assert wait_until((tmp_path / "all").exists, 30)
     for _again in range(2):
-        assert wait_until(lambda: fetch(start, name)[0] == 0, 30)
+        assert wait_until(lambda: fetch(name)[0] == 0, 30)
         (tmp_path / "result.ipynb").unlink()
-    code, said = fetch(start, name, "-o", tmp_path / "other.ipynb", "--end")
+    code, said = fetch(name, "-o", tmp_path / "other.ipynb", "--end")
     assert (code, said) == (
         0,
         f"walk has ended on {remote.address}: 7 of 7 cells have run. The outputs are in {tmp_path}/other.ipynb.\n",
@@ -95,7 +100,7 @@ def test_it_runs_on_by_itself_and_is_collected_as_often_as_wanted(start, remote,
     assert [cell.execution_count for cell in notebook.cells] == [1, 2, 3, 4, 5, 6, 7]
     session = entry.pid
     assert wait_until(lambda: session not in remote.processes())
-    assert fetch(start, name)[0] == 1
+    assert fetch(name)[0] == 1
 
 
 def test_it_stops_there_at_the_first_error(start, remote, tmp_path):
@@ -103,8 +108,8 @@ def test_it_stops_there_at_the_first_error(start, remote, tmp_path):
         tmp_path, "print('one')", "def f():\n    return nothing\nf()", f"open({str(tmp_path / 'ran')!r}, 'w')", "3"
     )
     name = detach(start, remote, path)
-    assert wait_until(lambda: fetch(start, name)[0] != 3, 60)
-    code, said = fetch(start, name, "--end")
+    assert wait_until(lambda: fetch(name)[0] != 3, 60)
+    code, said = fetch(name, "--end")
     assert code == 1
     assert f"walk has failed on {remote.address}: 2 of 4 cells have run" in said
     assert "NameError: name 'nothing' is not defined" in said
@@ -115,8 +120,8 @@ def test_it_stops_there_at_the_first_error(start, remote, tmp_path):
 def test_a_python_that_dies_stops_it_too(start, remote, tmp_path):
     path = write(tmp_path, "print('one', flush=True)", "import os\nos.abort()", "print('never')")
     name = detach(start, remote, path)
-    assert wait_until(lambda: fetch(start, name)[0] != 3, 60)
-    code, said = fetch(start, name, "--end")
+    assert wait_until(lambda: fetch(name)[0] != 3, 60)
+    code, said = fetch(name, "--end")
     assert (code, "was ended by signal 6 (SIGABRT)" in said) == (1, True)
     found = results(tmp_path / "walk.out.ipynb")
     assert (found[0], found[1][-1], found[2]) == (["one\n"], "WorkerDied", [])
@@ -131,7 +136,7 @@ def test_it_outlives_its_server_and_the_command(start, tmp_path):
         gate.open()
         remote.options["port"] = remote.port
         remote.start()
-        assert wait_until(lambda: fetch(start, name)[0] == 0, 60)
+        assert wait_until(lambda: fetch(name)[0] == 0, 60)
     assert results(tmp_path / "walk.out.ipynb") == [["after\n"], ["'last'"]]
 
 
@@ -146,7 +151,7 @@ def test_a_link_that_breaks_while_it_is_sent_and_fetched(start, remote, tmp_path
         assert proxy.cut() > 0
         proxy.rate = 0.0
         assert command.end() == 0, command.err
-        assert wait_until(lambda: fetch(start, "walk")[0] == 0, 60)
+        assert wait_until(lambda: fetch("walk")[0] == 0, 60)
         proxy.rate, down = 200_000, proxy.down
         command = start("fetch", "walk", "-o", tmp_path / "again.ipynb")
         assert wait_until(lambda: proxy.down > down + 100_000, 60)
@@ -170,7 +175,7 @@ def test_a_notebook_that_attaches_gets_the_rest_and_fetch_says_so(start, remote,
         front.wait_output(attached, "one")
         gate.open()
         assert "two" in front.finish(attached).stdout
-        code, said = fetch(start, name)
+        code, said = fetch(name)
     assert "a notebook that has attached to the session has got them" in said
     assert code == 1
 
@@ -179,11 +184,11 @@ def test_many_cells_and_much_output(start, remote, tmp_path):
     """More than what a journal gives out at once, which is 8 MiB."""
     path = write(tmp_path, *["print(('z' * 99 + chr(10)) * 2000)" for _ in range(60)], "'last'")
     name = detach(start, remote, path)
-    assert wait_until(lambda: fetch(start, name)[0] == 0, 90)
+    assert wait_until(lambda: fetch(name)[0] == 0, 90)
     found = results(tmp_path / "walk.out.ipynb")
     assert {len("".join(texts)) for texts in found[:-1]} == {200_001}
     assert found[-1] == ["'last'"]
-    assert fetch(start, name, "--end")[0] == 0
+    assert fetch(name, "--end")[0] == 0
 
 
 def test_runs_are_listed_by_name_and_chosen_by_it_or_by_their_id(start, remote, tmp_path, private_jupyter):
@@ -199,8 +204,8 @@ def test_runs_are_listed_by_name_and_chosen_by_it_or_by_their_id(start, remote, 
     ]
     for row in rows[1:]:
         assert entry_of(remote, row[1]).name == row[0]
-        assert wait_until(partial(ended, start, row[1]), 30)
-        assert fetch(start, row[1], "--end")[0] == 0
+        assert wait_until(partial(ended, row[1]), 30)
+        assert fetch(row[1], "--end")[0] == 0
     folder = private_jupyter / "jupyter_data_dir" / "rpyc-kernel" / "runs"
     assert folder.stat().st_mode & 0o777 == 0o700
     assert [*folder.iterdir()] == []
@@ -210,7 +215,7 @@ def test_a_session_that_is_gone(start, remote, tmp_path, private_jupyter):
     name = detach(start, remote, write(tmp_path, "1"))
     (run,) = runs(private_jupyter)
     assert start("sessions", remote.address, "--end", run.stem).end() == 0
-    code, said = fetch(start, name)
+    code, said = fetch(name)
     assert code == 1
     assert said.endswith(f"What {name} has given out is lost, unless it was fetched before.\n")
     assert not (tmp_path / "walk.out.ipynb").exists()
@@ -219,11 +224,11 @@ def test_a_session_that_is_gone(start, remote, tmp_path, private_jupyter):
 def test_a_run_that_goes_on_is_not_ended(start, remote, tmp_path):
     gate = Gate(tmp_path)
     name = detach(start, remote, write(tmp_path, gate.wait))
-    code, said = fetch(start, name, "--end")
+    code, said = fetch(name, "--end")
     assert (code, f"{name} still runs" in said) == (3, True)
     gate.open()
-    assert wait_until(lambda: fetch(start, name)[0] == 0, 30)
-    assert fetch(start, name, "--end")[0] == 0
+    assert wait_until(lambda: fetch(name)[0] == 0, 30)
+    assert fetch(name, "--end")[0] == 0
 
 
 @pytest.mark.parametrize(
@@ -275,9 +280,9 @@ def test_no_secret_of_a_detached_run_is_in_an_argument_or_a_file_here(start, rem
     assert not [each for each in files if b"s3cr3t" in each.read_bytes()]
     for pid in remote.processes():
         assert b"s3cr3t" not in Path(f"/proc/{pid}/cmdline").read_bytes()
-    assert wait_until(lambda: fetch(start, "walk")[0] == 0, 30)
+    assert wait_until(lambda: fetch("walk")[0] == 0, 30)
     assert results(tmp_path / "walk.out.ipynb") == [["11"]]
-    assert fetch(start, "walk", "--end")[0] == 0
+    assert fetch("walk", "--end")[0] == 0
 
 
 def test_ctrl_c_while_its_session_begins_leaves_none(start, remote, tmp_path, private_jupyter):
@@ -301,14 +306,14 @@ def test_an_open_port_is_told_of_once_for_each_machine(start, remote, tmp_path):
         assert command.end() == 0
         assert command.err.startswith("Mind that whoever reaches 0.0.0.0:") is expected
         name = command.out.rpartition("fetch ")[2].split()[0]
-        assert wait_until(partial(ended, start, name), 30)
-        code = fetch(start, name, "-o", tmp_path / "out.ipynb", "--end")[0]
+        assert wait_until(partial(ended, name), 30)
+        code = fetch(name, "-o", tmp_path / "out.ipynb", "--end")[0]
         assert code == 0
 
 
 def test_the_outputs_go_to_stdout(start, remote, tmp_path):
     name = detach(start, remote, write(tmp_path, "print('one')"))
-    assert wait_until(partial(ended, start, name), 30)
+    assert wait_until(partial(ended, name), 30)
     command = start("fetch", name, "-o", "-", "--end")
     assert command.end() == 0
     assert texts(nbformat.reads(command.out, 4).cells[0]) == ["one\n"]
