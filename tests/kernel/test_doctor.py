@@ -24,8 +24,8 @@ def test_another_machine(front: Client, remote: Remote) -> None:
     assert "\nwrong    port         No server is listening on 127.0.0.1:1" in shown
 
 
-def test_without_a_machine_it_looks_at_this_side(fresh: Client) -> None:
-    shown = fresh.good("%doctor").stdout
+def test_without_a_machine_it_looks_at_this_side(front: Client) -> None:
+    shown = front.good("%doctor").stdout
     assert shown.startswith("Not connected to a machine: this is how it is here.")
     assert f"\nok       python       {sys.executable}, " in shown
     assert "\nok       machines     saved: " in shown
