@@ -46,7 +46,7 @@ lab: $(VENV)/lab.installed
 	@$(RUN) scripts/lab.py $(ARGS)
 
 test: $(VENV)/test.installed
-	@$(RUN) -m pytest -n 4 --no-loadscope-reorder $(ARGS)
+	@$(RUN) -m pytest -n 5 --no-loadscope-reorder $(ARGS)
 
 # What is sent to servers, tried on their Pythons; RPYC_KERNEL_TESTS_SERVERS=3.14 names more of those.
 agent: $(VENV)/test.installed

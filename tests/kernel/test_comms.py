@@ -121,6 +121,7 @@ def test_messages_are_handled_in_order_between_cells(nb: Client) -> None:
     assert nb.good("line == list(range(30))").text == "True"
 
 
+@pytest.mark.mainly("ipython")
 @pytest.mark.parametrize("rounds", [150, pytest.param(3000, marks=pytest.mark.soak)])
 def test_a_cell_right_behind_comm_messages_ends(nb: Client, rounds: int) -> None:
     """Each of them has its own "idle", whichever of them ends while the next begins."""

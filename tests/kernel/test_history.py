@@ -6,52 +6,52 @@ from tests.kernel.client import Client
 from tests.kernel.remotes import Remote
 
 
-def test_tail_gives_the_last_cells(fresh: Client) -> None:
+def test_tail_gives_the_last_cells(nb: Client) -> None:
     for code in ("'one'", "'two'", "'three'"):
-        fresh.good(code)
-    entries = fresh.history(hist_access_type="tail", n=3)
+        nb.good(code)
+    entries = nb.history(hist_access_type="tail", n=3)
     assert [entry[2] for entry in entries] == ["'one'", "'two'", "'three'"]
     lines = [entry[1] for entry in entries]
     assert lines == list(range(lines[0], lines[0] + 3))
 
 
-def test_with_outputs_each_entry_is_a_pair(fresh: Client) -> None:
-    fresh.good("40 + 2")
-    entry = fresh.history(hist_access_type="tail", n=1, output=True)[0]
+def test_with_outputs_each_entry_is_a_pair(nb: Client) -> None:
+    nb.good("40 + 2")
+    entry = nb.history(hist_access_type="tail", n=1, output=True)[0]
     assert entry[2][0] == "40 + 2"
     assert len(entry[2]) == 2
 
 
-def test_range_gives_the_cells_between(fresh: Client) -> None:
-    first = fresh.good("'one'").reply
+def test_range_gives_the_cells_between(nb: Client) -> None:
+    first = nb.good("'one'").reply
     for code in ("'two'", "'three'", "'four'"):
-        fresh.good(code)
+        nb.good(code)
     assert first is not None
     n = first["execution_count"]
-    entries = fresh.history(hist_access_type="range", session=0, start=n + 1, stop=n + 3)
+    entries = nb.history(hist_access_type="range", session=0, start=n + 1, stop=n + 3)
     assert [entry[2] for entry in entries] == ["'two'", "'three'"]
 
 
-def test_search_finds_by_pattern(fresh: Client) -> None:
+def test_search_finds_by_pattern(nb: Client) -> None:
     for code in ("needle = 1", "hay = 2", "needle = 3", "needle = 3"):
-        fresh.good(code)
-    found = fresh.history(hist_access_type="search", pattern="needle*", n=10)
+        nb.good(code)
+    found = nb.history(hist_access_type="search", pattern="needle*", n=10)
     assert [entry[2] for entry in found] == ["needle = 1", "needle = 3", "needle = 3"]
-    unique = fresh.history(hist_access_type="search", pattern="needle*", n=10, unique=True)
+    unique = nb.history(hist_access_type="search", pattern="needle*", n=10, unique=True)
     assert sorted(entry[2] for entry in unique) == ["needle = 1", "needle = 3"]
 
 
-def test_errors_commands_and_local_code_are_remembered_as_typed(fresh: Client, remote: Remote) -> None:
+def test_errors_commands_and_local_code_are_remembered_as_typed(nb: Client, remote: Remote) -> None:
     codes = [f'$connect("{remote.address}")\n1 + 1', "1/0", "%%local\n'here'"]
     for code in codes:
-        fresh.run(code)
-    assert [entry[2] for entry in fresh.history(n=3)] == codes
+        nb.run(code)
+    assert [entry[2] for entry in nb.history(n=3)] == codes
 
 
-def test_silent_cells_are_not_remembered(fresh: Client) -> None:
-    fresh.good("'loud'")
-    fresh.good("'silent'", silent=True)
-    assert fresh.history(n=1)[0][2] == "'loud'"
+def test_silent_cells_are_not_remembered(nb: Client) -> None:
+    nb.good("'loud'")
+    nb.good("'silent'", silent=True)
+    assert nb.history(n=1)[0][2] == "'loud'"
 
 
 @pytest.mark.parametrize(

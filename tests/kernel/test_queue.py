@@ -22,6 +22,7 @@ def test_cells_behind_an_error_are_aborted(nb: Client, gate: Gate) -> None:
     assert nb.good("'on again'").text == "'on again'"
 
 
+@pytest.mark.mainly("ipython")
 def test_a_cell_sent_after_the_end_of_a_failed_one_runs(nb: Client) -> None:
     """What aborts the queue must be over when the failed cell is idle."""
     for i in range(100):
@@ -29,6 +30,7 @@ def test_a_cell_sent_after_the_end_of_a_failed_one_runs(nb: Client) -> None:
         assert nb.good(f"{i}").text == str(i)
 
 
+@pytest.mark.mainly("ipython")
 def test_a_cell_sent_after_the_reply_of_a_failed_one_runs(nb: Client) -> None:
     """Scripts go by the reply, as jupyter_client's `execute_interactive` does."""
     for i in range(200):

@@ -30,6 +30,7 @@ d = {'a': 1}
 """
 
 
+@pytest.mark.mainly("ipython")
 def test_what_cannot_be_sent_is_an_error_of_its_call(nb: Client) -> None:
     """The connection is the same one after each of them."""
     nb.good(THERE)
@@ -115,6 +116,7 @@ def test_netrefs_look_like_what_they_lead_to(nb: Client) -> None:
         assert text(nb, expression) == shown, expression
 
 
+@pytest.mark.mainly("ipython")
 def test_isinstance_of_anything_never_fails(fresh: Client) -> None:
     """Not of netrefs of a connection that is no more, either, nor where their class says nothing of itself."""
     fresh.good(THERE)

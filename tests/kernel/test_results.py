@@ -30,19 +30,19 @@ def test_the_last_value_is_shown_unless_a_semicolon_ends_it(nb: Client, code: st
     assert result.stdout == result.stderr == ""
 
 
-def test_underscores_hold_the_last_three_values(fresh: Client) -> None:
+def test_underscores_hold_the_last_three_values(nb: Client) -> None:
     for value in (11, 22, 33):
-        fresh.good(str(value))
-    assert fresh.good("print(_, __, ___)").stdout == "33 22 11\n"
+        nb.good(str(value))
+    assert nb.good("print(_, __, ___)").stdout == "33 22 11\n"
 
 
-def test_in_and_out_hold_cells_and_values_by_number(fresh: Client) -> None:
-    result = fresh.good("6 * 7")
+def test_in_and_out_hold_cells_and_values_by_number(nb: Client) -> None:
+    result = nb.good("6 * 7")
     assert result.reply is not None
     n = result.reply["execution_count"]
-    assert fresh.good(f"print(Out[{n}], _{n}, repr(In[{n}]))").stdout == "42 42 '6 * 7'\n"
-    assert fresh.good("'quiet';").text is None
-    assert fresh.good(f"In[{n + 2}], len(In) == {n + 4}").text == "(\"'quiet';\", True)"
+    assert nb.good(f"print(Out[{n}], _{n}, repr(In[{n}]))").stdout == "42 42 '6 * 7'\n"
+    assert nb.good("'quiet';").text is None
+    assert nb.good(f"In[{n + 2}], len(In) == {n + 4}").text == "(\"'quiet';\", True)"
 
 
 def test_a_cell_has_one_number_everywhere(nb: Client) -> None:
@@ -67,28 +67,28 @@ def test_an_error_counts_too(nb: Client) -> None:
     assert [failed["execution_count"], after["execution_count"]] == [n + 1, n + 2]
 
 
-def test_silent_shows_nothing_and_counts_nothing(fresh: Client) -> None:
-    first = fresh.good("'first'")
-    silent = fresh.good("kept = 5\n'unseen'", silent=True)
+def test_silent_shows_nothing_and_counts_nothing(nb: Client) -> None:
+    first = nb.good("'first'")
+    silent = nb.good("kept = 5\n'unseen'", silent=True)
     assert silent.input is None
     assert silent.messages == []
-    last = fresh.good("kept, _")
+    last = nb.good("kept, _")
     assert last.text == "(5, 'first')"
     assert first.reply is not None
     assert last.reply is not None
     assert last.reply["execution_count"] == first.reply["execution_count"] + 1
 
 
-def test_store_history_false_shows_but_does_not_count(fresh: Client) -> None:
-    first = fresh.good("'first'")
-    unstored = fresh.good("'seen'", store_history=False)
+def test_store_history_false_shows_but_does_not_count(nb: Client) -> None:
+    first = nb.good("'first'")
+    unstored = nb.good("'seen'", store_history=False)
     assert unstored.text == "'seen'"
-    last = fresh.good("\"'seen'\" in In")
+    last = nb.good("\"'seen'\" in In")
     assert last.text == "False"
     assert first.reply is not None
     assert last.reply is not None
     assert last.reply["execution_count"] == first.reply["execution_count"] + 1
-    assert "'seen'" not in [entry[2] for entry in fresh.history(n=10)]
+    assert "'seen'" not in [entry[2] for entry in nb.history(n=10)]
 
 
 def test_user_expressions_are_evaluated_after_the_cell(nb: Client) -> None:
@@ -111,32 +111,32 @@ def test_cells_run_on_the_other_machine(nb: Client, remote: Remote) -> None:
     assert nb.good("import sys; sys.prefix").text == repr(remote.python_says("sys.prefix"))
 
 
-def test_language_info_is_the_remotes(fresh: Client, remote: Remote) -> None:
+def test_language_info_is_the_remotes(nb: Client, remote: Remote) -> None:
     version = remote.python_says("platform.python_version()")
-    info = fresh.kernel_info()
+    info = nb.kernel_info()
     assert info["language_info"]["name"] == "python"
     assert info["language_info"]["version"] == version
     assert info["status"] == "ok"
 
 
-def test_advertised_features_work(fresh: Client) -> None:
+def test_advertised_features_work(nb: Client) -> None:
     """Whatever `supported_features` names, a front end may use at once."""
-    info = fresh.kernel_info()
+    info = nb.kernel_info()
     features = set(info.get("supported_features", []))
     assert features <= {"debugger", "kernel subshells"}
     assert bool(info.get("debugger")) == ("debugger" in features)
     if "kernel subshells" in features:
-        made = fresh.ask("create_subshell_request", {}, "control")
+        made = nb.ask("create_subshell_request", {}, "control")
         assert made["status"] == "ok"
-        busy = fresh.start("import time\nfor i in range(600): time.sleep(.1)")
+        busy = nb.start("import time\nfor i in range(600): time.sleep(.1)")
         content = {"code": "'from the subshell'", "silent": False, "store_history": False, "allow_stdin": False}
-        aside = fresh.send("shell", "execute_request", content, subshell=made["subshell_id"])
-        fresh.finish(aside, 10)
+        aside = nb.send("shell", "execute_request", content, subshell=made["subshell_id"])
+        nb.finish(aside, 10)
         assert aside.text == "'from the subshell'"
-        fresh.interrupted(busy)
+        nb.interrupted(busy)
     if "debugger" in features:
         asked = {"type": "request", "seq": 1, "command": "debugInfo", "arguments": {}}
-        assert fresh.ask("debug_request", asked, "control")["success"]
+        assert nb.ask("debug_request", asked, "control")["success"]
 
 
 @pytest.mark.parametrize("remote", ["ipython"], indirect=True)
