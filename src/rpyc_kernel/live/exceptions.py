@@ -15,7 +15,7 @@ from typing import Any
 
 from rpyc_kernel.agent import wire_errors
 from rpyc_kernel.errors import ProtocolError, RemoteError
-from rpyc_kernel.live import tracebacks, values
+from rpyc_kernel.live import tracebacks
 from rpyc_kernel.live.exception_classes import (
     ENDING,
     MAX_TEXT_CHARS,
@@ -30,6 +30,7 @@ from rpyc_kernel.live.exception_classes import (
 )
 from rpyc_kernel.live.exposed import RefusedError
 from rpyc_kernel.transport.rpyc_wire.brine import EXC_STOP_ITERATION, BrineError
+from rpyc_kernel.values import exchange
 
 MAX_ATTRIBUTES = 50
 MAX_NESTED = 8  # levels of groups in groups, and of causes of causes
@@ -152,7 +153,7 @@ class _ExceptionLoader:
         if packed is None:
             return attributes, args
         try:
-            copies = values.unpack(packed, self._where)
+            copies = exchange.unpacked(packed, self._where)
             positions, named = copies["args"], copies["attributes"]
             args = tuple([positions.get(index, value) for index, value in enumerate(args)])
             attributes = [pair for pair in attributes if pair[0] not in named]

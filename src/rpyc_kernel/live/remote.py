@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import sys
+import threading
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,16 +14,23 @@ from rpyc.core.service import ModuleNamespace
 
 from rpyc_kernel.agent import wire_live
 from rpyc_kernel.agent.values import pack
-from rpyc_kernel.live import by_value, exceptions, exposed, teleport, values
+from rpyc_kernel.errors import ProtocolError
+from rpyc_kernel.live import by_value, exceptions, exposed, teleport
 from rpyc_kernel.live.connection import REQUEST_TIMEOUT_S, LiveConnection
 from rpyc_kernel.live.exception_classes import ExceptionClass, RemoteException
 from rpyc_kernel.transport.rpyc_wire.brine import BrineError
+from rpyc_kernel.values import exchange, progress
+from rpyc_kernel.values.transfer import LinkBulk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from rpyc_kernel.link.direct import DirectConnections
     from rpyc_kernel.link.link import Link
     from rpyc_kernel.live.channels import Channels, SessionChannel
+
+
+MAX_INLINE_BYTES = 64 << 10  # of a value that goes in a request of its own
 
 
 class Remote(LiveConnection):
@@ -34,9 +43,16 @@ class Remote(LiveConnection):
     _channel: SessionChannel
 
     def __init__(
-        self, channels: Channels, link: Link, name: str, *, on_close: Callable[[], None] | None = None
+        self,
+        channels: Channels,
+        link: Link,
+        direct: DirectConnections,
+        name: str,
+        *,
+        on_close: Callable[[], None] | None = None,
     ) -> None:
         self._on_close = on_close
+        self._bulk = LinkBulk(link, direct)
         super().__init__(channels.open(link, name, REQUEST_TIMEOUT_S), name)
 
     @property
@@ -84,7 +100,9 @@ class Remote(LiveConnection):
         return self.root.eval
 
     def value(self, wanted: Any) -> Any:
-        """Copy a value from there in one round trip, without pickle. docs/values.md lists the kinds of values.
+        """Copy a value from there, without pickle. docs/values.md lists the kinds of values.
+
+        It takes one round trip, and where much has to travel a direct connection, with a bar on stderr.
 
         Args:
             wanted: An expression as text, or a netref.
@@ -92,6 +110,7 @@ class Remote(LiveConnection):
         Raises:
             TypeError: `wanted` is neither, or leads to what cannot be copied.
             ValueMissingError: The value is of a package that isn't installed here.
+            RpycKernelError: The value can't be had, and why.
         """
         if isinstance(wanted, BaseNetref):
             name = "value_of"
@@ -99,8 +118,21 @@ class Remote(LiveConnection):
             name = "value"
         else:
             raise TypeError(f"remote.value takes an expression as text, or a netref, not {type(wanted).__name__}.")
-        packed = self.sync_request(consts.HANDLE_CALLATTR, self.root, name, (wanted,), ())
-        return values.unpack(packed, self.where)
+        return self._copy(name, wanted)
+
+    def push(self, **values: Any) -> None:
+        """Copy values, functions and classes into variables there, all of them or none: ``remote.push(limit=20)``.
+
+        Args:
+            values: The values by the names that they get there.
+
+        Raises:
+            ValueRefusedError: One of them can't be sent; nothing was assigned.
+            RpycKernelError: They can't be brought there, and why.
+        """
+        stop = threading.Event()
+        draft = self._bring(exchange.pack_all(values, exchange.peer_of(self._bulk, stop)), stop)
+        self.root.assign(*draft)
 
     def deliver(self, value: Any) -> Any:
         """Make a copy of a local object there.
@@ -111,14 +143,36 @@ class Remote(LiveConnection):
             A netref to the copy.
         """
         try:
-            packed = pack(value, "the value").copied()
+            packed = pack(value, "the value")
         except TypeError:
-            packed = (pickle.dumps(value, 4),)
-        return self.root.delivered(packed)
+            return self.root.delivered((pickle.dumps(value, 4),))
+        if packed.nbytes <= MAX_INLINE_BYTES:
+            return self.root.delivered(packed.copied())
+        part = exchange.Part("value", "value", "", [memoryview(packed.text), *packed.buffers])
+        return self.root.taken(*self._bring([part], threading.Event()))
 
     def array(self, proxy: Any) -> Any:
         """Copy an array from there, or an object that numpy there can convert to an array."""
-        return values.unpack(self.sync_request(consts.HANDLE_CALLATTR, self.root, "array", (proxy,), ()), self.where)
+        return self._copy("array", proxy)
+
+    def _copy(self, name: str, wanted: Any) -> Any:
+        """Have the service make a copy, and read it, or fetch what it offers."""
+        told: Any = self.sync_request(consts.HANDLE_CALLATTR, self.root, name, (wanted,), ())
+        if not (type(told) is tuple and told and all(type(each) in (bytes, str, tuple) for each in told)):
+            raise ProtocolError(self.where, "a value that is not packed as one")  # as a netref that poses as one
+        if type(told[0]) is bytes:
+            return exchange.unpacked(told, self.where)
+        reply = {"status": "ok", "offer": told[0], "sizes": [list(told[1])] if type(told[-1]) is tuple else None}
+        offer = exchange.offer_of(reply, 1, self.where)
+        with progress.shown("value", offer.nbytes, sys.stderr) as show:
+            (value,) = exchange.take(self._bulk, offer, self.where, threading.Event(), show)
+        return value
+
+    def _bring(self, parts: list[exchange.Part], stop: threading.Event) -> tuple[str, tuple[Any, ...]]:
+        """Bring values to a draft there; return its name, and what is in it."""
+        with progress.shown("value", sum(part.nbytes for part in parts), sys.stderr) as show:
+            content = exchange.put(self._bulk, parts, stop, show)
+        return content["draft"], tuple(map(tuple, content["values"]))
 
     def explain(self, error: Exception, args: tuple[Any, ...]) -> None:
         """Add a note to an error there, if an argument was passed by reference that the code there may not accept."""

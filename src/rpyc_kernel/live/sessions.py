@@ -86,7 +86,7 @@ class ScriptSession:
         self.direct = DirectConnections(self._link)
         self._link.open(config, threading.Event())
         _open.add(self)
-        self.remote = Remote(self._channels, self._link, str(address), on_close=self.close)
+        self.remote = Remote(self._channels, self._link, self.direct, str(address), on_close=self.close)
 
     def _take(self, message: Message, _backlog: bool) -> None:
         if message.type == "stream":

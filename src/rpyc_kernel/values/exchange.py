@@ -133,14 +133,20 @@ def take(
         forget(session, offer.name)
 
 
-def unpacked(packed: Sequence[memoryview], where: str) -> Any:
+def unpacked(packed: Any, where: str) -> Any:
     """Make a value of what the machine *where* has packed.
+
+    Args:
+        packed: The text, and the memory beside it, as a tuple or list of bytes or memoryviews.
+        where: The machine's name, for sentences.
 
     Raises:
         ProtocolError: It isn't packed, or is too large.
         ValueMissingError: It needs a package that isn't installed here.
     """
-    if not packed:
+    if not (
+        type(packed) in (tuple, list) and packed and all(type(each) in (bytes, memoryview) for each in packed)
+    ):  # and no netref that poses as them
         raise ProtocolError(where, "a value that is not packed as one")
     try:
         return unpack(bytes(packed[0]), packed[1:])

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from rpyc_kernel.link.direct import DirectConnection, DirectConnections
+    from rpyc_kernel.link.link import Link
 
     Progress = Callable[[int], None]
 
@@ -33,6 +34,24 @@ class Bulk(Protocol):
 
     def wait_up(self, cancel: threading.Event) -> None:
         """Wait until the link is up. Raises the error for which it isn't."""
+
+
+class LinkBulk:
+    """The `Bulk` of a session of which there is a link and nothing else.
+
+    Args:
+        link: The link.
+        direct: The direct connections.
+    """
+
+    def __init__(self, link: Link, direct: DirectConnections) -> None:
+        self.direct = direct
+        self._link = link
+
+    def wait_up(self, cancel: threading.Event) -> None:
+        """Wait until the link is up. Raises the error for which it isn't."""
+        self._link.hurry()
+        self._link.wait_up(cancel)
 
 
 def fetch(

@@ -210,7 +210,7 @@ class Sorter:
         if self._live is None:
             from .netrefs.live import Live  # late: few sessions need it
 
-            self._live = Live(self._frontend, self._cells.shell)
+            self._live = Live(self._frontend, self._cells.shell, self._cells.transfers)
         self._live.take(number, message)
 
     def _take_word(self, number: int, word: int) -> None:

@@ -76,25 +76,39 @@ class Transfers:
 
                 pickles.append(len(parts))
                 parts.append([memoryview(pickle.dumps(value, 4))])
+        return dict(self.hold(parts), pickled=pickles)
+
+    def hold(self, parts: List[List[memoryview]]) -> Json:
+        """Hold the buffers of values that are packed; returns the name of the ``offer``, and their ``sizes``."""
         sizes = [[len(part) for part in of_one] for of_one in parts]
-        name = self._hold([part for of_one in parts for part in of_one])
-        return {"offer": name, "sizes": sizes, "pickled": pickles}
+        return {"offer": self._hold([part for of_one in parts for part in of_one]), "sizes": sizes}
 
     def push(self, content: Json) -> Json:
         """Assign the values of a draft, all or none."""
-        values: Dict[str, Any] = {}
-        name = ""
         try:
-            buffers = iter(self._of(content["draft"]))
-            for name, how, defines, count in content["values"]:
-                parts = [next(buffers) for _each in range(count)]
-                values[name] = self._value(how, defines, parts)
+            self._namespace.update(self.take(content["draft"], content["values"]))
         except Exception as error:
-            return dict(_failed(error), expression=name)
-        finally:
-            self.forget(content["draft"])
-        self._namespace.update(values)
+            return _failed(error)
         return {"status": "ok"}
+
+    def take(self, draft: str, described: Sequence[Sequence[Any]]) -> Dict[str, Any]:
+        """Make the values of a draft, by their names, and let go of it.
+
+        Args:
+            draft: The draft's name.
+            described: Of each value its name, how it is packed, what its source defines, and how many buffers it has.
+
+        Raises:
+            Exception: Whatever is wrong with one of them.
+        """
+        try:
+            buffers = iter(self._of(draft))
+            return {
+                name: self._value(how, defines, [next(buffers) for _each in range(count)])
+                for name, how, defines, count in described
+            }
+        finally:
+            self.forget(draft)
 
     def _value(self, how: str, defines: str, parts: List[memoryview]) -> Any:
         """What was pushed: a value, or a function or class."""

@@ -379,7 +379,7 @@ class RemoteSession:
         from rpyc_kernel.live.remote import Remote  # noqa: PLC0415 - it imports rpyc
 
         if self._remote is None or self._remote.closed:
-            self._remote = Remote(self._channels, self._link, self.name)
+            self._remote = Remote(self._channels, self._link, self.direct, self.name)
         return self._remote
 
     @property

@@ -18,10 +18,11 @@ from .channel import LiveChannel, say_closed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Optional
+    from typing import Any, Callable, Dict, Optional
 
     from ...wire import Json, Message
     from ..shells.protocol import Shell
+    from ..transfers import Transfers
 
 #: seconds; in RPyC before 6 a thread may overlook its reply when another has read it, until it looks again
 REPLY_POLL_INTERVAL_S = 0.2
@@ -34,11 +35,13 @@ class Live:
     Args:
         frontend: Sends what they send.
         shell: Has the namespace that they see.
+        transfers: Gives what carries values.
     """
 
-    def __init__(self, frontend: Frontend, shell: Shell) -> None:
+    def __init__(self, frontend: Frontend, shell: Shell, transfers: Callable[[], Transfers]) -> None:
         self._frontend = frontend
         self._shell = shell
+        self._transfers = transfers
         self._served: Dict[str, Served] = {}
 
     def take(self, number: int, message: Message) -> None:
@@ -46,7 +49,7 @@ class Live:
         name = str(message.content.get("connection", ""))
         self._frontend.remember(number, message.parent)
         if message.type == "rpyc_open":
-            served = self._served[name] = Served(self._frontend, name, message.content, self._shell)
+            served = self._served[name] = Served(self._frontend, name, message.content, self._shell, self._transfers)
             served.start(number)
             return
         known = self._served.get(name)
@@ -71,12 +74,15 @@ class Live:
 class Served:
     """One connection, and its threads: one serves it, others run requests that their makers have given up."""
 
-    def __init__(self, frontend: Frontend, name: str, content: Json, shell: Shell) -> None:
+    def __init__(
+        self, frontend: Frontend, name: str, content: Json, shell: Shell, transfers: Callable[[], Transfers]
+    ) -> None:
         self.channel = LiveChannel(frontend, name)
         self._frontend = frontend
         self._name = name
         self._timeout = content.get("timeout")
         self._shell = shell
+        self._transfers = transfers
         self._connection: Any = None
         self._thread: Optional[threading.Thread] = None
 
@@ -120,7 +126,7 @@ class Served:
         self.channel.old = service.IS_OLD
         if self.channel.old:
             self.channel.patience = REPLY_POLL_INTERVAL_S
-        return service.connect(self.channel, self._shell.facade.user_ns, self._timeout)
+        return service.connect(self.channel, self._shell.facade.user_ns, self._timeout, self._transfers)
 
 
 def interrupt(thread: threading.Thread, waits_at: LiveChannel) -> None:

@@ -23,22 +23,28 @@ from . import errors, proxies
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import Any, Dict, Optional, Tuple
+    from typing import Any, Callable, Dict, Optional, Tuple, Union
 
+    from ..transfers import Transfers
     from .channel import LiveChannel
+
+    #: a packed value, or the name of an offer and the bytes of its buffers
+    Copy = Union[Tuple[bytes, ...], Tuple[str, Tuple[int, ...]]]
 
 VERSION = ".".join(map(str, rpyc.version.version))  # a tuple in all of them; rpyc.__version__ is not
 IS_OLD = int(rpyc.version.version[0]) < 6  # numbers up to 5.x, texts since
 INTERNALS = (os.path.dirname(os.path.abspath(rpyc.__file__)) + os.sep,)
+MAX_COPY_BYTES = 64 << 10  #: of a value that is an answer of its own
 _MAX_TEXTS = 100  #: texts whose lines tracebacks can show
 
 
 class SessionService(SlaveService):
     """RPyC's classic service; the code that it runs sees the variables of the cells."""
 
-    def __init__(self, namespace: Dict[str, Any]) -> None:
+    def __init__(self, namespace: Dict[str, Any], transfers: Callable[[], Transfers]) -> None:
         super().__init__()
         self.namespace = namespace
+        self._transfers = transfers
         self._count = 0
 
     def execute(self, text: str) -> None:
@@ -49,19 +55,27 @@ class SessionService(SlaveService):
         """The value of an expression."""
         return eval(self._compile(text, "eval"), self.namespace)
 
-    def value(self, wanted: str) -> Tuple[bytes, ...]:
-        """A copy of the value of an expression, packed (see `values`)."""
-        return values.pack(self.eval(wanted), wanted if len(wanted) < 80 else "the value").copied()
+    def value(self, wanted: str) -> Copy:
+        """A copy of the value of an expression."""
+        return self._copy(self.eval(wanted), wanted if len(wanted) < 80 else "the value")
 
-    def value_of(self, wanted: Any) -> Tuple[bytes, ...]:
-        """A copy of an object, packed."""
-        return values.pack(wanted, "the value").copied()
+    def value_of(self, wanted: Any) -> Copy:
+        """A copy of an object."""
+        return self._copy(wanted, "the value")
 
-    def array(self, wanted: Any) -> Tuple[bytes, ...]:
+    def array(self, wanted: Any) -> Copy:
         """A copy of what numpy makes an array of."""
         import numpy as np
 
-        return values.pack(np.asarray(wanted), "the array").copied()
+        return self._copy(np.asarray(wanted), "the array")
+
+    def _copy(self, value: Any, name: str) -> Copy:
+        """A value, packed (see `values`): as it is, or where that is much as an offer, for a direct connection."""
+        packed = values.pack(value, name)
+        if packed.nbytes <= MAX_COPY_BYTES:
+            return packed.copied()
+        held = self._transfers().hold([[memoryview(packed.text), *packed.buffers]])
+        return held["offer"], tuple(held["sizes"][0])
 
     def delivered(self, packed: Tuple[bytes, ...]) -> Any:
         """Make a copy of something of the kernel's: packed, or a pickle."""
@@ -70,6 +84,15 @@ class SessionService(SlaveService):
         import pickle
 
         return pickle.loads(packed[0])  # noqa: S301 - the kernel may run anything here
+
+    def taken(self, draft: str, described: Tuple[Any, ...]) -> Any:
+        """Make a copy of what the kernel has brought to a draft."""
+        (value,) = self._transfers().take(draft, described).values()
+        return value
+
+    def assign(self, draft: str, described: Tuple[Any, ...]) -> None:
+        """Assign what the kernel has brought to a draft to variables, all of it or nothing."""
+        self.namespace.update(self._transfers().take(draft, described))
 
     def told(self, error: BaseException) -> Any:
         """Describe an exception as if it had been raised."""
@@ -251,15 +274,18 @@ def _of_user(tb: Optional[TracebackType]) -> Optional[TracebackType]:
     return following
 
 
-def connect(channel: LiveChannel, namespace: Dict[str, Any], timeout: Optional[float]) -> SessionConnection:
+def connect(
+    channel: LiveChannel, namespace: Dict[str, Any], timeout: Optional[float], transfers: Callable[[], Transfers]
+) -> SessionConnection:
     """Make RPyC's connection of a live connection.
 
     Args:
         channel: Carries the frames.
         namespace: The variables of the cells.
         timeout: Seconds that a callback to the kernel's side may take; None: for ever.
+        transfers: Gives what carries values.
     """
-    service = SessionService(namespace)
+    service = SessionService(namespace, transfers)
     config: Dict[str, Any] = {"sync_request_timeout": timeout, "bind_threads": False}
     config["propagate_KeyboardInterrupt_locally"] = False
     connection = SessionConnection(service, channel, config)
