@@ -19,36 +19,36 @@ pytestmark = [pytest.mark.usefixtures("remote"), pytest.mark.mainly("plain")]
 
 
 @pytest.mark.parametrize("locale", ["C", "POSIX", "ja_JP.eucJP", "en_US.ISO-8859-1", "no_SUCH.locale"])
-def test_any_locale_prints_and_reads_everything(front: Client, remote: Remote, locale: str) -> None:
+def test_any_locale_prints_and_reads_everything(nb: Client, remote: Remote, locale: str) -> None:
     with Remote(remote.kind, env={"LANG": locale, "LC_ALL": locale}) as other:
-        connect(front, other)
+        connect(nb, other)
         text = "é漢字😀ж"
-        assert front.good(f"print({text!r})").stdout == text + "\n"
-        assert front.good(f"{text!r}").text == repr(text)
-        assert front.good("input('é? ')", answers=[text]).text == repr(text)
-        assert text in front.good(f"!echo {text}").stdout.splitlines()  # bash may warn of the locale before
-        assert front.run(f"raise ValueError({text!r})").error["evalue"] == text  # type: ignore[index]
+        assert nb.good(f"print({text!r})").stdout == text + "\n"
+        assert nb.good(f"{text!r}").text == repr(text)
+        assert nb.good("input('é? ')", answers=[text]).text == repr(text)
+        assert text in nb.good(f"!echo {text}").stdout.splitlines()  # bash may warn of the locale before
+        assert nb.run(f"raise ValueError({text!r})").error["evalue"] == text  # type: ignore[index]
         assert (
-            front.good(f"# {text}\ndef f(): return {text!r}\nimport inspect; {text!r} in inspect.getsource(f)").text
+            nb.good(f"# {text}\ndef f(): return {text!r}\nimport inspect; {text!r} in inspect.getsource(f)").text
             == "True"
         )
 
 
-def test_another_time_zone_is_the_cells(front: Client, remote: Remote) -> None:
+def test_another_time_zone_is_the_cells(nb: Client, remote: Remote) -> None:
     with Remote(remote.kind, env={"TZ": "Pacific/Kiritimati"}) as other:
-        connect(front, other)
-        assert front.good("import time; time.strftime('%z')").text == "'+1400'"
-        cell = front.start("print('ready'); time.sleep(60)")
-        front.wait_output(cell, "ready")
-        assert front.interrupted(cell) < 3
+        connect(nb, other)
+        assert nb.good("import time; time.strftime('%z')").text == "'+1400'"
+        cell = nb.start("print('ready'); time.sleep(60)")
+        nb.wait_output(cell, "ready")
+        assert nb.interrupted(cell) < 3
 
 
-def test_no_terminal_is_needed(front: Client, remote: Remote) -> None:
+def test_no_terminal_is_needed(nb: Client, remote: Remote) -> None:
     """`start_server` gives its servers a session without one, and no TERM is known."""
     with Remote(remote.kind, env={"TERM": ""}) as other:
-        connect(front, other)
-        assert front.run("open('/dev/tty')").status == "error"
-        assert front.good("1").text == "1"
+        connect(nb, other)
+        assert nb.run("open('/dev/tty')").status == "error"
+        assert nb.good("1").text == "1"
 
 
 def background(python: str, home: Path, *lines: str) -> int:
@@ -96,16 +96,16 @@ def test_started_in_the_background_of_a_script(kernel: Kernel, remote: Remote, t
 
 
 @pytest.mark.parametrize("variable", ["PYTHONUNBUFFERED", "PYTHONOPTIMIZE", "PYTHONDONTWRITEBYTECODE", "PYTHONUTF8"])
-def test_the_other_machines_python_variables_are_the_cells(front: Client, remote: Remote, variable: str) -> None:
+def test_the_other_machines_python_variables_are_the_cells(nb: Client, remote: Remote, variable: str) -> None:
     with Remote(remote.kind, env={variable: "1"}) as other:
-        connect(front, other)
-        assert front.good(f"import os; os.environ[{variable!r}]").text == "'1'"
-        assert front.good("print('x')").stdout == "x\n"
+        connect(nb, other)
+        assert nb.good(f"import os; os.environ[{variable!r}]").text == "'1'"
+        assert nb.good("print('x')").stdout == "x\n"
 
 
-def test_output_of_c_code_is_unbuffered_without_any_variable(front: Client, remote: Remote) -> None:
-    connect(front, remote)
-    front.good("import os; assert 'PYTHONUNBUFFERED' not in os.environ")
-    cell = front.start("import ctypes, time\nn = ctypes.CDLL(None).printf(b'at once\\n')\ntime.sleep(30)")
-    front.wait_output(cell, "at once\n", 3)
-    front.interrupted(cell)
+def test_output_of_c_code_is_unbuffered_without_any_variable(nb: Client, remote: Remote) -> None:
+    connect(nb, remote)
+    nb.good("import os; assert 'PYTHONUNBUFFERED' not in os.environ")
+    cell = nb.start("import ctypes, time\nn = ctypes.CDLL(None).printf(b'at once\\n')\ntime.sleep(30)")
+    nb.wait_output(cell, "at once\n", 3)
+    nb.interrupted(cell)

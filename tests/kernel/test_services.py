@@ -53,44 +53,51 @@ def front(new_kernel: Callable[..., Kernel], registry: Server) -> Client:
     return new_kernel(f"--RpycKernel.registry={registry.address}").first
 
 
+@pytest.fixture(scope="module")
+def asking(registry: Server) -> Iterator[Client]:
+    """Such a notebook, of all tests here that only ask."""
+    with Kernel(f"--RpycKernel.registry={registry.address}") as client:
+        yield client
+
+
 # --- %discover
 
 
 @pytest.mark.parametrize("command", ["%discover SLAVE", "%discover slave"])
-def test_discover_is_a_table(front: Client, remote: Remote, command: str) -> None:
-    assert front.good(command).stdout == f"SLAVE  {remote.address}\n"
+def test_discover_is_a_table(asking: Client, remote: Remote, command: str) -> None:
+    assert asking.good(command).stdout == f"SLAVE  {remote.address}\n"
 
 
-def test_without_a_name_all_that_can_be_found_is_listed(front: Client, remote: Remote) -> None:
-    title, *rows = front.good("%discover").stdout.splitlines()
+def test_without_a_name_all_that_can_be_found_is_listed(asking: Client, remote: Remote) -> None:
+    title, *rows = asking.good("%discover").stdout.splitlines()
     assert title.split() == ["found", "by", "name", "address"]
     assert ["registry", "SLAVE", remote.address] in [row.split() for row in rows]
 
 
 @pytest.mark.parametrize("command", ["%discover SLAVE --registry {}", "%discover SLAVE --registry=tcp://{}"])
-def test_the_command_names_another_registry_than_the_kernels(front: Client, remote: Remote, command: str) -> None:
+def test_the_command_names_another_registry_than_the_kernels(asking: Client, remote: Remote, command: str) -> None:
     with start_registry("tcp") as other:
-        refused(front.run(command.format(other.address)), "SLAVE", other.address, "auto_register=True")
+        refused(asking.run(command.format(other.address)), "SLAVE", other.address, "auto_register=True")
 
 
-def test_what_cannot_be_discovered_is_a_sentence(front: Client, own_registry: Server) -> None:
-    refused(front.run("%discover NOBODY"), "NOBODY", "auto_register=True")
-    refused(front.run("%discover a/b"), "'a/b' names no service")
-    refused(front.run("%discover SLAVE --registry http://pi"), "no registry's place")
-    refused(front.run(f"%discover SLAVE --registry 127.0.0.1:{free_port()}"), "Connection refused", "rpyc_registry.py")
-    refused(front.run(f"%discover --registry {own_registry.address}"), "does not list", "discover SLAVE")
+def test_what_cannot_be_discovered_is_a_sentence(asking: Client, own_registry: Server) -> None:
+    refused(asking.run("%discover NOBODY"), "NOBODY", "auto_register=True")
+    refused(asking.run("%discover a/b"), "'a/b' names no service")
+    refused(asking.run("%discover SLAVE --registry http://pi"), "no registry's place")
+    refused(asking.run(f"%discover SLAVE --registry 127.0.0.1:{free_port()}"), "Connection refused", "rpyc_registry.py")
+    refused(asking.run(f"%discover --registry {own_registry.address}"), "does not list", "discover SLAVE")
 
 
-def test_an_empty_registry_says_so(front: Client) -> None:
+def test_an_empty_registry_says_so(asking: Client) -> None:
     with start_registry("tcp", options="allow_listing=True") as registry:
-        assert "knows no server now" in front.good(f"%discover --registry {registry.address}").stdout
+        assert "knows no server now" in asking.good(f"%discover --registry {registry.address}").stdout
 
 
-def test_discovering_is_stopped(front: Client) -> None:
+def test_discovering_is_stopped(asking: Client) -> None:
     with answering("tcp", hang_up=False) as place:
-        cell = front.start(f"%discover SLAVE --registry {place}")
-        front.wait_for(lambda: cell.input is not None, what="the beginning of the cell")
-        front.interrupted(cell)
+        cell = asking.start(f"%discover SLAVE --registry {place}")
+        asking.wait_for(lambda: cell.input is not None, what="the beginning of the cell")
+        asking.interrupted(cell)
     assert cell.error is not None
     assert cell.error["ename"] == "KeyboardInterrupt"
 
