@@ -26,7 +26,10 @@ OPTIONAL = {
     "matplotlib_inline",
     "numpy",
     "pandas",
+    "polars",
+    "pyarrow",
     "rpyc",
+    "torch",
     "tornado",
     "traitlets",
 }

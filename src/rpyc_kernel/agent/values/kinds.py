@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from .errors import MissingHereError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -30,14 +32,35 @@ _MODULES = {
     "zoneinfo": "of_standard",
     "backports": "of_standard",
     "numpy": "of_numpy",
+    "pandas": "of_pandas",
+    "pyarrow": "of_pyarrow",
+    "polars": "of_polars",
+    "PIL": "of_pillow",
+    "torch": "of_torch",
     "classes": "of_classes",
 }
+
+
+_INSTALLED_AS = {"PIL": "pillow"}
 
 
 def module_of(package: str) -> Any:
     """The module for the values of a package; None if there is none."""
     name = _MODULES.get(package)
     return name and import_module("." + name, __package__)
+
+
+def required(package: str, reason: str) -> Any:
+    """Import the package that a value is of.
+
+    Raises:
+        MissingHereError: It isn't installed; its text is the reason, and the line that installs it.
+    """
+    try:
+        return import_module(package)
+    except ImportError:
+        install = "python -m pip install %s" % _INSTALLED_AS.get(package, package)
+        raise MissingHereError(reason % install) from None
 
 
 class Memory:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 from . import numpy_dtypes
-from .errors import MissingHereError, UnpackError
-from .kinds import Memory
+from .errors import UnpackError
+from .kinds import Memory, required
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,14 +54,9 @@ def _array(np: Any, value: Any) -> Tuple[str, Sequence[Any]]:
 
 
 def _numpy() -> Any:
-    try:
-        import numpy as np
-    except ImportError:
-        raise MissingHereError(
-            "A numpy array or number is in it, which needs numpy: python -m pip install numpy. "
-            "As a list it comes without, by .tolist()."
-        ) from None
-    return np
+    return required(
+        "numpy", "A numpy array or number is in it, which needs numpy: %s. As a list it comes without, by .tolist()."
+    )
 
 
 def _build_array(unpacker: Any, described: Any, order: Any, form: Any, *shape: Any) -> Any:

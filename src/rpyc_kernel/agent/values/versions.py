@@ -6,9 +6,11 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict
+    from typing import Dict, Mapping, Optional, Tuple
 
 PACKAGES = ("cloudpickle", "numpy", "pandas", "pillow", "polars", "pyarrow", "torch")
+
+MIN_ARROW = (14, 0, 1)  #: before it, pyarrow unpickles what some types name
 
 
 def versions() -> Dict[str, str]:
@@ -28,3 +30,17 @@ def versions() -> Dict[str, str]:
         except PackageNotFoundError:
             pass
     return found
+
+
+def has_arrow(peer: Optional[Mapping[str, str]] = None) -> bool:
+    """Whether a Python has a pyarrow that reads what comes from others without unpickling.
+
+    Args:
+        peer: The versions of its packages; None for this Python.
+    """
+    found = versions() if peer is None else peer
+    return _numbers(found.get("pyarrow", "")) >= MIN_ARROW
+
+
+def _numbers(version: str) -> Tuple[int, ...]:
+    return tuple([int(part) for part in version.split(".")[:3] if part.isdigit()])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rpyc_kernel.agent.values import pack, packer
 from tests.unit.agent.values.copies import copied, same
 
-DEEP = 20_000  # far beyond what Python's recursion, or C's on the stack of a thread, would reach
+DEEP = 10_000  # far beyond what Python's recursion, or C's on the stack of a thread, would reach
 
 ATOMS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.integers(-(2**5000), 2**5000), st.floats(), st.complex_numbers(),

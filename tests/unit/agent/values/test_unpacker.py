@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rpyc_kernel.agent.values import MissingHereError, UnpackError, kinds, pack, unpack, unpacker
 from rpyc_kernel.errors import ProtocolError
-from rpyc_kernel.live import values
+from rpyc_kernel.values.exchange import unpacked
 from tests.unit.agent.values.copies import bounded, copied
 
 
@@ -18,10 +18,10 @@ def read(*nodes, buffers=()):
 
 
 def test_the_kernel_refuses_with_its_own_errors():
-    assert values.unpack(pack([1, b"x" * 1000], "it").copied(), "host:1") == [1, b"x" * 1000]
-    for packed in (None, (), [b"[1]"], b"1", ("1",), (b"[1]", "x"), (b"[1]", 2), (b"",)):
+    assert unpacked(pack([1, b"x" * 1000], "it").copied(), "host:1") == [1, b"x" * 1000]
+    for packed in (None, (), [], {b"[1]"}, b"1", ("1",), (b"[1]", "x"), (b"[1]", 2), (b"",)):
         with pytest.raises(ProtocolError, match="host:1"):
-            values.unpack(packed, "host:1")
+            unpacked(packed, "host:1")
 
 
 @pytest.mark.parametrize(
