@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from statistics import median
 
-from benchmarks import machine, raw, venvs
+from benchmarks import live, machine, raw, venvs
 from benchmarks.kernels import Contender, local, ours, predecessor
 from benchmarks.loopback import TEXT_CHARACTERS, Loopback
 from benchmarks.memory import memory
@@ -22,7 +22,7 @@ WITH_IPYTHON, WITHOUT = "rpyc-kernel, IPython there", "rpyc-kernel, none there"
 ROUNDS = 7
 # Its port can't be chosen. An address of its own keeps it away from everybody who looks for a server on localhost.
 OLD_HOST, OLD_PORT = "127.0.77.12", 18812
-PARTS = ("cells", "start", "memory", "link")
+PARTS = ("cells", "live", "start", "memory", "link")
 
 
 def main() -> None:
@@ -39,7 +39,7 @@ def main() -> None:
     about = machine.describe()
     notes: list[str] = []
     with Processes() as processes:
-        if {"cells", "start", "memory"} & set(parts):
+        if {"cells", "live", "start", "memory"} & set(parts):
             tables["loopback"] = _loopback(processes, parts, options.rounds, notes)
         if "link" in parts:
             _say("slow link")
@@ -53,10 +53,11 @@ def main() -> None:
 
 def _loopback(processes: Processes, parts: list[str], rounds: int, notes: list[str]) -> str:
     base = local()
+    bare_server = Server(processes, venvs.plain())
     contenders = [
         base,
         ours(WITH_IPYTHON, Server(processes, venvs.with_ipython())),
-        ours(WITHOUT, Server(processes, venvs.plain())),
+        ours(WITHOUT, bare_server),
     ]
     contest = Loopback(processes, contenders, base, rounds)
     rows = []
@@ -67,6 +68,9 @@ def _loopback(processes: Processes, parts: list[str], rounds: int, notes: list[s
         rows += contest.cells()
         bare = median(raw.carry(TEXT_CHARACTERS) for _ in range(rounds))
         notes.append(f"20 MB over a bare socket of this machine: {seconds(bare)}.")
+    if "live" in parts:
+        _say("live")
+        rows.append(live.round_trip(bare_server, WITHOUT, rounds))
     if "start" in parts:
         _say("start")
         rows.append(contest.start())

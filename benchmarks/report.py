@@ -20,7 +20,8 @@ _LOOPBACK = """\
 
 *IPython there*: the server's Python has the same IPython as the local kernel. *None there*: it has RPyC and nothing
 else, so the built-in shell runs. The start is until the reply to the kernel's first cell, which connects to the
-server and runs `1+1` there. Memory is that of keeper and worker after `1+1`, each page divided by those who share it
+server and runs `1+1` there. A round trip of `remote` is compared with one of a stock classic connection to the same
+server, measured in turns. Memory is that of keeper and worker after `1+1`, each page divided by those who share it
 (`Pss_Anon`), without IPython and with no asyncio in use; a single figure each, of one session.
 """
 _LINK = """\

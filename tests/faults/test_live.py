@@ -28,6 +28,7 @@ from tests.faults.proxy import FIN, RST, How, Proxy
 from tests.kernel.client import Client
 from tests.kernel.gates import Gate
 from tests.kernel.remotes import Remote, wait_until
+from tests.servers.shortcuts import shorten
 
 FOREVER = 3600.0
 HANGS = 60.0  # seconds, after which something that has to end hasn't
@@ -41,8 +42,9 @@ def proxy(remote: Remote) -> Iterator[Proxy]:
 
 @pytest.fixture
 def live(proxy: Proxy, clock: Clock) -> Iterator[Live]:
-    """A script's connection, through the proxy."""
+    """A script's connection, through the proxy, with a shortcut, which is cut along with the link."""
     connection = rpyc_kernel.connect(proxy.address, heartbeat=clock.heartbeat)
+    shorten(connection)
     yield connection
     proxy.refuse(0)
     connection.close()

@@ -20,6 +20,7 @@ from rpyc_kernel.transport.broker_client import open_broker
 from rpyc_kernel.transport.deadline import Deadline, Silence
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Iterator, Sequence
 
     from rpyc_kernel.agent.wire import Bytes
@@ -165,24 +166,49 @@ class DirectConnections:
                 return
         connection.close()
 
-    def _open(self, cancel: threading.Event) -> DirectConnection:
-        key = os.urandom(32).hex()
-        name = self._ask_worker(key, cancel)
-        broker = open_broker(self._link.address, timeout=DIAL_TIMEOUT_S, cancel=cancel)
+    def dial(self, live: str, cancel: threading.Event) -> tuple[socket.socket, bytes]:
+        """Dial a connection for the frames of a live one.
+
+        Args:
+            live: The id of the live connection.
+            cancel: Ends any waiting.
+
+        Returns:
+            The socket, which is the caller's, and what has come on it already.
+
+        Raises:
+            RpycKernelError: There is none, and why.
+        """
+        broker, header = self._reach({"live": live}, cancel)
         try:
-            return DirectConnection(broker, {"socket": name, "key": key}, Deadline(DIAL_TIMEOUT_S, cancel))
+            return broker.connect_directly(header, Deadline(DIAL_TIMEOUT_S, cancel)).detach()
         except BaseException:
             broker.close()
             raise
 
-    def _ask_worker(self, key: str, cancel: threading.Event) -> str:
+    def _open(self, cancel: threading.Event) -> DirectConnection:
+        broker, header = self._reach({}, cancel)
+        try:
+            return DirectConnection(broker, header, Deadline(DIAL_TIMEOUT_S, cancel))
+        except BaseException:
+            broker.close()
+            raise
+
+    def _reach(self, what: dict[str, str], cancel: threading.Event) -> tuple[BrokerClient, dict[str, Any]]:
+        """Have the worker listen, and dial; return the broker, and what it has to be told."""
+        key = os.urandom(32).hex()
+        name = self._ask_worker({**what, "key": key}, cancel)
+        broker = open_broker(self._link.address, timeout=DIAL_TIMEOUT_S, cancel=cancel)
+        return broker, {"socket": name, "key": key}
+
+    def _ask_worker(self, content: dict[str, str], cancel: threading.Event) -> str:
         """Have the worker listen; return where."""
         msg_id = uuid.uuid4().hex
         deadline = Deadline(SILENCE_TIMEOUT_S, cancel)
         with self._lock:
             self._replies[msg_id] = None
             try:
-                self._link.submit(Message("direct_request", {"key": key}, msg_id))
+                self._link.submit(Message("direct_request", content, msg_id))
                 while (reply := self._replies[msg_id]) is None:
                     if deadline.cancelled:
                         raise DialCancelledError(self._link.address)

@@ -1,28 +1,32 @@
 """Live connections inside a session's own messages: they survive a cut of the link.
 
-The counterpart, ``agent/worker/netrefs/live.py``, describes the messages. This module doesn't import rpyc.
+The counterpart, ``agent/worker/netrefs/live.py``, describes the messages, and ``agent/direct/live_frames.py`` how
+frames go by a shortcut instead. This module doesn't import rpyc.
 """
 
 from __future__ import annotations
 
 import contextlib
-import queue
 import threading
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from rpyc_kernel.agent.direct.live_frames import LiveFrames
 from rpyc_kernel.agent.wire import MAX_MESSAGE, Message, MessageTooLong
 from rpyc_kernel.errors import ProtocolError, RemoteClosedError, RpycKernelError, again
 from rpyc_kernel.link.protocol import LinkStatus
+from rpyc_kernel.live.shortcuts import Dialler
 from rpyc_kernel.transport.deadline import STOP_POLL_INTERVAL_S
 
 if TYPE_CHECKING:
     from rpyc_kernel.agent.wire import Bytes
+    from rpyc_kernel.link.direct import DirectConnections
     from rpyc_kernel.link.link import Link
     from rpyc_kernel.transport.deadline import Deadline
 
 PIECE_BYTES = 256 << 10  # bytes of a frame in one message
 MAX_FRAME_BYTES = MAX_MESSAGE  # bytes of a frame, in either direction
+PATIENCE_S = 5.0  # of waiting while nothing moves on a shortcut, which may be dead while the link isn't
 _PIECE_OVERHEAD_BYTES = 200  # bytes of memory that a piece takes beside its content
 _MAX_REASON_CHARS = 500  # characters of the other side's reason
 
@@ -36,15 +40,16 @@ class Channels:
         self._pid: object = None  # of the Python there; None until the next Python has begun
         self._begun = threading.Event()
 
-    def open(self, link: Link, name: str, timeout: float | None) -> SessionChannel:
+    def open(self, link: Link, direct: DirectConnections, name: str, timeout: float | None) -> SessionChannel:
         """Open another connection.
 
         Args:
             link: The session's link.
+            direct: The session's direct connections.
             name: The machine's name, for messages to the user.
             timeout: Seconds that a callback may take; None for no limit.
         """
-        channel = SessionChannel(self, link, name)
+        channel = SessionChannel(self, link, direct, name)
         self._channels[channel.id] = channel
         channel.submit("rpyc_open", {"timeout": timeout})
         return channel
@@ -112,7 +117,7 @@ class SessionChannel:
         waiting: Whether somebody waits for a frame.
     """
 
-    def __init__(self, channels: Channels, link: Link, name: str) -> None:
+    def __init__(self, channels: Channels, link: Link, direct: DirectConnections, name: str) -> None:
         self.id = uuid.uuid4().hex
         self.name = name
         self.parent = ""
@@ -123,9 +128,9 @@ class SessionChannel:
         self._error: RpycKernelError | None = None
         self._pieces: list[Bytes] = []
         self._size = 0
-        self._came = self._taken = 0  # bytes of whole frames put into the queue, and taken from it
-        self._incoming: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self._next: bytes | None = None
+        self._told: str | None = None  # the cell that the other end knows by the last frame, if nothing came after it
+        self._frames = LiveFrames(self._submit_frame, self._tell_loss, PATIENCE_S, MAX_FRAME_BYTES)
+        self._dialler = Dialler(link, direct, self.id, self._frames)
 
     # --- as RPyC calls them, from whichever thread uses the connection
 
@@ -133,28 +138,25 @@ class SessionChannel:
         """Wait for a frame; return whether one came. Raises the RpycKernelError for which the connection has ended."""
         self.waiting = True
         try:
-            while self._next is None:
+            while not self._frames.ready:
+                if self.over:
+                    raise self._why()
                 if self._link.status is LinkStatus.LOST:
+                    self._frames.lose()
                     self._link.hurry()
                 try:
-                    self._next = self._incoming.get(timeout=deadline.slice(STOP_POLL_INTERVAL_S))
-                except queue.Empty:
-                    if deadline.expired:
-                        return False
-                    continue
-                if self._next is None:
-                    self._incoming.put(None)  # for later calls
-                    raise self._why()
+                    self._frames.wait(deadline.slice(STOP_POLL_INTERVAL_S))
+                except ValueError as error:
+                    self.fail(ProtocolError(self.name, str(error)))
+                if deadline.expired and not self._frames.ready:
+                    return False
         finally:
             self.waiting = False
         return True
 
     def recv(self) -> bytes:
         """Return the frame that `poll` has found."""
-        frame, self._next = self._next, None
-        assert frame is not None
-        self._taken += len(frame) + _PIECE_OVERHEAD_BYTES
-        return frame
+        return self._frames.take()[0]
 
     def send(self, data: bytes) -> None:
         """Send a frame.
@@ -167,14 +169,29 @@ class SessionChannel:
             raise self._why()
         if len(data) > MAX_FRAME_BYTES:
             raise MessageTooLong(len(data), MAX_FRAME_BYTES)
-        rest = memoryview(data)
+        if self._link.status is not LinkStatus.UP:
+            self._frames.lose()
+        # The first frame of a cell goes in a message, which tells whose output is to come, and so does the one behind
+        # any other message of this connection.
+        if not self._frames.send(data, self._told == self.parent):
+            self._dialler.missed()
+
+    def _submit_frame(self, number: int, received: int, frame: bytes) -> None:
+        rest = memoryview(frame)
         while len(rest) > PIECE_BYTES:
             self.submit("rpyc_msg", {"more": True}, rest[:PIECE_BYTES])
             rest = rest[PIECE_BYTES:]
-        self.submit("rpyc_msg", {}, rest)
+        self.submit("rpyc_msg", {"number": number, "received": received}, rest)
+        self._told = self.parent
+
+    def _tell_loss(self) -> None:
+        self._dialler.lost()
+        with contextlib.suppress(RpycKernelError):  # then nobody there waits for anything
+            self.submit("rpyc_lost", {})
 
     def abandon(self) -> None:
         """Give up the last request, so that the next one needn't wait behind it."""
+        self._told = None
         self.submit("rpyc_abandon", {})
 
     def submit(self, msg_type: str, content: dict[str, Any], *buffers: memoryview) -> None:
@@ -188,10 +205,15 @@ class SessionChannel:
         if self.closed:
             return
         self.closed = True
-        self._channels.forget(self)
-        self._incoming.put(None)
+        self._let_go()
         with contextlib.suppress(RpycKernelError):
             self.submit("rpyc_close", {})
+
+    def _let_go(self) -> None:
+        self._channels.forget(self)
+        self._dialler.close()
+        self._frames.close()
+        self._frames.wake()
 
     def fileno(self) -> int:
         """Raise OSError: this channel has no descriptor."""
@@ -209,8 +231,9 @@ class SessionChannel:
 
     def take(self, message: Message) -> None:
         """Take a message for this connection."""
+        content = message.content
         if message.type == "rpyc_close":
-            self.end(str(message.content.get("reason", ""))[:_MAX_REASON_CHARS] or "it was closed there")
+            self.end(str(content.get("reason", ""))[:_MAX_REASON_CHARS] or "it was closed there")
             return
         if message.type != "rpyc_msg" or self._error is not None:
             return
@@ -219,14 +242,16 @@ class SessionChannel:
         if self._size > MAX_FRAME_BYTES:
             text = f"a single answer of more than {MAX_FRAME_BYTES >> 20} MiB: ask for parts of it"
             self.fail(ProtocolError(self.name, text))
-        elif self._came - self._taken > MAX_FRAME_BYTES:
-            text = f"more than {MAX_FRAME_BYTES >> 20} MiB that nobody here has asked for, or waits for"
-            self.fail(ProtocolError(self.name, text))
-        elif not message.content.get("more"):
+        elif not content.get("more"):
+            number, received = content.get("number"), content.get("received")
             frame = b"".join(self._pieces)
             self._pieces, self._size = [], 0
-            self._came += len(frame) + _PIECE_OVERHEAD_BYTES
-            self._incoming.put(frame)
+            try:
+                if type(number) is not int or type(received) is not int:
+                    raise ValueError("a frame without a number")
+                self._frames.take_message(number, received, frame)
+            except ValueError as error:
+                self.fail(ProtocolError(self.name, str(error)))
 
     def end(self, reason: str) -> None:
         """End the connection; `reason` completes a sentence about it."""
@@ -235,5 +260,4 @@ class SessionChannel:
     def fail(self, error: RpycKernelError) -> None:
         """Raise the error in every present and later request."""
         self._error = self._error or error
-        self._channels.forget(self)
-        self._incoming.put(None)
+        self._let_go()

@@ -99,6 +99,9 @@ class LiveConnection(GuardedConnection):
         timeout = self._config["sync_request_timeout"]
         try:
             return self.async_request(handler, *args, timeout=timeout).value
+        except KeyboardInterrupt:  # before the waiting has begun, but perhaps the request is there already
+            self._abandon()
+            raise
         except (TypeError, AttributeError) as error:
             self.explain(error, args)
             raise

@@ -53,7 +53,7 @@ class Remote(LiveConnection):
     ) -> None:
         self._on_close = on_close
         self._bulk = LinkBulk(link, direct)
-        super().__init__(channels.open(link, name, REQUEST_TIMEOUT_S), name)
+        super().__init__(channels.open(link, direct, name, REQUEST_TIMEOUT_S), name)
 
     @property
     def closed(self) -> bool:

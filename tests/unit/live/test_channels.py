@@ -1,13 +1,16 @@
 """The frames of live connections, as they travel in the messages of a session: the link is a double."""
 
 import re
+import socket
 import threading
 from unittest.mock import create_autospec
 
 import pytest
 
+from rpyc_kernel.agent.direct.shortcut import Shortcut
 from rpyc_kernel.agent.wire import Message
 from rpyc_kernel.errors import LinkLost, ProtocolError, RemoteClosedError
+from rpyc_kernel.link.direct import DirectConnections
 from rpyc_kernel.link.link import Link
 from rpyc_kernel.link.protocol import LinkStatus
 from rpyc_kernel.live import channels as channels_module
@@ -21,8 +24,15 @@ DIED = {"text": "was killed by SIGSEGV"}
 @pytest.fixture
 def link():
     link = create_autospec(Link, instance=True)
-    link.status, link.error = LinkStatus.UP, None
+    link.status, link.error, link.hello = LinkStatus.UP, None, {}
     return link
+
+
+@pytest.fixture
+def direct():
+    direct = create_autospec(DirectConnections, instance=True)
+    direct.dial.side_effect = LinkLost("pi", "there is none")
+    return direct
 
 
 @pytest.fixture
@@ -33,20 +43,37 @@ def channels():
 
 
 @pytest.fixture
-def channel(channels, link):
-    return channels.open(link, "pi", 600.0)
+def channel(channels, link, direct):
+    channel = channels.open(link, direct, "pi", 600.0)
+    yield channel
+    channel.close()
 
 
-def gives(channels, channel, *pieces):
+@pytest.fixture
+def worker(channel):
+    """The other end of a shortcut."""
+    near, far = socket.socketpair()
+    channel._frames.open(near, b"", speaks=True)
+    shortcut = Shortcut(far)
+    yield shortcut
+    shortcut.close()
+
+
+def gives(channels, channel, *pieces, number=1, received=0):
     """Have a frame come in pieces."""
-    for number, piece in enumerate(pieces, 1):
-        content = {"connection": channel.id, "more": number < len(pieces)}
-        channels.take(Message("rpyc_msg", content, buffers=[piece]))
+    for index, piece in enumerate(pieces, 1):
+        last = {"number": number, "received": received} if index == len(pieces) else {"more": True}
+        channels.take(Message("rpyc_msg", {"connection": channel.id, **last}, buffers=[piece]))
+
+
+def messages(link):
+    """What was sent in messages, by their types and the cells that they belong to."""
+    return [(call.args[0].type, call.args[0].parent) for call in link.submit.call_args_list]
 
 
 def test_frames_come_whole_and_in_order(channels, channel):
     gives(channels, channel, b"one ", b"frame")
-    gives(channels, channel, b"another")
+    gives(channels, channel, b"another", number=2)
     for frame in (b"one frame", b"another"):
         assert channel.poll(Deadline(NOW))
         assert channel.recv() == frame
@@ -128,3 +155,48 @@ def test_more_than_is_asked_for_ends_the_connection(channels, channel, monkeypat
     gives(channels, channel, b"x" * 1001)
     with pytest.raises(ProtocolError, match=re.escape("ask for parts of it")):
         channel.poll(Deadline(NOW))
+
+
+@pytest.mark.parametrize("numbers", [{"number": None}, {"number": "1"}, {"number": True}, {"received": 7}])
+def test_a_frame_with_wrong_numbers_ends_the_connection(channels, channel, numbers):
+    gives(channels, channel, b"frame", **numbers)
+    with pytest.raises(ProtocolError):
+        channel.poll(Deadline(NOW))
+
+
+def test_the_first_frame_of_a_cell_tells_whose_output_is_to_come(channel, link, worker):
+    link.submit.reset_mock()
+    for cell in ("a", "b"):
+        channel.parent = cell
+        for _ in range(3):
+            channel.send(b"frame")
+    assert messages(link) == [("rpyc_msg", "a"), ("rpyc_msg", "b")]
+    assert [number for number, _received, _frame in worker.receive()] == [2, 3, 5, 6]
+
+
+def test_no_request_overtakes_what_gives_up_the_one_before(channel, link, worker):
+    channel.send(b"first")
+    link.submit.reset_mock()
+    channel.abandon()
+    channel.send(b"second")
+    assert messages(link) == [("rpyc_abandon", ""), ("rpyc_msg", "")]
+    assert not list(worker.receive())
+
+
+def test_with_the_link_the_shortcut_is_given_up_and_what_was_on_it_sent_again(channel, link, worker):
+    channel.send(b"first")
+    channel.send(b"second")
+    link.submit.reset_mock()
+    link.status = LinkStatus.LOST
+    assert not channel.poll(Deadline(NOW))
+    assert messages(link) == [("rpyc_msg", ""), ("rpyc_lost", "")]
+    assert link.submit.call_args_list[0].args[0].content["number"] == 2
+    assert [each[2] for each in worker._frames()] == []
+    with pytest.raises(OSError, match="gone"):
+        [*worker.receive(), *worker.receive()]
+
+
+def test_a_frame_by_the_shortcut_that_is_none_ends_the_connection(channel, worker):
+    worker._socket.sendall(b"\xff" * 20)
+    with pytest.raises(ProtocolError, match="a frame of"):
+        channel.poll(Deadline(10))

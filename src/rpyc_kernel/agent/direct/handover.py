@@ -8,8 +8,9 @@ both ways. Either way the server's thread waits here, and leaves the connection 
 from __future__ import annotations
 
 import array
-import select
 import socket
+
+from .nonblocking import attempt, wait_ready
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,27 +88,15 @@ class _Way:
         """Read once and write as much as is taken. Returns whether anything moved."""
         moved = False
         if not self.full and not self.ended:
-            count = _try(lambda: self.source.recv_into(self._memory))
+            count = attempt(lambda: self.source.recv_into(self._memory))
             if count is not None:
                 self.ended, self._start, self._end, moved = count == 0, 0, count, count > 0
         if self.full:
-            count = _try(lambda: self.target.send(self._memory[self._start : self._end]))
+            count = attempt(lambda: self.target.send(self._memory[self._start : self._end]))
             if count:
                 self._start += count
                 moved = True
         return moved
-
-
-def _try(call: Any) -> Optional[int]:
-    """Call something that moves bytes; None where it would have to wait."""
-    try:
-        return call()  # type: ignore[no-any-return]
-    except BlockingIOError:
-        return None
-    except OSError as error:
-        if type(error).__name__ in ("SSLWantReadError", "SSLWantWriteError"):
-            return None
-        raise
 
 
 def _pass(kernel: Any, worker: socket.socket) -> None:
@@ -123,4 +112,4 @@ def _pass(kernel: Any, worker: socket.socket) -> None:
             continue
         readers: List[Any] = [way.source for way in ways if not way.full and not way.ended]
         writers: List[Any] = [way.target for way in ways if way.full]
-        select.select(readers, writers, [])
+        wait_ready(readers, writers)

@@ -2,7 +2,8 @@
 
 A ``direct_request`` brings a key, and ``direct_reply`` says where the worker listens. With both a broker connects, and
 gives the kernel's socket over (`..direct.handover`). From then on requests and answers are packets
-(`..direct.packets`), one answer for each request, in their order. An operation's name is ``family.name``.
+(`..direct.packets`), one answer for each request, in their order. An operation's name is ``family.name``. A request
+with ``live`` is for the frames of the live connection of that id (`..direct.shortcut`).
 """
 
 from __future__ import annotations
@@ -42,14 +43,20 @@ class Direct:
     Args:
         frontend: Sends the answer to ``direct_open``.
         families: What makes the operations of a family when the first of them is asked for, by its name.
+        carry: Has a socket carry the frames of the live connection of that id, until it is of no use any more.
     """
 
-    def __init__(self, frontend: Frontend, families: Dict[str, Callable[[], Operations]]) -> None:
+    def __init__(
+        self,
+        frontend: Frontend,
+        families: Dict[str, Callable[[], Operations]],
+        carry: Callable[[str, socket.socket], None],
+    ) -> None:
         self._frontend = frontend
         self._families = families
+        self._carry = carry
         self._made: Dict[str, Operations] = {}
         self._lock = threading.Lock()  # guards the line above
-        self._keys: Dict[str, bytes] = {}  # the key of each listener by its name
 
     def listen(self, number: int, message: Message) -> None:
         """Listen for a broker that knows the key which the message brings. On the sorter's thread."""
@@ -57,14 +64,15 @@ class Direct:
         try:
             key = bytes.fromhex(message.content["key"])
             listener, name = local_socket.listen(None, "direct-%d-%s" % (os.getpid(), os.urandom(8).hex()))
-            threading.Thread(target=self._accept, args=(listener, key), name="rpyc-kernel-direct", daemon=True).start()
+            arguments = listener, key, message.content.get("live")
+            threading.Thread(target=self._accept, args=arguments, name="rpyc-kernel-direct", daemon=True).start()
             answer: Json = {"status": "ok", "socket": name}
         except (OSError, LookupError, TypeError, ValueError, RuntimeError) as error:
             answer = {"status": "error", "ename": type(error).__name__, "evalue": str(error)}
         self._frontend.reply(number, wire.reply_type(message.type), answer)
 
-    def _accept(self, listener: socket.socket, key: bytes) -> None:
-        """Take the one broker that is expected, and serve its kernel."""
+    def _accept(self, listener: socket.socket, key: bytes, live: Optional[str]) -> None:
+        """Take the one broker that is expected, and serve its kernel: packets, or the frames of a live connection."""
         with listener:
             listener.settimeout(local_socket.HANDSHAKE_TIMEOUT_S)
             try:
@@ -77,14 +85,16 @@ class Direct:
                 kernel = handover.receive_handed(broker)
                 sock = broker if kernel is None else kernel
                 with sock:
-                    self._serve(sock)
+                    sock.setblocking(True)
+                    sock.sendall(packets.GREETING)
+                    if live is None:
+                        self._serve(sock)
+                    else:
+                        self._carry(live, sock)
             except (OSError, EOFError, packets.PacketError):
                 pass  # the kernel has gone, or is none
 
     def _serve(self, sock: socket.socket) -> None:
-        sock.setblocking(True)
-        sock.sendall(packets.GREETING)
-
         def receive(into: memoryview) -> None:
             while into:
                 count = sock.recv_into(into, 0, getattr(socket, "MSG_WAITALL", 0))

@@ -195,23 +195,23 @@ class Sorter:
             self._introspection.ask(number, message)
         elif message.type.startswith("rpyc_"):
             self.ready.wait()
-            self._take_live(number, message)
+            self._live_of().take(number, message)
         elif message.type == "direct_request":
             self.ready.wait()
             if self._direct is None:
                 from .direct import Direct  # late: few sessions need it
 
-                self._direct = Direct(self._frontend, {"values": self._cells.transfers})
+                self._direct = Direct(self._frontend, {"values": self._cells.transfers}, self._live_of().carry)
             self._direct.listen(number, message)
         else:
             self._cells.put(QueuedRequest(number, message))
 
-    def _take_live(self, number: int, message: wire.Message) -> None:
+    def _live_of(self) -> Live:
         if self._live is None:
             from .netrefs.live import Live  # late: few sessions need it
 
             self._live = Live(self._frontend, self._cells.shell, self._cells.transfers)
-        self._live.take(number, message)
+        return self._live
 
     def _take_word(self, number: int, word: int) -> None:
         """Do what the keeper says beside requests."""

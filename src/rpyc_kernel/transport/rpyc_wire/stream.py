@@ -101,6 +101,10 @@ class FrameStream:
         with self._lock:
             self._socket.close()
 
+    def detach(self) -> tuple[socket.socket, bytes]:
+        """Return the socket, which is the caller's from now on, and the bytes that have come and were not read."""
+        return self._socket, bytes(self._buffer[self._start : self._end])
+
     def _lost(self, reason: str | OSError) -> LinkLost:
         if isinstance(reason, OSError):
             reason = reason.strerror or str(reason)

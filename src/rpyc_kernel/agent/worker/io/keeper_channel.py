@@ -17,7 +17,7 @@ from ..request_context import current
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
-    from typing import Dict, NoReturn, Protocol, Set, Tuple
+    from typing import Dict, NoReturn, Optional, Protocol, Set, Tuple
 
     from ...shared_page import Page
     from ..interrupts import Interrupts, KeeperSignals
@@ -145,6 +145,11 @@ class FrameWriter:
         """Bytes a second that the link to the kernel carries; 0 while that isn't known."""
         return self._signals.carries
 
+    @property
+    def given(self) -> Optional[Tuple[int, ...]]:
+        """A mark of all that was given out so far, by whomever in this worker; None where that can't be told."""
+        return None
+
     def flush(self) -> None:
         """Send an unfinished line as it is."""
         if self.forked:
@@ -262,6 +267,7 @@ class ForkedFrameWriter(FrameWriter):
         self._partial = b""
         self._partial_kind = 0
         self._partial_request = 0
+        self._sent = 0  # frames
         self._armed = False
         self._alarm = os.pipe()
         super().__init__(interrupts, page)
@@ -292,6 +298,11 @@ class ForkedFrameWriter(FrameWriter):
                 if not self._armed:
                     self._armed = True
                     os.write(self._alarm[1], b"!")
+
+    @property
+    def given(self) -> Tuple[int, ...]:
+        """A mark of all that was given out so far, by whomever in this worker."""
+        return (self._sent, len(self._partial), *self._page.stamps(self._pipes))
 
     def flush(self) -> None:
         """Send an unfinished line as it is."""
@@ -326,6 +337,7 @@ class ForkedFrameWriter(FrameWriter):
         self._page.drop_partial()
 
     def _send_frame(self, kind: int, request: int, data: bytes) -> None:
+        self._sent += 1
         out, err = self._page.stamps(self._pipes)
         write_all(self._fd, frames.FRAME.pack(kind, request, len(data), out, err) + data)
 

@@ -1,27 +1,29 @@
-"""The channel of one live connection: frames of RPyC's protocol inside ``rpyc_msg`` messages.
+"""The channel of one live connection: frames of RPyC's protocol inside ``rpyc_msg`` messages, and by a shortcut.
 
 The buffer of an ``rpyc_msg`` is a frame, written as RPyC 6 writes it. A long frame comes in pieces; all but the last
-say ``more``.
+say ``more``, and the last has the ``number`` of the frame and that of the last one ``received``.
 """
 
 from __future__ import annotations
 
-import queue
 import threading
-from collections import deque
+import time
 
 from ... import frames, wire
+from ...direct.live_frames import LiveFrames
 from ..request_context import current
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Deque, List, Optional, Set, Tuple
+    import socket
+    from typing import Any, List, Optional, Set
 
     from ...wire import Bytes, Json, Message
     from ..frontend import Frontend
 
 PIECE_BYTES = 1 << 18  #: of a frame, in one message
 MAX_FRAME_BYTES = wire.MAX_MESSAGE  #: of one, either way
+IDLE_S = 20.0  #: seconds after which a shortcut that nobody uses is given up: it holds a thread of the server
 
 
 class LiveChannel:
@@ -40,63 +42,74 @@ class LiveChannel:
         self.serving = False
         self._frontend = frontend
         self._name = name
-        self._pieces: List[bytes] = []
+        self._pieces: List[Bytes] = []
         self._size = 0
-        self._incoming: Deque[Optional[Tuple[int, bytes]]] = deque()
-        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()  # rung once for each, and for who is to stop
+        self._request = 0  # the last one that has brought a frame
+        self._frames = LiveFrames(self._publish_frame, self._lost, IDLE_S, MAX_FRAME_BYTES)
+        self._given: Optional[object] = None  # what had been given out here when the last frame was
         self._to_stop: Set[threading.Thread] = set()
+        self._unused = threading.Event()  # set while there is no shortcut
 
     def put(self, number: int, message: Message) -> None:
         """Take a message, whose number is that of its request."""
-        if message.content.get("more"):
-            self._pieces += map(bytes, message.buffers)
-            self._size += sum(map(len, message.buffers))
+        self._pieces += message.buffers
+        self._size += sum(map(len, message.buffers))
+        try:
             if self._size > MAX_FRAME_BYTES:
-                say_closed(self._frontend, self._name, "a message of more than %d bytes" % MAX_FRAME_BYTES)
-                self.close()
-            return
-        for buffer in message.buffers:
-            frame = b"".join([*self._pieces, buffer])
-            self._pieces, self._size = [], 0
-            self._add((number, frame))
+                raise ValueError("a message of more than %d bytes" % MAX_FRAME_BYTES)
+            if not message.content.get("more"):
+                frame, self._pieces, self._size = b"".join(self._pieces), [], 0
+                content = message.content
+                self._frames.take_message(content["number"], content["received"], frame, number)
+        except (ValueError, KeyError, TypeError) as error:
+            say_closed(self._frontend, self._name, "%s: %s" % (type(error).__name__, error))
+            self.close()
 
     # as RPyC calls them
 
     def poll(self, timeout: Any) -> bool:
         """Wait for a frame, so many seconds (None: until one comes)."""
+        me = threading.current_thread()
+        left = timeout.timeleft() if hasattr(timeout, "timeleft") else timeout
+        until = None if left is None else time.monotonic() + left
         while True:
-            if threading.current_thread() in self._to_stop:
-                self._to_stop.discard(threading.current_thread())
-                self._bell.put(None)  # for the other threads
+            if me in self._to_stop:
+                self._to_stop.discard(me)
                 raise KeyboardInterrupt
-            if self._incoming:
+            if self._frames.ready or self.closed:
                 return True
-            left = timeout.timeleft() if hasattr(timeout, "timeleft") else timeout
-            try:
-                self._bell.get(True, left)
-            except queue.Empty:
-                return False
+            left = None if until is None else max(0.0, until - time.monotonic())
+            self._frames.wait(left)
+            if left == 0:
+                return self._frames.ready
 
     def recv(self) -> bytes:
-        """The next frame. Code that it makes run belongs to the request that brought it."""
-        item = self._incoming.popleft()
-        if item is None:
-            self._add(None)  # for the other threads
+        """The next frame. Code that it makes run belongs to the request that brought it, or the last frame before."""
+        if not self._frames.ready:
             raise EOFError("the kernel has closed it")
-        current.set(item[0])
-        return from_rpyc_6(item[1]) if self.old else item[1]
+        frame, number = self._frames.take()
+        self._request = number or self._request
+        current.set(self._request)
+        return from_rpyc_6(frame) if self.old else frame
 
     def send(self, data: bytes) -> None:
-        """Send a frame."""
+        """Send a frame: in a message behind whatever was given out before it, by the shortcut if that is nothing."""
         if self.closed:
             raise EOFError("the kernel has closed it")
         if len(data) > MAX_FRAME_BYTES:
             raise wire.MessageTooLong(len(data), MAX_FRAME_BYTES)
-        rest: Bytes = memoryview(to_rpyc_6(data) if self.old else data)
+        given = self._frontend.writer.given
+        self._frames.send(to_rpyc_6(data) if self.old else data, given is not None and given == self._given)
+
+    def _publish_frame(self, number: int, received: int, frame: bytes) -> None:
+        rest: Bytes = memoryview(frame)
         while len(rest) > PIECE_BYTES:
             self._publish({"more": True}, rest[:PIECE_BYTES], frames.MESSAGE)
             rest = rest[PIECE_BYTES:]
-        self._publish({}, rest, frames.URGENT)
+        writer = self._frontend.writer
+        with writer.lock:
+            self._publish({"number": number, "received": received}, rest, frames.URGENT)
+            self._given = writer.given
 
     def _publish(self, content: Json, data: Bytes, kind: int) -> None:
         self._frontend.publish("rpyc_msg", dict(content, connection=self._name), buffers=[data], kind=kind)
@@ -104,16 +117,14 @@ class LiveChannel:
     def close(self) -> None:
         """Carry no more frames, either way."""
         self.closed = True
-        self._add(None)
-
-    def _add(self, item: Optional[Tuple[int, bytes]]) -> None:
-        self._incoming.append(item)
-        self._bell.put(None)
+        self._frames.close()
+        self._frames.wake()
+        self._unused.set()
 
     def stop(self, thread: threading.Thread) -> None:
         """Interrupt a thread that waits for a frame, or will: before it takes one, which would be lost."""
         self._to_stop.add(thread)
-        self._bell.put(None)
+        self._frames.wake()
 
     def forget(self, thread: threading.Thread) -> None:
         """Forget a thread that has ended."""
@@ -122,6 +133,24 @@ class LiveChannel:
     def fileno(self) -> int:
         """There is no descriptor to wait for."""
         raise OSError("this connection travels inside a session, and has no socket of its own")
+
+    # shortcuts
+
+    def carry(self, sock: socket.socket) -> None:
+        """Use a direct connection as the shortcut until it is lost."""
+        unused = self._unused = threading.Event()
+        shortcut = self._frames.open(sock, b"", speaks=False)
+        if self.closed:
+            shortcut.close()
+            return
+        unused.wait()
+
+    def lose(self) -> None:
+        """Give up the shortcut: the kernel has lost it."""
+        self._frames.lose()
+
+    def _lost(self) -> None:
+        self._unused.set()
 
 
 def say_closed(frontend: Frontend, name: str, reason: str) -> None:

@@ -1,7 +1,8 @@
 """RPyC's own connection to this session's namespace, whose frames travel inside the session's messages.
 
 The kernel opens it with ``rpyc_open`` and speaks with it in ``rpyc_msg``, both ways, until ``rpyc_close``; each names
-it by the id that the kernel gave it (`channel`).
+it by the id that the kernel gave it (`channel`). A direct connection may carry its frames instead for a while
+(`carry`), until either end notices that it is lost; the kernel then says ``rpyc_lost``.
 
 A thread of its own serves a connection, also while a cell runs. rpyc is imported with the first one.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 import sys
 import threading
 
+from ...direct import live_frames, sequence, shortcut
 from ..frontend import Frontend
 from ..io.keeper_channel import FrameWriter
 from ..request_context import current
@@ -18,6 +20,7 @@ from .channel import LiveChannel, say_closed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import socket
     from typing import Any, Callable, Dict, Optional
 
     from ...wire import Json, Message
@@ -26,7 +29,10 @@ if TYPE_CHECKING:
 
 #: seconds; in RPyC before 6 a thread may overlook its reply when another has read it, until it looks again
 REPLY_POLL_INTERVAL_S = 0.2
-GIVES_OUT = frozenset([Frontend.__module__, FrameWriter.__module__])  #: modules in which an interrupt tears a frame
+#: modules in which an interrupt tears a frame
+GIVES_OUT = frozenset(
+    [Frontend.__module__, FrameWriter.__module__, live_frames.__name__, sequence.__name__, shortcut.__name__]
+)
 
 
 class Live:
@@ -60,9 +66,17 @@ class Live:
             known.channel.put(number, message)
         elif message.type == "rpyc_abandon":
             known.abandon(number)
+        elif message.type == "rpyc_lost":
+            known.channel.lose()
         else:
             del self._served[name]
             known.channel.close()
+
+    def carry(self, name: str, sock: socket.socket) -> None:
+        """Have a direct connection carry the frames of a connection, until it is lost."""
+        known = self._served.get(name)
+        if known is not None:
+            known.channel.carry(sock)
 
     def close(self) -> None:
         """Close all of them."""

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from rpyc_kernel.agent.direct.live_frames import LiveFrames
 from rpyc_kernel.agent.worker.frontend import Frontend
 from rpyc_kernel.agent.worker.io.keeper_channel import FrameWriter
 from rpyc_kernel.agent.worker.netrefs.live import interrupt
@@ -53,6 +54,10 @@ def held_up():
     held_up.let_go.set()
 
 
+def send(held_up):
+    LiveFrames(held_up, lambda: None, SECONDS, 1 << 20).send(b"frame", short=False)
+
+
 def interrupt_within(work, held_up):
     """Interrupts a thread that is held up in *work*. Returns it, the threads to be stopped, and whether it raised."""
     raised = []
@@ -73,7 +78,7 @@ def interrupt_within(work, held_up):
 
 
 @pytest.mark.needs("posix")
-@pytest.mark.parametrize("give_out", [publish, write])
+@pytest.mark.parametrize("give_out", [publish, write, send])
 def test_a_thread_that_gives_something_out_is_stopped_when_it_waits_next(give_out, held_up):
     thread, stopped, raised = interrupt_within(give_out, held_up)
     assert stopped == [thread]
