@@ -8,7 +8,7 @@ from tests.kernel.remotes import wait_until
 
 def is_short(live: Remote) -> bool:
     """Whether its next frames go by a shortcut."""
-    return live._channel._frames._shortcut is not None
+    return live._channel._frames.has_shortcut
 
 
 def messages_of(live: Remote) -> int:

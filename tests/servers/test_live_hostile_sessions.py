@@ -13,8 +13,8 @@ import rpyc
 
 import rpyc_kernel
 from rpyc_kernel.errors import ProtocolError, RemoteClosedError, RemoteError, RpycKernelError
-from rpyc_kernel.live import channels
 from tests.servers.rpyc_servers import start_server
+from tests.servers.shortcuts import shorten
 
 SECRET = "hunter2"
 
@@ -24,7 +24,6 @@ import gc, sys, time, threading
 from rpyc.core import brine, consts, netref
 conn = next(each for each in gc.get_objects() if type(each).__name__ == "SessionConnection")
 frames = conn._channel
-kinds = sys.modules[type(frames).__module__].frames
 
 def attempt(work):
     try:
@@ -69,19 +68,23 @@ def steal(callback):
     ]]
 
 def send(frame):
-    frames._publish({}, frame, kinds.URGENT)
+    frames._frames.send(frame, False)
 
 def flood(callback):
     while True:
         callback(1)
 
-def pieces():
-    while True:
-        frames._publish({"more": True}, bytes(1 << 18), kinds.MESSAGE)
+def before_their_turn():
+    for number in range(10 ** 6, 10 ** 7):
+        frames._send_message(number, 0, bytes(1 << 18))
+
+def of_no_answer():
+    for number in range(10 ** 6):
+        frames._send_message(number, 10 ** 9, b"")
 
 def unread(count):
     for number in range(count):
-        frames._publish({}, bytes(1 << 18), kinds.MESSAGE)
+        send(bytes(1 << 18))
 
 def hidden(value):
     class Poser(type(value)):
@@ -143,14 +146,26 @@ def test_raw_frames_that_are_none_close_it(remote, server):
     assert remote.eval("1 + 1") == 2
 
 
-def test_pieces_that_never_end(remote, monkeypatch):
-    monkeypatch.setattr(channels, "MAX_FRAME_BYTES", 8 << 20)
-    with pytest.raises(ProtocolError, match="ask for parts"):
-        remote.execute("pieces()")
+def test_frames_whose_turn_never_comes(remote, monkeypatch):
+    monkeypatch.setattr(remote._channel._frames._sequence, "_limit", 8 << 20)
+    with pytest.raises(ProtocolError, match="more than 8 MiB that nobody has asked for"):
+        remote.execute("before_their_turn()")
+
+
+def test_frames_that_acknowledge_what_was_never_sent(remote):
+    with pytest.raises(ProtocolError, match="never sent"):
+        remote.execute("of_no_answer()")
+
+
+@pytest.mark.parametrize("sent", ["b'\\xff' * 1000", "bytes(8) + b'\\xff' * 12 + bytes(4)"], ids=["long", "early"])
+def test_a_shortcut_on_which_comes_what_is_none(remote, sent):
+    shorten(remote)
+    with pytest.raises(ProtocolError):
+        remote.execute(f"frames._frames._shortcut._socket.send({sent})\nwhile True: time.sleep(0.01)")
 
 
 def test_what_nobody_reads_is_not_kept_for_ever(remote, monkeypatch):
-    monkeypatch.setattr(channels, "MAX_FRAME_BYTES", 4 << 20)
+    monkeypatch.setattr(remote._channel._frames._sequence, "_limit", 4 << 20)
     with contextlib.suppress(RpycKernelError):
         rpyc.async_(remote.namespace["unread"])(64)
         until = time.monotonic() + 30

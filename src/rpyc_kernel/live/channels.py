@@ -19,15 +19,12 @@ from rpyc_kernel.live.shortcuts import Dialler
 from rpyc_kernel.transport.deadline import STOP_POLL_INTERVAL_S
 
 if TYPE_CHECKING:
-    from rpyc_kernel.agent.wire import Bytes
     from rpyc_kernel.link.direct import DirectConnections
     from rpyc_kernel.link.link import Link
     from rpyc_kernel.transport.deadline import Deadline
 
-PIECE_BYTES = 256 << 10  # bytes of a frame in one message
-MAX_FRAME_BYTES = MAX_MESSAGE  # bytes of a frame, in either direction
+MAX_FRAME_BYTES = MAX_MESSAGE - (4 << 10)  # bytes of a frame, in either direction
 PATIENCE_S = 5.0  # of waiting while nothing moves on a shortcut, which may be dead while the link isn't
-_PIECE_OVERHEAD_BYTES = 200  # bytes of memory that a piece takes beside its content
 _MAX_REASON_CHARS = 500  # characters of the other side's reason
 
 
@@ -126,8 +123,6 @@ class SessionChannel:
         self._channels = channels
         self._link = link
         self._error: RpycKernelError | None = None
-        self._pieces: list[Bytes] = []
-        self._size = 0
         self._told: str | None = None  # the cell that the other end knows by the last frame, if nothing came after it
         self._frames = LiveFrames(self._submit_frame, self._tell_loss, PATIENCE_S, MAX_FRAME_BYTES)
         self._dialler = Dialler(link, direct, self.id, self._frames)
@@ -173,15 +168,11 @@ class SessionChannel:
             self._frames.lose()
         # The first frame of a cell goes in a message, which tells whose output is to come, and so does the one behind
         # any other message of this connection.
-        if not self._frames.send(data, self._told == self.parent):
+        if not self._frames.send(data, self._told == self.parent) and not self._frames.has_shortcut:
             self._dialler.missed()
 
     def _submit_frame(self, number: int, received: int, frame: bytes) -> None:
-        rest = memoryview(frame)
-        while len(rest) > PIECE_BYTES:
-            self.submit("rpyc_msg", {"more": True}, rest[:PIECE_BYTES])
-            rest = rest[PIECE_BYTES:]
-        self.submit("rpyc_msg", {"number": number, "received": received}, rest)
+        self.submit("rpyc_msg", {"number": number, "received": received}, memoryview(frame))
         self._told = self.parent
 
     def _tell_loss(self) -> None:
@@ -237,21 +228,13 @@ class SessionChannel:
             return
         if message.type != "rpyc_msg" or self._error is not None:
             return
-        self._pieces += message.buffers
-        self._size += sum(len(buffer) + _PIECE_OVERHEAD_BYTES for buffer in message.buffers)
-        if self._size > MAX_FRAME_BYTES:
-            text = f"a single answer of more than {MAX_FRAME_BYTES >> 20} MiB: ask for parts of it"
-            self.fail(ProtocolError(self.name, text))
-        elif not content.get("more"):
-            number, received = content.get("number"), content.get("received")
-            frame = b"".join(self._pieces)
-            self._pieces, self._size = [], 0
-            try:
-                if type(number) is not int or type(received) is not int:
-                    raise ValueError("a frame without a number")
-                self._frames.take_message(number, received, frame)
-            except ValueError as error:
-                self.fail(ProtocolError(self.name, str(error)))
+        number, received = content.get("number"), content.get("received")
+        try:
+            if not (type(number) is type(received) is int and len(message.buffers) == 1):
+                raise ValueError("a frame without a number")
+            self._frames.take_message(number, received, bytes(message.buffers[0]))
+        except ValueError as error:
+            self.fail(ProtocolError(self.name, str(error)))
 
     def end(self, reason: str) -> None:
         """End the connection; `reason` completes a sentence about it."""

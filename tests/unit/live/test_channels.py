@@ -1,6 +1,5 @@
 """The frames of live connections, as they travel in the messages of a session: the link is a double."""
 
-import re
 import socket
 import threading
 from unittest.mock import create_autospec
@@ -14,7 +13,8 @@ from rpyc_kernel.link.direct import DirectConnections
 from rpyc_kernel.link.link import Link
 from rpyc_kernel.link.protocol import LinkStatus
 from rpyc_kernel.live import channels as channels_module
-from rpyc_kernel.live.channels import PIECE_BYTES, Channels
+from rpyc_kernel.live.channels import Channels
+from rpyc_kernel.live.shortcuts import MISSED_FRAMES
 from rpyc_kernel.transport.deadline import Deadline
 
 NOW = 0.0
@@ -59,11 +59,10 @@ def worker(channel):
     shortcut.close()
 
 
-def gives(channels, channel, *pieces, number=1, received=0):
-    """Have a frame come in pieces."""
-    for index, piece in enumerate(pieces, 1):
-        last = {"number": number, "received": received} if index == len(pieces) else {"more": True}
-        channels.take(Message("rpyc_msg", {"connection": channel.id, **last}, buffers=[piece]))
+def gives(channels, channel, frame, number=1, received=0):
+    """Have a frame come in a message."""
+    content = {"connection": channel.id, "number": number, "received": received}
+    channels.take(Message("rpyc_msg", content, buffers=[frame]))
 
 
 def messages(link):
@@ -72,7 +71,7 @@ def messages(link):
 
 
 def test_frames_come_whole_and_in_order(channels, channel):
-    gives(channels, channel, b"one ", b"frame")
+    gives(channels, channel, b"one frame")
     gives(channels, channel, b"another", number=2)
     for frame in (b"one frame", b"another"):
         assert channel.poll(Deadline(NOW))
@@ -100,16 +99,6 @@ def test_a_wait_has_a_lost_link_dialled_at_once(channel, link):
     link.status = LinkStatus.LOST
     assert not channel.poll(Deadline(NOW))
     link.hurry.assert_called_once_with()
-
-
-def test_a_long_frame_goes_out_in_pieces(channel, link):
-    link.submit.reset_mock()
-    channel.send(b"x" * (2 * PIECE_BYTES + 1))
-    sent = [call.args[0] for call in link.submit.call_args_list]
-    assert [(message.type, len(message.buffers[0])) for message in sent] == [
-        ("rpyc_msg", PIECE_BYTES), ("rpyc_msg", PIECE_BYTES), ("rpyc_msg", 1)
-    ]  # fmt: skip
-    assert [bool(message.content.get("more")) for message in sent] == [True, True, False]
 
 
 @pytest.mark.parametrize(
@@ -150,10 +139,14 @@ def test_a_closed_connection_says_so_there_and_here(channels, channel, link):
         channel.poll(Deadline(NOW))
 
 
-def test_more_than_is_asked_for_ends_the_connection(channels, channel, monkeypatch):
-    monkeypatch.setattr(channels_module, "MAX_FRAME_BYTES", 1000)
-    gives(channels, channel, b"x" * 1001)
-    with pytest.raises(ProtocolError, match=re.escape("ask for parts of it")):
+def test_more_than_is_asked_for_ends_the_connection(channels, channel, monkeypatch, link, direct):
+    monkeypatch.setattr(channels_module, "MAX_FRAME_BYTES", 1 << 20)
+    channel = channels.open(link, direct, "pi", 600.0)
+    for number in (1, 2):
+        gives(channels, channel, bytes(1 << 20), number)
+    assert channel.poll(Deadline(NOW))
+    channel.recv()
+    with pytest.raises(ProtocolError, match="more than 1 MiB that nobody has asked for, or waits for"):
         channel.poll(Deadline(NOW))
 
 
@@ -172,6 +165,24 @@ def test_the_first_frame_of_a_cell_tells_whose_output_is_to_come(channel, link, 
             channel.send(b"frame")
     assert messages(link) == [("rpyc_msg", "a"), ("rpyc_msg", "b")]
     assert [number for number, _received, _frame in worker.receive()] == [2, 3, 5, 6]
+
+
+def test_a_shortcut_is_dialled_where_there_is_none(channel, direct):
+    for cell in range(MISSED_FRAMES):
+        channel.parent = str(cell)
+        channel.send(b"frame")
+    for thread in threading.enumerate():
+        if thread.name == "rpyc-kernel-shortcut":
+            thread.join(10)
+    assert direct.dial.called
+
+
+@pytest.mark.usefixtures("worker")
+def test_no_shortcut_is_dialled_while_there_is_one(channel, direct):
+    for cell in range(2 * MISSED_FRAMES):
+        channel.parent = str(cell)
+        channel.send(b"frame")
+    assert not direct.dial.called
 
 
 def test_no_request_overtakes_what_gives_up_the_one_before(channel, link, worker):

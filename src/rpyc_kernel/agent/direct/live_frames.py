@@ -32,17 +32,23 @@ class LiveFrames:
         self._by_message = by_message
         self._on_lost = on_lost
         self._patience = patience
-        self._lock = threading.RLock()
+        self._lock = threading.RLock()  # guards the numbers, and is held for nothing else
         self._sequence = Sequence(limit)
         self._bell = Bell()
         self._shortcut: Optional[Shortcut] = None
         self._speaks = False
+        self._unfinished = False  # an interrupt came in the midst of a frame
         self._moved = 0.0  # when something came or went on the shortcut
 
     @property
     def ready(self) -> bool:
         """Whether a frame is there to be taken."""
         return self._sequence.ready
+
+    @property
+    def has_shortcut(self) -> bool:
+        """Whether there is a shortcut, as far as is known here."""
+        return self._shortcut is not None
 
     # --- out
 
@@ -56,22 +62,30 @@ class LiveFrames:
         Returns:
             Whether it went by a shortcut.
         """
+        self._finish()
+        shortcut = self._shortcut if self._speaks and short and len(frame) <= MAX_FRAME_BYTES else None
         sequence = self._sequence
-        with self._lock:
-            shortcut = self._shortcut if self._speaks else None
-            if not short or shortcut is None or len(frame) > MAX_FRAME_BYTES or not sequence.has_room(len(frame)):
-                self._by_message(sequence.number(), sequence.received, frame)
-                return False
-            number = sequence.keep(frame)
-            self._moved = time.monotonic()
-            try:
-                shortcut.send(number, sequence.received, frame)
-            except OSError:
-                self.lose(shortcut)
-            except BaseException:  # an interrupt: perhaps half of it is gone
-                self.lose(shortcut)
-                raise
-            return True
+        try:
+            with self._lock:
+                shortcut = shortcut if sequence.has_room else None
+                number, received = sequence.number(frame, shortcut is not None), sequence.received
+            if shortcut is None:
+                self._by_message(number, received, frame)
+            elif not self._went(shortcut, number, received, frame):
+                self._give_up(shortcut)
+            sequence.sent()
+        except BaseException:  # an interrupt: perhaps half of it is gone, or nothing
+            self._unfinished = True
+            raise
+        return shortcut is not None
+
+    def _went(self, shortcut: Shortcut, number: int, received: int, frame: bytes) -> bool:
+        self._moved = time.monotonic()
+        try:
+            shortcut.send(number, received, frame)
+        except OSError:
+            return False
+        return True
 
     # --- in
 
@@ -88,12 +102,9 @@ class LiveFrames:
             ValueError: The numbers make no sense, or that is too much.
         """
         with self._lock:
-            self._arrived(number, received, frame, request)
+            self._sequence.acknowledge(received)
+            self._sequence.arrived(number, frame, request)
         self._bell.ring()
-
-    def _arrived(self, number: int, received: int, frame: bytes, request: int = 0) -> None:
-        self._sequence.acknowledge(received)
-        self._sequence.arrived(number, frame, request)
 
     def wait(self, seconds: Optional[float]) -> None:
         """Wait until a frame may be ready, or `wake` is called.
@@ -104,6 +115,7 @@ class LiveFrames:
         Raises:
             ValueError: What came by the shortcut is no frame.
         """
+        self._finish()
         shortcut = self._shortcut
         if shortcut is None:
             self._bell.wait(None, seconds)
@@ -111,21 +123,18 @@ class LiveFrames:
         left = max(0.0, self._moved + self._patience - time.monotonic())
         came = self._bell.wait(shortcut, left if seconds is None else min(left, seconds))
         try:
-            self._receive(shortcut)
+            for number, received, frame in shortcut.receive():
+                with self._lock:
+                    self._sequence.acknowledge(received)
+                    self._sequence.arrived(number, frame)
+                self._moved, self._speaks = time.monotonic(), self._speaks or shortcut is self._shortcut
         except OSError:
-            self.lose(shortcut)
+            self._lost(shortcut)
         except BaseException:  # an interrupt: what has come was perhaps dropped
-            self.lose(shortcut)
+            self._unfinished = True
             raise
         if not came and time.monotonic() - self._moved >= self._patience:
-            self.lose(shortcut)
-
-    def _receive(self, shortcut: Shortcut) -> None:
-        for number, received, frame in shortcut.receive():
-            with self._lock:
-                self._arrived(number, received, frame)
-                self._moved = time.monotonic()
-                self._speaks = self._speaks or shortcut is self._shortcut
+            self._lost(shortcut)
 
     def take(self) -> Tuple[bytes, int]:
         """Take the next frame, which is ready. Returns it, and the number of its request, 0 for a shortcut."""
@@ -146,28 +155,46 @@ class LiveFrames:
             begun: What has come on it already.
             speaks: Whether this end knows that the other one uses it; else it is used once something has come.
         """
+        self.lose()
         shortcut = Shortcut(sock, begun)
-        with self._lock:
-            if self._shortcut is not None:
-                self.lose(self._shortcut)
-            self._moved, self._speaks, self._shortcut = time.monotonic(), speaks, shortcut
+        self._moved, self._speaks, self._shortcut = time.monotonic(), speaks, shortcut
         self._bell.ring()
         return shortcut
 
-    def lose(self, shortcut: Optional[Shortcut] = None) -> None:
-        """Give up a shortcut, by default the present one, and send in messages what was perhaps lost with it.
+    def lose(self) -> None:
+        """Give up the shortcut, if there is one, and send in messages what was perhaps lost with it."""
+        self._lost(self._shortcut)
 
-        Where an interrupt comes in between, the next use of the shortcut does it again: repetitions are dropped.
+    def _lost(self, shortcut: Optional[Shortcut]) -> None:
+        if shortcut is not None and shortcut is self._shortcut:
+            self._give_up(shortcut)
+
+    def _finish(self) -> None:
+        """Do what an interrupt has left undone."""
+        if self._unfinished:
+            self._give_up(self._shortcut)
+
+    def _give_up(self, shortcut: Optional[Shortcut]) -> None:
+        """Send what is unacknowledged in messages. Done twice, by two threads or after an interrupt, it does no harm.
+
+        No lock is held meanwhile: messages have locks of their own, and whoever holds those may want to send here.
         """
-        with self._lock:
-            shortcut = shortcut or self._shortcut
-            if shortcut is None or shortcut is not self._shortcut:
-                return
-            shortcut.close()
-            for number, frame in self._sequence.unacknowledged():
-                self._by_message(number, self._sequence.received, frame)
-            self._on_lost()
-            self._shortcut, self._speaks = None, False
+        unfinished, self._unfinished = self._unfinished, False
+        try:
+            if shortcut is not None:
+                shortcut.close()
+            with self._lock:
+                frames, received = self._sequence.unacknowledged(unfinished), self._sequence.received
+            for number, frame in frames:
+                self._by_message(number, received, frame)
+            if shortcut is not None:
+                self._on_lost()
+                with self._lock:
+                    if shortcut is self._shortcut:
+                        self._shortcut, self._speaks = None, False
+        except BaseException:
+            self._unfinished = True
+            raise
 
     def close(self) -> None:
         """Close the shortcut: nothing more is sent."""

@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Iterator, List, Optional, Tuple
 
-MAX_FRAME_BYTES = 64 << 10  #: longer frames go in messages
+MAX_FRAME_BYTES = 32 << 10  #: longer frames go in messages
 STALL_S = 1.0  #: seconds in which the other end has to take a frame
 _HEAD = struct.Struct("!QQI")
 _READ_BYTES = 64 << 10
@@ -29,12 +29,17 @@ class Shortcut:
     Args:
         sock: The socket, which belongs to the shortcut from now on.
         begun: What has come on it already.
+
+    Attributes:
+        closed: Set once it was closed here.
     """
 
     def __init__(self, sock: Any, begun: bytes = b"") -> None:
         self._socket = sock
         self._lock = threading.Lock()  # TLS can't be read and written at the same time
+        self._pending = getattr(sock, "pending", None)  # of TLS: what it has decrypted, and the descriptor doesn't tell
         self._received = bytearray(begun)
+        self.closed = threading.Event()
         sock.setblocking(False)
 
     def fileno(self) -> int:
@@ -76,17 +81,17 @@ class Shortcut:
             OSError: The other end has gone.
             ValueError: What has come is no frame.
         """
-        while True:
+        more = True
+        while more:
             with self._lock:
                 data = attempt(lambda: self._socket.recv(_READ_BYTES))
+                more = bool(self._pending and self._pending())
             if data is None:
                 return
             if not data:
                 raise OSError("the other end has gone")
             self._received += data
             yield from self._frames()
-            if len(data) < _READ_BYTES and not hasattr(self._socket, "pending"):
-                return  # TLS has perhaps decrypted more, of which the descriptor tells nothing
 
     def _frames(self) -> Iterator[Tuple[int, int, bytes]]:
         received = self._received
@@ -109,6 +114,7 @@ class Shortcut:
             except OSError:
                 pass
             self._socket.close()
+        self.closed.set()
 
 
 class Bell:

@@ -66,6 +66,10 @@ def ends():
         end.frames.close()
 
 
+def interrupted(*_args):
+    raise KeyboardInterrupt
+
+
 def shorten(here, there):
     """Give the two a shortcut; only the first knows that the other one uses it."""
     near, far = socket.socketpair()
@@ -142,6 +146,41 @@ def test_a_shortcut_on_which_nothing_moves_is_given_up(ends):
             near.getpeername()
 
 
+def test_an_interrupt_in_the_midst_of_a_message_loses_no_frame(ends, monkeypatch):
+    here, there = ends
+    with monkeypatch.context() as patched:
+        patched.setattr(here.frames, "_by_message", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            here.frames.send(b"one", short=False)
+    here.frames.send(b"two", short=False)
+    here.bring(there)
+    assert (there.take(), there.take()) == (b"one", b"two")
+
+
+def test_no_lock_is_held_while_a_message_is_sent(ends):
+    """Whoever holds a lock that messages need may want to send here just then, as a netref that is dropped does."""
+    here, there = ends
+    shortcut = shorten(here, there)
+    here.frames.send(b"one", short=True)
+    shortcut.close()
+    free = []
+
+    def look():
+        free.append(here.frames._lock.acquire(blocking=False))
+        if free[-1]:
+            here.frames._lock.release()
+
+    def submit(*_frame):
+        thread = threading.Thread(target=look)
+        thread.start()
+        thread.join()
+
+    here.frames._by_message = submit
+    here.frames.send(b"two", short=False)
+    here.notice()
+    assert free == [True, True]
+
+
 @pytest.mark.parametrize("where", ["send", "receive"])
 def test_an_interrupt_in_the_midst_of_a_frame_loses_the_shortcut_and_no_frame(ends, where, monkeypatch):
     here, there = ends
@@ -149,16 +188,13 @@ def test_an_interrupt_in_the_midst_of_a_frame_loses_the_shortcut_and_no_frame(en
     here.frames.send(b"one", short=True)
     assert there.take() == b"one"
     there.frames.send(b"answer", short=True)
-
-    def interrupted(*_args):
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patched:
         patched.setattr(Shortcut, where, interrupted)
         with pytest.raises(KeyboardInterrupt):
             here.frames.send(b"two", short=True) if where == "send" else here.frames.wait(PATIENCE_S)
     if where == "receive":
         here.frames.send(b"two", short=True)
+    here.frames.wait(0)
     there.notice()
     here.bring(there)
     there.bring(here)
@@ -171,10 +207,6 @@ def test_an_interrupt_while_a_loss_is_made_up_for_loses_no_frame(ends, monkeypat
     for frame in (b"one", b"two"):
         here.frames.send(frame, short=True)
     shortcut.close()
-
-    def interrupted():
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patched:
         patched.setattr(here.frames, "_on_lost", interrupted)
         with pytest.raises(KeyboardInterrupt):

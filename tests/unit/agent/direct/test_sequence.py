@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from rpyc_kernel.agent.direct.sequence import MAX_KEPT_BYTES, OVERHEAD_BYTES, Sequence
+from rpyc_kernel.agent.direct.sequence import MAX_KEPT_FRAMES, OVERHEAD_BYTES, Sequence
 
 LIMIT = 1 << 20
 ENDS = st.sampled_from((0, 1))
@@ -25,6 +25,7 @@ class TwoEnds(RuleBasedStateMachine):
         self.shortcut = (deque(), deque())
         self.knows = [True, True]  # whether each end has noticed the last loss
         self.open = False
+        self.unfinished = [False, False]  # whether an interrupt came before the last frame was gone
         self.sent, self.taken = ([], []), ([], [])
 
     def frame(self, end):
@@ -32,10 +33,16 @@ class TwoEnds(RuleBasedStateMachine):
         self.sent[end].append(frame)
         return frame
 
-    @rule(end=ENDS)
-    def send_in_a_message(self, end):
+    @rule(end=ENDS, interrupted=st.booleans())
+    def send_in_a_message(self, end, interrupted):
+        self.finish(end)
         frame = self.frame(end)
-        self.messages[1 - end].append((self.ends[end].number(), self.ends[end].received, frame))
+        number = self.ends[end].number(frame, keep=False)
+        if not interrupted:
+            self.messages[1 - end].append((number, self.ends[end].received, frame))
+            self.ends[end].sent()
+        else:
+            self.unfinished[end] = True
 
     @precondition(lambda self: self.open or not all(self.knows))
     @rule(end=ENDS)
@@ -43,10 +50,13 @@ class TwoEnds(RuleBasedStateMachine):
         """Also by one that is lost already, as long as this end doesn't know."""
         if not self.open and self.knows[end]:
             return
-        frame = self.frame(end)
-        item = self.ends[end].keep(frame), self.ends[end].received, frame
-        if self.open:
-            self.shortcut[1 - end].append(item)
+        self.finish(end)
+        if self.ends[end].has_room:
+            frame = self.frame(end)
+            item = self.ends[end].number(frame, keep=True), self.ends[end].received, frame
+            self.ends[end].sent()
+            if self.open:
+                self.shortcut[1 - end].append(item)
 
     @rule(end=ENDS, by_shortcut=st.booleans())
     def arrive(self, end, by_shortcut):
@@ -68,12 +78,20 @@ class TwoEnds(RuleBasedStateMachine):
             queue.clear()
         self.open, self.knows = False, [False, False]
 
+    def finish(self, end):
+        if self.unfinished[end]:
+            self.send_again(end)
+
+    def send_again(self, end):
+        """It may have been done before: an interrupt may have come in between."""
+        for number, frame in self.ends[end].unacknowledged(self.unfinished[end]):
+            self.messages[1 - end].append((number, self.ends[end].received, frame))
+        self.unfinished[end] = False
+
     @rule(end=ENDS)
     def notice(self, end):
-        """Send again, also where it was done before: an interrupt may have come in between."""
         if not self.open:
-            for number, frame in self.ends[end].unacknowledged():
-                self.messages[1 - end].append((number, self.ends[end].received, frame))
+            self.send_again(end)
             self.knows[end] = True
 
     @precondition(lambda self: not self.open and all(self.knows))
@@ -104,13 +122,25 @@ TestTwoEnds = TwoEnds.TestCase
 
 def test_what_is_not_acknowledged_is_bounded():
     sequence = Sequence(LIMIT)
-    frame = bytes(1000)
-    while sequence.has_room(len(frame)):
-        last = sequence.keep(frame)
-    assert last == MAX_KEPT_BYTES // 1000
+    for _ in range(MAX_KEPT_FRAMES):
+        assert sequence.has_room
+        last = sequence.number(b"frame", keep=True)
+        sequence.sent()
+    assert not sequence.has_room
     sequence.acknowledge(1)
-    assert sequence.has_room(len(frame))
-    assert [number for number, _frame in sequence.unacknowledged()] == list(range(2, last + 1))
+    assert sequence.has_room
+    assert [number for number, _frame in sequence.unacknowledged(False)] == list(range(2, last + 1))
+
+
+def test_a_frame_is_sent_again_only_if_it_was_not_finished():
+    sequence = Sequence(LIMIT)
+    assert sequence.number(b"frame", keep=False) == 1
+    assert sequence.unacknowledged(False) == []
+    assert sequence.unacknowledged(True) == [(1, b"frame")]
+    sequence.sent()
+    assert sequence.unacknowledged(True) == []
+    assert sequence.number(b"kept", keep=True) == 2
+    assert sequence.unacknowledged(True) == [(2, b"kept")]
 
 
 def test_what_was_never_sent_is_not_acknowledged():

@@ -1,7 +1,7 @@
 """The channel of one live connection: frames of RPyC's protocol inside ``rpyc_msg`` messages, and by a shortcut.
 
-The buffer of an ``rpyc_msg`` is a frame, written as RPyC 6 writes it. A long frame comes in pieces; all but the last
-say ``more``, and the last has the ``number`` of the frame and that of the last one ``received``.
+The buffer of an ``rpyc_msg`` is a frame, written as RPyC 6 writes it; its content has the frame's ``number`` and that
+of the last one ``received``.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ from ..request_context import current
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
-    from typing import Any, List, Optional, Set
+    from typing import Any, Optional, Set
 
-    from ...wire import Bytes, Json, Message
+    from ...wire import Message
     from ..frontend import Frontend
 
-PIECE_BYTES = 1 << 18  #: of a frame, in one message
-MAX_FRAME_BYTES = wire.MAX_MESSAGE  #: of one, either way
+MAX_FRAME_BYTES = wire.MAX_MESSAGE - (4 << 10)  #: of one, either way
 IDLE_S = 20.0  #: seconds after which a shortcut that nobody uses is given up: it holds a thread of the server
 
 
@@ -42,26 +41,17 @@ class LiveChannel:
         self.serving = False
         self._frontend = frontend
         self._name = name
-        self._pieces: List[Bytes] = []
-        self._size = 0
         self._request = 0  # the last one that has brought a frame
-        self._frames = LiveFrames(self._publish_frame, self._lost, IDLE_S, MAX_FRAME_BYTES)
+        self._frames = LiveFrames(self._send_message, lambda: None, IDLE_S, MAX_FRAME_BYTES)
         self._given: Optional[object] = None  # what had been given out here when the last frame was
         self._to_stop: Set[threading.Thread] = set()
-        self._unused = threading.Event()  # set while there is no shortcut
 
     def put(self, number: int, message: Message) -> None:
         """Take a message, whose number is that of its request."""
-        self._pieces += message.buffers
-        self._size += sum(map(len, message.buffers))
+        content = message.content
         try:
-            if self._size > MAX_FRAME_BYTES:
-                raise ValueError("a message of more than %d bytes" % MAX_FRAME_BYTES)
-            if not message.content.get("more"):
-                frame, self._pieces, self._size = b"".join(self._pieces), [], 0
-                content = message.content
-                self._frames.take_message(content["number"], content["received"], frame, number)
-        except (ValueError, KeyError, TypeError) as error:
+            self._frames.take_message(content["number"], content["received"], bytes(message.buffers[0]), number)
+        except (ValueError, LookupError, TypeError) as error:
             say_closed(self._frontend, self._name, "%s: %s" % (type(error).__name__, error))
             self.close()
 
@@ -101,25 +91,23 @@ class LiveChannel:
         given = self._frontend.writer.given
         self._frames.send(to_rpyc_6(data) if self.old else data, given is not None and given == self._given)
 
-    def _publish_frame(self, number: int, received: int, frame: bytes) -> None:
-        rest: Bytes = memoryview(frame)
-        while len(rest) > PIECE_BYTES:
-            self._publish({"more": True}, rest[:PIECE_BYTES], frames.MESSAGE)
-            rest = rest[PIECE_BYTES:]
+    def _send_message(self, number: int, received: int, frame: bytes) -> None:
+        content = {"connection": self._name, "number": number, "received": received}
+        message = wire.Message("rpyc_msg", content, self._frontend.parents.get(self._request, ""), buffers=[frame])
         writer = self._frontend.writer
+        if len(frame) > wire.LONG_BYTES // 2:  # others may give something out between its parts
+            self._given = None
+            writer.send_message(frames.URGENT, self._request, message)
+            return
         with writer.lock:
-            self._publish({"number": number, "received": received}, rest, frames.URGENT)
+            writer.send_message(frames.URGENT, self._request, message)
             self._given = writer.given
-
-    def _publish(self, content: Json, data: Bytes, kind: int) -> None:
-        self._frontend.publish("rpyc_msg", dict(content, connection=self._name), buffers=[data], kind=kind)
 
     def close(self) -> None:
         """Carry no more frames, either way."""
         self.closed = True
         self._frames.close()
         self._frames.wake()
-        self._unused.set()
 
     def stop(self, thread: threading.Thread) -> None:
         """Interrupt a thread that waits for a frame, or will: before it takes one, which would be lost."""
@@ -138,19 +126,14 @@ class LiveChannel:
 
     def carry(self, sock: socket.socket) -> None:
         """Use a direct connection as the shortcut until it is lost."""
-        unused = self._unused = threading.Event()
         shortcut = self._frames.open(sock, b"", speaks=False)
         if self.closed:
             shortcut.close()
-            return
-        unused.wait()
+        shortcut.closed.wait()
 
     def lose(self) -> None:
         """Give up the shortcut: the kernel has lost it."""
         self._frames.lose()
-
-    def _lost(self) -> None:
-        self._unused.set()
 
 
 def say_closed(frontend: Frontend, name: str, reason: str) -> None:
