@@ -177,10 +177,20 @@ def _more(error: BaseException, kind: type, lists: Dict[str, Dict[Any, Any]], te
 def _copies(values: Dict[Any, Any]) -> Any:
     for key, value in values.items():
         try:
-            pack(value, "", objects=False)
+            own = _own(value)
+            pack(own, "", objects=False)
         except Exception:  # it isn't plain data; its text stands for it
             continue
-        yield key, value
+        yield key, own
+
+
+def _own(value: Any) -> Any:
+    """A value, or a copy of what a netref leads to, which is a list to ``isinstance`` alone."""
+    if not hasattr(type(value), "____conn__"):
+        return value
+    import copy
+
+    return copy.copy(value)
 
 
 def _is_plain(value: Any) -> bool:
