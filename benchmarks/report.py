@@ -24,6 +24,13 @@ server and runs `1+1` there. A round trip of `remote` is compared with one of a 
 server, measured in turns. Memory is that of keeper and worker after `1+1`, each page divided by those who share it
 (`Pss_Anon`), without IPython and with no asyncio in use; a single figure each, of one session.
 """
+_VALUES = """\
+## Values
+
+Copies of values ([values.md](values.md)) between a script here and a session on a stock server, on loopback, from the
+call to the value: found, packed, sent, received, unpacked. A rate's ratio is to that of a bare socket, from another
+process into memory.
+"""
 _LINK = """\
 ## On a link of 50 ms each way
 
@@ -33,20 +40,20 @@ not judged by a number: what goes beyond the round trip is the time that printin
 """
 
 
-def report(tables: dict[str, str], about: str, notes: list[str], rounds: int) -> str:
+def report(tables: dict[str, str], about: str, notes: dict[str, list[str]], rounds: int) -> str:
     """Make the page.
 
     Args:
-        tables: Markdown by part: ``loopback`` and ``link``.
+        tables: Markdown by part: ``loopback``, ``values`` and ``link``.
         about: The paragraph about the machine.
-        notes: What to say below the first table.
+        notes: What to say below a table, by part.
         rounds: How often each contender was measured.
     """
     parts = [_HEAD.format(rounds=rounds)]
-    for name, head in (("loopback", _LOOPBACK), ("link", _LINK)):
+    for name, head in (("loopback", _LOOPBACK), ("values", _VALUES), ("link", _LINK)):
         if name in tables:
             parts.append(f"{head}\n{tables[name]}\n")
-            parts += ["\n".join(f"- {note}" for note in notes) + "\n"] if notes and name == "loopback" else []
+            parts += ["\n".join(f"- {note}" for note in notes[name]) + "\n"] if notes.get(name) else []
     parts.append(f"## The machine\n\n{about}\n")
     return "\n".join(parts)
 

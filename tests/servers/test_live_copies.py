@@ -61,7 +61,7 @@ def test_answers_that_are_no_copies(remote: Remote, told: str) -> None:
     remote.execute(
         "import gc\n"
         "service = next(each for each in gc.get_objects() if type(each).__name__ == 'SessionService')\n"
-        f"service._copy = lambda value, name: {told}"
+        f"service._copy = lambda value, name, peer: {told}"
     )
     try:
         with pytest.raises(ProtocolError):
@@ -75,7 +75,7 @@ def test_an_offer_that_is_not_there(remote: Remote) -> None:
     remote.execute(
         "import gc\n"
         "service = next(each for each in gc.get_objects() if type(each).__name__ == 'SessionService')\n"
-        "service._copy = lambda value, name: ('4711', (10,))"
+        "service._copy = lambda value, name, peer: ('4711', (10,))"
     )
     try:
         with pytest.raises(AgentError, match="not there any more"):

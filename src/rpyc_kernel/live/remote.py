@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import pickle
 import sys
 import threading
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from rpyc.core import consts
@@ -14,6 +14,7 @@ from rpyc.core.service import ModuleNamespace
 
 from rpyc_kernel.agent import wire_live
 from rpyc_kernel.agent.values import pack
+from rpyc_kernel.agent.values.versions import versions
 from rpyc_kernel.errors import ProtocolError
 from rpyc_kernel.live import by_value, exceptions, exposed, teleport
 from rpyc_kernel.live.connection import REQUEST_TIMEOUT_S, LiveConnection
@@ -69,12 +70,12 @@ class Remote(LiveConnection):
     def parent(self, msg_id: str) -> None:
         self._channel.parent = msg_id
 
-    @cached_property
+    @functools.cached_property
     def modules(self) -> Any:
         """The modules there, imported when named: ``remote.modules.sys.path``, ``remote.modules["os.path"]``."""
         return Modules(self.root.getmodule)
 
-    @cached_property
+    @functools.cached_property
     def builtins(self) -> Any:
         """The built-in functions and types there."""
         return self.modules.builtins
@@ -84,17 +85,17 @@ class Remote(LiveConnection):
         """`builtins`, by RPyC's older name."""
         return self.builtins
 
-    @cached_property
+    @functools.cached_property
     def namespace(self) -> Any:
         """The variables of the session's cells."""
         return self.root.namespace
 
-    @cached_property
+    @functools.cached_property
     def execute(self) -> Any:
         """Run code there; a function that takes the code as text."""
         return self.root.execute
 
-    @cached_property
+    @functools.cached_property
     def eval(self) -> Any:
         """Evaluate an expression there; returns plain immutable values as they are, everything else as a netref."""
         return self.root.eval
@@ -157,7 +158,7 @@ class Remote(LiveConnection):
 
     def _copy(self, name: str, wanted: Any) -> Any:
         """Have the service make a copy, and read it, or fetch what it offers."""
-        told: Any = self.sync_request(consts.HANDLE_CALLATTR, self.root, name, (wanted,), ())
+        told: Any = self.sync_request(consts.HANDLE_CALLATTR, self.root, name, (wanted, _versions()), ())
         if not (type(told) is tuple and told and all(type(each) in (bytes, str, tuple) for each in told)):
             raise ProtocolError(self.where, "a value that is not packed as one")  # as a netref that poses as one
         if type(told[0]) is bytes:
@@ -239,6 +240,11 @@ class Remote(LiveConnection):
         on_close, self._on_close = self._on_close, None
         if on_close is not None:
             on_close()
+
+
+@functools.cache
+def _versions() -> tuple[tuple[str, str], ...]:
+    return tuple(versions().items())
 
 
 def _kinds(args: Any) -> Iterator[type]:

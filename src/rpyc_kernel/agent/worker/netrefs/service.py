@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ..transfers import Transfers
     from .channel import LiveChannel
 
+    Peer = Tuple[Tuple[str, str], ...]
     #: a packed value, or the name of an offer and the bytes of its buffers
     Copy = Union[Tuple[bytes, ...], Tuple[str, Tuple[int, ...]]]
 
@@ -55,23 +56,23 @@ class SessionService(SlaveService):
         """The value of an expression."""
         return eval(self._compile(text, "eval"), self.namespace)
 
-    def value(self, wanted: str) -> Copy:
-        """A copy of the value of an expression."""
-        return self._copy(self.eval(wanted), wanted if len(wanted) < 80 else "the value")
+    def value(self, wanted: str, peer: Peer) -> Copy:
+        """A copy of the value of an expression, for a kernel with packages of those versions."""
+        return self._copy(self.eval(wanted), wanted if len(wanted) < 80 else "the value", peer)
 
-    def value_of(self, wanted: Any) -> Copy:
+    def value_of(self, wanted: Any, peer: Peer) -> Copy:
         """A copy of an object."""
-        return self._copy(wanted, "the value")
+        return self._copy(wanted, "the value", peer)
 
-    def array(self, wanted: Any) -> Copy:
+    def array(self, wanted: Any, peer: Peer) -> Copy:
         """A copy of what numpy makes an array of."""
         import numpy as np
 
-        return self._copy(np.asarray(wanted), "the array")
+        return self._copy(np.asarray(wanted), "the array", peer)
 
-    def _copy(self, value: Any, name: str) -> Copy:
+    def _copy(self, value: Any, name: str, peer: Peer) -> Copy:
         """A value, packed (see `values`): as it is, or where that is much as an offer, for a direct connection."""
-        packed = values.pack(value, name)
+        packed = values.pack(value, name, peer=dict(peer))
         if packed.nbytes <= MAX_COPY_BYTES:
             return packed.copied()
         held = self._transfers().hold([[memoryview(packed.text), *packed.buffers]])

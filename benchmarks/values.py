@@ -1,0 +1,189 @@
+"""Measure copies of values: beside a bare socket, beside RPyC's own ``obtain``, and beside Arrow's own format."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import rpyc
+
+import rpyc_kernel
+from benchmarks import venvs
+from benchmarks.contest import contest
+from benchmarks.servers import Server
+from benchmarks.table import TIMES, Row, markdown, seconds
+
+if TYPE_CHECKING:
+    from benchmarks.processes import Processes
+    from rpyc_kernel.live.remote import Remote
+
+COLUMN = "rpyc-kernel"
+LARGE_BYTES = 200_000_000
+OBTAINED_BYTES = 5_000_000  # by RPyC: its time grows with the square of the size
+SIZES_BYTES = [10**exponent for exponent in range(3, 10)]
+ROWS = 1_000_000
+LEAST_OF_SOCKET, LEAST_OF_OBTAIN, MOST_OF_ARROW, MOST_MEMORY_MIB = 0.5, 40.0, 3.0, 64
+_PEAK = """
+def reset():
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("5")
+def status(name):
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith(name))
+"""
+_TABLE = """
+import numpy, pandas
+def table(rows):
+    random = numpy.random.default_rng(7)
+    return pandas.DataFrame({
+        "whole": random.integers(0, 10**9, rows),
+        "real": random.random(rows),
+        "when": pandas.Timestamp("2024-01-01") + pandas.to_timedelta(random.integers(0, 10**7, rows), unit="s"),
+        "name": random.integers(0, 10**6, rows).astype(str),
+        "kind": pandas.Categorical.from_codes(random.integers(0, 4, rows), ["a", "b", "c", "d"]),
+    })
+"""
+
+
+def values(processes: Processes, rounds: int, notes: list[str]) -> str:
+    """Measure all rows, and return the table.
+
+    Args:
+        processes: The run.
+        rounds: How often each is measured.
+        notes: Gets what to say below the table.
+    """
+    server = Server(processes, venvs.venv("values", [venvs.RPYC, "numpy", "pandas", "pyarrow"]))
+    with rpyc_kernel.connect(f"127.0.0.1:{server.port}") as remote:
+        remote.execute("import numpy")
+        rows = [*_speed(remote, server, rounds, notes), *_memory(remote), _table(remote, rounds)]
+        rows.append(_sizes(remote))
+    return markdown([COLUMN], rows)
+
+
+def _speed(remote: Remote, server: Server, rounds: int, notes: list[str]) -> list[Row]:
+    remote.execute(f"array = numpy.random.default_rng(7).random({LARGE_BYTES // 8})")
+    array = remote.value("array")
+    result = contest(
+        {
+            "socket": lambda: socket_rate(LARGE_BYTES),
+            "pulled": lambda: LARGE_BYTES / _took(lambda: remote.value("array")),
+            "pushed": lambda: LARGE_BYTES / _took(lambda: remote.push(array=array)),
+        },
+        rounds,
+    )
+    stock = rpyc.classic.connect("127.0.0.1", server.port)
+    try:
+        stock.execute(f"import numpy; array = numpy.random.default_rng(7).random({OBTAINED_BYTES // 8})")
+        obtained = OBTAINED_BYTES / _took(lambda: rpyc.classic.obtain(stock.namespace["array"]))
+    finally:
+        stock.close()
+    notes.append(
+        f"A bare socket's `recv_into` carried {result.middle('socket') / 1e6:,.0f} MB/s in the same run. "
+        f"`rpyc.classic.obtain` is measured with {OBTAINED_BYTES / 1e6:g} MB, since its time grows with the square."
+    )
+    rows = []
+    for way in ("pulled", "pushed"):
+        share = result.ratio(way, "socket")
+        figure = f"{result.middle(way) / 1e6:,.0f} MB/s ({share:.2f} {TIMES})"
+        what = f"200 MB of float64 {way}, beside a bare socket"
+        rows.append(Row(what, f"≥ {LEAST_OF_SOCKET} {TIMES}", {COLUMN: figure}, share < LEAST_OF_SOCKET))
+    factor = result.middle("pulled") / obtained
+    what = f"the same pulled, beside `rpyc.classic.obtain` ({obtained / 1e6:,.1f} MB/s)"
+    rows.append(
+        Row(what, f"≥ {LEAST_OF_OBTAIN:g} {TIMES}", {COLUMN: f"{factor:,.0f} {TIMES}"}, factor < LEAST_OF_OBTAIN)
+    )
+    return rows
+
+
+def _memory(remote: Remote) -> list[Row]:
+    """Measure by how much more than the value either end grows while it travels."""
+    remote.execute(_PEAK)
+    mine: dict[str, Any] = {}
+    exec(_PEAK, mine)
+    rows = []
+    for way in ("pulled", "pushed"):
+        value = None if way == "pulled" else np.random.default_rng(7).random(LARGE_BYTES // 8)
+        remote.execute("pushed = None")
+        mine["reset"](), remote.eval("reset()")
+        before = mine["status"]("VmRSS"), remote.eval("status('VmRSS')")
+        kept = remote.value("array") if way == "pulled" else remote.push(pushed=value)
+        peak = mine["status"]("VmHWM"), remote.eval("status('VmHWM')")
+        del kept
+        grown = [(high - low) / 1024 for high, low in zip(peak, before, strict=True)]
+        grown[0 if way == "pulled" else 1] -= LARGE_BYTES / 2**20  # the copy itself
+        what = f"memory above the value, at its peak, 200 MB {way}: here, there"
+        figure = ", ".join(f"{max(each, 0):.1f} MiB" for each in grown)
+        rows.append(Row(what, f"≤ {MOST_MEMORY_MIB} MiB", {COLUMN: figure}, max(grown) > MOST_MEMORY_MIB))
+    return rows
+
+
+def _table(remote: Remote, rounds: int) -> Row:
+    """Measure a table of a million rows beside the writing and reading of Arrow's own format, on one machine."""
+    import pyarrow as pa
+
+    remote.execute(_TABLE + f"df = table({ROWS})")
+    frame = remote.value("df")
+
+    def arrow() -> float:
+        sink = pa.BufferOutputStream()
+        started = time.perf_counter()
+        table = pa.Table.from_pandas(frame)
+        with pa.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table)
+        pa.ipc.open_stream(sink.getvalue()).read_pandas()
+        return time.perf_counter() - started
+
+    result = contest({"arrow": arrow, "copy": lambda: _took(lambda: remote.value("df"))}, rounds)
+    ratio = result.ratio("copy", "arrow")
+    figure = f"{seconds(result.middle('copy'))} ({ratio:.2f} {TIMES} {seconds(result.middle('arrow'))})"
+    what = "a DataFrame of a million rows pulled, beside Arrow IPC written and read"
+    return Row(what, f"≤ {MOST_OF_ARROW:g} {TIMES}", {COLUMN: figure}, ratio > MOST_OF_ARROW)
+
+
+def _sizes(remote: Remote) -> Row:
+    took = []
+    for size in SIZES_BYTES:
+        remote.execute(f"array = numpy.zeros({size // 8})")
+        remote.value("array")
+        took.append(median(_took(lambda: remote.value("array")) for _ in range(5 if size < 10**8 else 2)))
+    figure = ", ".join(seconds(each) for each in took)
+    return Row("1 kB, 10 kB, … 1 GB of float64 pulled", "linear", {COLUMN: figure})
+
+
+def socket_rate(size: int) -> float:
+    """Measure how many bytes a second a bare socket of this machine carries into memory, from another process."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        child = os.fork()
+        if not child:
+            try:
+                with socket.create_connection(listener.getsockname()) as sock:
+                    data = memoryview(np.ones(size, np.uint8))
+                    sock.recv(1)
+                    sock.sendall(data)
+                    sock.recv(1)
+            finally:
+                os._exit(0)
+        peer, _address = listener.accept()
+        with peer:
+            into = memoryview(np.empty(size, np.uint8))
+            time.sleep(0.2)  # until the other side has its data
+            peer.sendall(b"!")
+            started, filled = time.perf_counter(), 0
+            while filled < size:
+                filled += peer.recv_into(into[filled:])
+            took = time.perf_counter() - started
+        os.waitpid(child, 0)
+    return size / took
+
+
+def _took(work: Any) -> float:
+    started = time.perf_counter()
+    kept = work()
+    took = time.perf_counter() - started
+    del kept
+    return took
