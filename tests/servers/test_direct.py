@@ -9,6 +9,8 @@ from hashlib import sha256
 
 import pytest
 
+from rpyc_kernel.agent import local_socket
+from rpyc_kernel.agent.direct.handover import PASSED
 from rpyc_kernel.errors import AgentError, DialCancelledError
 from rpyc_kernel.transport import proving
 from rpyc_kernel.transport.address import Address
@@ -196,3 +198,19 @@ def test_requests_that_are_no_requests():
                 connection.call("values.write", {"draft": draft, "buffer": 0, "start": 5}, [b"too much"])
             assert connection.call("values.forget", {"held": draft}) == {}
         moves(session, 10)
+
+
+def test_who_does_not_know_the_key_is_nobody_and_keeps_nobody_out():
+    """The worker waits for one broker; whoever comes before, with another key or without a word, changes nothing."""
+    with start_server() as server, Session(server.address) as session:
+        key = os.urandom(32)
+        name = session.request("direct", {"key": key.hex()})["socket"]
+        with pytest.raises(OSError, match="closed"):
+            local_socket.connect(name, os.urandom(32))
+        local_socket._connect(name, 10.0).close()
+        with local_socket.connect(name, key) as worker:
+            worker.sendall(PASSED)
+            assert worker.recv(100).startswith(b"rpyc-kernel direct")
+        moves(session, 100)
+        for wrong in ({}, {"key": "no"}, {"key": 7}):
+            assert session.request("direct", wrong)["status"] == "error"

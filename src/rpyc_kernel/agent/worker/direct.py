@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 
 from .. import local_socket, wire
 from ..direct import handover, packets
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
         def do(self, name: str, header: Json, buffers: Sequence[memoryview]) -> Tuple[Json, Sequence[Bytes]]:
             """Do one operation, and return the answer. Raises DirectError."""
+
+
+BROKER_TIMEOUT_S = 60.0  #: in which the kernel has to dial: small boards and long ways take their time
 
 
 class DirectError(Exception):
@@ -74,14 +78,11 @@ class Direct:
     def _accept(self, listener: socket.socket, key: bytes, live: Optional[str]) -> None:
         """Take the one broker that is expected, and serve its kernel: packets, or the frames of a live connection."""
         with listener:
-            listener.settimeout(local_socket.HANDSHAKE_TIMEOUT_S)
-            try:
-                broker, _address = listener.accept()
-            except OSError:
-                return
+            broker = _broker(listener, key)
+        if broker is None:
+            return
         with broker:
             try:
-                local_socket.accept(broker, key)
                 kernel = handover.receive_handed(broker)
                 sock = broker if kernel is None else kernel
                 with sock:
@@ -115,6 +116,24 @@ class Direct:
                     raise DirectError("this session knows no %.40r" % family)
                 self._made[family] = self._families[family]()
             return self._made[family]
+
+
+def _broker(listener: socket.socket, key: bytes) -> Optional[socket.socket]:
+    """Wait for the broker that knows the key, whoever else comes before; None where it doesn't come."""
+    deadline = time.monotonic() + BROKER_TIMEOUT_S
+    while time.monotonic() < deadline:
+        listener.settimeout(BROKER_TIMEOUT_S)
+        try:
+            peer, _address = listener.accept()
+        except OSError:
+            return None
+        try:
+            local_socket.accept(peer, key)
+        except OSError:
+            peer.close()
+        else:
+            return peer
+    return None
 
 
 class _Request:
