@@ -24,12 +24,13 @@ ALLOWED = {
     "extend": {"kernel"},
     "live": {"hosts", "link", "transport", "values"},
     "install": {"cli"},
-    "cli": {"batch", "doctor", "hosts", "link", "program", "transport"},
+    "cli": {"batch", "doctor", "files", "hosts", "link", "program", "transport"},
     "batch": {"hosts", "kernel", "link", "program", "transport"},
-    "kernel": {"doctor", "hosts", "live", "link", "transport", "values"},
+    "kernel": {"doctor", "files", "hosts", "live", "link", "transport", "values"},
     "doctor": {"hosts", "program", "transport"},
     "program": {"hosts", "link", "transport"},
     "hosts": {"link", "transport"},
+    "files": {"hosts", "link", "transport", "values"},
     "values": {"link", "transport"},
     "link": {"transport"},
     "transport": set(),
@@ -39,7 +40,7 @@ ALLOWED = {
 OF_SERVE = {"rpyc_kernel.agent.serve.main", "rpyc_kernel.agent.serve.options"}
 OF_BOOT = {f"rpyc_kernel.agent.boot.{name}" for name in ("digest_of", "package_of", "write_file")}
 # both ends use them
-OF_THE_AGENT = tuple(f"rpyc_kernel.agent.{name}" for name in ("wire", "direct", "serve.mux", "values"))
+OF_THE_AGENT = tuple(f"rpyc_kernel.agent.{name}" for name in ("wire", "direct", "files", "serve.mux", "values"))
 JUPYTER = {"IPython", "comm", "ipykernel", "jupyter_client", "jupyter_core", "tornado", "traitlets", "zmq"}
 # What each part may import of other people's packages.
 THIRD_PARTY = {

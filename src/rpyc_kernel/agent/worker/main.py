@@ -28,7 +28,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional
 
-    from .direct import Direct
+    from .direct import Direct, Operations
     from .introspect import Introspection
     from .io.keeper_channel import FrameWriter, KeeperChannel
     from .netrefs.live import Live
@@ -201,7 +201,8 @@ class Sorter:
             if self._direct is None:
                 from .direct import Direct  # late: few sessions need it
 
-                self._direct = Direct(self._frontend, {"values": self._cells.transfers}, self._live_of().carry)
+                families = {"values": self._cells.transfers, "files": _files}
+                self._direct = Direct(self._frontend, families, self._live_of().carry)
             self._direct.listen(number, message)
         else:
             self._cells.put(QueuedRequest(number, message))
@@ -320,3 +321,9 @@ def _cwd() -> str:
         return os.getcwd()
     except OSError:
         return "(a folder that was removed)"
+
+
+def _files() -> Operations:
+    from .files import Files  # late: few sessions need it
+
+    return Files()

@@ -1,0 +1,144 @@
+"""Requests to a session's files, several under way at once, which outlast a lost link.
+
+A request that was not answered is made again on the next connection; so each must be one that may be done twice.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rpyc_kernel.errors import AgentError, DialCancelledError, LinkError, ProtocolError, TransferStoppedError
+from rpyc_kernel.values.transfer import MAX_VAIN_TRIES, RETRY_PAUSE_S
+from rpyc_kernel.values.window import Window
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterator, Sequence
+
+    from rpyc_kernel.agent.wire import Bytes
+    from rpyc_kernel.link.direct import DirectConnection
+    from rpyc_kernel.values.transfer import Bulk
+
+    Answer = tuple[dict[str, Any], Sequence[memoryview]]
+    Ask = Callable[[str, dict[str, Any]], dict[str, Any]]
+    Requests = Callable[["Ask", Window], Iterator["FileRequest"]]
+
+REQUEST_BYTES = 256  # that a request counts, beside its buffers
+
+
+@dataclass
+class FileRequest:
+    """One request of the family ``files``.
+
+    Attributes:
+        op: Its name.
+        header: Its arguments.
+        done: Gets the answer and its buffers.
+        buffers: Its buffers.
+        into: Where the one buffer of the answer goes.
+        size: The bytes that travel, about.
+    """
+
+    op: str
+    header: dict[str, Any]
+    done: Callable[[dict[str, Any], Sequence[memoryview]], None]
+    buffers: Sequence[Bytes] = ()
+    into: tuple[memoryview, ...] = field(default=(), repr=False)
+    size: int = 0
+
+
+class Carrier:
+    """Requests to the files of one session. Used by one thread.
+
+    Args:
+        session: The session.
+        cancel: Ends whatever is done.
+    """
+
+    def __init__(self, session: Bulk, cancel: threading.Event) -> None:
+        self._session = session
+        self._cancel = cancel
+        self._answers = 0
+
+    def call(self, op: str, header: dict[str, Any]) -> Answer:
+        """Make one request, and return the answer with its buffers. Raises as `run` does."""
+        answers: list[Answer] = []
+
+        def take(header: dict[str, Any], buffers: Sequence[memoryview]) -> None:
+            answers.append((header, buffers))
+
+        self.run(lambda _ask, _window: iter([FileRequest(op, header, take)]))
+        return answers[-1]
+
+    def run(self, requests: Requests) -> None:
+        """Make requests, until all are answered.
+
+        Args:
+            requests: Called on each new connection, with a function that makes a request and waits for its answer,
+                and the window. It gives out the requests that are still to be made; between them it may not wait.
+
+        Raises:
+            TransferStoppedError: The event was set.
+            AgentError: The other machine has refused one; those before it are done.
+            RpycKernelError: The link is lost for good.
+        """
+        vain = 0
+        while True:
+            before = self._answers
+            try:
+                with self._session.direct.connection(self._cancel) as connection:
+                    refused = self._carry(connection, requests)
+                if refused is not None:
+                    raise refused
+                return
+            except DialCancelledError:
+                raise TransferStoppedError from None
+            except ProtocolError:
+                raise
+            except LinkError:
+                vain = 0 if self._answers > before else vain + 1
+                if vain >= MAX_VAIN_TRIES:
+                    raise
+            if not self._cancel.wait(RETRY_PAUSE_S * vain):
+                try:
+                    self._session.wait_up(self._cancel)
+                except DialCancelledError:
+                    raise TransferStoppedError from None
+
+    def _carry(self, connection: DirectConnection, requests: Requests) -> AgentError | None:
+        """Make the requests; return what was refused, once all answers have come: the connection stays good."""
+
+        def ask(op: str, header: dict[str, Any]) -> dict[str, Any]:
+            answer = connection.call(f"files.{op}", header)
+            self._answers += 1
+            return answer
+
+        window, waiting = Window(), deque[FileRequest]()
+        refused: AgentError | None = None
+        more: Iterator[FileRequest] | None = requests(ask, window)
+        while more is not None or waiting:
+            while more is not None and window.open:
+                request = next(more, None)
+                if request is None:
+                    more = None
+                    break
+                connection.send(f"files.{request.op}", request.header, request.buffers)
+                window.sent(request.size + REQUEST_BYTES, time.monotonic())
+                waiting.append(request)
+            if not waiting:
+                continue
+            request = waiting.popleft()
+            try:
+                header, buffers = connection.receive(*request.into)
+            except AgentError as error:
+                refused, more = refused or error, None
+                window.answered(time.monotonic())
+                continue
+            window.answered(time.monotonic())
+            if refused is None:
+                self._answers += 1
+                request.done(header, buffers)
+        return refused
