@@ -111,6 +111,7 @@ NOTEBOOKS = [
     "connect",
     "disconnect",
     "exec",
+    "files",
     "hosts",
     "local",
     "ping",

@@ -11,6 +11,7 @@ from typing import Any, Self
 from rpyc_kernel.agent.wire import Message
 from rpyc_kernel.link.direct import DirectConnections
 from rpyc_kernel.link.link import Link
+from rpyc_kernel.link.protocol import LinkStatus
 from rpyc_kernel.transport.address import Address
 
 
@@ -40,6 +41,11 @@ class Session:
     ) -> None:
         self.direct.close()
         self.link.close(end=True)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the link won't be back."""
+        return self.link.status is LinkStatus.CLOSED
 
     def wait_up(self, cancel: threading.Event) -> None:
         """Wait until the link is up."""

@@ -190,11 +190,12 @@ def test_what_was_cut_goes_on_where_it_stopped(way, here, there):
 
 
 @pytest.mark.parametrize("way", ["put", "get"])
-def test_what_another_attempt_has_left_is_not_carried_again(way, here, there):
+def test_what_another_attempt_has_left_is_not_carried_again(way, here, there, monkeypatch):
     """The link is lost for good; done again, the same goes on from there, if what is there has the right hashes."""
     (here / "large").write_bytes(os.urandom(30_000_000))
     with start_server() as server, Proxy(server.port) as proxy, Session(proxy.address) as session:
-        session.wait_up = lambda _cancel: (_ for _ in ()).throw(LinkLost("pi", "gone for good"))
+        monkeypatch.setattr(Session, "closed", True)
+        monkeypatch.setattr(session, "wait_up", gone)
         copy = sends if way == "put" else gets
         cutter = threading.Thread(target=_cut_at, args=(proxy, 10_000_000))
         cutter.start()
@@ -207,12 +208,16 @@ def test_what_another_attempt_has_left_is_not_carried_again(way, here, there):
         with (there / part).open("r+b") as file:  # what the disk has lost since
             file.seek(size - 100)
             file.write(bytes(100))
-        del session.wait_up
+        monkeypatch.undo()
         before = proxy.up + proxy.down
         copy(session, here / "large", there / "large")
         assert proxy.up + proxy.down - before < 30_000_000 - size + (3 << 20)
     assert names(there) == ["large"]
     assert (there / "large").read_bytes() == (here / "large").read_bytes()
+
+
+def gone(_cancel):
+    raise LinkLost("pi", "gone for good")
 
 
 def _cut_at(proxy: Proxy, place: int) -> None:

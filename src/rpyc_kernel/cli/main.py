@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from rpyc_kernel._version import __version__
 from rpyc_kernel.cli import (
+    cp,
     discover,
     doctor,
     exec_,
@@ -38,6 +39,7 @@ COMMANDS = (
     run,
     fetch,
     exec_,
+    cp,
     shell,
     discover,
     doctor,

@@ -8,10 +8,17 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from rpyc_kernel.errors import AgentError, DialCancelledError, LinkError, ProtocolError, TransferStoppedError
-from rpyc_kernel.values.transfer import MAX_VAIN_TRIES, RETRY_PAUSE_S
+from rpyc_kernel.errors import (
+    AgentError,
+    DialCancelledError,
+    LinkError,
+    ProtocolError,
+    RpycKernelError,
+    TransferStoppedError,
+)
+from rpyc_kernel.values.transfer import MAX_VAIN_TRIES, RETRY_PAUSE_S, Bulk
 from rpyc_kernel.values.window import Window
 
 if TYPE_CHECKING:
@@ -20,13 +27,20 @@ if TYPE_CHECKING:
 
     from rpyc_kernel.agent.wire import Bytes
     from rpyc_kernel.link.direct import DirectConnection
-    from rpyc_kernel.values.transfer import Bulk
 
     Answer = tuple[dict[str, Any], Sequence[memoryview]]
     Ask = Callable[[str, dict[str, Any]], dict[str, Any]]
     Requests = Callable[["Ask", Window], Iterator["FileRequest"]]
 
 REQUEST_BYTES = 256  # that a request counts, beside its buffers
+
+
+class FileSession(Bulk, Protocol):
+    """A session, as far as its files are concerned."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether its link won't be back."""
 
 
 @dataclass
@@ -58,7 +72,7 @@ class Carrier:
         cancel: Ends whatever is done.
     """
 
-    def __init__(self, session: Bulk, cancel: threading.Event) -> None:
+    def __init__(self, session: FileSession, cancel: threading.Event) -> None:
         self._session = session
         self._cancel = cancel
         self._answers = 0
@@ -102,11 +116,21 @@ class Carrier:
                 vain = 0 if self._answers > before else vain + 1
                 if vain >= MAX_VAIN_TRIES:
                     raise
-            if not self._cancel.wait(RETRY_PAUSE_S * vain):
-                try:
-                    self._session.wait_up(self._cancel)
-                except DialCancelledError:
-                    raise TransferStoppedError from None
+            self._wait_up(RETRY_PAUSE_S * vain)
+
+    def _wait_up(self, pause: float) -> None:
+        """Wait until the link is back, for as long as it takes."""
+        while not self._cancel.wait(pause):
+            try:
+                self._session.wait_up(self._cancel)
+                return
+            except DialCancelledError:
+                break
+            except RpycKernelError:
+                if self._session.closed:
+                    raise
+                pause = RETRY_PAUSE_S
+        raise TransferStoppedError
 
     def _carry(self, connection: DirectConnection, requests: Requests) -> AgentError | None:
         """Make the requests; return what was refused, once all answers have come: the connection stays good."""

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Sequence
 
-    from rpyc_kernel.values.transfer import Bulk
+    from rpyc_kernel.files.carrier import FileSession
 
 WINDOWS = os.name == "nt"
 
 
 def get(
-    session: Bulk,
+    session: FileSession,
     name: str,
     sources: Sequence[str],
     target: str,

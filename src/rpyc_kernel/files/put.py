@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Sequence
 
-    from rpyc_kernel.values.transfer import Bulk
+    from rpyc_kernel.files.carrier import FileSession
 
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
 
 def put(
-    session: Bulk,
+    session: FileSession,
     name: str,
     sources: Sequence[str],
     target: str,

@@ -12,9 +12,8 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator, Sequence
 
-    from rpyc_kernel.files.carrier import Ask
+    from rpyc_kernel.files.carrier import Ask, FileSession
     from rpyc_kernel.files.plan import Copy
-    from rpyc_kernel.values.transfer import Bulk
     from rpyc_kernel.values.window import Window
 
 MAX_ENTRIES = 2_000_000  # of one tree
@@ -32,7 +31,7 @@ class RemoteFiles:
         name: What the machine is called in sentences.
     """
 
-    def __init__(self, session: Bulk, cancel: threading.Event, name: str) -> None:
+    def __init__(self, session: FileSession, cancel: threading.Event, name: str) -> None:
         self.name = name
         self.carrier = Carrier(session, cancel)
 

@@ -19,6 +19,7 @@ from rpyc_kernel.errors import (
     RemoteClosedError,
     RpycKernelError,
     TooLongError,
+    TransferStoppedError,
     WaitingStoppedError,
     WithdrawnError,
 )
@@ -162,7 +163,7 @@ class RpycKernel(BaseKernel):
                     break
         except KeyboardInterrupt:  # also a signal for local code that had not begun, or had just ended
             reply = self.output.error("KeyboardInterrupt", "stopped before this part of the cell", msg_id)
-        except (CopyStoppedError, DialCancelledError, WaitingStoppedError, WithdrawnError) as error:
+        except (CopyStoppedError, DialCancelledError, TransferStoppedError, WaitingStoppedError, WithdrawnError) as error:
             reply = self.output.error("KeyboardInterrupt", str(error), msg_id)
         except RpycKernelError as error:
             reply = self.output.error(type(error).__name__, str(error), msg_id)

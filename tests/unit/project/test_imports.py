@@ -30,7 +30,7 @@ ALLOWED = {
     "doctor": {"hosts", "program", "transport"},
     "program": {"hosts", "link", "transport"},
     "hosts": {"link", "transport"},
-    "files": {"hosts", "link", "transport", "values"},
+    "files": {"hosts", "link", "program", "transport", "values"},
     "values": {"link", "transport"},
     "link": {"transport"},
     "transport": set(),
@@ -45,7 +45,7 @@ JUPYTER = {"IPython", "comm", "ipykernel", "jupyter_client", "jupyter_core", "to
 # What each part may import of other people's packages.
 THIRD_PARTY = {
     "__main__": JUPYTER,
-    "cli": JUPYTER,
+    "cli": JUPYTER | {"rich"},
     "batch": JUPYTER | {"jupyter_console", "nbclient", "nbformat", "rich"},
     "doctor": {"jupyter_client", "jupyter_core"},
     "hosts": {"jupyter_core", "tomlkit"},

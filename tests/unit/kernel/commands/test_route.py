@@ -416,6 +416,8 @@ def test_completeness_as_ipython_sees_it(cell, status):
                 "%disconnect",
                 "%discover",
                 "%doctor",
+                "%put",
+                "%get",
                 "%hosts",
                 "%pair",
                 "%sessions",
