@@ -64,7 +64,6 @@ that belong to an address have its text as their attribute ``address``.
     │   └── RemoteException          the same for live connections (in `live.exception_classes`: it imports rpyc)
     ├── TeleportError                a function that can't be sent to the other machine
     ├── TransferError                files that can't be copied
-    │   └── TransferStoppedError     the user pressed stop meanwhile
     ├── ValueMissingError            a copy of a value needs a package that isn't installed here
     ├── ValueRefusedError            a value that isn't there, or of which no copy can be sent
     ├── CopyStoppedError             the user pressed stop while something was copied
@@ -741,13 +740,6 @@ class CopyStoppedError(RpycKernelError):
 
 class TransferError(RpycKernelError):
     """Raised for files that can't be copied, with the sentence that says which and why."""
-
-
-class TransferStoppedError(TransferError):
-    """Raised when the user pressed stop while files were copied."""
-
-    def __init__(self) -> None:
-        super().__init__("Copying was stopped. Files that had come over whole are there; of others nothing is left.")
 
 
 class AgentError(RpycKernelError):

@@ -94,3 +94,93 @@ def test_a_link_that_is_lost_meanwhile_is_waited_for(slow: tuple[Client, Proxy],
     assert cell.status == "ok"
     assert (tmp_path / "large").read_bytes() == (here / "large").read_bytes()
     assert [path.name for path in tmp_path.iterdir()] == ["large"]
+
+
+# --- %sync
+
+
+def test_sync_and_what_it_would_do(fresh: Client, folder: Path, here: Path, remote: Remote) -> None:
+    project = here / "project"
+    project.mkdir()
+    (project / "first_module.py").write_text("value = 1\n")
+    (project / "x.log").write_text("")
+    (project / ".gitignore").write_text("*.log\n")
+    dry = fresh.good("%sync project --dry-run").stdout
+    assert dry.startswith(f"{project} would go to {remote.address}:{folder}/project:\n")
+    assert "  send    first_module.py (10 B): new\n" in dry
+    assert not (folder / "project").exists()
+    said = fresh.good("%sync project\nimport first_module; first_module.value")
+    assert said.text == "1"
+    assert said.stdout.startswith(f"{remote.address}:{folder}/project is like {project}: 2 files (16 B) sent, ")
+    assert sorted(path.name for path in (folder / "project").iterdir() if path.is_file()) == [
+        ".gitignore",
+        "first_module.py",
+    ]
+    refused(fresh.run("%sync nothing"), "there is no folder nothing")
+    refused(fresh.run("%sync project --max lots"), "--max of %sync takes a size, like 500MB or 2GiB, and not 'lots'.")
+    refused(fresh.run("%sync project --watch --dry-run"), "exclude each other")
+
+
+def test_a_watched_folder_is_synced_before_each_cell(fresh: Client, folder: Path, here: Path) -> None:
+    project = here / "project"
+    project.mkdir()
+    module = project / "watched_module.py"
+    module.write_text("value = 1\n")
+    fresh.good("%sync project --watch")
+    assert fresh.good("import watched_module; watched_module.value").text == "1"
+    module.write_text("value = 10\n")
+    cell = fresh.good("import importlib; importlib.reload(watched_module).value")
+    assert cell.text == "10"
+    assert "1 file (11 B) sent" in cell.displays[0]["text/plain"]
+    assert not fresh.good("1").displays, "nothing has changed"
+    fresh.good("%restart")
+    assert fresh.good("import watched_module; watched_module.value").text == "10"
+    (project / "pipe").write_text("x")
+    (folder / "project" / "pipe").mkdir()
+    cell = fresh.run("print('ran')")
+    assert cell.status == "error"
+    assert cell.stdout == ""
+    assert "--no-watch lets cells run without it" in cell.error["evalue"]  # type: ignore[index]
+    assert "is watched no longer" in fresh.good("%sync project --no-watch\nprint('ran')").stdout
+    assert "was not watched" in fresh.good("%sync project --no-watch").stdout
+
+
+@pytest.mark.mainly("ipython")
+@pytest.mark.parametrize("remote", ["ipython"], indirect=True)
+def test_autoreload_sees_what_is_edited_here(fresh: Client, folder: Path, here: Path) -> None:
+    (here / "project").mkdir()
+    module = here / "project" / "edited_module.py"
+    module.write_text("def value():\n    return 1\n")
+    fresh.good("%sync project --watch\n%load_ext autoreload\n%autoreload 2")
+    assert fresh.good("import edited_module; edited_module.value()").text == "1"
+    module.write_text("def value():\n    return 22\n")
+    assert fresh.good("edited_module.value()").text == "22"
+
+
+# --- what lies beside the notebook
+
+
+def test_what_is_missing_there_and_lies_here_is_told_once(fresh: Client, folder: Path, here: Path) -> None:
+    (here / "near_module.py").write_text("")
+    (here / "near_package").mkdir()
+    (here / "near_package" / "__init__.py").write_text("")
+    (here / "near data.csv").write_text("")
+    machine = fresh.good("%hosts").stdout.split()[1]
+    assert machine
+    for code, line in (
+        ("import near_module", "near_module.py lies here, beside the notebook: %put near_module.py brings it to "),
+        ("import near_package.sub", "near_package/ lies here, beside the notebook: %sync near_package brings it to "),
+        ("open('near data.csv')", 'near data.csv lies here, beside the notebook: %put "near data.csv" brings it to '),
+        (
+            "open('near_package/__init__.py')",
+            "__init__.py lies here, beside the notebook: %sync near_package brings it",
+        ),
+    ):
+        cell = fresh.run(code)
+        assert cell.status == "error"
+        assert line in cell.stderr.splitlines()[-1]
+        assert cell.script[-1] == ("stderr", cell.stderr)
+        assert "lies here" not in fresh.run(code).stderr
+    for code in ("import nowhere_module", "open('nowhere')", "open('../home/near_module.py')", "1 / 0"):
+        assert "lies here" not in fresh.run(code).stderr
+    fresh.good("%put near_module.py\nimport near_module")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from rpyc_kernel.errors import AgentError, LinkLost, ProtocolError, TransferError, TransferStoppedError
+from rpyc_kernel.errors import AgentError, CopyStoppedError, LinkLost, ProtocolError, TransferError
 from rpyc_kernel.files import put as putting
 from rpyc_kernel.files.get import get
 from rpyc_kernel.files.put import put
@@ -235,7 +235,7 @@ def test_stop_ends_it_and_leaves_nothing_half(way, here, there):
         proxy.rate = 20e6
         stop = threading.Event()
         threading.Thread(target=lambda: (_wait_for(proxy, 3_000_000), stop.set())).start()
-        with pytest.raises(TransferStoppedError, match=r"Copying was stopped"):
+        with pytest.raises(CopyStoppedError, match=r"Copying was stopped"):
             (sends if way == "put" else gets)(session, here / "large", there, cancel=stop)
         assert names(there) == ["large"]
         assert (there / "large").read_text() == "old"

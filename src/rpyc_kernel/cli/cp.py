@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 from rpyc_kernel.cli import machine
 from rpyc_kernel.cli.terminal import RefusalError, ending_in_order, say
-from rpyc_kernel.errors import TransferStoppedError
+from rpyc_kernel.errors import CopyStoppedError
 
 if TYPE_CHECKING:
     import argparse
     import threading
     from collections.abc import Callable
 
-    from rpyc_kernel.files.plan import Copied
+    from rpyc_kernel.files.plan import CopiedFiles
     from rpyc_kernel.files.session import OwnSession
 
 DESCRIPTION = """\
@@ -62,9 +62,9 @@ def run(options: argparse.Namespace) -> int:
     from rpyc_kernel.files.put import put  # noqa: PLC0415
     from rpyc_kernel.files.session import interruptible, opened  # noqa: PLC0415
 
-    copy: Callable[..., Copied] = put if target[0] else get
+    copy: Callable[..., CopiedFiles] = put if target[0] else get
 
-    def work(cancel: threading.Event) -> Copied:
+    def work(cancel: threading.Event) -> CopiedFiles:
         with opened(where, "cp", cancel) as session, _Line(session) as line:
             goal = target[1] or "."
             return copy(session, session.name, paths, goal, cancel, recursive=options.recursive, tell=line.tell)
@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         with ending_in_order():
             say(str(interruptible(work)))
-    except TransferStoppedError:
+    except CopyStoppedError:
         raise KeyboardInterrupt from None
     return 0
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from rpyc_kernel.errors import (
     AgentError,
+    CopyStoppedError,
     DialCancelledError,
     LinkError,
     ProtocolError,
     RpycKernelError,
-    TransferStoppedError,
 )
 from rpyc_kernel.values.transfer import MAX_VAIN_TRIES, RETRY_PAUSE_S, Bulk
 from rpyc_kernel.values.window import Window
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     Ask = Callable[[str, dict[str, Any]], dict[str, Any]]
     Requests = Callable[["Ask", Window], Iterator["FileRequest"]]
 
+STOPPED = "Copying was stopped. Files that had come over whole are there; of others nothing is left."
 REQUEST_BYTES = 256  # that a request counts, beside its buffers
 
 
@@ -95,7 +96,7 @@ class Carrier:
                 and the window. It gives out the requests that are still to be made; between them it may not wait.
 
         Raises:
-            TransferStoppedError: The event was set.
+            CopyStoppedError: The event was set.
             AgentError: The other machine has refused one; those before it are done.
             RpycKernelError: The link is lost for good.
         """
@@ -109,7 +110,7 @@ class Carrier:
                     raise refused
                 return
             except DialCancelledError:
-                raise TransferStoppedError from None
+                raise CopyStoppedError(STOPPED) from None
             except ProtocolError:
                 raise
             except LinkError:
@@ -130,7 +131,7 @@ class Carrier:
                 if self._session.closed:
                     raise
                 pause = RETRY_PAUSE_S
-        raise TransferStoppedError
+        raise CopyStoppedError(STOPPED)
 
     def _carry(self, connection: DirectConnection, requests: Requests) -> AgentError | None:
         """Make the requests; return what was refused, once all answers have come: the connection stays good."""

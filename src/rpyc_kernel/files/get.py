@@ -12,7 +12,7 @@ from rpyc_kernel.agent.files.errors import FileError, shown
 from rpyc_kernel.errors import TransferError
 from rpyc_kernel.files.entries import Entry, unfit
 from rpyc_kernel.files.fetching import Fetching
-from rpyc_kernel.files.plan import Copied, Copy, Plan
+from rpyc_kernel.files.plan import CopiedFiles, Copy, Plan
 from rpyc_kernel.files.progress import Progress
 from rpyc_kernel.files.put import base, check_named, outcome
 from rpyc_kernel.files.remote import RemoteFiles
@@ -35,7 +35,7 @@ def get(
     *,
     recursive: bool = False,
     tell: Callable[[str], None] | None = None,
-) -> Copied:
+) -> CopiedFiles:
     """Copy files of another machine to this one, with their modes and times. Each comes to be whole, or not at all.
 
     Args:
@@ -49,7 +49,7 @@ def get(
 
     Raises:
         TransferError: Something can't be copied, and why.
-        TransferStoppedError: *cancel* was set.
+        CopyStoppedError: *cancel* was set.
         RpycKernelError: The link is lost for good. What has come is kept here: got again, it goes on from there.
     """
     remote = RemoteFiles(session, cancel, name)

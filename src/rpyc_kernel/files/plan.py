@@ -121,7 +121,7 @@ class Plan:
             )
 
 
-class Copied(NamedTuple):
+class CopiedFiles(NamedTuple):
     """Files were copied.
 
     Attributes:

@@ -12,7 +12,7 @@ from rpyc_kernel.agent.files.entries import FILE, FOLDER, decoded, encoded
 from rpyc_kernel.agent.files.errors import FileError, shown
 from rpyc_kernel.errors import TransferError
 from rpyc_kernel.files.entries import Entry
-from rpyc_kernel.files.plan import Copied, Copy, Plan
+from rpyc_kernel.files.plan import CopiedFiles, Copy, Plan
 from rpyc_kernel.files.progress import Progress
 from rpyc_kernel.files.remote import RemoteFiles
 from rpyc_kernel.files.sending import Sending
@@ -35,7 +35,7 @@ def put(
     *,
     recursive: bool = False,
     tell: Callable[[str], None] | None = None,
-) -> Copied:
+) -> CopiedFiles:
     """Copy files of this machine to another one, with their modes and times. Each comes to be whole, or not at all.
 
     Args:
@@ -49,7 +49,7 @@ def put(
 
     Raises:
         TransferError: Something can't be copied, and why.
-        TransferStoppedError: *cancel* was set.
+        CopyStoppedError: *cancel* was set.
         RpycKernelError: The link is lost for good. What has come is kept there: put again, it goes on from there.
     """
     remote = RemoteFiles(session, cancel, name)
@@ -74,12 +74,12 @@ def put(
     return outcome(plan, sending.failures, progress, f"{name}:{shown(decoded(place))}")
 
 
-def outcome(plan: Plan, failures: list[str], progress: Progress, place: str) -> Copied:
+def outcome(plan: Plan, failures: list[str], progress: Progress, place: str) -> CopiedFiles:
     """Return what has come of a transfer. Raises TransferError for what failed."""
     if failures:
         done = f"{progress.files} of {len(plan.files)} files were copied to {place}."
         raise TransferError("\n".join([*failures, done]))
-    return Copied(progress.files, plan.bytes, progress.seconds, place, tuple(plan.left_out))
+    return CopiedFiles(progress.files, plan.bytes, progress.seconds, place, tuple(plan.left_out))
 
 
 def _named(source: str, *, recursive: bool) -> list[Entry]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.errors import ProtocolError, TransferError
+from rpyc_kernel.files.blocks import HASHED_AT_ONCE_BYTES, hashes_there
 from rpyc_kernel.files.carrier import Carrier, FileRequest
 from rpyc_kernel.files.entries import Entry, checked, is_name
 
@@ -83,6 +84,33 @@ class RemoteFiles:
                 return
             part += 1
             op, header = "more", {"walk": walk, "part": part}
+
+    def digests(self, files: Sequence[tuple[str, int]]) -> list[list[str]]:
+        """Return the hashes of the blocks of files, each given by its path and size.
+
+        Raises:
+            AgentError: One can't be read.
+        """
+        found: list[list[str]] = []
+        batch: list[tuple[str, int]] = []
+        total = 0
+        for path, size in files:
+            total += size
+            if batch and (total > HASHED_AT_ONCE_BYTES or len(batch) == BATCH):
+                found += self._digests(batch)
+                batch, total = [], size
+            if size > HASHED_AT_ONCE_BYTES:  # alone; what came before is asked for already
+                found.append(hashes_there(lambda op, header: self.carrier.call(op, header)[0], path, size))
+            else:
+                batch.append((path, size))
+        return found + self._digests(batch)
+
+    def _digests(self, batch: list[tuple[str, int]]) -> list[list[str]]:
+        answer, _buffers = self.carrier.call("digests", {"files": batch})
+        told = self._list(answer, "digests", len(batch))
+        if not all(isinstance(each, list) for each in told):
+            raise self.unbelievable("hashes of another form")
+        return told
 
     def do(self, op: str, key: str, items: Sequence[Any], **more: Any) -> list[str]:
         """Do something with each of many files; return a sentence for each that failed.

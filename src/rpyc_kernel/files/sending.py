@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rpyc_kernel.agent.files.entries import decoded
 from rpyc_kernel.agent.files.errors import ChangedError, FileError
 from rpyc_kernel.agent.files.reading import HASH_BLOCK_BYTES, Source
-from rpyc_kernel.errors import AgentError, ProtocolError, RpycKernelError, TransferError
+from rpyc_kernel.errors import AgentError, CopyStoppedError, ProtocolError, RpycKernelError, TransferError
 from rpyc_kernel.files.blocks import alike_at_first, hashes_here, hashes_there, pieces
 from rpyc_kernel.files.carrier import Carrier, FileRequest
 
@@ -28,7 +28,8 @@ FILE_WEIGHT_BYTES = 512  # that a file counts, however small it is
 BLOCK_BYTES = 4 << 20
 MAX_FAILURES = 20  # after which the rest isn't tried
 CLEANUP_TIMEOUT_S = 3.0
-ENDS = (AgentError, ProtocolError, TransferError)  # after others, what has come stays for when it is done again
+# After another error, what has come stays there for when it is done again.
+ENDS = (AgentError, CopyStoppedError, ProtocolError, TransferError)
 
 
 class Sending:

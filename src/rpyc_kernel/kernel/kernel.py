@@ -19,15 +19,16 @@ from rpyc_kernel.errors import (
     RemoteClosedError,
     RpycKernelError,
     TooLongError,
-    TransferStoppedError,
     WaitingStoppedError,
     WithdrawnError,
 )
 from rpyc_kernel.kernel import known_machine
+from rpyc_kernel.kernel.beside import BesideHints
 from rpyc_kernel.kernel.cells import NOTHING, Cell, RunningCells
 from rpyc_kernel.kernel.commands import complete, registry, route
 from rpyc_kernel.kernel.commands.context import CommandContext
 from rpyc_kernel.kernel.commands.suggest import suggestions
+from rpyc_kernel.kernel.commands.sync import refresh
 from rpyc_kernel.kernel.jupyter import logs, stdin
 from rpyc_kernel.kernel.jupyter.base_kernel import BaseKernel
 from rpyc_kernel.kernel.sessions import deferred_end, identity
@@ -92,6 +93,7 @@ class RpycKernel(BaseKernel):
         options = {"heartbeat": self.heartbeat, "holder": identity.holder()}
         self.sessions = SessionRegistry(self.cells, self._on_missed, known_machine.begun, **options)
         self.interrupts = InterruptPolicy(self.cells)
+        self._beside = BesideHints()
         self.resolver = Resolver(self.sessions, self.state, self, self, self.output, self.interrupts)
         self.remote_variable = RemoteVariable(self.shell, self.resolver, self, self.cells)
 
@@ -163,7 +165,7 @@ class RpycKernel(BaseKernel):
                     break
         except KeyboardInterrupt:  # also a signal for local code that had not begun, or had just ended
             reply = self.output.error("KeyboardInterrupt", "stopped before this part of the cell", msg_id)
-        except (CopyStoppedError, DialCancelledError, TransferStoppedError, WaitingStoppedError, WithdrawnError) as error:
+        except (CopyStoppedError, DialCancelledError, WaitingStoppedError, WithdrawnError) as error:
             reply = self.output.error("KeyboardInterrupt", str(error), msg_id)
         except RpycKernelError as error:
             reply = self.output.error(type(error).__name__, str(error), msg_id)
@@ -196,6 +198,8 @@ class RpycKernel(BaseKernel):
             session = await self.resolver.resolve(cell)
         if cell.store_history:
             cell.shown, self.count = cell.count, max(self.count, cell.count + 1)
+        if session.watched and not cell.silent:
+            await refresh(session, self, self.output, cell.msg_id)
         return await self._run_in(session, step.code, cell)
 
     def _context(self, cell: Cell) -> CommandContext:
@@ -232,7 +236,10 @@ class RpycKernel(BaseKernel):
             "origin": self.origin(),
         }
         metadata = self.get_parent("shell").get("metadata")
-        return await self._request(session, Message("execute_request", content, cell.msg_id, metadata))
+        reply = await self._request(session, Message("execute_request", content, cell.msg_id, metadata))
+        if reply.get("status") == "error" and not cell.silent and (text := self._beside.hint(reply, session.name)):
+            self.output.say(text, cell.msg_id, "stderr")
+        return reply
 
     async def _run_locally(self, step: route.LocalCode, cell: Cell) -> dict[str, Any]:
         """Run code here, with copies of what it asks for from there, and give there copies of what it names."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
+    from rpyc_kernel.files.sync import FolderSync
     from rpyc_kernel.kernel.ports import SessionHost
     from rpyc_kernel.live.remote import Remote
     from rpyc_kernel.transport.address import Address
@@ -54,6 +55,7 @@ class RemoteSession:
         name: The address as the user has written it.
         requests: Who waits for which reply.
         direct: Its direct connections, for bulk.
+        watched: The folders of this machine that are synced before each cell, by their paths.
         kept: Whether the user has said how long the session outlives the notebook.
         used: Whether a cell of this notebook was sent there.
         orphaned: Whether `open` has failed when the session began or had begun, and could not end it.
@@ -89,6 +91,7 @@ class RemoteSession:
         self._inbox = Inbox(self, host, self.requests, self._exits, self._channels)
         self._link = link(address, self._inbox.take, self._changed, session, on_refused=self._refused, **link_options)
         self.direct = DirectConnections(self._link)
+        self.watched: dict[str, FolderSync] = {}
 
     # --- what it is
 

@@ -425,6 +425,7 @@ def test_completeness_as_ipython_sees_it(cell, status):
                 "%replay",
                 "%ping",
                 "%restart",
+                "%sync",
                 "%pull",
                 "%push",
             ],
