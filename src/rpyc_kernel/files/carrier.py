@@ -78,14 +78,14 @@ class Carrier:
         self._cancel = cancel
         self._answers = 0
 
-    def call(self, op: str, header: dict[str, Any]) -> Answer:
+    def call(self, op: str, header: dict[str, Any], buffers: Sequence[Bytes] = ()) -> Answer:
         """Make one request, and return the answer with its buffers. Raises as `run` does."""
         answers: list[Answer] = []
 
         def take(header: dict[str, Any], buffers: Sequence[memoryview]) -> None:
             answers.append((header, buffers))
 
-        self.run(lambda _ask, _window: iter([FileRequest(op, header, take)]))
+        self.run(lambda _ask, _window: iter([FileRequest(op, header, take, buffers)]))
         return answers[-1]
 
     def run(self, requests: Requests) -> None:

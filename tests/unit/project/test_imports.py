@@ -48,7 +48,7 @@ THIRD_PARTY = {
     "cli": JUPYTER | {"rich"},
     "batch": JUPYTER | {"jupyter_console", "nbclient", "nbformat", "rich"},
     "doctor": {"jupyter_client", "jupyter_core"},
-    "files": {"pathspec"},
+    "files": {"fsspec", "pathspec"},
     "hosts": {"jupyter_core", "tomlkit"},
     "kernel": JUPYTER,
     "live": {"rpyc", "IPython", "numpy"},
