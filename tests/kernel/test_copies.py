@@ -29,7 +29,7 @@ def here(front: Client, expression: str) -> str:
 def test_values_come_here(nb: Client) -> None:
     nb.good("a = [1, 2.5, None, ('x', b'y')]\nresults = {'best': {'of': {3, 4}}}")
     cell = nb.good('%pull a model=results["best"] n=len(a) few=[each for each in a if each]')
-    assert cell.stdout.startswith("a: list, 4 items; model: dict, 1 items; n: int; few: list, 3 items (")
+    assert cell.stdout.startswith("a: list, 4 items; model: dict, 1 item; n: int; few: list, 3 items (")
     assert here(nb, "a, model, n, few") == "([1, 2.5, None, ('x', b'y')], {'of': {3, 4}}, 4, [1, 2.5, ('x', b'y')])"
     nb.good("%pull a[0] --as first")
     assert here(nb, "first") == "1"
@@ -38,7 +38,7 @@ def test_values_come_here(nb: Client) -> None:
 def test_values_go_there(nb: Client) -> None:
     nb.good("%%local\nparams = {'rate': 0.1}\nframes = [b'a' * 10] * 3")
     cell = nb.good("%push params frames n=len(frames)")
-    assert cell.stdout.startswith("params: dict, 1 items; frames: list, 3 items; n: int (")
+    assert cell.stdout.startswith("params: dict, 1 item; frames: list, 3 items; n: int (")
     assert nb.good("params, frames, n").text == "({'rate': 0.1}, [b'aaaaaaaaaa', b'aaaaaaaaaa', b'aaaaaaaaaa'], 3)"
 
 
@@ -62,7 +62,7 @@ def test_much_that_is_large(nb: Client) -> None:
 @pytest.mark.parametrize(
     ("command", "told"),
     [
-        ("%pull there", "There is no there on "),
+        ("%pull there", "There is no variable there on "),
         ("%pull x=1/0", "1/0 can't be evaluated on "),
         ("%pull x=1+", "1+ can't be evaluated on "),
         ("%pull lock", "lock is of the type _thread.lock"),
@@ -76,12 +76,12 @@ def test_much_that_is_large(nb: Client) -> None:
         ("%pull x=(1", "has a bracket that is not closed"),
         ("%pull x='a", "has a ' that is not closed"),
         ("%pull", "%pull needs its values"),
-        ("%push nowhere", "There is no nowhere here"),
+        ("%push nowhere", "There is no variable nowhere here"),
         ("%push x=1/0", "1/0 can't be evaluated here: ZeroDivisionError"),
         ("%push x=open('/dev/null')", "is of the type _io.TextIOWrapper"),
         ("%push print=1", "print is a name of Python's own"),
         ("%%local -i 1a\n1", "'1a' is none"),
-        ("%%local -i nowhere\nprint('ran')", "There is no nowhere on "),
+        ("%%local -i nowhere\nprint('ran')", "There is no variable nowhere on "),
     ],
 )
 def test_what_cannot_be_is_a_sentence_and_assigns_nothing(nb: Client, command: str, told: str) -> None:

@@ -142,6 +142,8 @@ def _evaluate(expression: str, names: dict[str, Any]) -> Any:
         return eval(compile(expression.strip(), f"<{expression}>", "eval"), names)  # noqa: S307 - the user's own
     except Exception as error:  # noqa: BLE001 - of the user's expression
         if isinstance(error, NameError) and expression.isidentifier():
-            raise ValueRefusedError(f"There is no {expression} here: %push copies variables of local cells.") from None
+            raise ValueRefusedError(
+                f"There is no variable {expression} here: local cells have none of that name."
+            ) from None
         text = f"{expression} can't be evaluated here: {type(error).__name__}: {error}"
         raise ValueRefusedError(text) from None

@@ -40,7 +40,13 @@ class CellOutput(Protocol):
 
 
 class CellStream:
-    """A cell's stderr, for what writes to a file."""
+    """A cell's stdout, for what writes to a file: a front end shows stderr as if something were wrong.
+
+    Attributes:
+        encoding: What a writer may count on.
+    """
+
+    encoding = "utf-8"
 
     def __init__(self, output: CellOutput, msg_id: str) -> None:
         self._output = output
@@ -49,7 +55,7 @@ class CellStream:
     def write(self, text: str) -> None:
         """Print a text in the cell."""
         if text:
-            self._output.write(text, self._msg_id, "stderr")
+            self._output.write(text, self._msg_id)
 
     def flush(self) -> None:
         """Do nothing: what is written is shown at once."""

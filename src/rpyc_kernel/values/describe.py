@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+_BYTES = (bytes, bytearray)
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -14,7 +15,8 @@ def described(name: str, value: Any) -> str:
     if isinstance(shape, tuple) and shape and all(isinstance(each, int) for each in shape):
         return f"{name}: {kind}, {' by '.join(f'{each:,}' for each in shape)}"
     try:
-        return f"{name}: {kind}, {len(value):,} {'characters' if isinstance(value, str) else 'items'}"
+        unit = "character" if isinstance(value, str) else "byte" if isinstance(value, _BYTES) else "item"
+        return f"{name}: {kind}, {len(value):,} {unit}{'' if len(value) == 1 else 's'}"
     except Exception:  # noqa: BLE001 - it has no length, or its class has an opinion of its own
         return f"{name}: {kind}"
 

@@ -102,7 +102,7 @@ def refusal(reply: Mapping[str, Any], where: str) -> ValueRefusedError:
     if reply.get("stage") == "copy":
         return ValueRefusedError(f"On {where}, {evalue}.")
     if ename == "NameError" and expression.isidentifier():
-        return ValueRefusedError(f"There is no {expression} on {where}.")
+        return ValueRefusedError(f"There is no variable {expression} on {where}.")
     what = f"{expression} can't be evaluated on {where}" if expression else f"{where} could not take it"
     return ValueRefusedError(f"{what}: {ename}: {evalue}" if evalue else f"{what}: {ename}.")
 

@@ -19,6 +19,8 @@ class Odd:
     [
         (Table(), "x: Table, 1,000,000 by 5"),
         ([1] * 1234, "x: list, 1,234 items"),
+        (["only"], "x: list, 1 item"),
+        (b"abc", "x: bytes, 3 bytes"),
         ("abc", "x: str, 3 characters"),
         (7, "x: int"),
         (Odd(), "x: Odd"),

@@ -41,7 +41,7 @@ def test_a_pickle_that_nobody_has_allowed_is_no_pickle():
 @pytest.mark.parametrize(
     ("reply", "told"),
     [
-        ({"ename": "NameError", "expression": "x", "evalue": "name 'x'"}, "There is no x on pi."),
+        ({"ename": "NameError", "expression": "x", "evalue": "name 'x'"}, "There is no variable x on pi."),
         ({"ename": "KeyError", "expression": "x[1]", "evalue": "1"}, "x[1] can't be evaluated on pi: KeyError: 1"),
         ({"stage": "copy", "evalue": "x is a lock"}, "On pi, x is a lock."),
         ({"ename": "MemoryError", "evalue": ""}, "pi could not take it: MemoryError."),
