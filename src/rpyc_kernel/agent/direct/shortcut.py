@@ -6,6 +6,7 @@ waits on a shortcut for long: where it doesn't take a frame, it is lost, and the
 
 from __future__ import annotations
 
+import queue
 import socket
 import struct
 import threading
@@ -29,17 +30,16 @@ class Shortcut:
     Args:
         sock: The socket, which belongs to the shortcut from now on.
         begun: What has come on it already.
-
-    Attributes:
-        closed: Set once it was closed here.
     """
 
     def __init__(self, sock: Any, begun: bytes = b"") -> None:
         self._socket = sock
-        self._lock = threading.Lock()  # TLS can't be read and written at the same time
+        # TLS can't be read and written at the same time. In the midst of either, garbage collection may drop a netref,
+        # which sends.
+        self._lock = threading.RLock()
         self._pending = getattr(sock, "pending", None)  # of TLS: what it has decrypted, and the descriptor doesn't tell
         self._received = bytearray(begun)
-        self.closed = threading.Event()
+        self._ends: queue.SimpleQueue[None] = queue.SimpleQueue()  # an Event must not be set within its own `set`
         sock.setblocking(False)
 
     def fileno(self) -> int:
@@ -114,7 +114,11 @@ class Shortcut:
             except OSError:
                 pass
             self._socket.close()
-        self.closed.set()
+        self._ends.put(None)
+
+    def wait_closed(self) -> None:
+        """Wait until it is closed here."""
+        self._ends.get()
 
 
 class Bell:

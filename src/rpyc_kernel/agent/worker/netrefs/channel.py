@@ -129,7 +129,7 @@ class LiveChannel:
         shortcut = self._frames.open(sock, b"", speaks=False)
         if self.closed:
             shortcut.close()
-        shortcut.closed.wait()
+        shortcut.wait_closed()
 
     def lose(self) -> None:
         """Give up the shortcut: the kernel has lost it."""
