@@ -30,6 +30,7 @@ WITH_IPYTHON = [*WITHOUT_IPYTHON, "ipython", "ipywidgets", "matplotlib-inline"]
 #: a machine on which somebody has installed Jupyter, too
 WITH_IPYKERNEL = [*WITH_IPYTHON, "ipdb", "ipykernel>=7.4,<8", "ipympl", "jupyter_ui_poll"]
 OLD_IPYTHON = ["ipython", "comm", "matplotlib"]
+WITH_ARROW = ["numpy<2", "pandas<2.1", "pyarrow"]  # what values are packed for, of an older time
 
 #: RPyC, Python, and what else is installed; the slowest to make come first
 ALL: list[tuple[str, str, list[str]]] = [
@@ -38,6 +39,7 @@ ALL: list[tuple[str, str, list[str]]] = [
     ("4.1.5", "3.8", OLD_IPYTHON),
     ("5.0.1", "3.7", OLD_IPYTHON),
     (CURRENT_RPYC, CURRENT_PYTHON, WITHOUT_IPYTHON),
+    (CURRENT_RPYC, "3.9", WITH_ARROW),
     (CURRENT_RPYC, "3.9", ["ipykernel==6.29.5"]),
     ("4.1.5", "3.8", ["ipykernel==5.5.6", "ipython==7.34.0"]),
     *((rpyc, python, []) for rpyc, python in VERSIONS if (rpyc, python) != (CURRENT_RPYC, CURRENT_PYTHON)),

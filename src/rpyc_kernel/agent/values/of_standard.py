@@ -15,7 +15,7 @@ MAX_FRACTIONS_BITS = 5_000_000  #: of all in one value
 def describe(_packer: Any, value: Any) -> Optional[Tuple[str, Sequence[Any]]]:
     """The kind and the parts of such a value; None for all else."""
     for base in type(value).__mro__:
-        described = _DESCRIBED.get("%s.%s" % (base.__module__, base.__name__))
+        described = _DESCRIBED.get("%s.%s" % (base.__module__.partition(".")[0], base.__name__))
         if described is not None:
             return described(value)
     return None
@@ -79,8 +79,8 @@ _DESCRIBED: Dict[str, Callable[[Any], Tuple[str, Sequence[Any]]]] = {
     "datetime.timedelta": lambda value: ("datetime.timedelta", [value.days, value.seconds, value.microseconds]),
     "datetime.timezone": _timezone,
     "zoneinfo.ZoneInfo": _zone,
-    "backports.zoneinfo.ZoneInfo": _zone,
-    "pytz.tzinfo.BaseTzInfo": _pytz,
+    "backports.ZoneInfo": _zone,
+    "pytz.BaseTzInfo": _pytz,
     "pytz._FixedOffset": _timezone_of_minutes,
     "decimal.Decimal": lambda value: ("decimal.Decimal", [str(value)]),
     "fractions.Fraction": _fraction,

@@ -243,6 +243,8 @@ def _build_strings(_unpacker: Any, na: Any, storage: Any, array: Any) -> Any:
         objects[[item is None for item in objects]] = np.nan
         return objects
     if is_arrow:
+        if int(pd.__version__.partition(".")[0]) < 3:  # whose texts are small ones of Arrow's
+            array = array.cast("string")
         return dtype.__from_arrow__(array)
     return pd.array(array, dtype=dtype)
 
