@@ -75,7 +75,7 @@ def _build_series(_unpacker: Any, name: Any, dtype: Any, values: Any, missing: A
         raise UnpackError("a series that is none")
     kind = dtype[0]
     if kind == "String":
-        if type(values) is not tuple or not all(type(text) is str for text in values):
+        if type(values) is not tuple or not {str}.issuperset(map(type, values)):
             raise UnpackError("texts that are none")
         made = pl.Series(name, values, dtype=pl.String)
     elif kind in _NUMBERS or kind in ("Date", "Time", "Datetime", "Duration"):

@@ -29,6 +29,7 @@ from array import array
 from binascii import b2a_base64
 
 from .errors import CannotPackError
+from .garbage import CollectionPaused
 from .kinds import Memory, Named, module_of
 
 TYPE_CHECKING = False
@@ -122,8 +123,8 @@ def pack(value: Any, name: str, *, peer: Optional[Mapping[str, str]] = None, obj
     Raises:
         TypeError: A part of it can't be packed; the text says which.
     """
-    packer = Packer(name, peer or {}, objects=objects)
-    return packer.pack(value)
+    with CollectionPaused():
+        return Packer(name, peer or {}, objects=objects).pack(value)
 
 
 class Packer:

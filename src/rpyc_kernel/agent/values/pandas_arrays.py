@@ -89,11 +89,11 @@ def _objects(array: Any) -> Tuple[str, Sequence[Any]]:
 
     items = array.tolist()
     kinds = set(map(type, items))
+    if kinds == {str}:
+        return "pandas.texts", [tuple(items), None]
     missing = [item for item in items if type(item) is not str] if kinds <= {str, type(None), float} else None
     if missing is None or not all(item is None or math.isnan(item) for item in missing):
         return "pandas.objects", [tuple(items)]
-    if not missing:
-        return "pandas.texts", [tuple(items), None]
     codes = [_PRESENT if type(item) is str else _NONE if item is None else _NAN for item in items]
     texts = tuple([item if type(item) is str else "" for item in items])
     return "pandas.texts", [texts, np.array(codes, "u1")]
@@ -173,7 +173,7 @@ def _build_objects(_unpacker: Any, items: Any) -> Any:
 def _build_texts(_unpacker: Any, texts: Any, codes: Any) -> Any:
     import numpy as np
 
-    if type(texts) is not tuple or not all(type(text) is str for text in texts):
+    if type(texts) is not tuple or not {str}.issuperset(map(type, texts)):
         raise UnpackError("texts that are none")
     made = np.empty(len(texts), object)
     made[:] = texts
@@ -230,7 +230,7 @@ def _build_strings(_unpacker: Any, na: Any, storage: Any, array: Any) -> Any:
     if na not in ("NA", "nan") or storage not in ("python", "pyarrow"):
         raise UnpackError("texts of an unknown storage")
     is_arrow = type(array).__module__.partition(".")[0] == "pyarrow"
-    if not is_arrow and not (_is_array(array, "O") and all(type(item) is str for item in array if item is not None)):
+    if not is_arrow and not (_is_array(array, "O") and {str, type(None)}.issuperset(map(type, array.tolist()))):
         raise UnpackError("texts that are none")
     if storage == "pyarrow" and not has_arrow():
         storage = "python"

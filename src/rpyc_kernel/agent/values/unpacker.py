@@ -10,6 +10,7 @@ from binascii import a2b_base64
 
 from . import of_classes
 from .errors import MissingHereError, UnpackError
+from .garbage import CollectionPaused
 from .hashing import Hashing
 from .kinds import module_of
 
@@ -47,7 +48,8 @@ def unpack(text: bytes, buffers: Sequence[Any] = (), *, classes: Iterable[type] 
     if _containers(text) > MAX_CONTAINERS and _containers(_STRINGS.sub(b"", text)) > MAX_CONTAINERS:
         raise UnpackError("more than {:,} lists and the like: ask for parts of it".format(MAX_CONTAINERS))
     try:
-        return Unpacker(buffers, classes).unpack(text)
+        with CollectionPaused():
+            return Unpacker(buffers, classes).unpack(text)
     except (UnpackError, MissingHereError):
         raise
     except Exception as error:  # whatever a builder, numpy or Python says of what doesn't fit
@@ -131,6 +133,9 @@ class Unpacker:
     def _build(self, node: List[Any]) -> Any:
         """Make an object whose parts are made."""
         kind = node[0]
+        if kind == "tuple" and len(node) == 2 and type(node[1]) is list and _PLAIN.issuperset(map(type, node[1])):
+            self.hashing.add([], len(node[1]))  # most of all
+            return tuple(node[1])
         if kind in ("tuple", "frozenset"):
             items = self._members(node)
             forms = node[1] if len(node) == 2 else []
