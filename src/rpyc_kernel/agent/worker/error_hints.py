@@ -32,7 +32,7 @@ def hints(error: BaseException) -> List[str]:
             return ["The cell ran on %s: google.colab is on Google's Colab only." % _host()]
         if name in _PACKAGES:
             return ["The cell ran on %s, which has no %s: %s brings it." % (_host(), name, _PACKAGES[name])]
-        hint = "The cell ran on %s, which has no module %s: packages come there by %%pip install, own files by copying."
+        hint = "The cell ran on %s, which has no module %s: packages come there by %%pip install, own files by %%put."
         return [hint % (_host(), name)]
     if isinstance(error, FileNotFoundError) and isinstance(error.filename, (str, bytes, os.PathLike)):
         return ["The cell ran on %s, in %s: that is where files and programs are looked for." % (_host(), _folder())]
