@@ -31,6 +31,12 @@ Copies of values ([values.md](values.md)) between a script here and a session on
 call to the value: found, packed, sent, received, unpacked. A rate's ratio is to that of a bare socket, from another
 process into memory.
 """
+_FILES = """\
+## Files
+
+Files ([files.md](files.md)) between this machine and a session on a stock server, on loopback, on one disk; the time is
+from the call until all are in their places, with modes and times. A folder is synced when the one there is the same.
+"""
 _LINK = """\
 ## On a link of 50 ms each way
 
@@ -44,13 +50,13 @@ def report(tables: dict[str, str], about: str, notes: dict[str, list[str]], roun
     """Make the page.
 
     Args:
-        tables: Markdown by part: ``loopback``, ``values`` and ``link``.
+        tables: Markdown by part: ``loopback``, ``values``, ``files`` and ``link``.
         about: The paragraph about the machine.
         notes: What to say below a table, by part.
         rounds: How often each contender was measured.
     """
     parts = [_HEAD.format(rounds=rounds)]
-    for name, head in (("loopback", _LOOPBACK), ("values", _VALUES), ("link", _LINK)):
+    for name, head in (("loopback", _LOOPBACK), ("values", _VALUES), ("files", _FILES), ("link", _LINK)):
         if name in tables:
             parts.append(f"{head}\n{tables[name]}\n")
             parts += ["\n".join(f"- {note}" for note in notes[name]) + "\n"] if notes.get(name) else []

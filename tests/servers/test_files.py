@@ -409,7 +409,7 @@ def lies(session, monkeypatch, change):
         ("walk: answer['entries'][0][2] = 1 << 61", AgentError, "file changed while it was read"),
         ("walk: answer.update(walk=1)", AgentError, "the list of files was given up"),
         ("fetch: answer['told'] = []", ProtocolError, "other files than it was asked for"),
-        ("fetch: buffers[0] = b'x' * 100", ProtocolError, "a file of another length than it has said"),
+        ("fetch: buffers[0] = b'x' * 100", ProtocolError, "files of another length than it has said"),
         ("fetch: buffers.append(b'x')", ProtocolError, "other files than it was asked for"),
         ("look: answer['found'][0] = 5", ProtocolError, "an entry of another form"),
         (

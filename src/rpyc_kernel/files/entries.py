@@ -14,6 +14,7 @@ from rpyc_kernel.agent.files.writing import PART_PREFIX, PART_SUFFIX
 KINDS = (FILE, FOLDER, LINK, SPECIAL, UNREADABLE)
 MAX_NAME_CHARS = 32 << 10  # of a path
 MAX_DEPTH = 200  # of folders in folders
+_SUSPECT = re.compile(r"(?:^|/)(?:\.|/|$)")  # parts that are empty or begin with a dot
 _WINDOWS_DEVICES = re.compile(r"(?i)(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?")
 _WINDOWS_FORBIDDEN = re.compile(r'[<>:"|?*\\\x00-\x1f]')
 
@@ -74,8 +75,7 @@ def is_name(name: object) -> bool:
 
 def is_part(entry: Entry) -> bool:
     """Tell whether an entry is what a transfer has not finished yet."""
-    name = posixpath.basename(entry.name)
-    return name.startswith(PART_PREFIX) and name.endswith(PART_SUFFIX)
+    return entry.name.endswith(PART_SUFFIX) and posixpath.basename(entry.name).startswith(PART_PREFIX)
 
 
 def unfit(name: str, *, windows: bool) -> str:
@@ -85,9 +85,11 @@ def unfit(name: str, *, windows: bool) -> str:
         name: The name from the tree's folder on, as it travels.
         windows: Whether the file is to be on Windows.
     """
-    parts = name.split("/")
-    if len(parts) > MAX_DEPTH:
+    if name.count("/") >= MAX_DEPTH:
         return f"it is in more than {MAX_DEPTH} folders"
+    if not windows and not _SUSPECT.search(name):
+        return ""
+    parts = name.split("/")
     if any(part in ("", ".", "..") for part in parts):
         return "its name leads elsewhere"
     if windows and any(

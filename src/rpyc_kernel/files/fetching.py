@@ -6,6 +6,7 @@ come from there is in the way, since they are made at the end.
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.agent.files import writing
@@ -45,6 +46,7 @@ class Fetching:
         self._progress = progress
         self._small = dict.fromkeys(plan.small)  # those that are left, in their order
         self._large = dict.fromkeys(plan.large, 0)  # how far each is
+        self._attempt = uuid.uuid4().hex
         self._begun: set[Copy] = set()  # of the large ones, those that may have a part here
         self._memory = memoryview(bytearray(BLOCK_BYTES if plan.large else 0))
         self.failures: list[str] = []
@@ -101,17 +103,21 @@ class Fetching:
     def _fetch(self, batch: list[Copy], size: int) -> FileRequest:
         def done(answer: dict[str, Any], contents: Sequence[memoryview]) -> None:
             told = answer.get("told")
-            if not isinstance(told, list) or not len(told) == len(contents) == len(batch):
+            if not isinstance(told, list) or len(told) != len(batch) or len(contents) != 1:
                 raise self._remote.unbelievable("other files than it was asked for")
-            for copy, mode, data in zip(batch, told, contents, strict=True):
+            good = [copy for copy, why in zip(batch, told, strict=True) if why is None]
+            if len(contents[0]) != sum(copy.entry.size for copy in good):
+                raise self._remote.unbelievable("files of another length than it has said")
+            place = 0
+            for copy, why in zip(batch, told, strict=True):
                 del self._small[copy]
-                if isinstance(mode, str):
-                    self._fail(f"On {self._remote.name}: {mode[:1000]}.")
-                elif len(data) != copy.entry.size:
-                    raise self._remote.unbelievable("a file of another length than it has said")
-                else:
-                    writing.store(decoded(copy.target), copy.transfer, data, copy.entry.mode, copy.entry.time)
-                    self._progress.moved(len(data), 1)
+                if why is not None:
+                    self._fail(f"On {self._remote.name}: {str(why)[:1000]}.")
+                    continue
+                entry = copy.entry
+                data, place = contents[0][place : place + entry.size], place + entry.size
+                writing.store(decoded(copy.target), self._attempt, data, entry.mode, entry.time)
+            self._progress.moved(place, len(good))
 
         files = [[copy.source, copy.entry.size, copy.entry.time] for copy in batch]
         return FileRequest("fetch", {"files": files}, done, size=size)

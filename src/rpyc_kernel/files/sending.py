@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.agent.files.entries import decoded
 from rpyc_kernel.agent.files.errors import ChangedError, FileError
-from rpyc_kernel.agent.files.reading import HASH_BLOCK_BYTES, Source
+from rpyc_kernel.agent.files.reading import HASH_BLOCK_BYTES, Source, whole
 from rpyc_kernel.errors import AgentError, CopyStoppedError, ProtocolError, RpycKernelError, TransferError
 from rpyc_kernel.files.blocks import alike_at_first, hashes_here, hashes_there, pieces
 from rpyc_kernel.files.carrier import Carrier, FileRequest
@@ -95,7 +95,7 @@ class Sending:
         size = 0
         for copy in list(self._small):
             try:
-                batch.append((copy, _contents(copy)))
+                batch.append((copy, whole(decoded(copy.source), copy.entry.size, copy.entry.time)))
             except FileError as error:
                 self._fail(copy, f"Here, {error}.")
                 continue
@@ -109,16 +109,17 @@ class Sending:
     def _store(self, batch: list[tuple[Copy, bytes]], size: int) -> FileRequest:
         def done(answer: dict[str, Any], _buffers: object) -> None:
             failed = dict(self._remote.failed(answer, len(batch)))
-            for number, (copy, data) in enumerate(batch):
+            good = [len(data) for number, (_copy, data) in enumerate(batch) if number not in failed]
+            self._progress.moved(sum(good), len(good))
+            for number, (copy, _data) in enumerate(batch):
                 if number in failed:
                     self._fail(copy, failed[number])
                 else:
                     del self._small[copy]
-                    self._progress.moved(len(data), 1)
 
-        files = [[copy.target, copy.entry.mode, copy.entry.time] for copy, _data in batch]
-        header = {"files": files, "transfer": batch[0][0].transfer}
-        return FileRequest("store", header, done, [data for _copy, data in batch], size=size)
+        files = [[copy.target, copy.entry.mode, copy.entry.time, len(data)] for copy, data in batch]
+        contents = b"".join(data for _copy, data in batch)
+        return FileRequest("store", {"files": files, "transfer": self._attempt}, done, [contents], size=size)
 
     def _fail(self, copy: Copy, sentence: str) -> None:
         self._small.pop(copy, None)
@@ -223,8 +224,3 @@ def _source(copy: Copy) -> Source:
         source.close()
         raise
     return source
-
-
-def _contents(copy: Copy) -> bytes:
-    with _source(copy) as source:
-        return source.whole()

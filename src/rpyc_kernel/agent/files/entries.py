@@ -29,7 +29,7 @@ MAX_MATCHES = 100000  #: of one pattern
 
 def encoded(name: str) -> str:
     """Return a name as it travels."""
-    return os.fsencode(name).decode("latin-1")
+    return name if name.isascii() else os.fsencode(name).decode("latin-1")
 
 
 def decoded(text: Any) -> str:
@@ -39,7 +39,7 @@ def decoded(text: Any) -> str:
         FileError: It can be no name here.
     """
     try:
-        name = os.fsdecode(text.encode("latin-1"))
+        name = str(text) if text.isascii() else os.fsdecode(text.encode("latin-1"))
     except (AttributeError, UnicodeError):
         raise FileError("a name that can be none here: %.100r" % (text,)) from None
     if "\0" in name:

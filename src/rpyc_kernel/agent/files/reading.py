@@ -18,6 +18,36 @@ MAX_EXTENTS = 10000  #: of one file; one that has more is read as if it had no h
 _FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
+def whole(path: str, size: int, time: int) -> bytes:
+    """Return all that is in a small file.
+
+    Args:
+        path: Where it is.
+        size: How large it was when it was looked at.
+        time: When it had changed last.
+
+    Raises:
+        FileError: It can't be read, or has changed.
+    """
+    try:
+        fd = os.open(path, _FLAGS)
+        try:
+            data = os.read(fd, size + 1)
+            while len(data) < size:
+                more = os.read(fd, size + 1 - len(data))
+                if not more:
+                    break
+                data += more
+            found = os.fstat(fd)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise refusal(error, path) from None
+    if len(data) != size or (found.st_size, found.st_mtime_ns) != (size, time) or not stat.S_ISREG(found.st_mode):
+        raise ChangedError(path)
+    return data
+
+
 class Source:
     """A file that is read. To be used in a ``with`` block.
 
@@ -60,22 +90,6 @@ class Source:
         now = os.fstat(self._fd)
         if (now.st_size, now.st_mtime_ns) != (self.size, self.time):
             raise ChangedError(self.path)
-
-    def whole(self) -> bytes:
-        """Return all that is in it. Raises FileError."""
-        try:
-            data = os.read(self._fd, self.size + 1)
-            while len(data) < self.size:
-                more = os.read(self._fd, self.size + 1 - len(data))
-                if not more:
-                    break
-                data += more
-        except OSError as error:
-            raise refusal(error, self.path) from None
-        if len(data) != self.size:
-            raise ChangedError(self.path)
-        self.check()
-        return data
 
     def read_into(self, start: int, into: memoryview) -> None:
         """Fill a memoryview with the bytes from *start* on. Raises FileError."""

@@ -87,9 +87,10 @@ def finish(path: str, transfer: str, size: int, mode: int, time: int) -> None:
     try:
         try:
             os.ftruncate(fd, size)
+            _set_about(fd, part, mode, time)
         finally:
             os.close(fd)
-        _complete(part, path, mode, time)
+        os.replace(part, path)
     except OSError as error:
         raise refusal(error, path) from None
 
@@ -103,9 +104,10 @@ def store(path: str, transfer: str, data: memoryview, mode: int, time: int) -> N
         try:
             try:
                 _write_all(fd, 0, data)
+                _set_about(fd, part, mode, time)
             finally:
                 os.close(fd)
-            _complete(part, path, mode, time)
+            os.replace(part, path)
         except BaseException:
             _remove(part)
             raise
@@ -216,10 +218,14 @@ def _write_all(fd: int, start: int, data: memoryview) -> None:
         data = data[os.write(fd, data) :]
 
 
-def _complete(part: str, path: str, mode: int, time: int) -> None:
-    os.chmod(part, mode & _PERMISSIONS)
-    os.utime(part, ns=(time, time))
-    os.replace(part, path)
+def _set_about(fd: int, path: str, mode: int, time: int) -> None:
+    """Set mode and time of an open file; where it can be, by its descriptor: that needs no look at the path."""
+    if hasattr(os, "fchmod") and os.utime in os.supports_fd:
+        os.fchmod(fd, mode & _PERMISSIONS)
+        os.utime(fd, ns=(time, time))
+    else:
+        os.chmod(path, mode & _PERMISSIONS)
+        os.utime(path, ns=(time, time))
 
 
 def _is_there(path: str, size: int, time: int) -> bool:

@@ -146,21 +146,18 @@ class Files:
         return {}, [block]
 
     def do_fetch(self, files: List[List[Any]]) -> Tuple[Json, Sequence[Bytes]]:
-        """Give small files: of each the mode, or the sentence why not; the size and time are those that are told."""
+        """Give small files of that size and time, one behind the other; tell of each why it can't be given, or None."""
         if sum(size for _path, size, _time in files) > MAX_FETCHED_BYTES:
             raise DirectError("too many bytes in one request")
         told: List[Any] = []
         contents = []
         for path, size, time in files:
             try:
-                with reading.Source(decoded(path)) as source:
-                    source.expect(size, time)
-                    contents.append(source.whole())
-                    told.append(source.mode)
+                contents.append(reading.whole(decoded(path), size, time))
+                told.append(None)
             except FileError as error:
-                contents.append(b"")
                 told.append(str(error))
-        return {"told": told}, contents
+        return {"told": told}, [b"".join(contents)]
 
     def do_extents(self, path: str, of: List[int]) -> Tuple[Json, Sequence[Bytes]]:
         """Tell where a file has no holes."""
@@ -245,16 +242,18 @@ class Files:
         writing.drop(decoded(path), transfer)
         return {}, ()
 
-    def do_store(self, *contents: memoryview, files: List[List[Any]], transfer: str) -> Tuple[Json, Sequence[Bytes]]:
-        """Write small files, each a path, a mode and a time."""
-        if len(contents) != len(files):
-            raise DirectError("files without contents")
+    def do_store(self, contents: memoryview, files: List[List[Any]], transfer: str) -> Tuple[Json, Sequence[Bytes]]:
+        """Write small files, each a path, a mode, a time and a size; their contents are one behind the other."""
+        place = 0
 
-        def store(about: List[Any], data: memoryview) -> None:
-            path, mode, time = about
+        def store(path: str, mode: int, time: int, size: int) -> None:
+            nonlocal place
+            data, place = contents[place : place + size], place + size
+            if len(data) != size:
+                raise FileError("files without contents")
             writing.store(decoded(path), transfer, data, mode, time)
 
-        return _each(store, zip(files, contents))
+        return _each(store, files)
 
     def do_folders(self, paths: List[str]) -> Tuple[Json, Sequence[Bytes]]:
         """Make folders."""

@@ -7,7 +7,7 @@ import pytest
 
 from rpyc_kernel.agent.files import reading
 from rpyc_kernel.agent.files.errors import ChangedError, FileError
-from rpyc_kernel.agent.files.reading import HASH_BLOCK_BYTES, Source
+from rpyc_kernel.agent.files.reading import HASH_BLOCK_BYTES, Source, whole
 
 
 def test_blocks_and_hashes(tmp_path):
@@ -15,8 +15,9 @@ def test_blocks_and_hashes(tmp_path):
     path = tmp_path / "x"
     path.write_bytes(data)
     memory = memoryview(bytearray(HASH_BLOCK_BYTES))
+    stat = path.stat()
+    assert whole(str(path), len(data), stat.st_mtime_ns) == data
     with Source(str(path)) as source:
-        assert source.whole() == data
         source.read_into(1000, memory[:50])
         assert bytes(memory[:50]) == data[1000:1050]
         blocks = data[:HASH_BLOCK_BYTES], data[HASH_BLOCK_BYTES:]
@@ -65,9 +66,9 @@ def test_a_file_that_changes_is_noticed(tmp_path, change):
         path.write_bytes({"longer": b"123456", "shorter": b"1", "same length": b"abcde"}[change])
         os.utime(path, ns=(5, 5))
         with pytest.raises(ChangedError, match="x changed while it was read"):
-            source.whole()
-        with pytest.raises(ChangedError):
             source.check()
+    with pytest.raises(ChangedError):
+        whole(str(path), 5, 17)
     with Source(str(path)) as source, pytest.raises(ChangedError):
         source.expect(5, 17)
 
