@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import os
 import signal
+import socket
 import sys
 import textwrap
 import threading
@@ -232,3 +233,24 @@ def test_a_wait_on_which_nothing_moves_gives_it_up_and_the_next_calls_have_one(
                 gate.open()
             assert result.result(PATIENCE) == "waited"
         shorten(live)
+
+
+def test_a_shortcut_that_breaks_alone_in_the_middle_of_a_call(live: Remote, tmp_path: Path) -> None:
+    gate, mark = Gate(tmp_path), tmp_path / "began"
+    live.execute(
+        f"def wait(number):\n    open({str(mark)!r}, 'w').close()\n"
+        f"{textwrap.indent(gate.wait, '    ')}\n    return number"
+    )
+    wait = live.namespace["wait"]
+    shorten(live)
+    shortcut = live._channel._frames._shortcut
+    assert shortcut is not None
+    with ThreadPoolExecutor(1) as pool:
+        result = pool.submit(wait, 7)
+        try:
+            assert wait_until(mark.exists)
+            shortcut._socket.shutdown(socket.SHUT_RDWR)
+        finally:
+            gate.open()
+        assert result.result(PATIENCE) == 7
+    shorten(live)
