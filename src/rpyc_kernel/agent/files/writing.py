@@ -25,6 +25,7 @@ _FLAGS = (
     | getattr(os, "O_NOFOLLOW", 0)
     | getattr(os, "O_NONBLOCK", 0)
 )
+_BY_DESCRIPTOR = hasattr(os, "fchmod") and os.utime in os.supports_fd
 _PERMISSIONS = 0o777  #: of a mode; whom a program acts for (setuid) stays behind
 
 
@@ -32,7 +33,7 @@ def part_of(path: str, transfer: str) -> str:
     """Return where the part of a file is. Raises FileError for a transfer whose name can be none."""
     if not (transfer.isalnum() and len(transfer) <= 64):
         raise FileError("a transfer of the name %.100r" % transfer)
-    return os.path.join(os.path.dirname(path), PART_PREFIX + transfer + PART_SUFFIX)
+    return path[: len(path) - len(os.path.basename(path))] + PART_PREFIX + transfer + PART_SUFFIX
 
 
 def write(path: str, transfer: str, start: int, data: memoryview) -> None:
@@ -214,13 +215,15 @@ def _check_regular(mode: int, path: str) -> None:
 def _write_all(fd: int, start: int, data: memoryview) -> None:
     if start:
         os.lseek(fd, start, os.SEEK_SET)
-    while data:
-        data = data[os.write(fd, data) :]
+    written = os.write(fd, data)
+    while written < len(data):
+        data = data[written:]
+        written = os.write(fd, data)
 
 
 def _set_about(fd: int, path: str, mode: int, time: int) -> None:
     """Set mode and time of an open file; where it can be, by its descriptor: that needs no look at the path."""
-    if hasattr(os, "fchmod") and os.utime in os.supports_fd:
+    if _BY_DESCRIPTOR:
         os.fchmod(fd, mode & _PERMISSIONS)
         os.utime(fd, ns=(time, time))
     else:
