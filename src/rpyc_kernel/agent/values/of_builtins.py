@@ -38,7 +38,7 @@ _DESCRIBED: Dict[Any, Callable[[Any], Tuple[str, Sequence[Any]]]] = {
     int: _int,
     float: lambda value: ("plain", [float.__float__(value)]),
     bytes: lambda value: ("bytes", [Memory(value)]),
-    bytearray: lambda value: ("bytearray", [Memory(value)]),
+    bytearray: lambda value: ("bytearray", [Memory(bytes(value))]),  # its own memory would keep it from growing
     memoryview: _view,
     complex: lambda value: ("complex", [value.real, value.imag]),
     range: lambda value: ("range", [value.start, value.stop, value.step]),

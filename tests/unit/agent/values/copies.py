@@ -29,6 +29,8 @@ def same(one, two):
         return len(one) == len(two) and all(any(same(each, other) for other in two) for each in one)
     if isinstance(one, float):
         return (math.isnan(one) and math.isnan(two)) or (one == two and math.copysign(1, one) == math.copysign(1, two))
+    if isinstance(one, slice):
+        return same([one.start, one.stop, one.step], [two.start, two.stop, two.step])
     if isinstance(one, complex):
         return same([one.real, one.imag], [two.real, two.imag])
     if isinstance(one, Decimal):

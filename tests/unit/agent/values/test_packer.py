@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rpyc_kernel.agent.values import pack, packer
+from rpyc_kernel.agent.values import pack, packer, unpack
 from tests.unit.agent.values.copies import copied, same
 
 DEEP = 10_000  # far beyond what Python's recursion, or C's on the stack of a thread, would reach
@@ -98,12 +98,19 @@ def test_data_as_deep_as_you_like(wrap):
 
 def test_large_memory_is_not_copied():
     large, array = bytes(10**6), bytearray(10**6)
-    packed = pack([large, array, memoryview(array)[:5000]], "it")
-    assert [each.nbytes for each in packed.buffers] == [10**6, 10**6, 5000]
+    packed = pack([large, memoryview(array)[:5000]], "it")
+    assert [each.nbytes for each in packed.buffers] == [10**6, 5000]
     assert packed.buffers[0].obj is large
     assert packed.buffers[1].obj is array
-    assert packed.nbytes == len(packed.text) + 2 * 10**6 + 5000
-    assert packed.copied()[1:] == (large, bytes(array), bytes(5000))
+    assert packed.nbytes == len(packed.text) + 10**6 + 5000
+    assert packed.copied()[1:] == (large, bytes(5000))
+
+
+def test_a_bytearray_may_grow_while_its_copy_is_sent():
+    data = bytearray(10**4)
+    packed = pack(data, "it")
+    data.append(1)
+    assert unpack(packed.text, packed.buffers) == bytearray(10**4)
 
 
 class Point(NamedTuple):
