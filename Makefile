@@ -92,7 +92,7 @@ windows: $(VENV)/test.installed
 	@$(RUN) -m pytest -m windows -n 2 tests/windows $(ARGS)
 
 fuzz: $(VENV)/test.installed
-	@$(RUN) -m pytest -m fuzz --timeout=0 $(ARGS)
+	@$(RUN) -m pytest -m fuzz --timeout=0 -o faulthandler_timeout=0 $(ARGS)
 
 # The distributions in dist/, built and looked at, and the changelog's words for them.
 release: $(VENV)/release.installed
