@@ -69,15 +69,20 @@ class Kernel:
 
     Attributes:
         started: When its process was started (`time.perf_counter`).
+        file: Its connection file.
     """
 
     def __init__(self, processes: Processes, contender: Contender) -> None:
         self.contender = contender
-        file = str(processes.folder / f"kernel-{time.monotonic_ns()}.json")
-        write_connection_file(file)
+        self.file = str(processes.folder / f"kernel-{time.monotonic_ns()}.json")
+        write_connection_file(self.file)
         self.started = time.perf_counter()
-        self.process, self.mark = processes.start(*contender.command, "-f", file)
-        self.client = Client(file, lambda: self.process.poll() is None)
+        self.process, self.mark = processes.start(*contender.command, "-f", self.file)
+        self.client = self.front_end()
+
+    def front_end(self) -> Client:
+        """Make one more front end, which its maker closes."""
+        return Client(self.file, lambda: self.process.poll() is None)
 
     def first(self, code: str) -> float:
         """Run the first cell, and return the seconds since the kernel was started."""

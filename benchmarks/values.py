@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 import time
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ import rpyc
 import rpyc_kernel
 from benchmarks import venvs
 from benchmarks.contest import contest
+from benchmarks.kernels import Kernel, ours
 from benchmarks.servers import Server
 from benchmarks.table import TIMES, Row, markdown, seconds
 
@@ -25,6 +27,8 @@ COLUMN = "rpyc-kernel"
 LARGE_BYTES = 200_000_000
 OBTAINED_BYTES = 5_000_000  # by RPyC: its time grows with the square of the size
 SIZES_BYTES = [10**exponent for exponent in range(3, 10)]
+LARGEST_BYTES = 10**9
+MOST_BESIDE_S = 0.1
 ROWS = 1_000_000
 LEAST_OF_SOCKET, LEAST_OF_OBTAIN, MOST_OF_ARROW, MOST_MEMORY_MIB = 0.5, 40.0, 3.0, 64
 _PEAK = """
@@ -62,6 +66,7 @@ def values(processes: Processes, rounds: int, notes: list[str]) -> str:
         remote.execute("import numpy")
         rows = [*_speed(remote, server, rounds, notes), *_memory(remote), _table(remote, rounds)]
         rows.append(_sizes(remote))
+    rows.append(_beside(processes, server))
     return markdown([COLUMN], rows)
 
 
@@ -153,6 +158,27 @@ def _sizes(remote: Remote) -> Row:
         took.append(median(_took(lambda: remote.value("array")) for _ in range(5 if size < 10**8 else 2)))
     figure = ", ".join(seconds(each) for each in took)
     return Row("1 kB, 10 kB, … 1 GB of float64 pulled", "linear", {COLUMN: figure})
+
+
+def _beside(processes: Processes, server: Server) -> Row:
+    """Measure how long a completion takes in a notebook to which a GB is moving."""
+    kernel = Kernel(processes, ours(COLUMN, server))
+    try:
+        kernel.first(f"big = bytes({LARGEST_BYTES})")
+        kernel.client.complete("bi")  # the first one loads what completes
+        other = kernel.front_end()
+        moving = threading.Thread(target=other.run, args=(f"%pull big --max {2 * LARGEST_BYTES}",))
+        moving.start()
+        took = []
+        while moving.is_alive():
+            took.append(kernel.client.complete("bi").end)
+        moving.join()
+        other.close()
+    finally:
+        kernel.close()
+    figure = f"{seconds(median(took))}, at most {seconds(max(took))}"
+    what = f"a completion in that notebook while 1 GB is moving ({len(took)} of them)"
+    return Row(what, f"≤ {seconds(MOST_BESIDE_S)}", {COLUMN: figure}, max(took) > MOST_BESIDE_S)
 
 
 def socket_rate(size: int) -> float:

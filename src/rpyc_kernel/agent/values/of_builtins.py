@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .errors import UnpackError
 from .kinds import Memory
+from .long_bytes import to_bytearray, to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,12 +57,12 @@ def _build_int(_unpacker: Any, text: Any) -> int:
 
 def _build_bytes(unpacker: Any, form: Any) -> bytes:
     data = unpacker.memory(form)
-    return data if type(data) is bytes else bytes(data)
+    return data if type(data) is bytes else to_bytes(data)
 
 
 def _build_bytearray(unpacker: Any, form: Any) -> bytearray:
     data = unpacker.memory(form)
-    return data if type(data) is bytearray else bytearray(data)
+    return data if type(data) is bytearray else to_bytearray(data)
 
 
 def _build_complex(_unpacker: Any, real: Any, imag: Any) -> complex:
