@@ -167,6 +167,7 @@ def _beside(processes: Processes, server: Server) -> Row:
         kernel.first(f"big = bytes({LARGEST_BYTES})")
         kernel.client.complete("bi")  # the first one loads what completes
         other = kernel.front_end()
+        other.run("%pull x=1")  # the first one loads what copies, at both ends
         moving = threading.Thread(target=other.run, args=(f"%pull big --max {2 * LARGEST_BYTES}",))
         moving.start()
         took = []

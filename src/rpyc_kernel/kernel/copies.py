@@ -36,8 +36,9 @@ async def pull_named(
     """Copy values of expressions there into variables here. Raises a RpycKernelError; nothing was assigned then."""
     session = await context.sessions.resolve(context.cell)
     words, started = " ".join(each.name for each in named), time.monotonic()
+    peer = await context.blocking(lambda _cancel: versions())
     reply = await context.request(
-        "pull_request", {"expressions": [each.expression for each in named], "peer": versions(), "pickle": pickle}
+        "pull_request", {"expressions": [each.expression for each in named], "peer": peer, "pickle": pickle}
     )
     if reply.get("ename") == "KeyboardInterrupt":
         raise CopyStoppedError

@@ -25,7 +25,7 @@ from rpyc_kernel.errors import (
 from rpyc_kernel.kernel import known_machine
 from rpyc_kernel.kernel.beside import BesideHints
 from rpyc_kernel.kernel.cells import NOTHING, Cell, RunningCells
-from rpyc_kernel.kernel.commands import complete, registry, route
+from rpyc_kernel.kernel.commands import complete, registry, route, values
 from rpyc_kernel.kernel.commands.context import CommandContext
 from rpyc_kernel.kernel.commands.suggest import suggestions
 from rpyc_kernel.kernel.commands.sync import refresh
@@ -246,10 +246,9 @@ class RpycKernel(BaseKernel):
         inputs, outputs = step.options.get("input", []), step.options.get("output", [])
         if not (inputs or outputs):
             return await self._run_local_code(step.code, cell)
-        from rpyc_kernel.kernel.copies import around  # noqa: PLC0415 - most notebooks copy nothing
-
-        run = partial(self._run_local_code, step.code, cell)
-        return await around(run, self._context(cell), inputs, outputs, step.options.get("max"))
+        context, run = self._context(cell), partial(self._run_local_code, step.code, cell)
+        copies = await values.loaded(context)
+        return dict(await copies.around(run, context, inputs, outputs, step.options.get("max")))
 
     async def _run_local_code(self, code: str, cell: Cell) -> dict[str, Any]:
         if not cell.silent:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from rpyc_kernel.kernel.commands.expressions import named_expressions
@@ -9,8 +10,9 @@ from rpyc_kernel.kernel.commands.registry import command
 from rpyc_kernel.kernel.commands.spec import Kind, Option, Positional
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from rpyc_kernel.kernel.commands.context import CommandContext
-    from rpyc_kernel.kernel.outcomes import Copied
 
 AS = Option("as", Kind.TEXT, "the name that the value gets, where it is the only one", "NAME")
 PICKLE = Option(
@@ -30,11 +32,11 @@ MAX = Option("max", Kind.SIZE, "how much is copied without a question; 256MiB wi
 )
 async def pull(
     context: CommandContext, values: list[str], max: int | None, *, pickle: bool, **options: str | None
-) -> Copied:
+) -> object:
     """Copy values to here."""
-    from rpyc_kernel.kernel.copies import pull_named  # noqa: PLC0415 - most notebooks copy nothing
-
-    return await pull_named(context, named_expressions(values, options["as"], "%pull"), max, pickle=pickle)
+    copies = await loaded(context)
+    named = named_expressions(values, options["as"], "%pull")
+    return await copies.pull_named(context, named, max, pickle=pickle)
 
 
 @command(
@@ -45,8 +47,13 @@ async def pull(
     MAX,
     examples=("%push params frames", "%push n=len(frames)"),
 )
-async def push(context: CommandContext, values: list[str], max: int | None, **options: str | None) -> Copied:
+async def push(context: CommandContext, values: list[str], max: int | None, **options: str | None) -> object:
     """Copy values to there."""
-    from rpyc_kernel.kernel.copies import push_named  # noqa: PLC0415
+    copies = await loaded(context)
+    named = named_expressions(values, options["as"], "%push")
+    return await copies.push_named(context, named, max)
 
-    return await push_named(context, named_expressions(values, options["as"], "%push"), max)
+
+async def loaded(context: CommandContext) -> ModuleType:
+    """Return the module that copies. Most notebooks copy nothing, and on a thread its import holds up nobody."""
+    return await context.blocking(lambda _cancel: import_module("rpyc_kernel.kernel.copies"))
