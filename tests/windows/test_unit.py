@@ -21,6 +21,7 @@ WITHOUT = [
     "batch/test_notebook",
     "kernel/jupyter/test_iopub_rate_limit",
 ]
+TIMEOUT_S = 300  # to collect some thousands of them
 SOME = "test_boot or test_local_socket or test_records or test_abort_ends"
 PYTEST = """
 import os, pytest, sys
@@ -45,7 +46,7 @@ def test_all_are_collected_and_some_run(wine: Wine) -> None:
     ]
     ignored = [f"--ignore=tests/unit/{name}.py" for name in WITHOUT]
     paths = ";".join(map(windows_path, (wine.packages, SOURCE, ROOT)))
-    said = wine.run("-c", PYTEST, *arguments, *ignored, "tests/unit", PYTHONPATH=paths, folder=ROOT)
+    said = wine.run("-c", PYTEST, *arguments, *ignored, "tests/unit", PYTHONPATH=paths, folder=ROOT, timeout=TIMEOUT_S)
     assert " passed, " in said
     private = re.search(r"private files are in (.+)", said)
     assert private

@@ -8,7 +8,7 @@ import pytest
 from rpyc_kernel.agent.files import entries
 from rpyc_kernel.agent.files.errors import FileError, shown
 
-ODD = os.fsdecode(b"caf\xe9")  # Latin-1, which is no UTF-8
+ODD = "caf\udce9"  # as Python has a name in Latin-1, which is no UTF-8
 
 
 def by_name(found):

@@ -1,7 +1,6 @@
 """Dates, exact numbers, identifiers and paths come out as they were."""
 
 import datetime as dt
-import os
 import pathlib
 import sys
 import uuid
@@ -44,7 +43,7 @@ def test_they_come_out_as_they_were(given_values):
         dt.datetime(2026, 10, 25, 2, 30, fold=1, tzinfo=ZoneInfo("Europe/Berlin")),
         dt.datetime(2026, 10, 25, 2, 30, fold=0, tzinfo=ZoneInfo("Europe/Berlin")),
         Decimal("sNaN123"), Decimal("-0.000"), Decimal("1E+999999"), Fraction(-(10**5000), 7),
-        pathlib.Path("a/b"), pathlib.Path(os.fsdecode(b"\xff")), uuid.UUID(int=0),
+        pathlib.Path("a/b"), pathlib.Path("\udcff"), uuid.UUID(int=0),
     ],
     ids=range(9),
 )  # fmt: skip
