@@ -19,7 +19,7 @@ def lie(text):
         answer, told = do(self, name, header, buffers)
         told = [bytes(each) for each in told]
         if name == op:
-            exec(change, {"answer": answer, "buffers": told})
+            exec(change, {"answer": answer, "buffers": told, "header": header})
         return answer, told
 
     files.do = lying

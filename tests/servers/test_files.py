@@ -391,7 +391,7 @@ def test_a_disk_that_ignores_case_is_told_of_names_that_would_be_one(session, he
     assert names(there / "here") == ["README", "Readme"]
 
 
-def lies(session, monkeypatch, change):
+def lies(session, change):
     """Have the worker lie: *change* gets each operation and its answer."""
     path = Path(__file__).with_name("lying_files.py")
     code = f"exec(compile(open({str(path)!r}).read(), 'lies', 'exec')); lie({change!r})"
@@ -421,11 +421,11 @@ def lies(session, monkeypatch, change):
         ("match: answer['paths'] = '/tmp/x'", ProtocolError, "lists of another form"),
     ],
 )
-def test_a_machine_that_lies_changes_nothing_outside(here, there, monkeypatch, change, error, said):
+def test_a_machine_that_lies_changes_nothing_outside(here, there, change, error, said):
     (there / "file").write_text("file")
     (here / "in").mkdir()
     with start_server() as server, Session(server.address) as session:
-        lies(session, monkeypatch, change)
+        lies(session, change)
         if error is None:
             copied = gets(session, there, here / "in", recursive=True)
             assert said in copied.left_out[0]

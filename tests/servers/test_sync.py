@@ -13,7 +13,7 @@ from rpyc_kernel.files.sync import FolderSync
 from tests.faults.proxy import Proxy
 from tests.servers.rpyc_servers import start_server
 from tests.servers.sessions import Session
-from tests.servers.test_files import about, tree
+from tests.servers.test_files import about, lies, tree
 
 TIME = 1_500_000_000_000_000_000
 
@@ -218,3 +218,15 @@ def test_a_file_that_changes_meanwhile_is_told(session, here, there, monkeypatch
     with pytest.raises(TransferError, match="x changed while it was read"):
         syncs(session, here)
     assert (there / "project" / "x").read_text() == "old"
+
+
+def test_home_folders_of_windows_are_not_emptied(here, there):
+    """Its paths have backslashes, and the disks of a home and of a folder are compared all the same."""
+    (here / "x").write_text("x")
+    with start_server() as server, Session(server.address) as session:
+        lies(
+            session,
+            "real: answer['path'] = {'~': 'C:\\\\Users\\\\pi', '/': 'C:\\\\'}.get(header['name'], 'C:\\\\Users')",
+        )
+        with pytest.raises(TransferError, match="C:/Users is the home folder, or has it in it"):
+            syncs(session, here, str(there), delete=True)

@@ -15,6 +15,7 @@ KINDS = (FILE, FOLDER, LINK, SPECIAL, UNREADABLE)
 MAX_NAME_CHARS = 32 << 10  # of a path
 MAX_DEPTH = 200  # of folders in folders
 _SUSPECT = re.compile(r"(?:^|/)(?:\.|/|$)")  # parts that are empty or begin with a dot
+_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _WINDOWS_DEVICES = re.compile(r"(?i)(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?")
 _WINDOWS_FORBIDDEN = re.compile(r'[<>:"|?*\\\x00-\x1f]')
 
@@ -71,6 +72,11 @@ def is_name(name: object) -> bool:
     if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_CHARS or "\0" in name:
         return False
     return name.isascii() or max(map(ord, name)) < 256
+
+
+def slashed(path: str) -> str:
+    """Return a whole path with slashes between its parts, which Windows takes as well as its own."""
+    return path.replace("\\", "/") if _DRIVE.match(path) else path
 
 
 def is_part(entry: Entry) -> bool:

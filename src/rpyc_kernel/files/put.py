@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import ntpath
 import posixpath
-import re
 from typing import TYPE_CHECKING
 
 from rpyc_kernel.agent.files import entries
 from rpyc_kernel.agent.files.entries import FILE, FOLDER, decoded, encoded
 from rpyc_kernel.agent.files.errors import FileError, shown
 from rpyc_kernel.errors import TransferError
-from rpyc_kernel.files.entries import Entry
+from rpyc_kernel.files.entries import Entry, slashed
 from rpyc_kernel.files.plan import CopiedFiles, Copy, Plan
 from rpyc_kernel.files.progress import Progress
 from rpyc_kernel.files.remote import RemoteFiles
@@ -22,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from rpyc_kernel.files.carrier import FileSession
-
-_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
 
 def put(
@@ -138,4 +134,4 @@ def _above(path: str) -> str:
 
 def base(path: str) -> str:
     """Return the last part of a path of either system."""
-    return ntpath.basename(path) if _DRIVE.match(path) else posixpath.basename(path)
+    return posixpath.basename(slashed(path))

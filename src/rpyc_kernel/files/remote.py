@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rpyc_kernel.errors import ProtocolError, TransferError
 from rpyc_kernel.files.blocks import HASHED_AT_ONCE_BYTES, hashes_there
 from rpyc_kernel.files.carrier import Carrier, FileRequest
-from rpyc_kernel.files.entries import Entry, checked, is_name
+from rpyc_kernel.files.entries import Entry, checked, is_name, slashed
 
 if TYPE_CHECKING:
     import threading
@@ -24,7 +24,8 @@ BATCH = 500  # paths in one request
 class RemoteFiles:
     """The files of the machine of a session. Used by one thread.
 
-    Names and paths are as they travel (`encoded`). Relative ones begin in the session's folder.
+    Names and paths are as they travel (`encoded`), with slashes between their parts, of Windows too. Relative ones
+    begin in the session's folder.
 
     Args:
         session: The session.
@@ -49,18 +50,22 @@ class RemoteFiles:
             for each in told:
                 if isinstance(each, dict):
                     raise TransferError(f"On {self.name}: {str(each.get('failed'))[:1000]}.")
-                found.append(self._name(each) if isinstance(each, str) else self._entry(each))
+                if isinstance(each, str):
+                    found.append(slashed(self._name(each)))
+                else:
+                    entry = self._entry(each)
+                    found.append(entry._replace(name=slashed(entry.name)))
         return found
 
     def match(self, pattern: str) -> list[str]:
         """Return the paths that a pattern means; without wildcards the path itself."""
         answer, _buffers = self.carrier.call("match", {"pattern": pattern})
-        return [self._name(each) for each in self._list(answer, "paths")]
+        return [slashed(self._name(each)) for each in self._list(answer, "paths")]
 
     def real(self, name: str) -> str:
         """Return the path to which a name leads, behind all links."""
         answer, _buffers = self.carrier.call("real", {"name": name})
-        return self._name(answer.get("path"))
+        return slashed(self._name(answer.get("path")))
 
     def listed(self, folder: str) -> list[Entry]:
         """Return what is in a folder."""

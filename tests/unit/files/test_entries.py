@@ -2,7 +2,7 @@
 
 import pytest
 
-from rpyc_kernel.files.entries import checked, is_part, leads_outside, unfit
+from rpyc_kernel.files.entries import checked, is_part, leads_outside, slashed, unfit
 
 GOOD = ["a/b", "f", 3, 5, 0o644, False]
 
@@ -64,3 +64,9 @@ def test_links_that_lead_out_of_their_folder(name, leads, outside):
 def test_what_other_transfers_have_not_finished():
     assert is_part(checked(["a/.rpyc-kernel-0f.part", *GOOD[1:]]))
     assert not is_part(checked(GOOD))
+
+
+def test_paths_of_windows_have_slashes():
+    assert slashed("C:\\Users\\pi/x") == "C:/Users/pi/x"
+    assert slashed("/home/a\\b") == "/home/a\\b"
+    assert slashed("C:relative\\x") == "C:relative\\x"
