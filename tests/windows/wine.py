@@ -32,7 +32,8 @@ SHA256 = "8a4dbddadc63ca9700370bc95e5a8e27a03c00c7ac6ab3877102bd9bb4c4f5fa"
 # What a server has, and beside it what the kernel has; some of it dependencies that packages have on Windows only. No
 # numpy and no nbclient, whose DLLs (rpds is one of nbclient's) Wine 8 doesn't load.
 SERVER = ["rpyc>=6,<7"]
-KERNEL = ["ipykernel>=7.4,<8", "jupyter_client>=8.9", "rich>=13,<16", "tomlkit>=0.12,<1", "colorama"]
+KERNEL = ["ipykernel>=7.4,<8", "jupyter_client>=8.9", "pathspec>=0.12,<2", "rich>=13,<16", "tomlkit>=0.12,<1"]
+KERNEL += ["tqdm>=4.60,<5", "colorama"]
 TESTS = ["pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis", "zeroconf>=0.132,<1"]
 # A path file would hide PYTHONPATH and site-packages; `_wmi` asks what Wine doesn't answer.
 UNWANTED = ["python*._pth", "_wmi.pyd"]
