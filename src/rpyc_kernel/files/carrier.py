@@ -8,24 +8,18 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from rpyc_kernel.errors import (
-    AgentError,
-    CopyStoppedError,
-    DialCancelledError,
-    LinkError,
-    ProtocolError,
-    RpycKernelError,
-)
-from rpyc_kernel.values.transfer import MAX_VAIN_TRIES, RETRY_PAUSE_S, Bulk
-from rpyc_kernel.values.window import Window
+from rpyc_kernel.errors import AgentError, CopyStoppedError, DialCancelledError
+from rpyc_kernel.link.bulk import carry
+from rpyc_kernel.link.window import Window
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterator, Sequence
 
     from rpyc_kernel.agent.wire import Bytes
+    from rpyc_kernel.link.bulk import BulkSession
     from rpyc_kernel.link.direct import DirectConnection
 
     Answer = tuple[dict[str, Any], Sequence[memoryview]]
@@ -34,14 +28,6 @@ if TYPE_CHECKING:
 
 STOPPED = "Copying was stopped. Files that had come over whole are there; of others nothing is left."
 REQUEST_BYTES = 256  # that a request counts, beside its buffers
-
-
-class FileSession(Bulk, Protocol):
-    """A session, as far as its files are concerned."""
-
-    @property
-    def closed(self) -> bool:
-        """Whether its link won't be back."""
 
 
 @dataclass
@@ -73,7 +59,7 @@ class Carrier:
         cancel: Ends whatever is done.
     """
 
-    def __init__(self, session: FileSession, cancel: threading.Event) -> None:
+    def __init__(self, session: BulkSession, cancel: threading.Event) -> None:
         self._session = session
         self._cancel = cancel
         self._answers = 0
@@ -100,38 +86,14 @@ class Carrier:
             AgentError: The other machine has refused one; those before it are done.
             RpycKernelError: The link is lost for good.
         """
-        vain = 0
-        while True:
-            before = self._answers
-            try:
-                with self._session.direct.connection(self._cancel) as connection:
-                    refused = self._carry(connection, requests)
-                if refused is not None:
-                    raise refused
-                return
-            except DialCancelledError:
-                raise CopyStoppedError(STOPPED) from None
-            except ProtocolError:
-                raise
-            except LinkError:
-                vain = 0 if self._answers > before else vain + 1
-                if vain >= MAX_VAIN_TRIES:
-                    raise
-            self._wait_up(RETRY_PAUSE_S * vain)
-
-    def _wait_up(self, pause: float) -> None:
-        """Wait until the link is back, for as long as it takes."""
-        while not self._cancel.wait(pause):
-            try:
-                self._session.wait_up(self._cancel)
-                return
-            except DialCancelledError:
-                break
-            except RpycKernelError:
-                if self._session.closed:
-                    raise
-                pause = RETRY_PAUSE_S
-        raise CopyStoppedError(STOPPED)
+        try:
+            refused = carry(
+                self._session, self._cancel, lambda each: self._carry(each, requests), lambda: self._answers
+            )
+        except DialCancelledError:
+            raise CopyStoppedError(STOPPED) from None
+        if refused is not None:
+            raise refused
 
     def _carry(self, connection: DirectConnection, requests: Requests) -> AgentError | None:
         """Make the requests; return what was refused, once all answers have come: the connection stays good."""

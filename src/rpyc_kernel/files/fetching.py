@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rpyc_kernel.files.plan import Copy, Plan
     from rpyc_kernel.files.progress import Progress
     from rpyc_kernel.files.remote import RemoteFiles
-    from rpyc_kernel.values.window import Window
+    from rpyc_kernel.link.window import Window
 
 
 class Fetching:

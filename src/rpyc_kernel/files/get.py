@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Sequence
 
-    from rpyc_kernel.files.carrier import FileSession
+    from rpyc_kernel.link.bulk import BulkSession
 
 WINDOWS = os.name == "nt"
 
 
 def get(
-    session: FileSession,
+    session: BulkSession,
     name: str,
     sources: Sequence[str],
     target: str,

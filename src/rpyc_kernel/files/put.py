@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Sequence
 
-    from rpyc_kernel.files.carrier import FileSession
+    from rpyc_kernel.link.bulk import BulkSession
 
 
 def put(
-    session: FileSession,
+    session: BulkSession,
     name: str,
     sources: Sequence[str],
     target: str,

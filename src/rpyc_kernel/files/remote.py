@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator, Sequence
 
-    from rpyc_kernel.files.carrier import Ask, FileSession
+    from rpyc_kernel.files.carrier import Ask
     from rpyc_kernel.files.plan import Copy
-    from rpyc_kernel.values.window import Window
+    from rpyc_kernel.link.bulk import BulkSession
+    from rpyc_kernel.link.window import Window
 
 MAX_ENTRIES = 2_000_000  # of one tree
 BATCH = 500  # paths in one request
@@ -33,7 +34,7 @@ class RemoteFiles:
         name: What the machine is called in sentences.
     """
 
-    def __init__(self, session: FileSession, cancel: threading.Event, name: str) -> None:
+    def __init__(self, session: BulkSession, cancel: threading.Event, name: str) -> None:
         self.name = name
         self.carrier = Carrier(session, cancel)
 

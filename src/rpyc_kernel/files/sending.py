@@ -17,11 +17,12 @@ from rpyc_kernel.files.carrier import Carrier, FileRequest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from rpyc_kernel.files.carrier import Ask, FileSession
+    from rpyc_kernel.files.carrier import Ask
     from rpyc_kernel.files.plan import Copy, Plan
     from rpyc_kernel.files.progress import Progress
     from rpyc_kernel.files.remote import RemoteFiles
-    from rpyc_kernel.values.window import Window
+    from rpyc_kernel.link.bulk import BulkSession
+    from rpyc_kernel.link.window import Window
 
 FILES_AT_ONCE = 200  # in one request
 FILE_WEIGHT_BYTES = 512  # that a file counts, however small it is
@@ -45,7 +46,7 @@ class Sending:
         failures: A sentence for each file that failed.
     """
 
-    def __init__(self, session: FileSession, remote: RemoteFiles, plan: Plan, progress: Progress) -> None:
+    def __init__(self, session: BulkSession, remote: RemoteFiles, plan: Plan, progress: Progress) -> None:
         self._session = session
         self._remote = remote
         self._plan = plan

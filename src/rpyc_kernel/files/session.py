@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 class OwnSession:
-    """A session of one's own on a machine, a `carrier.FileSession`.
+    """A session of one's own on a machine, a `link.bulk.BulkSession`.
 
     Attributes:
         name: What the machine is called in sentences.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-    from rpyc_kernel.files.carrier import FileSession
+    from rpyc_kernel.link.bulk import BulkSession
 
 MAX_FILE_BYTES = 100_000_000  # of one file, unless the user allows more
 FILES_OF_MAX = 10  # so many of the largest may go at once
@@ -117,7 +117,7 @@ class FolderSync:
         self._max_file = max_file
         self._before: dict[str, Entry] | None = None  # what was here when both were the same
 
-    def refresh(self, session: FileSession, name: str, cancel: threading.Event) -> Synced | None:
+    def refresh(self, session: BulkSession, name: str, cancel: threading.Event) -> Synced | None:
         """Do what `run` does, which was done before, if something has changed here since.
 
         Returns:
@@ -132,7 +132,7 @@ class FolderSync:
 
     def run(
         self,
-        session: FileSession,
+        session: BulkSession,
         name: str,
         cancel: threading.Event,
         *,
@@ -233,7 +233,7 @@ class FolderSync:
 
     def _do(
         self,
-        session: FileSession,
+        session: BulkSession,
         remote: RemoteFiles,
         changes: Changes,
         place: str,

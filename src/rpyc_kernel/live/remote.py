@@ -16,12 +16,12 @@ from rpyc_kernel.agent import wire_live
 from rpyc_kernel.agent.values import pack
 from rpyc_kernel.agent.values.versions import versions
 from rpyc_kernel.errors import ProtocolError
+from rpyc_kernel.link.bulk import LinkBulk
 from rpyc_kernel.live import by_value, exceptions, exposed, teleport
 from rpyc_kernel.live.connection import REQUEST_TIMEOUT_S, LiveConnection
 from rpyc_kernel.live.exception_classes import ExceptionClass, RemoteException
 from rpyc_kernel.transport.rpyc_wire.brine import BrineError
 from rpyc_kernel.values import exchange, progress
-from rpyc_kernel.values.transfer import LinkBulk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

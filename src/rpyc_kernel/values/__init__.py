@@ -1,5 +1,6 @@
 """Values between a notebook and its machine, by copy.
 
-- `transfer`: their bytes on direct connections, which goes on where a cut has interrupted it. `window`: how much of
-  them is under way at once.
+- `exchange`: what a pull has offered becomes values here, and values here a draft there. `definitions`: functions and
+  classes. `describe`: a value in a few words.
+- `transfer`: their bytes on direct connections. `shrinking`: which of them travel compressed. `progress`: the bar.
 """

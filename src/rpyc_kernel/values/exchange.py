@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 
 from rpyc_kernel.agent.values import MissingHereError, UnpackError, pack, unpack
 from rpyc_kernel.errors import ProtocolError, RpycKernelError, ValueMissingError, ValueRefusedError
+from rpyc_kernel.link.bulk import BulkSession
 from rpyc_kernel.values import definitions
-from rpyc_kernel.values.transfer import Bulk, bring, fetch
+from rpyc_kernel.values.transfer import bring, fetch
 
 MAX_SIZES = 1_000_000  # buffers of one pull
 PROBE_BYTES = 1 << 20  # by which a link is measured
@@ -108,7 +109,7 @@ def refusal(reply: Mapping[str, Any], where: str) -> ValueRefusedError:
 
 
 def take(
-    session: Bulk, offer: Offer, where: str, cancel: threading.Event, progress: Callable[[int], None]
+    session: BulkSession, offer: Offer, where: str, cancel: threading.Event, progress: Callable[[int], None]
 ) -> list[Any]:
     """Fetch what was offered, and make the values.
 
@@ -166,7 +167,7 @@ def unpickled(packed: Sequence[memoryview], where: str) -> Any:
 
 
 def put(
-    session: Bulk, parts: Sequence[Part], cancel: threading.Event, progress: Callable[[int], None]
+    session: BulkSession, parts: Sequence[Part], cancel: threading.Event, progress: Callable[[int], None]
 ) -> dict[str, Any]:
     """Bring packed values to the worker.
 
@@ -186,7 +187,7 @@ def put(
     return {"draft": draft, "values": [[part.name, part.how, part.defines, len(part.buffers)] for part in parts]}
 
 
-def rate(session: Bulk, cancel: threading.Event, *, up: bool) -> float:
+def rate(session: BulkSession, cancel: threading.Event, *, up: bool) -> float:
     """Measure how many bytes a second travel to the worker, or from there. Raises a RpycKernelError."""
     with session.direct.connection(cancel) as connection:
         draft = connection.call("values.draft", {"sizes": [PROBE_BYTES]})["draft"]
@@ -228,7 +229,7 @@ def _part(name: str, value: Any, peer: Mapping[str, str]) -> Part:
     return Part(name, "value", "", [memoryview(packed.text), *packed.buffers])
 
 
-def peer_of(session: Bulk, cancel: threading.Event) -> dict[str, str]:
+def peer_of(session: BulkSession, cancel: threading.Event) -> dict[str, str]:
     """Ask a worker for the versions of its ``python`` and of packages. Raises a RpycKernelError."""
     with session.direct.connection(cancel) as connection:
         told = connection.call("values.versions", {}).get("versions")
@@ -236,7 +237,7 @@ def peer_of(session: Bulk, cancel: threading.Event) -> dict[str, str]:
     return {str(name)[:100]: str(version)[:100] for name, version in list(pairs)[:100]}
 
 
-def forget(session: Bulk, held: str) -> None:
+def forget(session: BulkSession, held: str) -> None:
     """Let the worker let go of an offer or a draft, if it can be told so now."""
     with contextlib.suppress(RpycKernelError), session.direct.connection(threading.Event()) as connection:
         connection.call("values.forget", {"held": held})

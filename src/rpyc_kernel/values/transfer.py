@@ -8,54 +8,23 @@ from typing import TYPE_CHECKING, Protocol
 
 from rpyc_kernel.agent.direct.memory import check_room, new_memory
 from rpyc_kernel.agent.direct.shrink import shrunk, unshrunk
-from rpyc_kernel.errors import DialCancelledError, LinkError, ProtocolError, ValueRefusedError
+from rpyc_kernel.errors import ProtocolError, ValueRefusedError
+from rpyc_kernel.link.bulk import carry
+from rpyc_kernel.link.window import Window
 from rpyc_kernel.values.shrinking import Shrinking
-from rpyc_kernel.values.window import Window
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Sequence
 
-    from rpyc_kernel.link.direct import DirectConnection, DirectConnections
-    from rpyc_kernel.link.link import Link
+    from rpyc_kernel.link.bulk import BulkSession
+    from rpyc_kernel.link.direct import DirectConnection
 
     Progress = Callable[[int], None]
 
-MAX_VAIN_TRIES = 5  # connections in a row that carry nothing, while the link itself is up
-RETRY_PAUSE_S = 0.2
-
-
-class Bulk(Protocol):
-    """A session, as a transfer sees it."""
-
-    @property
-    def direct(self) -> DirectConnections:
-        """Its direct connections."""
-
-    def wait_up(self, cancel: threading.Event) -> None:
-        """Wait until the link is up. Raises the error for which it isn't."""
-
-
-class LinkBulk:
-    """The `Bulk` of a session of which there is a link and nothing else.
-
-    Args:
-        link: The link.
-        direct: The direct connections.
-    """
-
-    def __init__(self, link: Link, direct: DirectConnections) -> None:
-        self.direct = direct
-        self._link = link
-
-    def wait_up(self, cancel: threading.Event) -> None:
-        """Wait until the link is up. Raises the error for which it isn't."""
-        self._link.hurry()
-        self._link.wait_up(cancel)
-
 
 def fetch(
-    session: Bulk, offer: str, sizes: Sequence[int], cancel: threading.Event, progress: Progress
+    session: BulkSession, offer: str, sizes: Sequence[int], cancel: threading.Event, progress: Progress
 ) -> list[memoryview]:
     """Fetch the buffers of an offer of the worker's.
 
@@ -83,7 +52,7 @@ def fetch(
     return buffers
 
 
-def bring(session: Bulk, buffers: Sequence[memoryview], cancel: threading.Event, progress: Progress) -> str:
+def bring(session: BulkSession, buffers: Sequence[memoryview], cancel: threading.Event, progress: Progress) -> str:
     """Bring buffers to the worker.
 
     Args:
@@ -149,7 +118,7 @@ class _Write:
 class _Transfer:
     def __init__(
         self,
-        session: Bulk,
+        session: BulkSession,
         buffers: Sequence[memoryview],
         direction: _Direction,
         cancel: threading.Event,
@@ -164,21 +133,7 @@ class _Transfer:
         self._shrinking = Shrinking()
 
     def run(self) -> None:
-        total, vain = sum(map(len, self._buffers)), 0
-        while self._done < total:
-            before = self._done
-            try:
-                with self._session.direct.connection(self._cancel) as connection:
-                    self._carry(connection)
-            except DialCancelledError:
-                raise
-            except LinkError:
-                vain = 0 if self._done > before else vain + 1
-                if vain >= MAX_VAIN_TRIES:
-                    raise
-                if self._cancel.wait(RETRY_PAUSE_S * vain):
-                    continue  # the next connection says so
-                self._session.wait_up(self._cancel)
+        carry(self._session, self._cancel, self._carry, lambda: self._done)
 
     def _carry(self, connection: DirectConnection) -> None:
         """Carry what is left, block by block."""

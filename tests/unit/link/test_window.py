@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rpyc_kernel.values.window import MAX_BLOCK_BYTES, MAX_BYTES, MIN_BYTES, Window
+from rpyc_kernel.link.window import MAX_BLOCK_BYTES, MAX_BYTES, MIN_BYTES, Window
 
 
 def carry(rate: float, trip: float, seconds: float) -> tuple[float, float]:
