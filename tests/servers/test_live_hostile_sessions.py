@@ -176,7 +176,7 @@ def test_what_nobody_reads_is_not_kept_for_ever(remote, monkeypatch):
 
 @pytest.mark.parametrize("packed", ["5", "hidden((b'1',))", "(hidden(b'1'),)", "[b'1']", "(b'[' * 10000,)", "None"])
 def test_copies_that_are_none(remote, packed):
-    remote.execute(f"type(conn._local_root).value = lambda self, wanted: {packed}")
+    remote.execute(f"type(conn._local_root).value = lambda self, wanted, peer: {packed}")
     try:
         with pytest.raises(ProtocolError):
             remote.value("1")
@@ -187,7 +187,7 @@ def test_copies_that_are_none(remote, packed):
 @pytest.mark.parametrize("packed", ["5", "hidden((b'1',))", "(b'[' * 10000,)", "conn", '(b\'{"!":"array"}\',)'])
 def test_arrays_that_are_none(remote, packed):
     remote.execute(
-        f"class Array:\n    def __array__(self): pass\ntype(conn._local_root).array = lambda self, wanted: {packed}"
+        f"class Array:\n    def __array__(self): pass\ntype(conn._local_root).array = lambda self, wanted, peer: {packed}"
     )
     with pytest.raises(ProtocolError):
         np.array(remote.eval("Array()"))
