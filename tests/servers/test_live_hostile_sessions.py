@@ -186,9 +186,8 @@ def test_copies_that_are_none(remote, packed):
 
 @pytest.mark.parametrize("packed", ["5", "hidden((b'1',))", "(b'[' * 10000,)", "conn", '(b\'{"!":"array"}\',)'])
 def test_arrays_that_are_none(remote, packed):
-    remote.execute(
-        f"class Array:\n    def __array__(self): pass\ntype(conn._local_root).array = lambda self, wanted, peer: {packed}"
-    )
+    remote.execute("class Array:\n    def __array__(self): pass")
+    remote.execute(f"type(conn._local_root).array = lambda self, wanted, peer: {packed}")
     with pytest.raises(ProtocolError):
         np.array(remote.eval("Array()"))
     assert remote.eval("1 + 1") == 2
