@@ -24,7 +24,7 @@ machine as in %%connect: a saved name, host, host:port, ssh://user@host. Relativ
 sessions begin there. What a lost link has interrupted goes on; run again, too. A file is there whole, or not at all."""
 _THERE = re.compile(
     r"""
-    (?P<host> (?: [A-Za-z][\w+.-]* :// )? (?: [^@:\[\]]* @ )?  # ssh://user@
+    (?P<host> (?: [A-Za-z][\w+.-]* :// )? (?: [^@:\[\]]* @ )?  # ssh://user@host
         (?: \[[^\]]*\] | [^:\[\]]+ ) (?: :[0-9]+ (?=:) )? )    # [::1]:18812, host, a saved name
     : (?P<path> .* )""",
     re.VERBOSE | re.DOTALL,

@@ -159,6 +159,8 @@ class FolderSync:
         place = found.name if isinstance(found, Entry) else found
         if isinstance(found, Entry) and found.kind != FOLDER:
             raise TransferError(f"On {name}, {found.shown} is a file, and no folder can take its place.")
+        if self._delete:
+            self._refuse_homes(remote, place)
         here = self._here()
         there = {each.name: each for each in remote.walked(place, LEFT_OUT)} if isinstance(found, Entry) else {}
         changes = self._changes(remote, here, there, place)
@@ -192,7 +194,7 @@ class FolderSync:
             for entry in large.values()
         ]
         if self._delete:
-            self._add_removals(remote, changes, here, there, place)
+            self._add_removals(changes, here, there)
         elif changes.remove:
             names = ", ".join(change.entry.shown for change in changes.remove[:3])
             raise TransferError(
@@ -207,9 +209,8 @@ class FolderSync:
             )
         return changes
 
-    def _add_removals(
-        self, remote: RemoteFiles, changes: Changes, here: dict[str, Entry], there: dict[str, Entry], place: str
-    ) -> None:
+    def _refuse_homes(self, remote: RemoteFiles, place: str) -> None:
+        """Raise TransferError where what isn't here would be removed from a home folder, before that is looked at."""
         homes = [remote.real(encoded(name)) for name in ("~", "/")]
         real = remote.real(place)
         if any(home == real or home.startswith(f"{real.rstrip('/')}/") for home in homes):
@@ -217,6 +218,8 @@ class FolderSync:
                 f"On {remote.name}, {shown(decoded(real))} is the home folder, or has it in it. --delete would remove "
                 "what isn't here, and does so in other folders only."
             )
+
+    def _add_removals(self, changes: Changes, here: dict[str, Entry], there: dict[str, Entry]) -> None:
         ignored = Ignored(self.folder)
         replaced = {change.entry.name for change in changes.remove}
         stays: set[str] = set()  # folders in which something stays

@@ -172,6 +172,8 @@ def named_addresses():
     ]:
         for named in NAMED.findall(path.read_text(encoding="utf-8")):
             scheme, _colon, rest = named.rstrip(".:/\\").partition("://")
+            if scheme == "rpyc" and "/" in rest.strip("/"):
+                continue  # a path on a machine, as fsspec has them
             if scheme in schemes:
                 yield f"{scheme}://{re.sub('{.*?}', 'x', rest)}", path.name
 
