@@ -11,8 +11,6 @@ import re
 import struct
 from typing import NamedTuple, TypeAlias, cast
 
-from rpyc_kernel.agent.values.hashing import MAX_COLLISIONS, collisions
-
 # None, bool, int, float, complex, str, bytes, slice, NotImplemented, Ellipsis, and tuples of them
 Value: TypeAlias = object
 
@@ -125,6 +123,8 @@ class _BrineReader:
 
     def frozenset_of(self, members: tuple[Value, ...]) -> Value:
         try:
+            from rpyc_kernel.agent.values.hashing import MAX_COLLISIONS, collisions  # noqa: PLC0415 - few answers have sets
+
             self.collisions += collisions(members)
             if self.collisions > MAX_COLLISIONS:
                 raise BrineError("frozensets with members that were chosen to collide")
