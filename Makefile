@@ -9,12 +9,13 @@ ARGS ?=
 # Or each kernel that a test or a measurement starts would compile what it imports, which takes longer than all else.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo lab test agent venvs release check docs way format bench reliability conformance soak fuzz windows clean
+.PHONY: help demo lab labextension test agent venvs release check docs way format bench reliability conformance soak fuzz windows clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo    run examples/quickstart.ipynb on a stock RPyC server; the result is left in build/demo"
 	@echo "make lab     JupyterLab with the examples, and a stock RPyC server to connect to"
+	@echo "make labextension  build what JupyterLab shows of the machine, with node and npm; it is committed, and nothing else needs them"
 	@echo "make test    the tests; ARGS='-k word' chooses among them"
 	@echo "make check   lint, format and types"
 	@echo "make docs    the API reference in build/docs, and whether what the documents name is there"
@@ -34,7 +35,7 @@ $(VENV)/made:
 	@$(PYTHON) -m venv --clear $(VENV)
 	@touch $@
 
-$(VENV)/%.installed: $(VENV)/made pyproject.toml $(wildcard src/rpyc_kernel/kernelspec/*)
+$(VENV)/%.installed: $(VENV)/made pyproject.toml $(wildcard src/rpyc_kernel/kernelspec/* labextension/built/*)
 	@echo "Installing what '$*' needs"
 	@$(PIP) -e '.[$*]'
 	@touch $@
@@ -44,6 +45,14 @@ demo: $(VENV)/demo.installed
 
 lab: $(VENV)/lab.installed
 	@$(RUN) scripts/lab.py $(ARGS)
+
+# What pages load is committed in labextension/built; whoever changes labextension/src builds it again.
+labextension: labextension/node_modules/.package-lock.json
+	@cd labextension && npm run --silent build
+
+labextension/node_modules/.package-lock.json: labextension/package-lock.json
+	@command -v npm >/dev/null || { echo "No npm was found here, which builds the extension of JupyterLab: install node 20 or newer (Debian: apt install nodejs npm)"; exit 1; } >&2
+	@cd labextension && npm ci --silent --ignore-scripts
 
 test: $(VENV)/test.installed
 	@$(RUN) -m pytest -n 5 --no-loadscope-reorder $(ARGS)

@@ -31,6 +31,10 @@ from rpyc_kernel.kernel.commands.suggest import suggestions
 from rpyc_kernel.kernel.commands.sync import refresh
 from rpyc_kernel.kernel.jupyter import logs, stdin
 from rpyc_kernel.kernel.jupyter.base_kernel import BaseKernel
+from rpyc_kernel.kernel.page.actions import BesideCells, PageActions
+from rpyc_kernel.kernel.page.feed import StatusFeed
+from rpyc_kernel.kernel.page.figures import machine_figures
+from rpyc_kernel.kernel.page.status import ConnectionStatus
 from rpyc_kernel.kernel.sessions import deferred_end, identity
 from rpyc_kernel.kernel.sessions.config import DEFAULT_KEEP_S, session_config
 from rpyc_kernel.kernel.sessions.interrupt_policy import InterruptPolicy
@@ -63,6 +67,7 @@ class RpycKernel(BaseKernel):
         interrupts: What a press of the stop button means.
         resolver: Finds the session in which a cell runs.
         remote_variable: The name ``remote`` in local cells.
+        connection: How the notebook is connected, as pages show it.
     """
 
     implementation = "rpyc-kernel"
@@ -91,11 +96,20 @@ class RpycKernel(BaseKernel):
         self.cells = RunningCells(self.output, ask, self.arrived_until_now)
         registries.named = self.registry or None  # for scripts' `discover` and `service` in local cells too
         options = {"heartbeat": self.heartbeat, "holder": identity.holder()}
-        self.sessions = SessionRegistry(self.cells, self._on_missed, known_machine.begun, **options)
+        self.connection = ConnectionStatus()
+        self.sessions = SessionRegistry(self.cells, self._on_missed, known_machine.begun, self.connection, **options)
         self.interrupts = InterruptPolicy(self.cells)
         self._beside = BesideHints()
         self.resolver = Resolver(self.sessions, self.state, self, self, self.output, self.interrupts)
         self.remote_variable = RemoteVariable(self.shell, self.resolver, self, self.cells)
+        beside = BesideCells(self.stoppable)
+        machines = Resolver(self.sessions, self.state, self, beside, self.output, self.interrupts)
+        actions = PageActions(machines, beside)
+        figures = partial(machine_figures, machines, self.do_usage)
+        feed = StatusFeed(self.cells, self.pages, self.connection.content, figures, actions.do)
+        self.connection.begin(self.sessions.hosts, feed.changed)
+        self.cells.watch(self.connection)
+        self.pages.serve(feed)
 
     def start(self) -> None:
         """Start to take requests."""

@@ -95,6 +95,26 @@ class Notebook(Protocol):
         """Return how a session of this notebook begins, by the options of the kernel."""
 
 
+class HasLoop(Protocol):
+    """Has the event loop.
+
+    Attributes:
+        loop: The kernel's event loop, None before the kernel has started.
+    """
+
+    loop: asyncio.AbstractEventLoop | None
+
+
+class RegistryWatcher(Protocol):
+    """Wants to know which session cells run in, and which machine is connected to. Any thread may call it."""
+
+    def dialling(self, name: str) -> None:
+        """Take note of the machine that is connected to just now; "" when that has come to an end."""
+
+    def moved(self) -> None:
+        """Take note that cells run in another session from now on, or in none."""
+
+
 class HostedSession(Protocol):
     """A session, as the notebook that has it sees it.
 

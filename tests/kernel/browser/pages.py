@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import urllib.request
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -20,19 +22,22 @@ from tests.servers.rpyc_servers import free_port
 NAME = "Python (RPyC)"
 TOKEN = "browser-tests"
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+EXTENSION = Path(__file__).resolve().parents[3] / "labextension" / "built"
 SLOW = 45_000
 """Milliseconds: a browser and two kernels share two cores."""
 
 
 class JupyterServer:
-    """A Jupyter server of this test's own. `app` is `jupyterlab` or `notebook`."""
+    """A Jupyter server of this test's own. `app`: `jupyterlab` or `notebook`; `extension`: whether pages have ours."""
 
-    def __init__(self, app: str) -> None:
+    def __init__(self, app: str, *, extension: bool = True) -> None:
         self._folder = Folder("rj-")
         self.folder = self._folder.path
         self.root = self.folder / "root"
         self.root.mkdir()
         write_kernelspec(self.folder / "share", COMMAND)
+        if extension:
+            shutil.copytree(EXTENSION, self.folder / "share" / "labextensions" / "rpyc-kernel")
         self.env = private_environment(self.folder, JUPYTER_PATH=str(self.folder / "share"))
         settings = self.folder / "config" / "lab" / "user-settings" / "@jupyterlab"
         for name, content in {

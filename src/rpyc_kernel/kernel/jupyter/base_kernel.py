@@ -15,6 +15,7 @@ from rpyc_kernel.kernel.jupyter import debugger, usage
 from rpyc_kernel.kernel.jupyter.interrupt import InterruptibleKernel
 from rpyc_kernel.kernel.jupyter.iopub import IOPubBackpressure, Publisher
 from rpyc_kernel.kernel.jupyter.local_shell import LocalShell
+from rpyc_kernel.kernel.jupyter.page_comms import TARGET, PageComms
 
 EXECUTE_SLEEP_S = 0.0005  # ipykernel's default
 COMM_TYPES = ("comm_open", "comm_msg", "comm_close")
@@ -25,6 +26,7 @@ class BaseKernel(InterruptibleKernel):
 
     Attributes:
         count: The number of the next cell, one count for whatever machine it runs on.
+        pages: The comms of pages that show how the notebook is connected.
     """
 
     shell_class = Type(LocalShell)
@@ -33,6 +35,7 @@ class BaseKernel(InterruptibleKernel):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.shell_handlers.update(dict.fromkeys(COMM_TYPES, self._comm_request))
+        self.pages = PageComms(self.session, self.iopub_socket, self._topic)
 
     # --- for a subclass to override
 
@@ -91,7 +94,7 @@ class BaseKernel(InterruptibleKernel):
     @property
     def kernel_info(self) -> dict[str, Any]:
         """The content of a ``kernel_info_reply``: the other machine's Python once it is known."""
-        info: dict[str, Any] = dict(super().kernel_info, supported_features=[])
+        info: dict[str, Any] = dict(super().kernel_info, supported_features=[], rpyc_kernel={"comm": TARGET})
         if version := self.python_version():
             info["language_info"] = dict(info["language_info"], version=version)
             info["help_links"] = _links_for(version, info["help_links"])
@@ -106,8 +109,10 @@ class BaseKernel(InterruptibleKernel):
         self.session.send(stream, "comm_info_reply", {"status": "ok", "comms": comms}, parent, ident)
 
     async def _comm_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
-        """Give a comm message of the front end to the local comm of that id, else to the other machine."""
+        """Give a comm message of the front end to the page's or local comm of that id, else to the other machine."""
         content, manager = parent["content"], self.comm_manager
+        if self.pages.take(parent["header"]["msg_type"], content):
+            return
         local = content.get("comm_id") in manager.comms or content.get("target_name") in manager.targets
         if local or not await self.do_comm(parent):
             getattr(manager, parent["header"]["msg_type"])(stream, ident, parent)

@@ -17,7 +17,7 @@ from rpyc_kernel.transport.address import Address
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rpyc_kernel.kernel.ports import SessionHost
+    from rpyc_kernel.kernel.ports import RegistryWatcher, SessionHost
     from rpyc_kernel.link.head_start import HeadStart
 
 EMBEDDED_SCHEME = "local"  # of the address of this machine's own Python
@@ -28,9 +28,6 @@ class SessionRegistry:
     """All sessions of the notebook, by the address as text.
 
     Its methods block and are called from a worker thread; *cancel* ends what they wait for.
-
-    Attributes:
-        current: The session in which cells run.
     """
 
     def __init__(
@@ -38,6 +35,7 @@ class SessionRegistry:
         host: SessionHost,
         on_missed: Callable[[str, str], None],
         head_start: HeadStart | None = None,
+        watcher: RegistryWatcher | None = None,
         **session_options: Any,
     ) -> None:
         """Make a registry without sessions.
@@ -46,9 +44,11 @@ class SessionRegistry:
             host: The notebook.
             on_missed: Called with address and id of a session that should have ended and could not be reached.
             head_start: The session that was begun before the kernel.
+            watcher: Is told where cells run, and what is connected to.
             session_options: More arguments for each `RemoteSession`.
         """
-        self.current: RemoteSession | None = None
+        self._current: RemoteSession | None = None
+        self._watcher = watcher
         self._host = host
         self._on_missed = on_missed
         self._head_start = head_start
@@ -59,6 +59,21 @@ class SessionRegistry:
         self._embedded: EmbeddedServer | None = None
 
     # --- where cells run
+
+    @property
+    def current(self) -> RemoteSession | None:
+        """The session in which cells run."""
+        return self._current
+
+    @current.setter
+    def current(self, session: RemoteSession | None) -> None:
+        self._current = session
+        if self._watcher is not None:
+            self._watcher.moved()
+
+    def _dialling(self, name: str) -> None:
+        if self._watcher is not None:
+            self._watcher.dialling(name)
 
     def connect(
         self, address: Address, config: dict[str, Any], cancel: threading.Event, *, new: bool = False
@@ -208,6 +223,21 @@ class SessionRegistry:
         cancel: threading.Event,
         session_id: str | None,
         adopted_by: str = "",
+    ) -> RemoteSession:
+        self._dialling(name)
+        try:
+            return self._begin(name, address, config, cancel, session_id, adopted_by)
+        finally:
+            self._dialling("")
+
+    def _begin(
+        self,
+        name: str,
+        address: Address,
+        config: dict[str, Any],
+        cancel: threading.Event,
+        session_id: str | None,
+        adopted_by: str,
     ) -> RemoteSession:
         options = dict(self._session_options, title=config.get("name", ""))
         address = self._dialled(address, cancel)

@@ -205,6 +205,8 @@ class Inbox:
 
     def _take_reply(self, message: Message, end: dict[str, Any] | None) -> None:
         content, told = message.content, ""
+        if end is None and message.type == "execute_reply":
+            self._exits.ran()
         if end is not None and message.type == "execute_reply":
             text = self._exits.describe(end)
             shown = text + ("" if content.get("begun") else NOT_RUN)

@@ -352,6 +352,11 @@ class RemoteSession:
         """The number of Pythons that have died there unasked, as far as is known; each cell says it to the keeper."""
         return self._exits.known
 
+    @property
+    def death(self) -> str:
+        """The sentences that tell of a Python that has died unasked, until the next one has run a cell; else ""."""
+        return self._exits.death
+
     @loop_only
     def refusal(self, number: int, at: float) -> str:
         """Return what a cell is answered that was sent before its client could know of a death; "" for any other.

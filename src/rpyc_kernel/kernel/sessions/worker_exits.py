@@ -27,6 +27,7 @@ class WorkerExits:
         any: Whether one has ended; before that, no cell has to be told of anything.
         known: How many Pythons have died unasked, as far as this kernel knows; each cell says it to the keeper.
         restarts: How many have ended because somebody wanted it.
+        death: The sentences that tell of one that died unasked, until the Python after it has run a cell; else "".
     """
 
     def __init__(self, name: str) -> None:
@@ -34,6 +35,7 @@ class WorkerExits:
         self.any = False
         self.known = 0
         self.restarts = 0
+        self.death = ""
         self._news: tuple[str, float] | None = None  # of a death that no cell was told of, and when it was known
         self._told = ""
         self._told_at = 0  # the number of the last message that had arrived when a cell was told
@@ -49,10 +51,15 @@ class WorkerExits:
         if type(deaths) is int:
             self.known = max(self.known, deaths)
         self.restarts += end.get("restart") is True
+        self.death = "" if end.get("restart") is True else self.describe(end)
 
     def describe(self, end: dict[str, Any]) -> str:
         """Return the sentences that tell a user of an end, as the keeper describes it."""
         return (STILLBORN + AGAIN if end.get("stillborn") else LOST).format(name=self.name, how=cause(end))
+
+    def ran(self) -> None:
+        """Take note of a cell that has run: the Python there lives. On the link's thread."""
+        self.death = ""
 
     def came(self, end: dict[str, Any], now: float) -> None:
         """Keep an end for the next cell, since no cell runs that could be told. On the link's thread.
