@@ -11,6 +11,7 @@ import pytest
 import xdist.scheduler
 from hypothesis import HealthCheck, settings
 
+from tests import compiled
 from tests.leftovers import Leftovers
 from tests.needs import needs
 
@@ -33,6 +34,7 @@ def pytest_configure(config):
             os.environ[variable] = os.path.join(folder.name, variable.lower())  # noqa: PTH118 - a text
         if os.name == "nt":  # what XDG_CACHE_HOME is elsewhere, which tests set
             os.environ["LOCALAPPDATA"] = folder.name
+        os.environ[compiled.FOLDER] = os.path.join(folder.name, "compiled")  # noqa: PTH118 - a text
         config.stash[LEFTOVERS] = Leftovers()
 
 
@@ -107,5 +109,6 @@ def sessions(tmp_path, monkeypatch):
     from tests.unit.sessions import Sessions  # late: few tests need the agent
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    compiled.put_agent(tmp_path)
     with Sessions() as sessions:
         yield sessions

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests import elsewhere
+from tests.compiled import put_agent
 from tests.folders import Folder
 from tests.servers.rpyc_servers import Server, start_server
 from tests.servers.venvs import WITH_IPYTHON, WITHOUT_IPYTHON
@@ -58,6 +59,7 @@ class Remote:
         if self.server is not None:
             self.server.__exit__(None, None, None)
         self.server = start_server(env=self.env, **self.options)
+        put_agent(self.home / ".cache", self.server.python)
         return self
 
     @property

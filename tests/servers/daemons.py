@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import rpyc_kernel
+from tests.compiled import put_agent
 from tests.folders import Folder
 from tests.servers.rpyc_servers import environment, free_port
 
@@ -44,6 +45,7 @@ class Daemon:
         self.folder = self._folder.path
         self.home = home or self.folder / "home"
         self.home.mkdir(exist_ok=True)
+        put_agent(self.home / ".cache", str(python))
         self.env = daemon_environment(self.home, env)
         self.command = [str(python), *command, "serve"]
         self.options = options

@@ -58,6 +58,7 @@ class Server:
         self._folder = folder
         self.folder = folder.path
         self.log_file = self.folder / "log"
+        self.python = command[0]
         self.port = 0
         self.host = "127.0.0.1"
         with self.log_file.open("wb") as log:

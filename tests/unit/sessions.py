@@ -4,6 +4,7 @@ So a test can lose an answer, or send again. The client's text also runs on ever
 """
 
 import contextlib
+import functools
 import os
 import signal
 import time
@@ -92,6 +93,12 @@ class Client:
         )
 
 
+@functools.cache
+def _archive():
+    """The agent as it travels, packed once: that takes longer than a session's start."""
+    return agent_archive()
+
+
 def wait_for(condition):
     give_up = time.monotonic() + SOON
     while not condition():
@@ -127,7 +134,7 @@ class Sessions:
 
     def link(self, session, agent=None):
         """A client that is not attached yet."""
-        broker = Broker(*(agent or (*agent_archive(), BOOT)))
+        broker = Broker(*(agent or (*_archive(), BOOT)))
         self._brokers.append(broker)
         return Client(broker.call, wire, session)
 

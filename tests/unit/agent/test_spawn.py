@@ -182,7 +182,7 @@ def test_where_no_socket_can_be_made_the_reason_is_told():
 
 def test_where_the_first_folder_has_no_room_for_a_socket_the_next_serves(sessions, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    (tmp_path / "rpyc-kernel").mkdir(0o700)
+    (tmp_path / "rpyc-kernel").mkdir(0o700, exist_ok=True)
     (tmp_path / "rpyc-kernel" / "sessions" / "one.sock").mkdir(0o700, parents=True)
     client = sessions.start("one")
     assert client.run("a", "print('here')")[0] == "here\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rpyc_kernel.agent import local_socket, wire
-from tests import elsewhere
+from tests import compiled, elsewhere
 from tests.unit.sessions import SOON, Sessions, runs, wait_for
 
 pytestmark = pytest.mark.needs("linux")
@@ -22,6 +22,7 @@ KINDS = {"forked": {}, "spawned": elsewhere.SERVER, "spawned on posix": elsewher
 def sessions(request, tmp_path, monkeypatch):
     """Each test runs with workers that are forked, and as on a system that can't fork any."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    compiled.put_agent(tmp_path)
     for name, value in KINDS[request.param].items():
         monkeypatch.setenv(name, value)
     with Sessions() as sessions:
