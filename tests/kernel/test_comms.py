@@ -122,7 +122,7 @@ def test_messages_are_handled_in_order_between_cells(nb: Client) -> None:
 
 
 @pytest.mark.mainly("ipython")
-@pytest.mark.parametrize("rounds", [150, pytest.param(3000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("rounds", [50, pytest.param(3000, marks=pytest.mark.soak)])
 def test_a_cell_right_behind_comm_messages_ends(nb: Client, rounds: int) -> None:
     """Each of them has its own "idle", whichever of them ends while the next begins."""
     comm = opened(

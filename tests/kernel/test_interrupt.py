@@ -220,9 +220,10 @@ def test_a_signal_to_the_kernel_is_an_interrupt_too(fresh: Client) -> None:
 
 
 @pytest.mark.parametrize("wait", ["async loop", "await", "tight loop"])
-def test_no_interrupt_is_lost(nb: Client, wait: str) -> None:
+@pytest.mark.parametrize("times", [15, pytest.param(100, marks=pytest.mark.soak)])
+def test_no_interrupt_is_lost(nb: Client, wait: str, times: int) -> None:
     """An exception in the wrong place, between two steps of a cell, would lose the cell; it hit 1 of 40."""
-    for _ in range(40):
+    for _ in range(times):
         cell = blocked(nb, WAITS[wait])
         assert nb.interrupted(cell, PATIENT) < SOON
         assert cell.error is not None

@@ -8,6 +8,9 @@ from tests.kernel.client import Client
 from tests.kernel.gates import Gate
 from tests.kernel.results import Request
 
+OFTEN = pytest.mark.parametrize("times", [30, pytest.param(300, marks=pytest.mark.soak)])
+"""What goes wrong now and then, where it does, is tried that often."""
+
 
 def test_cells_behind_an_error_are_aborted(nb: Client, gate: Gate) -> None:
     failing = nb.start(f"{gate.wait}1/0")
@@ -22,18 +25,20 @@ def test_cells_behind_an_error_are_aborted(nb: Client, gate: Gate) -> None:
     assert nb.good("'on again'").text == "'on again'"
 
 
-@pytest.mark.mainly("ipython")
-def test_a_cell_sent_after_the_end_of_a_failed_one_runs(nb: Client) -> None:
+@pytest.mark.mainly("plain")
+@OFTEN
+def test_a_cell_sent_after_the_end_of_a_failed_one_runs(nb: Client, times: int) -> None:
     """What aborts the queue must be over when the failed cell is idle."""
-    for i in range(100):
+    for i in range(times):
         assert nb.run("1/0").status == "error"
         assert nb.good(f"{i}").text == str(i)
 
 
-@pytest.mark.mainly("ipython")
-def test_a_cell_sent_after_the_reply_of_a_failed_one_runs(nb: Client) -> None:
+@pytest.mark.mainly("plain")
+@OFTEN
+def test_a_cell_sent_after_the_reply_of_a_failed_one_runs(nb: Client, times: int) -> None:
     """Scripts go by the reply, as jupyter_client's `execute_interactive` does."""
-    for i in range(200):
+    for i in range(times):
         failing = nb.start("1/0")
         nb.wait_for(lambda failing=failing: failing.reply is not None)  # type: ignore[misc]
         assert nb.good(f"{i}").text == str(i)
