@@ -48,12 +48,13 @@ def own_remote(remote: Remote) -> Iterator[Remote]:
 
 
 @pytest.fixture
-def new_kernel() -> Iterator[Callable[..., Kernel]]:
+def new_kernel(request: pytest.FixtureRequest) -> Iterator[Callable[..., Kernel]]:
     """Makes kernels, started, and ends them after the test. `new_kernel(*options, **kw)` as `Kernel`."""
+    alone = request.node.get_closest_marker("alone") is not None
     with ExitStack() as stack:
 
         def make(*options: str, **kw: object) -> Kernel:
-            kernel = Kernel(*options, **kw)  # type: ignore[arg-type]
+            kernel = Kernel(*options, alone=alone, **kw)  # type: ignore[arg-type]
             stack.enter_context(kernel)
             return kernel
 

@@ -31,7 +31,7 @@ class InstalledKernel(Kernel):
     """A kernel by the name under which it was installed among *folders*, and its first front end."""
 
     def __init__(self, name: str, folder: Path, *options: str, **kw: Any) -> None:
-        super().__init__(*options, **kw)
+        super().__init__(*options, alone=True, **kw)
         specs = KernelSpecManager(kernel_dirs=[str(folder)])
         specs.ensure_native_kernel = False
         self.manager = KernelManager(

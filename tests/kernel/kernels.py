@@ -16,6 +16,7 @@ from jupyter_client import KernelManager
 from jupyter_client.kernelspec import KernelSpecManager
 
 from tests.folders import Folder
+from tests.kernel import nursery
 from tests.kernel.client import WAIT, Client
 from tests.kernel.remotes import wait_until
 from tests.servers.rpyc_servers import free_port
@@ -68,7 +69,10 @@ def write_kernelspec(folder: Path, command: list[str] = COMMAND, metadata: dict[
 
 
 class Kernel:
-    """One kernel process and its first front end. A context manager: leaving it ends both."""
+    """One kernel process and its first front end. A context manager: leaving it ends both.
+
+    With its own *command* or *env*, or *alone*, it is started as Jupyter starts it, else forked by the nursery.
+    """
 
     def __init__(
         self,
@@ -76,12 +80,15 @@ class Kernel:
         command: list[str] | None = None,
         env: dict[str, str] | None = None,
         spec_metadata: dict[str, Any] | None = None,
+        alone: bool = False,
         **manager: Any,
     ) -> None:
         self._folder = Folder("rk-")
         self.folder = self._folder.path
         self.options = options
         self.env = private_environment(self.folder, **(env or {}))
+        if sys.platform == "linux" and not (REFERENCE or command or env or alone):
+            self.env[nursery.FORKED] = "1"
         self.log = self.folder / "log"
         self._log = self.log.open("ab")  # open as long as this, since a restart uses it again
         specs = KernelSpecManager(kernel_dirs=[str(write_kernelspec(self.folder, command or COMMAND, spec_metadata))])

@@ -18,7 +18,7 @@ from tests.kernel.conftest import connect
 from tests.kernel.kernels import COMMAND, Kernel, private_environment, write_kernelspec
 from tests.kernel.remotes import Remote, wait_until
 
-pytestmark = pytest.mark.mainly("plain")
+pytestmark = [pytest.mark.alone, pytest.mark.mainly("plain")]
 
 RUN = [sys.executable, "-m", "rpyc_kernel"]
 

@@ -12,7 +12,7 @@ from rpyc_kernel.transport.address import Address
 from tests.kernel.kernels import Kernel
 from tests.kernel.remotes import Remote, wait_until
 
-pytestmark = pytest.mark.mainly("plain")  # what the kernel does before there is a shell
+pytestmark = [pytest.mark.alone, pytest.mark.mainly("plain")]  # what the kernel does before there is a shell
 
 
 class Sessions:
