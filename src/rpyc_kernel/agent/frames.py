@@ -19,8 +19,10 @@ INTERRUPT = 0xFFFFFFFF  #: interrupt the request with that number
 CARRIES = 0xFFFFFFFE  #: the link carries that number of bytes a second
 LEAVE = 0xFFFFFFFD  #: no request will follow: end in order, with the cell that runs
 HURRY = 0xFFFFFFFC  #: the time for that is used up: run the exit functions now
+HEARD = 0xFFFFFFFB  #: the kernel's first heartbeat has come
+RUN = 0xFFFFFFFA  #: run the function with that number, which was registered for a safe stop, on a thread
 FAILED_CODE = 70  #: the exit code of a worker that has said `FAILED`
-WORDS = (INTERRUPT, CARRIES, LEAVE, HURRY)
+WORDS = (INTERRUPT, CARRIES, LEAVE, HURRY, HEARD, RUN)
 
 # kinds of frames from the worker
 STDOUT, STDERR = 1, 2  #: text that Python wrote, UTF-8
@@ -31,5 +33,6 @@ ENDED = 6  #: the request's reply, its last message, after which another may beg
 PICTURE = 7  #: a message of ``show``: of one display, a newer picture takes the place of one that still waits
 FAILED = 8  #: the worker can't go on, by no fault of a cell's code; a sentence that says why
 RESTART = 9  #: the cell has asked for a fresh Python; no data
+STOPS = 10  #: JSON: which functions the user's code has registered for a safe stop, or that one has run
 
 STREAMS = {STDOUT: "stdout", STDERR: "stderr"}

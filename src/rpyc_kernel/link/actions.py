@@ -87,6 +87,12 @@ class StatusChanged(NamedTuple):
     error: RpycKernelError | None
 
 
+class Beat(NamedTuple):
+    """Send a heartbeat each *interval* seconds, on a connection of its own; 0: none."""
+
+    interval: float
+
+
 class Refuse(NamedTuple):
     """Tell ``on_refused``: the request with that ``msg_id`` was given up; ``""`` stands for all that wait."""
 
@@ -111,4 +117,4 @@ class Fail(NamedTuple):
 
 ForThread: TypeAlias = Dial | Send | AllowFrames | Deliver
 ForAll: TypeAlias = StatusChanged | Refuse | Answer | Fail
-Action: TypeAlias = ForThread | Abort | ForAll
+Action: TypeAlias = ForThread | Abort | Beat | ForAll

@@ -20,6 +20,7 @@ from rpyc_kernel.transport.broker_client import open_broker
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rpyc_kernel.link.heart import Heart
     from rpyc_kernel.transport.address import Address
     from rpyc_kernel.transport.broker_client import BrokerClient
 
@@ -85,6 +86,8 @@ class Link:
             address, session or uuid.uuid4().hex, heartbeat=heartbeat, holder=holder, title=title
         )
         self._threads = LinkThreads(self._protocol, on_message, on_status, on_refused, dial)
+        self._threads.on_beat = self._beat
+        self._heart: Heart | None = None
         self._cuts = itertools.count(1)  # an id for each request that is cut
 
     # --- what is known of it
@@ -205,7 +208,18 @@ class Link:
                 thread.join(timeout)
             if not thread.is_alive():
                 thread.hang_up()
+        if self._heart is not None:
+            self._heart.cancel.set()
+            self._heart.join(timeout)
         return ended
+
+    def _beat(self) -> None:
+        """Have heartbeats sent; one that sends some looks at the interval itself."""
+        if self._protocol.beat and (self._heart is None or self._heart.ended):
+            from rpyc_kernel.link.heart import Heart  # noqa: PLC0415 - few sessions want heartbeats
+
+            self._heart = Heart(self._threads)
+            self._heart.start()
 
     def _terminate(self, timeout: float) -> bool:
         try:

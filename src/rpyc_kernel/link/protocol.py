@@ -29,6 +29,7 @@ from rpyc_kernel.link.actions import (
     Action,
     AllowFrames,
     Answer,
+    Beat,
     Fail,
     LinkStatus,
     Refuse,
@@ -64,6 +65,7 @@ MIN_ROUND_TRIPS = 20  # that an attempt to reconnect lasts
 REDIAL_S = 0.1  # until the sender's connection is dialled again
 MAX_PULLS = 2  # under way at once
 PULL_WAIT_S = 5.0  # that a pull waits when there is nothing to give; its empty answer is the heartbeat
+MIN_BEAT_S = 0.01  # between two heartbeats, whatever the session wants
 MIN_POLL_S, MAX_POLL_S, POLL_GROWTH = 0.005, 0.2, 1.3  # between pulls from a server with few threads
 ANSWER_SLACK_BYTES = 16 << 20  # bytes of an answer beside its longest message
 
@@ -88,6 +90,7 @@ class LinkProtocol:
         hello: What the agent said of its server and itself when the link was opened.
         attached: What the keeper said when the present link began.
         rtt: Seconds of the shortest round trip on the present link.
+        beat: Seconds between two heartbeats that the session wants; 0: none.
         state: The numbers of requests and messages.
         incoming: What comes from there.
     """
@@ -105,6 +108,7 @@ class LinkProtocol:
         self.hello: dict[str, Any] = {}
         self.attached: dict[str, Any] = {}
         self.rtt = 0.0
+        self.beat = 0.0
         self.state = SessionState()
         self.incoming = Incoming(self.state)
         self._outgoing = OutgoingRequests(self.state)
@@ -305,6 +309,7 @@ class LinkProtocol:
         else:
             for delivery in self.incoming.arrived(int(header["first"]), buffers):
                 self._do(delivery)
+            self._beat(header.get("beat"))
             self._pull_again(bool(buffers), now)
 
     def _attach(self) -> None:
@@ -328,6 +333,18 @@ class LinkProtocol:
             self._do(Answer(self._opening, header, []))
             self._opening = 0
         self._pull()
+
+    def _beat(self, interval: object) -> None:
+        """Let heartbeats be sent while the session wants them."""
+        seconds = float(interval) if isinstance(interval, int | float) and interval > 0 else 0.0
+        seconds = min(max(seconds, MIN_BEAT_S), PULL_WAIT_S) if seconds else 0.0
+        if seconds != self.beat:
+            self.beat = seconds
+            self._do(Beat(seconds))
+
+    def heartbeat_request(self) -> dict[str, Any]:
+        """Return what a heartbeat says: it counts if this client has the session."""
+        return self._with_session({"client": self._client})
 
     def _pull(self) -> None:
         """Ask for messages."""

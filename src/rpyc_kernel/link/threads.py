@@ -17,6 +17,7 @@ from rpyc_kernel.link.actions import (
     Abort,
     AllowFrames,
     Answer,
+    Beat,
     Deliver,
     Dial,
     Fail,
@@ -46,6 +47,7 @@ class LinkThreads:
     Attributes:
         on_message: Gets each message, and whether it is backlog, on the puller's thread.
         dial: Opens a connection, as `open_broker` does.
+        on_beat: Is called with the lock held, when heartbeats are wanted at another interval.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class LinkThreads:
         self._answers: dict[int, Future[tuple[dict[str, Any], list[memoryview]]]] = {}
         self._untold: deque[ForAll] = deque()
         self._telling = False
+        self.on_beat: Callable[[], None] = lambda: None
 
     @contextmanager
     def events(self, thread: ConnectionThread | None = None) -> Iterator[LinkProtocol]:
@@ -96,6 +99,8 @@ class LinkThreads:
         for action in actions:
             if isinstance(action, Deliver):
                 self.puller.queue.append(action)
+            elif isinstance(action, Beat):
+                self.on_beat()
             elif isinstance(action, (StatusChanged, Refuse, Answer, Fail)):
                 self._untold.append(action)
             else:

@@ -49,6 +49,7 @@ class Handlers:
             "terminate": self._terminate,
             "status": self._status,
             "usage": self._tell_usage,
+            "beat": self._beat,
         }
 
     def answer(self, peer: Peer, packet: bytes, now: float) -> None:
@@ -113,6 +114,11 @@ class Handlers:
         if not (wait >= 0.0 and rtt >= 0.0):  # NaN would end in select()
             raise ValueError("a time that is no number")
         self._session.pull(peer, int(request["acked"]), Pull(now + min(wait, MAX_WAIT_S), max_bytes, rtt), now)
+
+    def _beat(self, _peer: Peer, request: Json, _payload: List[memoryview], now: float) -> Json:
+        """Take note of a heartbeat, which counts when it comes here."""
+        self._session.beat(str(request["client"]), now)
+        return {}
 
     def _interrupt(self, _peer: Peer, request: Json, _payload: List[memoryview], now: float) -> Json:
         self._check_epoch(request, now)

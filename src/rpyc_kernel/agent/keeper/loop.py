@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..boot import Agent
     from ..memory_limit import MemoryGroup
     from ..shared_page import Page
+    from .guards import Guards
     from .log import Log
     from .outbox.journal import Journal
     from .worker.process import WorkerProcess
@@ -63,6 +64,7 @@ class Keeper:
         self._worker: Optional[WorkerProcess] = None
         self._backpressure: Optional[Backpressure] = None  # on that worker
         self._memory: Optional[MemoryGroup] = None
+        self._guards: Optional[Guards] = None
         if config.get("memory"):
             from ..memory_limit import MemoryGroup  # late: few servers bound it
 
@@ -93,6 +95,8 @@ class Keeper:
             now = time.monotonic()
             if self._backpressure is not None:
                 self._backpressure.advance(now)
+            if self._worker is not None and self._worker.stops:
+                self._follow_guards(self._worker, now)
             session.advance(now)
             if self._backpressure is not None:
                 self._backpressure.watch_outgoing()
@@ -207,6 +211,8 @@ class Keeper:
             self._reaper.close()
         for end in self._wakeup:
             end.close()
+        if self._guards is not None:
+            self._guards.close()
         for peer in self._peers:
             peer.socket.close()
         self._peers.clear()
@@ -217,6 +223,13 @@ class Keeper:
         from ..worker.main import main
 
         main(ForkedChannel(sock, outgoing, pipes, page), self._config)
+
+    def _follow_guards(self, worker: WorkerProcess, now: float) -> None:
+        if self._guards is None:
+            from .guards import Guards  # late: few sessions have functions for a safe stop
+
+            self._guards = Guards(self.session, self._selector)
+        self._guards.follow(worker, now)
 
     def _reap(self, now: float) -> None:
         worker = self._worker
@@ -229,6 +242,10 @@ class Keeper:
         if self._backpressure is not None:
             self._backpressure.end()
         self._worker = self._backpressure = None
+        if worker.stops:
+            self._follow_guards(worker, now)
+        if self._guards is not None:
+            self._guards.worker_ended()
         worker.kill()  # what else was in its group
         worker.close()
         self.session.worker_exited(code, now)

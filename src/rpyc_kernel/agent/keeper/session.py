@@ -11,7 +11,7 @@ when something urgent comes, and a million prints don't become a million message
 
 from __future__ import annotations
 
-from .. import wire
+from .. import frames, wire
 from .lease import Lease, Stale
 from .link_speed import LinkSpeed
 from .requests import Requests
@@ -20,11 +20,12 @@ from .worker.ending import ORDERLY_END_S, WorkerEnding
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, Optional, Protocol
+    from typing import Any, Callable, Dict, List, Optional, Protocol
 
     from ..wire import Bytes
     from .outbox.journal import Journal
     from .requests import Request
+    from .safe_stop import SafeStop
     from .worker.ending import Endable
 
     Json = Dict[str, Any]
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
         def send(self, number: int, packet: Bytes) -> None: ...
         def interrupt(self, number: int) -> None: ...
         def tell_speed(self, carries: int) -> None: ...
+        def say(self, word: int, number: int = 0) -> None: ...
 
 
 DEFAULT_KEEP_S = 24 * 3600.0  #: an idle session stays so long without a kernel
@@ -148,6 +150,10 @@ class Session:
         self._ending: Optional[WorkerEnding] = None
         self._stillbirths = 0  # in a row
         self._last_end: Json = exits.RESTARTED  # of the last worker that has died unasked
+        self.stops: Optional[SafeStop] = None
+        self._run_stops: Callable[[List[int]], None] = _nobody
+        self._looked = now  # all that had come before was taken
+        self._told_interval = 0.0  # of heartbeats, to the present link
         self._last_plain = 0.0  # when the last answer to a pull was given for which nobody waited
 
     # peers
@@ -164,6 +170,7 @@ class Session:
 
     def wake(self, now: float) -> None:
         """The loop goes on: a session that is wanted wasn't idle until now."""
+        self._looked = now
         if self.wanted:
             self.last_heard = now
 
@@ -198,6 +205,7 @@ class Session:
         self.journal.rewind()
         self.speed = LinkSpeed()
         self._last_plain = 0.0
+        self._told_interval = 0.0
         self._tell_speed()
         self.follow(peer)
         self.last_heard = now
@@ -234,6 +242,8 @@ class Session:
         self.journal.ahead = self.speed.ahead
 
     def _pull_due(self, pull: Pull, now: float) -> float:
+        if self._told_interval != self._interval:
+            return now
         return due(pull, self.journal, self._last_plain, now, self.speed.waits_for > 0)
 
     def _answer_pulls(self, now: float) -> None:
@@ -245,7 +255,50 @@ class Session:
             first, packets = self.journal.take(pull.max_bytes)
             if self.journal.picture_sent:
                 self.speed.left(first + len(packets) - 1, self.journal.sent_bytes, pull.rtt, now)
-            self.answer(peer, wire.pack({"first": first, "epoch": self.lease.epoch}, packets))
+            answer: Json = {"first": first, "epoch": self.lease.epoch}
+            self._told_interval = self._interval
+            if self._interval:
+                answer["beat"] = self._interval
+            self.answer(peer, wire.pack(answer, packets))
+
+    # safe stops
+
+    @property
+    def _interval(self) -> float:
+        return self.stops.interval if self.stops is not None else 0.0
+
+    def register_stops(self, told: List[Json], run: Callable[[List[int]], None], now: float) -> None:
+        """These are the worker's functions for a safe stop from now on.
+
+        Args:
+            told: What the worker says of them.
+            run: Has those with these numbers run.
+            now: The time.
+
+        Raises:
+            LookupError, TypeError, ValueError: They aren't described as they should be.
+        """
+        if self.stops is None:
+            from .safe_stop import SafeStop  # late: few sessions have any
+
+            self.stops = SafeStop()
+        known = self.stops.heard is not None
+        self.stops.register(told, now)
+        self._run_stops = run
+        if known and self.stops.heard is not None and self.worker is not None:
+            self.worker.say(frames.HEARD)
+
+    def beat(self, client: str, now: float) -> None:
+        """A heartbeat has come, from the kernel that has the session.
+
+        Raises:
+            Stale: Another one has it.
+        """
+        if client != self.lease.client:
+            raise Stale
+        self.last_heard = now
+        if self.stops is not None and self.stops.beat(now) and self.worker is not None:
+            self.worker.say(frames.HEARD)
 
     # requests
 
@@ -366,10 +419,14 @@ class Session:
             times.append(self.birth_due)
         if not (self.closing or self.wanted):
             times.append(self._idle_until)
+        if self.stops is not None:
+            times.append(self.stops.due)
         return min(times)
 
     def advance(self, now: float) -> None:
         """Do everything whose time has come, but for starting a worker."""
+        if self.stops is not None:
+            self._run_stops(self.stops.take_silent(self._looked))
         self._answer_pulls(now)
         if self.worker is not None and self.worker.restarts and self._ending is None and self.requests.cell is None:
             self._end_worker(now)
@@ -384,3 +441,7 @@ class Session:
     def _idle_until(self) -> float:
         """When the session ends if it stays idle and nobody comes."""
         return self.last_heard + (max(self.keep, MIN_KEEP_S) if self.lease.epoch else FIRST_KEEP_S)
+
+
+def _nobody(_ids: List[int]) -> None:
+    """Until a worker has registered functions, there is nobody to run them."""

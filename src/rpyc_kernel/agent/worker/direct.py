@@ -12,6 +12,7 @@ import os
 import socket
 import threading
 import time
+from weakref import WeakSet
 
 from .. import local_socket, wire
 from ..direct import handover, packets
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
             """Do one operation, and return the answer. Raises DirectError."""
 
 
+#: the sockets of all that there are; a process that is forked from here may have to close them
+carrying: WeakSet[socket.socket] = WeakSet()
 BROKER_TIMEOUT_S = 60.0  #: in which the kernel has to dial: small boards and long ways take their time
 
 
@@ -85,6 +88,7 @@ class Direct:
             try:
                 kernel = handover.receive_handed(broker)
                 sock = broker if kernel is None else kernel
+                carrying.add(sock)
                 with sock:
                     sock.setblocking(True)
                     sock.sendall(packets.GREETING)

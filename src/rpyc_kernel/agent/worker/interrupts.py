@@ -51,7 +51,7 @@ HELD_UP_S = 0.25  #: seconds that a step of the event loop may take until an int
 FORCED_POLL_INTERVAL_S = 0.05  #: seconds between two looks whether code that swallows interrupts goes on
 ABANDON_S = 0.5  #: seconds that awaiting code has to end after a second press
 
-_set_handler = signal.signal  # as it is before `handlers.guard` replaces it for the user's code
+set_handler = signal.signal  # as it is before `handlers.guard` replaces it for the user's code
 
 
 class Interrupts:
@@ -93,7 +93,7 @@ class Interrupts:
     def install(self) -> None:
         """Take over SIGINT; at the start of each cell again, since debuggers leave handlers of their own."""
         if threading.current_thread() is threading.main_thread():
-            _set_handler(signal.SIGINT, self._handle)
+            set_handler(signal.SIGINT, self._handle)
 
     def repeat_swallowed(self) -> None:
         """From now on, repeat a KeyboardInterrupt that Python swallows in a finalizer or a collector's callback."""

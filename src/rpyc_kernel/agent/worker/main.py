@@ -13,7 +13,7 @@ import threading
 import time
 
 from .. import frames, own_imports, wire
-from . import handlers, hurried_exit, recursion, request_context, show
+from . import handlers, hurried_exit, recursion, request_context, safe_stop, show
 from .cells import Cells, QueuedRequest
 from .claims import Claims
 from .comms import Comms
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .introspect import Introspection
     from .io.keeper_channel import FrameWriter, KeeperChannel
     from .netrefs.live import Live
+    from .safe_stop import SafeStops
     from .shells.protocol import Shell
 
     Json = Dict[str, Any]
@@ -97,6 +98,7 @@ def _run(channel: KeeperChannel, config: Json, writers: List[FrameWriter]) -> No
     comms = Comms(frontend)
     frontend.page_host = str(config.get("from", ""))
     show.install(frontend)
+    sorter.safe_stops = safe_stop.install(frontend, channel)
     shell = _make_shell(frontend, config)
     shell.kernel = KernelShim(frontend, shell.facade, comms, cells)
     _replace_input(frontend)
@@ -120,6 +122,7 @@ class Sorter:
 
     Attributes:
         ready: Set once there is a shell.
+        safe_stops: The functions for a safe stop.
     """
 
     def __init__(self, channel: KeeperChannel, frontend: Frontend, cells: Cells) -> None:
@@ -130,6 +133,7 @@ class Sorter:
         self._live: Optional[Live] = None
         self._direct: Optional[Direct] = None
         self._received = bytearray()
+        self.safe_stops: Optional[SafeStops] = None
         self.ready = threading.Event()
 
     def run(self) -> None:
@@ -222,6 +226,10 @@ class Sorter:
             return
         if word == frames.HURRY:
             hurried_exit.hurry()
+            return
+        if word in (frames.HEARD, frames.RUN):
+            if self.safe_stops is not None and self.safe_stops.registry is not None:
+                self.safe_stops.registry.take_word(word, number)
             return
         if word == frames.CARRIES:
             signals.carries = number

@@ -7,6 +7,7 @@ import fcntl
 import os
 import signal
 import socket
+import struct
 import sys
 from selectors import EVENT_WRITE
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 RECEIVE_BYTES = 1 << 18  #: of frames, read at once
 CLOSED = "a cell has closed the files by which its output leaves it"
 PF_EXITING = 4  #: among a process's flags, of Linux
+_FD = struct.Struct("=i")
 _F_SETPIPE_SZ = 1031  # of Linux; the name is in fcntl from Python 3.10 on
 
 
@@ -116,6 +118,13 @@ class ForkedWorker(WorkerProcess):
             kill(pid, signal.SIGKILL)
 
     # from the worker
+
+    def _take_guard(self) -> Optional[socket.socket]:
+        try:
+            _data, rights, _flags, _address = self.socket.recvmsg(1, socket.CMSG_SPACE(_FD.size))
+            return socket.socket(fileno=_FD.unpack(rights[0][2][: _FD.size])[0])
+        except (OSError, IndexError, struct.error):
+            return None
 
     def read(self, to_the_end: bool = False) -> None:
         """Journal frames and foreign bytes, in the order in which they were written, until the journal is full.

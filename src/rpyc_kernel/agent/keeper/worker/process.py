@@ -5,6 +5,7 @@ How it is made, and how the two are connected, differs: see `forked` and `spawne
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from abc import ABC, abstractmethod
@@ -15,12 +16,13 @@ from ..requests import EXECUTE
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
-    from typing import Dict, List, Optional, Protocol, Set, Tuple, Union
+    from typing import Any, Dict, List, Optional, Protocol, Set, Tuple, Union
 
     from ...wire import Bytes
     from ..outbox.journal import Journal
     from ..requests import Requests
 
+    Json = Dict[str, Any]
     Watched = List[Tuple[Union[int, socket.socket], int]]
 
     class Outgoing(Protocol):
@@ -51,6 +53,8 @@ class WorkerProcess(ABC):
         gone: Whether it has died.
         cause: Why it couldn't go on, by its own words.
         restarts: Whether the code of a cell has asked for a fresh one.
+        stops: What it has said of functions for a safe stop, until somebody takes it, each time with the socket of the
+            guard that it has forked, if it has.
     """
 
     pid: int
@@ -64,6 +68,7 @@ class WorkerProcess(ABC):
         self.gone = False
         self.cause = ""
         self.restarts = False
+        self.stops: List[Tuple[Json, Optional[socket.socket]]] = []
         self._last_words = b""  # on stderr, before it was ready
         self._tails = [b"", b""]  # of each pipe: the first bytes of a character whose rest is missing
         self._processes: Optional[CellProcesses] = None
@@ -160,7 +165,10 @@ class WorkerProcess(ABC):
         if kind == frames.RESTART:
             self.restarts = True
             return
-        if kind > frames.RESTART or wire.is_sealed(data):
+        if kind == frames.STOPS:
+            self._take_stops(data)
+            return
+        if kind > frames.STOPS or wire.is_sealed(data):
             return  # the agent has not written that
         if kind == frames.BEGUN:
             self.requests.begin(number)
@@ -175,6 +183,18 @@ class WorkerProcess(ABC):
             self.journal.add_picture(data)
         else:
             self.journal.add_packet(data, kind != frames.MESSAGE)
+
+    def _take_stops(self, data: bytes) -> None:
+        try:
+            told = json.loads(data.decode("utf-8"))
+            guard = self._take_guard() if told.get("guard") else None
+        except (AttributeError, ValueError):
+            return  # the agent has not written that
+        self.stops.append((told, guard))
+
+    def _take_guard(self) -> Optional[socket.socket]:
+        """Take the socket of the guard that the worker has forked; None where it can't fork any."""
+        return None
 
     def _take_foreign(self, index: int, data: bytes) -> None:
         """Journal the bytes that others wrote to a pipe."""

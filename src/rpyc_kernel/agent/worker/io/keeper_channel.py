@@ -8,6 +8,8 @@ from __future__ import annotations
 import itertools
 import os
 import select
+import socket
+import struct
 import threading
 import time
 
@@ -16,7 +18,6 @@ from ..request_context import current
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
     from typing import Dict, NoReturn, Optional, Protocol, Set, Tuple
 
     from ...shared_page import Page
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
     class KeeperChannel(Protocol):
         """The worker's end of the channel to its keeper: `ForkedChannel` or `spawned.SpawnedChannel`."""
+
+        forks: bool  # whether it may fork a process that the keeper talks to
 
         @property
         def signals(self) -> KeeperSignals:
@@ -37,6 +40,9 @@ if TYPE_CHECKING:
 
         def receive(self) -> bytes:
             """Wait for bytes of requests; ``b""`` once the keeper has closed its end."""
+
+        def give(self, __fd: int) -> None:
+            """Give the keeper a file, before a frame that tells of it; it is closed here."""
 
 
 PIECE_BYTES = 1 << 16  #: bytes of text in one frame
@@ -209,6 +215,8 @@ class ForkedChannel:
         page: Tells which request an interrupt is meant for.
     """
 
+    forks = True
+
     def __init__(self, sock: socket.socket, outgoing: int, pipes: Tuple[int, int], page: Page) -> None:
         self._socket = sock
         self._outgoing = outgoing
@@ -244,6 +252,14 @@ class ForkedChannel:
                     return self._socket.recv(1 << 18)
                 except OSError:
                     return b""
+
+    def give(self, fd: int) -> None:
+        """Give the keeper a file, before a frame that tells of it; it is closed here."""
+        try:
+            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("=i", fd))]
+            self._socket.sendmsg([b"!"], rights)
+        finally:
+            os.close(fd)
 
 
 class ForkedFrameWriter(FrameWriter):

@@ -50,6 +50,8 @@ class SpawnedSignals:
 class SpawnedChannel:
     """A `KeeperChannel` made of the pipes that the keeper has started the worker with."""
 
+    forks = False
+
     def __init__(self, stream: BinaryIO, mark: bytes) -> None:
         self._stream = stream
         self._mark = mark
@@ -73,6 +75,10 @@ class SpawnedChannel:
             return self._stream.read1(1 << 18)  # type: ignore[attr-defined, no-any-return]
         except OSError:
             return b""
+
+    def give(self, fd: int) -> None:
+        """Never called: this worker forks no process for the keeper."""
+        os.close(fd)
 
 
 class SpawnedFrameWriter(FrameWriter):

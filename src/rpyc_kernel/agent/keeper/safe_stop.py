@@ -1,0 +1,151 @@
+"""Which functions of the user's are to run now, since the link is silent or the worker has ended.
+
+A plain object without I/O. A heartbeat counts when it comes here. All that wait in a socket are taken before a silence
+is judged (`SafeStop.take_silent` wants a second look), so that a keeper that was held up blames nobody.
+"""
+
+from __future__ import annotations
+
+import math
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, Optional, Tuple
+
+    Json = Dict[str, Any]
+
+DISCONNECT, DEATH, INTERRUPT = "disconnect", "death", "interrupt"
+KINDS = (DISCONNECT, DEATH, INTERRUPT)
+MAX_STOPS = 64
+BEATS_IN_SILENCE = 5  #: heartbeats in the shortest silence that counts: with 0.5 s one may be late by 0.4 s
+MIN_INTERVAL_S, MAX_INTERVAL_S = 0.02, 1.0  #: between two heartbeats
+FIRST_BEAT_S = 10.0  #: that a kernel has to begin with heartbeats, after which it counts as silent
+MAX_NAME_CHARACTERS = 200
+
+
+class Stop:
+    """A function that was registered.
+
+    Attributes:
+        id: Its number in the worker.
+        kind: One of `KINDS`.
+        name: Its name, for people.
+        after: Seconds of silence after which it runs.
+        ran: Whether it has run since the last heartbeat.
+    """
+
+    def __init__(self, told: Json, now: float) -> None:
+        self.id = int(told["id"])
+        self.kind = str(told["kind"])
+        self.name = str(told["name"])[:MAX_NAME_CHARACTERS]
+        self.after = float(told.get("after", 0.0))
+        self.since = now
+        self.ran = False
+        if self.kind not in KINDS or not (math.isfinite(self.after) and self.after >= 0.0):
+            raise ValueError("no function to register")
+
+
+class SafeStop:
+    """Knows the functions of one worker, and the kernel's heartbeats.
+
+    Attributes:
+        interval: Seconds between two heartbeats that are wanted of the kernel; 0 for none.
+        heard: When the last heartbeat came; None before the first.
+    """
+
+    def __init__(self) -> None:
+        self.interval = 0.0
+        self.heard: Optional[float] = None
+        self._stops: Dict[int, Stop] = {}
+        self._suspected = False
+        self._running: Dict[int, Tuple[Stop, Optional[float]]] = {}  # with the last heartbeat before it
+
+    def register(self, told: List[Json], now: float) -> None:
+        """These are the worker's functions from now on; one that was known goes on as it was.
+
+        Raises:
+            LookupError, TypeError, ValueError: They aren't described as they should be.
+        """
+        stops = [Stop(each, now) for each in told[:MAX_STOPS]]
+        known, self._stops = self._stops, {}
+        for stop in stops:
+            self._stops[stop.id] = known.get(stop.id, stop)
+        silences = [stop.after for stop in self._of(DISCONNECT)]
+        self._suspected = False
+        if silences:
+            self.interval = min(max(min(silences) / BEATS_IN_SILENCE, MIN_INTERVAL_S), MAX_INTERVAL_S)
+        else:
+            self.interval, self.heard = 0.0, None
+
+    def beat(self, now: float) -> bool:
+        """A heartbeat has come: what has run may run again. Returns whether it is the first."""
+        first = self.heard is None
+        if self.interval:
+            self.heard = now
+            self._suspected = False
+            for stop in self._of(DISCONNECT):
+                stop.ran = False
+        return first and self.heard is not None
+
+    def _of(self, kind: str) -> List[Stop]:
+        return [stop for stop in self._stops.values() if stop.kind == kind]
+
+    def _silent_at(self, stop: Stop) -> float:
+        if self.heard is None:
+            return stop.since + max(FIRST_BEAT_S, stop.after)
+        return self.heard + stop.after
+
+    @property
+    def due(self) -> float:
+        """When silence has to be judged; infinity for never."""
+        if self._suspected:
+            return 0.0
+        return min([self._silent_at(stop) for stop in self._of(DISCONNECT) if not stop.ran] or [math.inf])
+
+    def take_silent(self, looked: float) -> List[int]:
+        """Return the functions that are to run, since the kernel is silent. Each is given once.
+
+        Args:
+            looked: All that had come before this time was taken. A silence counts once it was found at two looks: what
+                came between the first look and its judgement has waited then.
+        """
+        over = [stop for stop in self._of(DISCONNECT) if not stop.ran and looked >= self._silent_at(stop)]
+        if over and not self._suspected:
+            self._suspected = True
+            return []
+        self._suspected = False
+        return self._begin(over)
+
+    def take_dead(self) -> List[int]:
+        """Return the functions that are to run, since the worker has ended; it has none any more."""
+        dead = self._begin(self._of(DEATH))
+        self._stops = {}
+        self.interval, self.heard, self._suspected = 0.0, None, False
+        return dead
+
+    def _begin(self, stops: List[Stop]) -> List[int]:
+        for stop in stops:
+            stop.ran = True
+            self._running[stop.id] = stop, self.heard
+        return [stop.id for stop in stops]
+
+    def report(self, told: Json, host: str, clock: str) -> str:
+        """Return the sentence about a function that has run, "" about an unknown one.
+
+        Args:
+            told: What the guard says of it: ``began`` in seconds of the clock of all times here, ``error``.
+            host: The name of this machine.
+            clock: The time at which it began, for people.
+        """
+        stop, heard = self._running.pop(int(told["ran"]), (None, None))
+        if stop is None:
+            return ""
+        text = "on_%s ran %s on %s at %s" % (stop.kind, stop.name, host, clock)
+        began = told.get("began")
+        if stop.kind == DISCONNECT and isinstance(began, float):
+            if heard is None:
+                text += ", since no heartbeat had come in the %g s after it was registered" % FIRST_BEAT_S
+            else:
+                text += ", %.2f s after the last heartbeat" % (began - heard)
+        error = told.get("error")
+        return text + (". %s\n" % str(error)[:500] if error else ".\n")
