@@ -29,6 +29,8 @@ def put_agent(cache: Path, python: str = sys.executable) -> None:
     if os.name == "nt" or FOLDER not in os.environ:
         return
     code = _compiled(os.path.realpath(python))
+    if code is None:
+        return
     folder = cache / "rpyc-kernel"
     cache.mkdir(mode=0o700, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -37,12 +39,13 @@ def put_agent(cache: Path, python: str = sys.executable) -> None:
 
 
 @functools.cache
-def _compiled(python: str) -> Path:
+def _compiled(python: str) -> Path | None:
     folder = Path(os.environ[FOLDER], python.strip("/").replace("/", "-"))
     folder.mkdir(parents=True, exist_ok=True)
     if not any(folder.glob("code-*[0-9]")):
         digest, text = agent_text()
         given = json.dumps([digest, text.decode(), str(folder)])
         program = agent_sources()["boot.py"] + _MAKE
-        subprocess.run([python, "-I", "-c", program], input=given, text=True, check=True, timeout=60)
-    return next(folder.glob("code-*[0-9]"))
+        done = subprocess.run([python, "-I", "-c", program], input=given, text=True, capture_output=True, timeout=60)
+        assert done.returncode == 0 or "annotations is not defined" in done.stderr, done.stderr  # Python 3.6
+    return next(folder.glob("code-*[0-9]"), None)
