@@ -32,6 +32,7 @@ class Cell:
         store_history: Whether it enters the history.
         allow_stdin: Whether its client can be asked for input.
         user_expressions: What is to be evaluated after it.
+        machine: The machine that ``%%on`` names, "" for the one where cells run.
     """
 
     msg_id: str
@@ -41,6 +42,7 @@ class Cell:
     store_history: bool
     allow_stdin: bool
     user_expressions: dict[str, str] = field(default_factory=dict)
+    machine: str = ""
 
 
 class AskFrontEnd(Protocol):

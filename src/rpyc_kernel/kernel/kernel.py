@@ -198,20 +198,26 @@ class RpycKernel(BaseKernel):
             steps = route.route(code)
         except RpycKernelError:
             return False
+        steps = steps[1:] if isinstance(steps[0], route.Machine) else steps
         return len(steps) == 1 and isinstance(steps[0], route.Command) and steps[0].name == "restart"
 
     async def _run_step(self, step: route.Step, cell: Cell) -> dict[str, Any]:
+        if isinstance(step, route.Machine):
+            cell.machine = step.name
+            return dict(NOTHING)
         if isinstance(step, route.Command):
             return await registry.run(step, self._context(cell))
         if isinstance(step, route.LocalCode):
             return await self._run_locally(step, cell)
-        session = self.sessions.current
-        if session is None and cell.silent:
+        session = None if cell.machine else self.sessions.current
+        if session is None and cell.silent and not cell.machine:
             return dict(NOTHING)  # start-up cells of a front end open no connection
         if session is None or session.status is not LinkStatus.UP:
             session = await self.resolver.resolve(cell)
         if cell.store_history:
             cell.shown, self.count = cell.count, max(self.count, cell.count + 1)
+        if session is not self.sessions.current and not cell.silent:
+            self.output.say(f"On {session.label}:", cell.msg_id)
         if session.watched and not cell.silent:
             await refresh(session, self, self.output, cell.msg_id)
         return await self._run_in(session, step.code, cell)
@@ -297,13 +303,19 @@ class RpycKernel(BaseKernel):
         """Send a request that the stop button reaches, once it is the one that runs there."""
         press = partial(self.interrupts.press, session, message.parent)
         with self.stoppable(press, beside=message.type.startswith("comm_")):
-            return await session.request(message)
+            return await session.request(message, named=self.sessions.several)
 
     # --- completion, inspection, completeness, history
 
     async def do_complete(self, code: str, cursor_pos: int | None) -> dict[str, Any]:
         """Complete on the machine where the code would run, and our own commands here."""
         cursor_pos = len(code) if cursor_pos is None else cursor_pos
+        machine, start = route.machine_of(code)
+        if machine and cursor_pos >= start:
+            return _moved(await self._complete(code[start:], cursor_pos - start, machine), start)
+        return await self._complete(code, cursor_pos)
+
+    async def _complete(self, code: str, cursor_pos: int, machine: str = "") -> dict[str, Any]:
         if route.is_local(code):
             return dict(super().do_complete(code, cursor_pos))
         if argument := complete.argument_at(code, cursor_pos):
@@ -311,7 +323,7 @@ class RpycKernel(BaseKernel):
             return dict(NO_MATCHES, matches=matches, cursor_start=argument.start, cursor_end=cursor_pos)
         ours = complete.complete_command(code, cursor_pos)
         content = {"code": code, "cursor_pos": cursor_pos}
-        reply = await self._look_up("complete_request", content)
+        reply = await self._look_up("complete_request", content, machine)
         if ours is None:
             return reply or dict(NO_MATCHES, cursor_start=cursor_pos, cursor_end=cursor_pos)
         theirs = reply["matches"] if reply and reply.get("cursor_start") == ours.start else []
@@ -322,15 +334,18 @@ class RpycKernel(BaseKernel):
         self, code: str, cursor_pos: int, detail_level: int = 0, omit_sections: Any = ()
     ) -> dict[str, Any]:
         """Inspect on the machine where the code would run."""
+        machine, start = route.machine_of(code)
+        if machine:
+            code, cursor_pos = code[start:], max(cursor_pos - start, 0)
         if route.is_local(code):
             return dict(super().do_inspect(code, cursor_pos, detail_level, omit_sections))
         content = {"code": code, "cursor_pos": cursor_pos, "detail_level": detail_level}
-        reply = await self._look_up("inspect_request", dict(content, omit_sections=list(omit_sections)))
+        reply = await self._look_up("inspect_request", dict(content, omit_sections=list(omit_sections)), machine)
         return reply or {"status": "ok", "found": False, "data": {}, "metadata": {}}
 
-    async def _look_up(self, msg_type: str, content: dict[str, Any]) -> dict[str, Any] | None:
-        """Ask the current machine, if it can be asked now."""
-        session = self.sessions.current
+    async def _look_up(self, msg_type: str, content: dict[str, Any], machine: str = "") -> dict[str, Any] | None:
+        """Ask the current machine, or that one of the notebook's, if it can be asked now."""
+        session = self.sessions.named(machine) if machine else self.sessions.current
         if session is None or session.status is not LinkStatus.UP:
             return None
         msg_id = self.output.remember(self.get_parent("shell"))
@@ -343,7 +358,9 @@ class RpycKernel(BaseKernel):
     async def do_is_complete(self, code: str) -> dict[str, Any]:
         """Tell whether a console should run the typed code, by the Python that would run it."""
         rest = route.strip_commands(code)
-        if not route.is_local(code) and (reply := await self._look_up("is_complete_request", {"code": rest})):
+        machine, start = route.machine_of(code)
+        local = route.is_local(code[start:])
+        if not local and (reply := await self._look_up("is_complete_request", {"code": rest}, machine)):
             if reply.get("status") in ("complete", "incomplete", "invalid"):
                 return reply
         return dict(super().do_is_complete(rest))
@@ -387,6 +404,18 @@ class RpycKernel(BaseKernel):
             await asyncio.to_thread(deferred_end.wait, END_TIMEOUT_S)
             self.state.forget()
         return dict(super().do_shutdown(restart))
+
+
+def _moved(reply: dict[str, Any], start: int) -> dict[str, Any]:
+    """Return a reply about completion of the text behind *start*, with the places of the whole text."""
+    places = {key: reply[key] + start for key in ("cursor_start", "cursor_end") if isinstance(reply.get(key), int)}
+    metadata = reply.get("metadata")
+    types = metadata.get("_jupyter_types_experimental") if isinstance(metadata, dict) else None
+    for each in types if isinstance(types, list) else ():
+        for key in ("start", "end"):
+            if isinstance(each, dict) and isinstance(each.get(key), int):
+                each[key] += start
+    return {**reply, **places}
 
 
 NO_MATCHES = {"status": "ok", "matches": [], "metadata": {}}

@@ -36,6 +36,12 @@ class Connected(NamedTuple):
     service: ChosenServer | None = None
 
 
+class Used(NamedTuple):
+    """Cells run in *session*, one of the notebook's, from now on."""
+
+    session: RemoteSession
+
+
 class Left(Enum):
     """The fate of a session that was left."""
 
@@ -47,11 +53,12 @@ class Left(Enum):
 
 
 class Disconnected(NamedTuple):
-    """Cells run on the machine *name* no longer."""
+    """Cells run on the machine *name* no longer. *address*: where it is."""
 
     left: Left
     name: str = ""
     warnings: tuple[str, ...] = ()
+    address: str = ""
 
 
 class Hosts(NamedTuple):

@@ -34,7 +34,7 @@ FILES = ("cafile", "certfile", "keyfile")
         "PATH",
     ),
     Option("keep", Kind.DURATION, "how long the session outlives the connection: 30m, 2h, 1d, 0", "TIME"),
-    Option("name", Kind.TEXT, "what %sessions calls the session; without it, the notebook's name", "NAME"),
+    Option("name", Kind.TEXT, "what %%on, %use and %sessions call it; another name is another session", "NAME"),
     Option("registry", Kind.TEXT, "for service:NAME: the registry to ask, host or host:port", "HOST"),
     Option(
         "cafile", Kind.TEXT, "for rpycs://: authorities that sign certificates, instead of a pairing", "FILE", "file"
@@ -103,10 +103,11 @@ add(
 
 @command(
     "disconnect",
-    "Leaves the machine. The session there goes on for as long as it is kept.",
+    "Leaves a machine. The session there goes on for as long as it is kept.",
+    Positional("name", "which machine; without it, the one where cells run", required=False, suggests="connected"),
     Option("end", Kind.FLAG, "end the session there too, with its variables"),
-    examples=("%disconnect --end",),
+    examples=("%disconnect --end", "%disconnect gpu"),
 )
-async def disconnect(context: CommandContext, *, end: bool) -> Disconnected:
+async def disconnect(context: CommandContext, name: str | None, *, end: bool) -> Disconnected:
     """Leave the machine."""
-    return await context.sessions.disconnect(end=end)
+    return await context.sessions.disconnect(name or context.cell.machine or None, end=end)

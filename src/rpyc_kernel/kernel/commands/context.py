@@ -32,13 +32,19 @@ class SessionSource(Protocol):
     async def resolve(self, cell: Cell) -> RemoteSession:
         """Return the session in which *cell* runs; connect if need be."""
 
+    async def named(self, name: str) -> RemoteSession:
+        """Return the notebook's session of that name, or at that address."""
+
+    async def use(self, name: str) -> RemoteSession:
+        """Have cells run on another one of the notebook's machines from here on."""
+
     async def connect(
         self, address: str, changes: dict[str, Any], *, new: bool = False, registry: str | None = None
     ) -> Connected:
         """Have cells run at that address from here on."""
 
-    async def disconnect(self, *, end: bool) -> Disconnected:
-        """Leave the machine, and with *end* end its session."""
+    async def disconnect(self, name: str | None, *, end: bool) -> Disconnected:
+        """Leave a machine, by default the one where cells run, and with *end* end its session."""
 
     def hosts(self) -> Hosts:
         """Return the machines of the notebook."""

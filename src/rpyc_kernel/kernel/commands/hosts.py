@@ -26,7 +26,7 @@ async def hosts(context: CommandContext, *, json: bool) -> str | None:
     if json:
         states = await context.blocking(lambda cancel: ask.ask(file.load().values(), cancel))
         mine = [
-            {"address": each.name, "state": each.status.value, "current": each is notebook.current}
+            {"name": each.label, "address": each.name, "state": each.status.value, "current": each is notebook.current}
             for each in notebook.sessions
         ]
         saved = [{**asdict(state), "reachable": state.reachable} for state in states]

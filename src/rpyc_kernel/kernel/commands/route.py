@@ -55,7 +55,22 @@ class RemoteCode(NamedTuple):
     line: int
 
 
-Step = Command | LocalCode | RemoteCode
+class Machine(NamedTuple):
+    """The steps behind it are for another machine of the notebook than cells usually run on.
+
+    Attributes:
+        name: The machine, as the notebook calls it.
+        line: The number of the line of its ``%%on``, from 1.
+    """
+
+    name: str
+    line: int
+
+
+Step = Command | LocalCode | RemoteCode | Machine
+
+
+ON = "on"  # the command that names the machine of a cell
 
 
 @dataclass(slots=True)
@@ -82,6 +97,7 @@ class _UnclosedError(CommandError):
 
 
 _HEAD = re.compile(r"(?P<query>\?{0,2})(?P<written>(?P<prefix>\$|%%?)(?P<name>[^\W\d]\w*))")
+_ON = re.compile(r"\s*%%on[ \t]+(?P<machine>\"[^\"\r\n]+\"|'[^'\r\n]+'|[^\s\"'#]+)[ \t]*(?:#[^\r\n]*)?(?:\r\n|\r|\n)")
 _UNKNOWN = re.compile(r"(\$[^\W\d]\w*)[ \t]*\(")
 
 
@@ -97,7 +113,9 @@ def route(cell: str) -> list[Step]:
     line = _line_number(cell, read.first.start) if read.first else 1
     if read.body:
         spec, arguments, header = read.body
-        if spec.local_code:
+        if spec.name == ON:
+            steps += [Machine(arguments["machine"], _line_number(cell, header.start)), *_steps_there(read.rest)]
+        elif spec.local_code:
             steps.append(LocalCode(read.rest, line, {key: value for key, value in arguments.items() if value}))
         else:
             source = cell[header.start : header.end].rstrip()
@@ -105,6 +123,19 @@ def route(cell: str) -> list[Step]:
     elif read.first or not steps:
         steps.append(RemoteCode(read.rest, line if steps else 1))
     return steps
+
+
+def _steps_there(cell: str) -> list[Step]:
+    steps = route(cell)
+    if any(isinstance(step, Machine) for step in steps):
+        raise CommandError("One %%on names the machine of a whole cell. Put what is for another one into its own cell.")
+    return steps
+
+
+def machine_of(cell: str) -> tuple[str, int]:
+    """Return the machine that the ``%%on`` at a cell's top names, and where the text for it begins; "", 0 without."""
+    found = _ON.match(cell)
+    return (found["machine"].strip("\"'"), found.end()) if found else ("", 0)
 
 
 def strip_commands(cell: str) -> str:
@@ -119,6 +150,8 @@ def strip_commands(cell: str) -> str:
         return cell[error.offset + 1 :]
     except CommandError:
         return ""
+    if read.body and read.body[0].name == ON:
+        return strip_commands(read.rest)
     return cell[read.body[2].start :] if read.body else read.rest
 
 
@@ -137,6 +170,8 @@ def _read(cell: str) -> _Cell:
             _take(cell, head, line, read)
             if read.closed:
                 return read
+            if read.body and read.body[0].name == ON:
+                break  # what follows is a cell of its own, commands at its top included
         elif read.first is None:
             unknown = _UNKNOWN.match(cell, line.start)
             if unknown and read.body is None:

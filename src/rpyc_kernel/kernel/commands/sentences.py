@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import singledispatch
+from typing import TYPE_CHECKING
 
 from rpyc_kernel.kernel.outcomes import (
     Attached,
@@ -20,10 +21,14 @@ from rpyc_kernel.kernel.outcomes import (
     Pinged,
     Replayed,
     Restarted,
+    Used,
 )
 from rpyc_kernel.link import listing
 from rpyc_kernel.transport.address import Address
 from rpyc_kernel.values.describe import size_text
+
+if TYPE_CHECKING:
+    from rpyc_kernel.kernel.sessions.session import RemoteSession
 
 CONNECTED = {
     Found.NEW: "Connected to {}",
@@ -37,7 +42,7 @@ DISCONNECTED = {
     Left.ENDED: "Disconnected from {0}; its session has ended.",
     Left.ENDS_LATER: "Disconnected from {0}, which can't be reached now; its session ends as soon as it can, if this "
     "kernel still runs then.",
-    Left.STAYS: 'Disconnected from {0}; its session goes on. $connect("{0}") comes back to it.',
+    Left.STAYS: "Disconnected from {0}; its session goes on. {1} comes back to it.",
 }
 
 
@@ -59,17 +64,29 @@ def _(value: Connected) -> str:
 
 @sentence.register
 def _(value: Disconnected) -> str:
-    return "\n".join([DISCONNECTED[value.left].format(value.name), *value.warnings])
+    back = f'$connect("{value.name}")'
+    if value.address not in ("", value.name):
+        back = f"%connect {value.address} --name {value.name}"
+    return "\n".join([DISCONNECTED[value.left].format(value.name, back), *value.warnings])
+
+
+@sentence.register
+def _(value: Used) -> str:
+    return f"Cells run on {value.session.describe()} from here on."
 
 
 @sentence.register
 def _(value: Hosts) -> str:
     lines = [
-        f"{'*' if session is value.current else ' '} {session.describe()}, {session.status.value}"
+        f"{'*' if session is value.current else ' '} {_named(session)}{session.describe()}, {session.status.value}"
         for session in value.sessions
     ]
     lines += [f"  {name}: left, its session goes on" for name in value.left]
     return "\n".join(lines) if lines else 'No machine yet. $connect("host:port") names one.'
+
+
+def _named(session: RemoteSession) -> str:
+    return f"{session.label}: " if session.label != session.name else ""
 
 
 @sentence.register

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rpyc_kernel.kernel.sessions.session import RemoteSession
 
 REPLAYED_CELLS = 1  # where no number is given: the last one
+NAME = Positional("name", "which machine; without it, the one where cells run", required=False, suggests="connected")
 PAGE_BYTES = 256 << 10  # of one answer
 
 
@@ -106,11 +107,12 @@ def _replay(
 @command(
     "ping",
     "Tells the round trip to the machine, its load, and the age of the session.",
-    examples=("%ping",),
+    NAME,
+    examples=("%ping", "%ping gpu"),
 )
-async def ping(context: CommandContext) -> Pinged:
+async def ping(context: CommandContext, name: str | None) -> Pinged:
     """Tell how the link, the machine and the session are."""
-    session = await _connected(context)
+    session = await _connected(context, name)
     started = time.perf_counter()
     status, _packets = await context.blocking(lambda _cancel: session.ask("status", {}))
     seconds = time.perf_counter() - started
@@ -122,18 +124,19 @@ async def ping(context: CommandContext) -> Pinged:
 @command(
     "restart",
     "Ends the Python on the other machine, whatever it does, and starts a fresh one. Beside a cell too.",
-    examples=("%restart",),
+    NAME,
+    examples=("%restart", "%restart gpu"),
 )
-async def restart(context: CommandContext) -> Restarted:
+async def restart(context: CommandContext, name: str | None) -> Restarted:
     """End the Python there, whatever it does, and go on with a fresh one on the same connection."""
-    session = await _connected(context)
+    session = await _connected(context, name)
     if not await context.blocking(lambda cancel: session.restart(context.cell.msg_id, cancel)):
         raise CommandError(f"The Python on {session.name} is still ending. %restart again ends it at once.")
     return Restarted(session.name)
 
 
-async def _connected(context: CommandContext) -> RemoteSession:
-    session = await context.sessions.resolve(context.cell)
+async def _connected(context: CommandContext, name: str | None = None) -> RemoteSession:
+    session = await (context.sessions.named(name) if name else context.sessions.resolve(context.cell))
     if session.status is LinkStatus.LOST:
         await context.blocking(session.wait_up)
     return session

@@ -18,7 +18,7 @@ Arguments = dict[str, Any]
 """The arguments of a command: each positional and option of its entry by name, with its default where not typed."""
 
 Spelling = Literal["$", "%", "%%"]
-Suggests = Literal["machine", "session", "file"]
+Suggests = Literal["machine", "connected", "session", "file"]
 
 
 class Kind(Enum):
@@ -40,7 +40,8 @@ class Positional(NamedTuple):
         help: A few words for the help.
         required: Whether it must be there; without it the value is None.
         many: Whether it takes all that follow, as a list.
-        suggests: What completion suggests for it: a machine's names and addresses, names of sessions, or files here.
+        suggests: What completion suggests for it: a machine's names and addresses, the names of the notebook's own
+            machines, names of sessions, or files here.
         python: Whether it is an expression, in which blanks within brackets and quotes count as Python has them.
     """
 

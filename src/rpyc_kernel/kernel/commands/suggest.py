@@ -27,6 +27,7 @@ async def suggestions(argument: Argument, source: SessionSource) -> list[str]:
     """Return what may stand in place of what was typed of *argument*; nothing where that takes too long."""
     finders: dict[Suggests, Callable[[], Iterable[str]]] = {
         "machine": lambda: machines(source),
+        "connected": lambda: [session.label for session in source.hosts().sessions],
         "session": source.session_names,
         "file": lambda: files(argument.typed),
     }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from itertools import chain, count
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rpyc_kernel.errors import DialCancelledError, RpycKernelError, SessionGoneError
 from rpyc_kernel.hosts import open_port
@@ -24,8 +25,15 @@ EMBEDDED_SCHEME = "local"  # of the address of this machine's own Python
 CLOSE_TIMEOUT_S = 5.0
 
 
+class LeftSession(NamedTuple):
+    """A session that was left to its `keep`: its address and its id."""
+
+    address: str
+    session: str
+
+
 class SessionRegistry:
-    """All sessions of the notebook, by the address as text.
+    """All sessions of the notebook, by the names that its cells know them by.
 
     Its methods block and are called from a worker thread; *cancel* ends what they wait for.
     """
@@ -54,7 +62,7 @@ class SessionRegistry:
         self._head_start = head_start
         self._session_options = session_options if head_start is None else {"dial": head_start.dial, **session_options}
         self._sessions: dict[str, RemoteSession] = {}
-        self._left: dict[str, str] = {}  # sessions that were left to their `keep`, by address
+        self._left: dict[str, LeftSession] = {}  # by the names that they had
         self._default: RemoteSession | None = None  # where cells run only because no machine was named
         self._embedded: EmbeddedServer | None = None
 
@@ -76,22 +84,94 @@ class SessionRegistry:
             self._watcher.dialling(name)
 
     def connect(
-        self, address: Address, config: dict[str, Any], cancel: threading.Event, *, new: bool = False
+        self,
+        address: Address,
+        config: dict[str, Any],
+        cancel: threading.Event,
+        *,
+        new: bool = False,
+        label: str = "",
+        saved: str = "",
     ) -> Connected:
-        """Have cells run on the machine at that address. Raises a RpycKernelError, and then they run where they did."""
+        """Have cells run on the machine at that address. Raises a RpycKernelError, and then they run where they did.
+
+        Args:
+            address: The machine.
+            config: How a session begins there.
+            cancel: Ends the waiting.
+            new: Begin a fresh session, which takes the place of the one that the notebook has.
+            label: What cells call the session; a session of another machine that has this name loses it. Without it,
+                the notebook's session at that address is meant.
+            saved: What cells call the session that has to begin without a label; the address, if that is "" too.
+        """
         name = str(address)
-        known = self._sessions.get(name)
+        known = self._at(name, label)
         if known and not new and not known.closed:
             return self._come_back(known, config, cancel)
-        if not known and not new and (moved := self._moved_here(name, address, cancel)):
+        if not known and not new and not label and (moved := self._moved_here(name, address, cancel)):
             self.current = moved
             return Connected(moved, Found.MOVED)
-        session = self._open(name, address, config, cancel, None if new else self._left.get(name))
-        self._left.pop(name, None)
-        self._sessions[name] = self.current = session  # not before: until now, anything may have failed
+        label = known.label if known else label or self._free(saved or name)
+        session = self._open(name, address, config, cancel, "" if new else self._left_at(name, label))
+        self._add(session, label)  # not before: until now, anything may have failed
+        self.current = session
         if known:
             self._end(known)
         return Connected(session, Found.NEW, tuple(filter(None, [open_port.warning(address)])))
+
+    def reopen(
+        self, address: Address, config: dict[str, Any], session_id: str, label: str, cancel: threading.Event
+    ) -> RemoteSession:
+        """Connect to a machine again that a kernel before this one had under that label. Cells run where they did.
+
+        Args:
+            address: The machine.
+            config: How its session began.
+            session_id: The session, which goes on where it is still there; without it, another one begins.
+            label: What cells call it.
+            cancel: Ends the waiting.
+
+        Raises:
+            RpycKernelError: It can't be reached.
+        """
+        session = self._open(str(address), address, config, cancel, session_id)
+        self._add(session, label)
+        return session
+
+    def named(self, label: str) -> RemoteSession | None:
+        """Return the session that cells call *label*, or the one at that address; None where there is none."""
+        return self._sessions.get(label) or self._at(label, "")
+
+    def use(self, session: RemoteSession) -> None:
+        """Have cells run in one of the notebook's sessions."""
+        if session is self._default:
+            self._default = None
+        self.current = session
+
+    def _at(self, name: str, label: str) -> RemoteSession | None:
+        """Return the session at the address *name*: with a label the one of that label, else the current one first."""
+        if label:
+            found = self._sessions.get(label)
+            return found if found and found.name == name else None
+        there = [each for each in self._sessions.values() if each.name == name]
+        return self.current if self.current in there else next(iter(there), None)
+
+    def _left_at(self, name: str, label: str) -> str:
+        left = self._left.get(label)
+        return left.session if left and left.address == name else ""
+
+    def _add(self, session: RemoteSession, label: str) -> None:
+        before = self._sessions.pop(label, None)
+        if before is not None and before.name != session.name:  # another machine, which had this name until now
+            before.label = self._free(before.name)
+            self._sessions[before.label] = before
+        self._left.pop(label, None)
+        session.label = label
+        self._sessions[label] = session
+
+    def _free(self, label: str) -> str:
+        """Return a label that no session has: that one, or with a number behind it."""
+        return next(each for each in chain([label], (f"{label}-{n}" for n in count(2))) if each not in self._sessions)
 
     def _come_back(self, known: RemoteSession, config: dict[str, Any], cancel: threading.Event) -> Connected:
         known.wait_up(cancel)
@@ -112,8 +192,9 @@ class SessionRegistry:
             if session.id in here:
                 before = session.name
                 session.move(name, address, cancel)
-                self._sessions.pop(before, None)
-                self._sessions[name] = session
+                if session.label == before:
+                    self._sessions.pop(before, None)
+                    self._add(session, self._free(name))
                 return session
         return None
 
@@ -131,9 +212,10 @@ class SessionRegistry:
         """
         name = str(address)
         session = self._start(name, address, {"name": entry.name}, cancel, entry.session, by)
-        before = self._sessions.get(name)
-        self._left = {where: left for where, left in self._left.items() if left != entry.session}
-        self._sessions[name] = self.current = session
+        before = self._at(name, "")
+        self._left = {label: left for label, left in self._left.items() if left.session != entry.session}
+        self._add(session, before.label if before else self._free(name))
+        self.current = session
         if before is not None and not before.used and before.id != entry.session:
             self._end(before)
         elif before is not None:
@@ -149,6 +231,7 @@ class SessionRegistry:
         cancel: threading.Event,
         *,
         named: bool,
+        label: str = "",
     ) -> RemoteSession:
         """Take up the session that the kernel had before it crashed. Raises SessionGoneError or another error.
 
@@ -159,9 +242,11 @@ class SessionRegistry:
             by: The cell that shows what belongs to cells of before.
             cancel: Ends the waiting.
             named: Whether the user had named the machine.
+            label: What cells call the session, "" for its address.
         """
         session = self._start(str(address), address, config, cancel, session_id, by)
-        self._sessions[session.name] = self.current = session
+        self._add(session, label or session.name)
+        self.current = session
         self._default = None if named else session
         return session
 
@@ -170,7 +255,7 @@ class SessionRegistry:
         address = Address.parse("localhost")
         if address.port and belongs_to_me(address.port):
             try:
-                self._become_default(self._open(str(address), address, config, cancel, None))
+                self._become_default(self._open(str(address), address, config, cancel, ""))
             except DialCancelledError:
                 raise
             except RpycKernelError:
@@ -178,35 +263,37 @@ class SessionRegistry:
             else:
                 return
         embedded = Address(EMBEDDED_SCHEME)
-        self._become_default(self._open(str(embedded), embedded, config, cancel, None))
+        self._become_default(self._open(str(embedded), embedded, config, cancel, ""))
 
     def _become_default(self, session: RemoteSession) -> None:
-        self._sessions[session.name] = self.current = self._default = session
+        self._add(session, self._free(session.name))
+        self.current = self._default = session
 
     def leave_default(self) -> None:
         """Have cells no longer run where they do only because no machine was named."""
         if self.current is self._default:
             self.current = None
 
-    def disconnect(self, *, end: bool) -> Disconnected:
-        """Leave the current session. It goes on for as long as its `keep` says, or is ended too."""
-        session = self.current
+    def disconnect(self, session: RemoteSession | None = None, *, end: bool) -> Disconnected:
+        """Leave a session, by default the current one. It goes on for as long as its `keep` says, or is ended too."""
+        session = session or self.current
         if session is None:
             return Disconnected(Left.NOT_CONNECTED)
-        self.current = None
-        self._sessions.pop(session.name, None)
+        if session is self.current:
+            self.current = None
+        self._sessions.pop(session.label, None)
         if session.closed:
-            return Disconnected(Left.LOST, session.name)
+            return Disconnected(Left.LOST, session.label)
         if end:
-            return Disconnected(Left.ENDED if self._end(session) else Left.ENDS_LATER, session.name)
+            return Disconnected(Left.ENDED if self._end(session) else Left.ENDS_LATER, session.label)
         session.close(end=False)
-        self._left[session.name] = session.id
-        return Disconnected(Left.STAYS, session.name, tuple(session.warnings))
+        self._left[session.label] = LeftSession(session.name, session.id)
+        return Disconnected(Left.STAYS, session.label, tuple(session.warnings), session.name)
 
     # --- how a session begins
 
     def _open(
-        self, name: str, address: Address, config: dict[str, Any], cancel: threading.Event, left: str | None
+        self, name: str, address: Address, config: dict[str, Any], cancel: threading.Event, left: str
     ) -> RemoteSession:
         if left:
             try:
@@ -275,10 +362,20 @@ class SessionRegistry:
 
     def reached(self, address: Address, cancel: threading.Event) -> Address:
         """Return where to ask for the sessions at *address*: this machine's own server is started for that."""
-        known = self._sessions.get(str(address))
+        known = self._at(str(address), "")
         if known is not None and not known.closed:
             return known.address
         return self._dialled(address, cancel)
+
+    @property
+    def several(self) -> bool:
+        """Whether the notebook has more than one session."""
+        return len(self._sessions) > 1
+
+    @property
+    def all(self) -> tuple[RemoteSession, ...]:
+        """The notebook's sessions, in the order in which they came."""
+        return tuple(self._sessions.values())
 
     @property
     def ids(self) -> set[str]:
@@ -287,7 +384,7 @@ class SessionRegistry:
 
     def hosts(self) -> Hosts:
         """Return the machines of this notebook."""
-        return Hosts(tuple(self._sessions.values()), self.current, tuple(self._left))
+        return Hosts(self.all, self.current, tuple(self._left))
 
     def close(self, *, keep: bool) -> list[tuple[str, str]]:
         """End the sessions (with *keep* not those that the user keeps) and the embedded server: the kernel ends.

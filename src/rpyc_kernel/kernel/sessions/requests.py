@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 LOOKED_UP = frozenset({"complete_reply", "inspect_reply"})
 MAX_OWN_REQUESTS = 4096
+METADATA = "rpyc_kernel"  # the key of ours in the metadata of messages and outputs
 ANNOUNCE_TIMEOUT_S = 5.0
 
 Key = tuple[str, str]
@@ -39,7 +40,7 @@ class PendingRequests:
         self.adopter = ""
         self._host = host
         self._futures: dict[Key, asyncio.Future[dict[str, Any]]] = {}
-        self._own: OrderedDict[str, None] = OrderedDict()  # the msg_ids of our requests on this link
+        self._own: OrderedDict[str, str] = OrderedDict()  # our requests on this link, and what their output names
         self._told: set[str] = set()  # the cells whose line tells of a link that is lost just now
 
     @property
@@ -47,15 +48,25 @@ class PendingRequests:
         """The event loop."""
         return self._host.loop
 
-    def own(self, msg_id: str) -> None:
-        """Take note of a request of ours."""
-        self._own[msg_id] = None
+    def own(self, msg_id: str, machine: str = "") -> None:
+        """Take note of a request of ours, and of the machine that its output is to name in its metadata."""
+        self._own[msg_id] = machine
         if len(self._own) > MAX_OWN_REQUESTS:
             self._own.popitem(last=False)
 
     def shown_by(self, msg_id: str) -> str:
         """Return the cell that shows what belongs to a request: its own, or the adopter. Any thread may ask."""
         return self.adopter if self.adopter and msg_id not in self._own else msg_id
+
+    def name_machine(self, message: Message) -> None:
+        """Have a message say from which machine it is, where its request asks for that. Any thread may call it."""
+        machine = self._own.get(message.parent)
+        if not machine:
+            return
+        message.metadata = {**(message.metadata or {}), METADATA: {"machine": machine}}
+        shown = message.content.get("metadata")
+        if message.type in ("display_data", "execute_result") and isinstance(shown, dict):
+            message.content = {**message.content, "metadata": {**shown, METADATA: {"machine": machine}}}
 
     @contextmanager
     def expect(self, key: Key) -> Iterator[asyncio.Future[dict[str, Any]]]:
@@ -198,6 +209,7 @@ class Inbox:
         elif message.type.endswith("_reply"):
             self._take_reply(message, end)
         else:
+            self._requests.name_machine(message)
             message.parent = self._requests.shown_by(message.parent)
             if self.restarter and not self._host.runs(message.parent):
                 message.parent = self.restarter

@@ -22,10 +22,12 @@ from rpyc_kernel.hosts import recent
 from rpyc_kernel.hosts.target import find
 from rpyc_kernel.kernel.cells import NOTHING, Cell
 from rpyc_kernel.kernel.outcomes import ChosenServer, Connected, Disconnected, Hosts, Listing
+from rpyc_kernel.kernel.sessions.registry import EMBEDDED_SCHEME
 from rpyc_kernel.link import listing
 from rpyc_kernel.link.backoff import delays
 from rpyc_kernel.link.protocol import LinkStatus
 from rpyc_kernel.transport.address import Address
+from rpyc_kernel.transport.plain import plain
 from rpyc_kernel.transport.servers import first_server
 
 if TYPE_CHECKING:
@@ -80,12 +82,51 @@ class Resolver:
         Raises:
             RpycKernelError: There is none, and none can be opened.
         """
-        session = self._registry.current
+        session = await self.named(cell.machine) if cell.machine else self._registry.current
         if session is None:
             return await self._reach_known(cell)
         if session.closed:
             raise session.error or CommandError(f'The session is closed. $connect("{session.name}") starts another.')
         session.hurry()
+        return session
+
+    async def named(self, name: str) -> RemoteSession:
+        """Return the notebook's session of that name, or at that address; after a restart, connect to it again.
+
+        Raises:
+            CommandError: The notebook has none.
+            RpycKernelError: It can't be reached.
+        """
+        if found := self._registry.named(name):
+            return found
+        if other := self._state.known.others.get(name):
+            address = Address.parse(other["address"])
+            reopen = partial(self._registry.reopen, address, other["config"], other["session"], name)
+            session = await self._blocking.blocking(reopen)
+            self._remember()
+            return session
+        with contextlib.suppress(RpycKernelError):
+            if found := self._registry.named(str(find(name).address)):
+                return found
+        known = [*(each.label for each in self._registry.all), *self._state.known.others]
+        has = f"It has: {', '.join(dict.fromkeys(known))}." if known else "It has none yet."
+        raise CommandError(
+            f"This notebook has no machine {plain(name, 60)}. {has} %connect ADDRESS --name NAME adds one."
+        )
+
+    async def use(self, name: str) -> RemoteSession:
+        """Have cells run on one of the notebook's machines from here on, after a restart too.
+
+        Args:
+            name: What the notebook calls it, or its address.
+
+        Raises:
+            RpycKernelError: The notebook has none of that name, or it can't be reached.
+        """
+        session = await self.named(name)
+        self._registry.use(session)
+        self._state.name(session.name, session.config, session.label)
+        self._remember()
         return session
 
     async def connect(
@@ -97,34 +138,45 @@ class Resolver:
 
         Args:
             address: The address, or ``service:NAME``, or a saved name.
-            changes: What is to be otherwise than the kernel's options, and what is saved with a name, say.
+            changes: What is to be otherwise than the kernel's options, and what is saved with a name, say. A ``name``
+                is also what the notebook's cells call the machine; without it, its saved name or its address.
             new: Begin a fresh session, even where the notebook has one.
             registry: Who is asked for the address of ``service:NAME``.
 
         Raises:
             RpycKernelError: It can't be connected to.
         """
-        where, config = find(address).start(changes, self._notebook.session_config())
+        target = find(address)
+        where, config = target.start(changes, self._notebook.session_config())
         if registry and (sentence := where.transport.inapplicable.get("registry")):
             raise CommandError(sentence)
-        return await self._connect(where, config, new=new, registry=registry)
+        names = {"label": str(changes.get("name", "")), "saved": target.name}
+        return await self._connect(where, config, new=new, registry=registry, **names)
 
     async def _connect(
-        self, address: Address, config: dict[str, Any], *, new: bool = False, registry: str | None = None
+        self,
+        address: Address,
+        config: dict[str, Any],
+        *,
+        new: bool = False,
+        registry: str | None = None,
+        label: str = "",
+        saved: str = "",
     ) -> Connected:
         # A name is asked for again with the next cell; but not another registry, which may know others by that name.
         self._name_first("" if registry else str(address), {} if registry else config)
         servers = await self._servers(address, registry)
 
         def connect(cancel: threading.Event) -> Connected:
-            connected = first_server(
-                address, servers, lambda server, _seconds: self._registry.connect(server, config, cancel, new=new)
-            )
+            def at(server: Address, _seconds: float | None) -> Connected:
+                return self._registry.connect(server, config, cancel, new=new, label=label, saved=saved)
+
+            connected = first_server(address, servers, at)
             recent.note(str(address))
             return connected
 
         connected = await self._blocking.blocking(connect)
-        self._state.name(connected.session.name, config)
+        self._state.name(connected.session.name, config, connected.session.label)
         self._remember()
         if servers == [address]:
             return connected
@@ -142,21 +194,45 @@ class Resolver:
         current = self._registry.current
         return sorted(found, key=lambda server: current is None or str(server) != current.name)
 
-    async def disconnect(self, *, end: bool) -> Disconnected:
-        """Leave the machine; no cell runs anywhere until one is named."""
-        left = await self._blocking.blocking(lambda _cancel: self._registry.disconnect(end=end))
-        self._state.name("", {})
+    async def disconnect(self, name: str | None, *, end: bool) -> Disconnected:
+        """Leave a machine: where it is the one where cells run, no cell runs anywhere until one is named.
+
+        Args:
+            name: What the notebook calls it; without it, the one where cells run.
+            end: End its session too.
+
+        Raises:
+            RpycKernelError: The notebook has none of that name.
+        """
+        session = await self.named(name) if name else self._registry.current
+        current = session is self._registry.current
+        left = await self._blocking.blocking(lambda _cancel: self._registry.disconnect(session, end=end))
+        if current:
+            self._state.name("", {})
+        if session is not None:
+            self._state.known.others.pop(session.label, None)
+            with contextlib.suppress(RpycKernelError):
+                if str(find(session.label).address) == session.name:  # its saved name leads back, too
+                    left = left._replace(address=session.label)
+        self._remember()
         return left
 
     def hosts(self) -> Hosts:
         """Return the machines of this notebook."""
         return self._registry.hosts()
 
-    def _remember(self) -> RemoteSession:
+    def _remember(self) -> None:
+        """Have the next kernel know the sessions of this one, and those of the kernel before that were not used yet."""
         session = self._registry.current
-        assert session is not None
-        self._state.hold(session.name, session.id)
-        return session
+        others = dict(self._state.known.others)
+        for each in self._registry.all:
+            if each is session or each.closed or each.address.scheme == EMBEDDED_SCHEME:
+                others.pop(each.label, None)
+            else:
+                others[each.label] = {"address": each.name, "config": each.config, "session": each.id}
+        self._state.hold_others(others)
+        if session is not None:
+            self._state.hold(session.name, session.id)
 
     # --- sessions that run already
 
@@ -204,7 +280,7 @@ class Resolver:
         target = find(where)
         attach = partial(self._registry.attach, target.address, entry, cell.msg_id)
         session = await self._blocking.blocking(attach)
-        self._state.name(str(target.address), {**self._notebook.session_config(), **target.options})
+        self._state.name(str(target.address), {**self._notebook.session_config(), **target.options}, session.label)
         self._remember()
         return session
 
@@ -247,7 +323,9 @@ class Resolver:
                 raise CommandError('Not connected. $connect("host:port") names the machine on which cells run.')
             else:
                 await self._blocking.blocking(lambda cancel: self._registry.default(config(), cancel))
-        return self._remember()
+        self._remember()
+        assert self._registry.current is not None
+        return self._registry.current
 
     async def _find_again(self, cell: Cell) -> bool:
         """Take up the session of a kernel that has crashed; return whether it is still there."""
@@ -256,7 +334,9 @@ class Resolver:
         address = Address.parse(known.address)
         find_again = partial(self._registry.find_again, address, config, known.session, cell.msg_id)
         try:
-            session = await self._blocking.blocking(lambda cancel: find_again(cancel, named=known.named))
+            session = await self._blocking.blocking(
+                lambda cancel: find_again(cancel, named=known.named, label=known.label)
+            )
         except SessionError as error:
             self._output.say(f"The kernel has ended unexpectedly. {error}", cell.msg_id, "stderr")
             return False
@@ -272,7 +352,7 @@ class Resolver:
         for delay in delays():
             await self._blocking.pause(delay, address)
             try:
-                connected = await self._connect(where, config)
+                connected = await self._connect(where, config, saved=self._state.known.label)
             except DialCancelledError:
                 raise
             except (DialError, LinkError):

@@ -53,6 +53,8 @@ class RemoteSession:
 
     Attributes:
         name: The address as the user has written it.
+        label: What the notebook's cells call it, its address for as long as it has no other name.
+        config: How it began.
         requests: Who waits for which reply.
         direct: Its direct connections, for bulk.
         watched: The folders of this machine that are synced before each cell, by their paths.
@@ -81,7 +83,8 @@ class RemoteSession:
             link: What makes the link.
             link_options: More arguments for it.
         """
-        self.name = name
+        self.name = self.label = name
+        self.config: dict[str, Any] = {}
         self.kept = self.used = self.orphaned = False
         self.requests = PendingRequests(host)
         self._host = host
@@ -165,7 +168,7 @@ class RemoteSession:
         Raises:
             RpycKernelError: It can't be started or taken over; then nothing is left of it, unless it is `orphaned`.
         """
-        self.kept = bool(config.get("kept"))
+        self.kept, self.config = bool(config.get("kept")), config
         try:
             self._link.open(config, cancel, attach=attach)
         except (DialCancelledError, LinkError):
@@ -272,11 +275,14 @@ class RemoteSession:
 
     # --- requests, in the event loop
 
-    async def request(self, message: Message) -> dict[str, Any]:
-        """Send a request and return the content of its reply. Raises the error for which none will come."""
+    async def request(self, message: Message, *, named: bool = False) -> dict[str, Any]:
+        """Send a request and return the content of its reply. Raises the error for which none will come.
+
+        With *named*, the metadata of its output names this machine.
+        """
         with self.requests.expect((reply_type(message.type), message.parent)) as reply:
             self.used = self.used or message.type == "execute_request"
-            self.requests.own(message.parent)
+            self.requests.own(message.parent, self.label if named else "")
             self._link.submit(message)
             if self.status is LinkStatus.LOST:
                 self._show_status(LinkStatus.LOST, self._link.error)

@@ -32,6 +32,8 @@ class Known:
         address: The machine, "" after ``%disconnect``.
         config: How sessions begin there.
         session: The id of the kernel's session, which a kernel takes up after a crash.
+        label: What cells call that session, "" for its address.
+        others: The notebook's other sessions by what cells call them: ``address``, ``config``, and the id ``session``.
         missed: Address and id of sessions that should have ended and could not be reached.
     """
 
@@ -39,6 +41,8 @@ class Known:
     address: str = ""
     config: dict[str, Any] = field(default_factory=dict)
     session: str = ""
+    label: str = ""
+    others: dict[str, dict[str, Any]] = field(default_factory=dict)
     missed: list[list[str]] = field(default_factory=list)
 
 
@@ -66,6 +70,7 @@ class StateFile:
         right = all(type(value) is type(getattr(expected, name)) for name, value in vars(known).items())
         missed: list[Any] = list(known.missed) if right else []
         right = right and all(isinstance(pair, list) and [*map(type, pair)] == [str, str] for pair in missed)
+        right = right and all(_is_session(other) for other in known.others.values())
         return known if right else expected
 
     def write(self) -> None:
@@ -77,16 +82,22 @@ class StateFile:
         except OSError as error:  # the older content stays: better an older session or machine than none
             log.warning("%s can't be written: %s", self._path, error)
 
-    def name(self, address: str, config: dict[str, Any]) -> None:
+    def name(self, address: str, config: dict[str, Any], label: str = "") -> None:
         """Note the machine that the user has named, or none with "": a restarted kernel goes there too."""
         self.known.named, self.known.address, self.known.config = True, address, config
-        self.known.session = ""
+        self.known.session, self.known.label = "", label
         self.write()
 
     def hold(self, address: str, session: str) -> None:
         """Note the session in which cells run now."""
         if (self.known.address, self.known.session) != (address, session):
             self.known.address, self.known.session = address, session
+            self.write()
+
+    def hold_others(self, others: dict[str, dict[str, Any]]) -> None:
+        """Note the notebook's other sessions, as `Known` has them."""
+        if self.known.others != others:
+            self.known.others = others
             self.write()
 
     def missed(self, address: str, session: str) -> None:
@@ -97,6 +108,8 @@ class StateFile:
     def restarted(self, missed: list[tuple[str, str]]) -> None:
         """Have the next kernel begin a fresh session and end the missed ones, since the user restarts the kernel."""
         self.known.session = ""
+        for other in self.known.others.values():
+            other["session"] = ""
         self.known.missed += [list(pair) for pair in missed]
         if not self.known.named:
             self.known.address = ""
@@ -112,3 +125,8 @@ class StateFile:
         if self._path is not None:
             with contextlib.suppress(OSError):
                 self._path.unlink()
+
+
+def _is_session(other: object) -> bool:
+    wanted = {"address": str, "config": dict, "session": str}
+    return isinstance(other, dict) and {key: type(value) for key, value in other.items()} == wanted

@@ -73,7 +73,8 @@ def kernel():
 def session(name="pi", **attributes):
     double = create_autospec(RemoteSession, instance=True)
     double.describe.return_value = f"{name}: Python 3.11"
-    double.name, double.id, double.title, double.status = name, "abc", "walk", LinkStatus.UP
+    double.name = double.label = name
+    double.id, double.title, double.status = "abc", "walk", LinkStatus.UP
     double.warnings = ["It ends with a logout."]
     double.configure_mock(**attributes)
     return double

@@ -19,7 +19,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 from rpyc_kernel import errors
 from rpyc_kernel.kernel.commands import scan
 from rpyc_kernel.kernel.commands.complete import Argument, argument_at, complete_command
-from rpyc_kernel.kernel.commands.route import Command, LocalCode, RemoteCode, route, strip_commands
+from rpyc_kernel.kernel.commands.route import Command, LocalCode, Machine, RemoteCode, machine_of, route, strip_commands
 from rpyc_kernel.kernel.commands.spec import COMMANDS, CommandSpec, Kind, Option, Positional
 from tests.unit.kernel.commands.test_commands import NOTHING as PI
 
@@ -230,10 +230,56 @@ def test_commands_within_local_are_refused_unless_opaque():
     assert route("%%local\n%%bash\n%connect pi") == [LocalCode("%%bash\n%connect pi", 2)]
 
 
+HOSTS = Command("hosts", {"json": False}, 1, "%hosts")
+PING = Command("ping", {"name": None}, 2, "%ping")
+
+
 def test_hosts_and_disconnect():
     assert route("%hosts") == [Command("hosts", {"json": False}, 1, "%hosts")]
-    assert route("%disconnect --end") == [Command("disconnect", {"end": True}, 1, "%disconnect --end")]
-    assert route("%disconnect") == [Command("disconnect", {"end": False}, 1, "%disconnect")]
+    assert route("%disconnect --end") == [Command("disconnect", {"name": None, "end": True}, 1, "%disconnect --end")]
+    assert route("%disconnect gpu") == [Command("disconnect", {"name": "gpu", "end": False}, 1, "%disconnect gpu")]
+
+
+@pytest.mark.parametrize(
+    ("cell", "steps"),
+    [
+        ("%%on gpu\n1 / 0", [Machine("gpu", 1), RemoteCode("#\n1 / 0", 1)]),
+        ("\n# c\n%%on gpu\n1 / 0", [Machine("gpu", 3), RemoteCode("#\n# c\n\n1 / 0", 1)]),
+        ("%%on gpu\n%ping\nx", [Machine("gpu", 1), PING, RemoteCode("#\n\nx", 3)]),
+        ("%hosts\n%%on gpu\nx", [HOSTS, Machine("gpu", 2), RemoteCode("#\n\nx", 1)]),
+        ("%%on 'a b'\n%%local\nx", [Machine("a b", 1), LocalCode("#\nx", 2)]),
+        ("%%on gpu\n%%time\nx", [Machine("gpu", 1), RemoteCode("%%time\nx", 1)]),
+        ("%%on gpu", [Machine("gpu", 1), RemoteCode("", 1)]),
+    ],
+)
+def test_on_names_the_machine_of_all_that_follows(cell, steps):
+    assert route(cell) == steps
+
+
+def test_a_cell_is_for_one_machine():
+    assert "One %%on names the machine" in refusal("%%on a\n%%on b\n1")
+    assert "needs its machine" in refusal("%%on\n1")
+    assert "Line 3: %ping stands below other code" in refusal("%%on a\nx\n%ping")
+    assert route("%%on?") == [Command("help", {"command": "on"}, 1, "%%on?")]
+
+
+@pytest.mark.parametrize(
+    ("cell", "machine", "rest"),
+    [
+        ("%%on gpu\nx.a", "gpu", "x.a"),
+        ("\n %%on 'a b'  # there\r\nx", "a b", "x"),
+        ("%%on gpu", "", "%%on gpu"),
+        ("%%once gpu\nx", "", "%%once gpu\nx"),
+        ("x\n%%on gpu\n", "", "x\n%%on gpu\n"),
+    ],
+)
+def test_what_is_completed_on_another_machine_is_the_text_below(cell, machine, rest):
+    found, start = machine_of(cell)
+    assert (found, cell[start:]) == (machine, rest)
+
+
+def test_what_is_asked_whether_it_is_complete_has_no_machine():
+    assert strip_commands("%%on gpu\nfor x in y:").strip("#\n") == "for x in y:"
 
 
 # ---- help
@@ -425,12 +471,14 @@ def test_completeness_as_ipython_sees_it(cell, status):
                 "%replay",
                 "%ping",
                 "%restart",
+                "%%on",
+                "%use",
                 "%sync",
                 "%pull",
                 "%push",
             ],
         ),
-        ("%%|", ["%%local"]),
+        ("%%|", ["%%local", "%%on"]),
         ("# c\n$connect('pi')\n%ho|\nx", ["%hosts"]),
         (
             "%connect pi --|",
@@ -487,11 +535,11 @@ def test_no_completions(text):
 
 
 def test_a_cell_magic_of_the_table_gets_the_rest_of_its_cell(monkeypatch):
-    spec = CommandSpec("on", ("%%",), "Runs the cell on NAME.", (Positional("name", "which"),))
-    monkeypatch.setitem(COMMANDS, "on", spec)
-    source = "%%on pi"
-    assert route("%%on pi\n\n1 / 0") == [Command("on", {"name": "pi", "code": "#\n\n1 / 0"}, 1, source)]
-    assert complete_command("%%o", 3).matches == ["%%on"]
+    spec = CommandSpec("upon", ("%%",), "Runs the cell on NAME.", (Positional("name", "which"),))
+    monkeypatch.setitem(COMMANDS, "upon", spec)
+    source = "%%upon pi"
+    assert route("%%upon pi\n\n1 / 0") == [Command("upon", {"name": "pi", "code": "#\n\n1 / 0"}, 1, source)]
+    assert complete_command("%%u", 3).matches == ["%%upon"]
 
 
 def test_a_line_magic_of_the_table(monkeypatch):

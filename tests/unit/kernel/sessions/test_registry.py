@@ -193,3 +193,64 @@ def test_the_end_of_the_kernel_ends_its_sessions_but_those_that_are_to_be_kept(m
     machines.links[2].status = LinkStatus.LOST
     assert machines.registry.close(keep=keep) == [("127.0.0.3:18812", "session-2")]
     assert machines.closed == [("session-0", True), ("session-1", not keep), ("session-2", True)]
+
+
+# --- several machines
+
+
+def connect(machines, address, label="", **options):
+    return machines.registry.connect(Address.parse(address), {}, threading.Event(), label=label, **options).session
+
+
+def test_each_name_is_a_session_of_its_own_also_on_one_machine(machines):
+    plain, walk = connect(machines, "pi"), connect(machines, "pi", "walk")
+    assert plain is not walk
+    assert (plain.label, walk.label) == ("pi:18812", "walk")
+    assert machines.registry.named("walk") is walk
+    assert connect(machines, "pi", "walk") is walk
+    assert connect(machines, "pi") is walk, "without a name, where cells run already"
+    machines.registry.use(plain)
+    assert connect(machines, "pi") is plain
+    assert machines.registry.several
+    assert not machines.closed
+
+
+def test_a_saved_name_is_what_cells_call_a_machine(machines):
+    assert connect(machines, "10.0.0.5", saved="pi").label == "pi"
+    assert machines.registry.named("pi") is machines.registry.named("10.0.0.5:18812")
+
+
+def test_a_name_moves_to_the_machine_that_gets_it_last(machines):
+    before = connect(machines, "10.0.0.5", "gpu")
+    after = connect(machines, "10.0.0.6", "gpu")
+    assert machines.registry.named("gpu") is after is machines.registry.current
+    assert machines.registry.named("10.0.0.5:18812") is before
+    assert before.label == "10.0.0.5:18812"
+    assert not machines.closed
+
+
+def test_a_fresh_session_takes_the_name_of_the_one_that_it_replaces(machines):
+    connect(machines, "pi", "gpu")
+    fresh = connect(machines, "pi", "gpu", new=True)
+    assert machines.registry.all == (fresh,)
+    assert machines.closed == [("session-0", True)]
+
+
+def test_one_that_was_left_is_come_back_to_by_its_name(machines):
+    walk, other = connect(machines, "pi", "walk"), connect(machines, "pi", "other")
+    left = machines.registry.disconnect(walk, end=False)
+    assert (left.name, left.address, machines.registry.current) == ("walk", "pi:18812", other)
+    assert machines.registry.hosts().left == ("walk",)
+    assert connect(machines, "pi", "walk").id == walk.id
+    assert machines.registry.hosts().left == ()
+
+
+def test_a_machine_of_before_is_connected_to_without_moving_cells(machines):
+    pi = connect(machines, "pi")
+    again = machines.registry.reopen(Address.parse("gpu"), {}, "of before", "gpu", threading.Event())
+    assert again.id == "of before"
+    assert machines.registry.current is pi
+    assert machines.registry.named("gpu") is again
+    machines.refuse["gone"] = SessionGoneError("gpu", "gone")
+    fresh = machines.registry.reopen(Address.parse("gpu"), {}, "gone", "gpu-2", threading.Event())
+    assert fresh.id != "gone"

@@ -18,6 +18,7 @@ from rpyc_kernel.kernel.sessions.resolve import Resolver
 from rpyc_kernel.kernel.sessions.session import RemoteSession
 from rpyc_kernel.kernel.sessions.state_file import StateFile
 from rpyc_kernel.link.protocol import LinkStatus
+from rpyc_kernel.transport.address import Address
 from rpyc_kernel.transport.discovery import registry as discovery
 
 DOWN = DialError("pi", "nobody listens")
@@ -77,11 +78,12 @@ class World:
         session = create_autospec(RemoteSession, instance=True)
         session.name, session.id, session.status, session.closed = name, f"id of {name}", LinkStatus.UP, False
         session.behind, session.foreign_cells, session.error = 0, [], None
+        session.label, session.config, session.address = name, {}, Address.parse(name)
         session.last_count.return_value = None
         self.registry.current = session
         return session
 
-    def _connect(self, address, config, cancel, *, new=False):
+    def _connect(self, address, config, cancel, *, new=False, label="", saved=""):
         text = str(address)
         self.dialled.append(text)
         if self.refused.get(text):
@@ -132,9 +134,13 @@ def test_the_option_of_the_kernel_names_a_machine(world):
 
 def test_after_a_disconnect_no_cell_runs_anywhere(world):
     world.runs_in("pi")
-    world.registry.disconnect.return_value = Disconnected(Left.ENDED, "pi")
-    assert asyncio.run(world.resolver.disconnect(end=True)).left is Left.ENDED
-    world.registry.current = None
+
+    def disconnect(session, *, end):
+        world.registry.current = None
+        return Disconnected(Left.ENDED if end else Left.STAYS, session.label)
+
+    world.registry.disconnect.side_effect = disconnect
+    assert asyncio.run(world.resolver.disconnect(None, end=True)).left is Left.ENDED
     world.notebook.address = "pi"
     with pytest.raises(CommandError, match="Not connected"):
         world.resolve()
@@ -209,7 +215,7 @@ def test_after_a_crash_the_session_is_taken_up_and_what_it_gave_out_is_shown(wor
     session.outcome.side_effect = lambda msg_id: {"status": "ok", "of": msg_id}
     session.last_count.return_value = 11
 
-    def find_again(address, config, session_id, by, cancel, *, named):
+    def find_again(address, config, session_id, by, cancel, *, named, label):
         assert (str(address), config, session_id, by, named) == ("pi:18812", {"keep": 5.0}, "of before", "cell", True)
         world.registry.current = session
         return session
@@ -292,3 +298,51 @@ def test_whoever_attaches_names_the_machine(world, monkeypatch):
     assert session.name == "pi:18812"
     assert (world.state.known.address, world.state.known.session) == ("pi:18812", "id of pi:18812")
     assert asyncio.run(world.resolver.list(None, "")).where == "pi:18812"
+
+
+# --- several machines
+
+
+def test_a_cell_that_names_a_machine_runs_there(world):
+    world.runs_in("pi")
+    gpu = world.runs_in("gpu:18812")
+    world.runs_in("pi")
+    world.registry.named.side_effect = {"gpu": gpu}.get
+    world.cell.machine = "gpu"
+    assert world.resolve() is gpu
+    world.cell.machine = "gpv"
+    world.registry.all = (gpu,)
+    with pytest.raises(CommandError, match=r"no machine gpv\. It has: gpu:18812\. %connect ADDRESS --name NAME"):
+        world.resolve()
+
+
+def test_use_is_remembered_for_the_kernel_after_this_one(world):
+    pi, gpu = world.runs_in("pi:1"), world.runs_in("gpu:2")
+    gpu.label, pi.label = "gpu", "pi"
+    world.registry.all = (pi, gpu)
+    world.registry.named.return_value = pi
+    world.registry.use.side_effect = lambda session: setattr(world.registry, "current", session)
+    assert asyncio.run(world.resolver.use("pi")) is pi
+    known = world.state.known
+    assert (known.address, known.session, known.label) == ("pi:1", "id of pi:1", "pi")
+    assert known.others == {"gpu": {"address": "gpu:2", "config": {}, "session": "id of gpu:2"}}
+
+
+def test_a_machine_of_the_kernel_before_is_connected_to_again_when_a_cell_names_it(world):
+    pi = world.runs_in("pi:1")
+    world.state.hold_others({"gpu": {"address": "gpu:2", "config": {"keep": 5.0}, "session": "of before"}})
+    world.registry.named.return_value = None
+    again = world.runs_in("gpu:2")
+    world.registry.current = pi
+
+    def reopen(address, config, session_id, label, cancel):
+        assert (str(address), config, session_id, label) == ("gpu:2", {"keep": 5.0}, "of before", "gpu")
+        again.label = "gpu"
+        world.registry.all = (pi, again)
+        return again
+
+    world.registry.reopen.side_effect = reopen
+    world.cell.machine = "gpu"
+    assert world.resolve() is again
+    assert world.registry.current is pi
+    assert world.state.known.others["gpu"]["session"] == "id of gpu:2"

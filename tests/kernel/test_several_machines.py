@@ -1,0 +1,103 @@
+"""One notebook on several machines: `--name`, `%%on`, `%use`; each thing belongs to the machine of its cell."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.kernel.client import Client
+from tests.kernel.conftest import connect
+from tests.kernel.gates import Gate
+from tests.kernel.kernels import Kernel
+from tests.kernel.remotes import Remote
+
+pytestmark = pytest.mark.mainly("plain")
+
+
+@pytest.fixture
+def other() -> Iterator[Remote]:
+    """A second machine, with the other kind of shell."""
+    with Remote("ipython") as server:
+        yield server
+
+
+@pytest.fixture
+def both(front: Client, own_remote: Remote, other: Remote) -> Client:
+    """A notebook on two machines, ``gpu`` and ``pi``; cells run on ``pi``."""
+    connect(front, other, "--name", "gpu")
+    front.good("where = 'gpu'")
+    connect(front, own_remote, "--name", "pi")
+    front.good("where = 'pi'")
+    return front
+
+
+def _bad(client: Client, code: str) -> dict[str, Any]:
+    cell = client.run(code)
+    assert cell.status == "error", cell
+    assert cell.error is not None
+    return cell.error
+
+
+def test_a_cell_says_where_it_runs_and_use_changes_where_the_others_do(both: Client, other: Remote) -> None:
+    assert both.good("where").text == "'pi'"
+    there = both.good("%%on gpu\nprint('text')\nwhere")
+    assert there.stdout == "On gpu:\ntext\n"
+    assert there.text == "'gpu'"
+    assert both.good("where").text == "'pi'"
+    both.good(f"%%on {other.address}\nwhere += '!'")
+    assert re.match(r"Cells run on .*: Python 3.* from here on", both.good("%use gpu").stdout)
+    assert both.good("where").text == "'gpu!'"
+    assert both.good("%%on pi\nwhere").stdout == "On pi:\n"
+    hosts = both.good("%hosts").stdout.splitlines()
+    assert [line[:6] for line in hosts[:2]] == ["* gpu:", "  pi: "]
+    assert "no machine nobody. It has: gpu, pi." in _bad(both, "%%on nobody\n1")["evalue"]
+
+
+def test_outputs_name_their_machine_in_their_metadata(both: Client) -> None:
+    cell = both.good("%%on gpu\nprint(1)\n2")
+    (result,) = cell.of("execute_result")
+    assert result.metadata["rpyc_kernel"] == result.content["metadata"]["rpyc_kernel"] == {"machine": "gpu"}
+    assert cell.of("stream")[-1].metadata["rpyc_kernel"] == {"machine": "gpu"}
+    (result,) = both.good("3").of("execute_result")
+    assert result.content["metadata"]["rpyc_kernel"] == {"machine": "pi"}
+
+
+def test_questions_and_completion_and_the_stop_button_go_to_the_machine_of_the_cell(both: Client, gate: Gate) -> None:
+    both.good("%%on gpu\nonly_there = 5")
+    code = "%%on gpu\nonly_th"
+    reply = both.complete(code)
+    assert reply["matches"] == ["only_there"]
+    assert (reply["cursor_start"], reply["cursor_end"]) == (len(code) - len("only_th"), len(code))
+    assert both.complete("only_th")["matches"] == []
+    assert both.complete("%%on g")["matches"] == ["gpu"]
+    assert both.inspect("%%on gpu\nonly_there")["found"]
+    assert both.good("%%on gpu\nx = input('where? ')\nprint(x, where)", answers=["here"]).stdout.endswith("here gpu\n")
+    cell = both.start("%%on gpu\nprint('begun')\n" + gate.wait)
+    both.wait_output(cell, "begun")
+    both.interrupted(cell)
+    assert cell.error is not None
+    assert cell.error["ename"] == "KeyboardInterrupt"
+    assert both.good("%%on gpu\nwhere").text == "'gpu'"
+
+
+def test_commands_below_it_are_for_that_machine(both: Client) -> None:
+    both.good("%%on gpu\n%pull where --as theirs")
+    assert both.good("%%local\ntheirs").text == "'gpu'"
+    both.good("%%on gpu\n%%local -o made\nmade = 7")
+    assert both.good("%%on gpu\nmade").text == "7"
+    assert _bad(both, "made")["ename"] == "NameError"
+    assert both.good("%ping gpu").stdout.split(":")[0] in both.good("%hosts").stdout
+    both.good("%restart gpu")
+    assert _bad(both, "%%on gpu\nwhere")["ename"] == "NameError"
+    assert both.good("where").text == "'pi'"
+    assert "Disconnected from gpu" in both.good("%disconnect gpu").stdout
+    assert "no machine gpu. It has: pi." in _bad(both, "%%on gpu\n1")["evalue"]
+    assert both.good("where").text == "'pi'"
+
+
+def test_a_kernel_that_was_started_again_knows_them_all(kernel: Kernel, both: Client) -> None:
+    kernel.restart()
+    assert _bad(both, "where")["ename"] == "NameError"
+    assert both.good("%%on gpu\n1 + 1").text == "2"
+    assert "* pi:" in both.good("%hosts").stdout
