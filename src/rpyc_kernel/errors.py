@@ -67,6 +67,7 @@ that belong to an address have its text as their attribute ``address``.
     ├── ValueMissingError            a copy of a value needs a package that isn't installed here
     ├── ValueRefusedError            a value that isn't there, or of which no copy can be sent
     ├── CopyStoppedError             the user pressed stop while something was copied
+    ├── ParallelError                a cell has failed on some of the machines on which it ran
     └── AgentError                   a sentence of our agent on the other machine
 """
 
@@ -75,7 +76,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -736,6 +737,19 @@ class CopyStoppedError(RpycKernelError):
 
     def __init__(self, what: str = "Stopped; nothing was copied.") -> None:
         super().__init__(what)
+
+
+class ParallelError(RpycKernelError):
+    """Raised where a cell ran on several machines, and has failed on some of them.
+
+    Args:
+        failures: What went wrong, by the name of the machine.
+        total: The number of machines.
+    """
+
+    def __init__(self, failures: Mapping[str, str], total: int) -> None:
+        which = "the machine has" if total == 1 else f"{len(failures)} of {total} machines have"
+        super().__init__(f"{which} failed: " + "; ".join(f"{label}: {text}" for label, text in failures.items()))
 
 
 class TransferError(RpycKernelError):

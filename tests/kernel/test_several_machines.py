@@ -101,3 +101,74 @@ def test_a_kernel_that_was_started_again_knows_them_all(kernel: Kernel, both: Cl
     assert _bad(both, "where")["ename"] == "NameError"
     assert both.good("%%on gpu\n1 + 1").text == "2"
     assert "* pi:" in both.good("%hosts").stdout
+
+
+# --- %%px
+
+
+def test_one_cell_on_all_of_them(both: Client) -> None:
+    cell = both.good("%%px\nprint('a', where)\nimport sys; print('b', file=sys.stderr)\nwhere")
+    assert sorted(cell.stdout.splitlines()) == ["[gpu] a gpu", "[pi] a pi"]
+    assert sorted(cell.stderr.splitlines()) == ["[gpu] b", "[pi] b"]
+    results = sorted(data["text/plain"] for data in cell.displays)
+    assert [re.sub(r":\d+\]", ":N]", text) for text in results] == ["Out[gpu:N]: 'gpu'", "Out[pi:N]: 'pi'"]
+    machines = {message.content["metadata"]["rpyc_kernel"]["machine"] for message in cell.of("display_data")}
+    assert machines == {"gpu", "pi"}
+    assert both.good("%%px --targets gpu\nprint(where)").stdout == "[gpu] gpu\n"
+    cell = both.good("%%px --local\nprint(globals().get('where'))")
+    assert sorted(cell.stdout.splitlines()) == ["None", "[gpu] gpu", "[pi] pi"]
+
+
+def test_errors_are_gathered_and_named_and_hold_nobody(both: Client, gate: Gate) -> None:
+    cell = both.run("%%px\nprint(where)\nif where == 'gpu': 1 / 0")
+    assert cell.status == "error"
+    assert cell.error is not None
+    assert cell.error["ename"] == "ParallelError"
+    assert cell.error["evalue"] == "1 of 2 machines have failed: gpu: ZeroDivisionError: division by zero"
+    assert "[gpu] " in cell.stderr
+    assert "ZeroDivisionError" in cell.stderr
+    assert "[pi] pi" in cell.stdout
+    question = both.run("%%px\ninput('?')")
+    assert question.error is not None
+    assert "several machines" in question.error["evalue"]
+    cell = both.start("%%px\nprint('begun')\n" + gate.wait)
+    both.wait_for(lambda: cell.stdout.count("begun") == 2)
+    both.wait_for(lambda: "0 of 2 machines done; gpu, pi at work" in str(cell.displays), what="progress")
+    both.interrupted(cell)
+    assert cell.error is not None
+    assert (cell.error["ename"], cell.error["evalue"]) == ("KeyboardInterrupt", "stopped on gpu, pi")
+    assert both.good("%%px\nwhere").displays
+
+
+def test_a_cell_that_nobody_waits_for(both: Client, gate: Gate) -> None:
+    begun = both.good("%%px --noblock\nprint('line')\n" + gate.wait + "\nwhere")
+    assert begun.stdout == "Runs on gpu, pi. %pxresult shows what comes of it.\n"
+    assert both.good("%%local\n6 * 7").text == "42"
+    cell = both.start("%pxresult")
+    gate.open()
+    both.finish(cell)
+    assert cell.status == "ok"
+    assert cell.stdout == "[gpu] line\n[pi] line\n"
+    shown = [re.sub(r":\d+\]", "]", data["text/plain"]) for data in cell.displays]
+    assert shown == ["Out[gpu]: 'gpu'", "Out[pi]: 'pi'"]
+    assert both.good("%pxresult --group-outputs type").stdout == cell.stdout
+
+
+def test_every_cell_on_all_of_them(both: Client) -> None:
+    assert "%autopx is on: cells run on gpu, pi" in both.good("%autopx --group-outputs engine").stdout
+    both.good("where = where.upper()")
+    assert both.good("print(where)").stdout == "[gpu] GPU\n[pi] PI\n"
+    assert both.good("%%on pi\nprint(where)").stdout == "PI\n"
+    assert "off" in both.good("%autopx").stdout
+    assert both.good("where").text == "'PI'"
+    assert "takes type, engine or order" in _bad(both, "%%px --group-outputs x\n1")["evalue"]
+    assert "no machine nobody" in _bad(both, "%%px --targets nobody\n1")["evalue"]
+
+
+def test_a_machine_that_is_down_does_not_hold_the_others(both: Client, other: Remote) -> None:
+    other.__exit__(None, None, None)
+    both.wait_for(lambda: "reconnecting" in both.good("%hosts").stdout, what="the link's loss")
+    cell = both.run("%%px\nprint(where)")
+    assert cell.stdout == "[pi] pi\n"
+    assert cell.error is not None
+    assert "1 of 2 machines have failed: gpu: The connection to" in cell.error["evalue"]

@@ -81,6 +81,7 @@ class RunningCells:
         self._clients: dict[str, tuple[dict[str, Any], Any]] = {}  # request and identity of who sent a cell
         self._asking = asyncio.Lock()
         self._questions: dict[Any, asyncio.Task[None]] = {}
+        self._refusals: dict[str, str] = {}  # why a cell may not ask, by its msg_id
 
     @loop_only
     def begin(self, msg_id: str, parent: dict[str, Any], ident: Any) -> None:
@@ -91,6 +92,7 @@ class RunningCells:
     def end(self, msg_id: str) -> None:
         """Take note of a cell that has ended: what it asked needs no answer any more."""
         self._clients.pop(msg_id, None)
+        self._refusals.pop(msg_id, None)
         self.output.forget_line(msg_id)
         self.stop_asking(msg_id)
 
@@ -101,14 +103,23 @@ class RunningCells:
     # --- questions of input()
 
     @loop_only
+    def refuse_questions(self, msg_id: str, reason: str) -> None:
+        """Answer each question of a cell with an error that gives that *reason*, a part of a sentence."""
+        self._refusals[msg_id] = reason
+
+    @loop_only
     def ask(self, session: HostedSession, message: Message) -> None:
         """Have a question of ``input()`` answered by the client whose cell shows it."""
         serial = message.content.get("serial")
-        key = message.parent, session.shown_by(message.parent), serial if isinstance(serial, int) else None
+        serial = serial if isinstance(serial, int) else None
+        key = message.parent, session.shown_by(message.parent), session, serial
         if key not in self._questions:  # it may come twice to whoever takes a session over: with the backlog, and again
             self._questions[key] = asyncio.get_running_loop().create_task(self._answer(session, message))
 
     async def _answer(self, session: HostedSession, message: Message) -> None:
+        if refusal := self._refusals.get(message.parent):
+            session.answer(message, {"error": refusal})
+            return
         client = self._clients.get(session.shown_by(message.parent))
         if client is None:  # a thread of a cell that has ended
             session.answer(message, {"error": "its cell has ended, so nobody can be asked"})

@@ -35,9 +35,11 @@ from rpyc_kernel.kernel.page.actions import BesideCells, PageActions
 from rpyc_kernel.kernel.page.feed import StatusFeed
 from rpyc_kernel.kernel.page.figures import machine_figures
 from rpyc_kernel.kernel.page.status import ConnectionStatus
+from rpyc_kernel.kernel.parallel import ParallelRuns
 from rpyc_kernel.kernel.sessions import deferred_end, identity
 from rpyc_kernel.kernel.sessions.config import DEFAULT_KEEP_S, session_config
 from rpyc_kernel.kernel.sessions.interrupt_policy import InterruptPolicy
+from rpyc_kernel.kernel.sessions.labels import NamedOutput
 from rpyc_kernel.kernel.sessions.registry import SessionRegistry
 from rpyc_kernel.kernel.sessions.remote_variable import RemoteVariable
 from rpyc_kernel.kernel.sessions.resolve import Resolver
@@ -47,6 +49,7 @@ from rpyc_kernel.link.protocol import LinkStatus
 from rpyc_kernel.transport.discovery import registry as registries
 
 if TYPE_CHECKING:
+    from rpyc_kernel.kernel.sessions.requests import Show
     from rpyc_kernel.kernel.sessions.session import RemoteSession
 
 log = logging.getLogger(__name__)
@@ -68,6 +71,7 @@ class RpycKernel(BaseKernel):
         resolver: Finds the session in which a cell runs.
         remote_variable: The name ``remote`` in local cells.
         connection: How the notebook is connected, as pages show it.
+        parallel: The cells that run on several machines.
     """
 
     implementation = "rpyc-kernel"
@@ -100,6 +104,7 @@ class RpycKernel(BaseKernel):
         self.sessions = SessionRegistry(self.cells, self._on_missed, known_machine.begun, self.connection, **options)
         self.interrupts = InterruptPolicy(self.cells)
         self._beside = BesideHints()
+        self.parallel = ParallelRuns()
         self.resolver = Resolver(self.sessions, self.state, self, self, self.output, self.interrupts)
         self.remote_variable = RemoteVariable(self.shell, self.resolver, self, self.cells)
         beside = BesideCells(self.stoppable)
@@ -209,6 +214,11 @@ class RpycKernel(BaseKernel):
             return await registry.run(step, self._context(cell))
         if isinstance(step, route.LocalCode):
             return await self._run_locally(step, cell)
+        everywhere = self.parallel.everywhere
+        if everywhere is not None and not cell.silent and not cell.machine:
+            return await registry.run(
+                route.Command("px", {**everywhere, "code": step.code}, step.line, step.code), self._context(cell)
+            )
         session = None if cell.machine else self.sessions.current
         if session is None and cell.silent and not cell.machine:
             return dict(NOTHING)  # start-up cells of a front end open no connection
@@ -218,12 +228,10 @@ class RpycKernel(BaseKernel):
             cell.shown, self.count = cell.count, max(self.count, cell.count + 1)
         if session is not self.sessions.current and not cell.silent:
             self.output.say(f"On {session.label}:", cell.msg_id)
-        if session.watched and not cell.silent:
-            await refresh(session, self, self.output, cell.msg_id)
-        return await self._run_in(session, step.code, cell)
+        return await self.run_in(session, step.code, cell)
 
     def _context(self, cell: Cell) -> CommandContext:
-        parts = self.run_there, self._request_there, self.cells.ask_user
+        parts = self.run_there, self._request_there, self.cells.ask_user, self, self.parallel
         return CommandContext(cell, self.output, self.resolver, self.shell.user_ns, self, *parts)
 
     async def _request_there(self, msg_type: str, content: dict[str, Any], cell: Cell) -> dict[str, Any]:
@@ -236,9 +244,22 @@ class RpycKernel(BaseKernel):
         It is as if the user had written it, but it doesn't enter that Python's history.
         """
         session = await self.resolver.resolve(cell)
-        return await self._run_in(session, code, replace(cell, store_history=False, user_expressions={}))
+        return await self.run_in(session, code, replace(cell, store_history=False, user_expressions={}))
 
-    async def _run_in(self, session: RemoteSession, code: str, cell: Cell) -> dict[str, Any]:
+    async def run_in(
+        self, session: RemoteSession, code: str, cell: Cell, show: Show | None = None, *, beside: bool = False
+    ) -> dict[str, Any]:
+        """Run code in that session; return the content of its reply. Raises a RpycKernelError.
+
+        Args:
+            session: The session.
+            code: The code.
+            cell: The cell to which it belongs.
+            show: How its output is shown.
+            beside: The cell doesn't wait for it, and a stop of a cell doesn't reach it.
+        """
+        if session.watched and not cell.silent:
+            await refresh(session, self, self.output, cell.msg_id)
         deaths = session.deaths  # before it is looked at whether this cell must be told of one
         if not cell.silent:
             if text := session.refusal(*self.arrival):
@@ -256,7 +277,8 @@ class RpycKernel(BaseKernel):
             "origin": self.origin(),
         }
         metadata = self.get_parent("shell").get("metadata")
-        reply = await self._request(session, Message("execute_request", content, cell.msg_id, metadata))
+        request = Message("execute_request", content, cell.msg_id, metadata)
+        reply = await self._request(session, request, show, beside=beside)
         if reply.get("status") == "error" and not cell.silent and (text := self._beside.hint(reply, session.name)):
             self.output.say(text, cell.msg_id, "stderr")
         return reply
@@ -265,12 +287,17 @@ class RpycKernel(BaseKernel):
         """Run code here, with copies of what it asks for from there, and give there copies of what it names."""
         inputs, outputs = step.options.get("input", []), step.options.get("output", [])
         if not (inputs or outputs):
-            return await self._run_local_code(step.code, cell)
-        context, run = self._context(cell), partial(self._run_local_code, step.code, cell)
+            return await self.run_local_code(step.code, cell)
+        context, run = self._context(cell), partial(self.run_local_code, step.code, cell)
         copies = await values.loaded(context)
         return dict(await copies.around(run, context, inputs, outputs, step.options.get("max")))
 
-    async def _run_local_code(self, code: str, cell: Cell) -> dict[str, Any]:
+    def refuse_questions(self, msg_id: str, reason: str) -> None:
+        """Answer each ``input()`` of a cell with an error that gives that *reason*."""
+        self.cells.refuse_questions(msg_id, reason)
+
+    async def run_local_code(self, code: str, cell: Cell) -> dict[str, Any]:
+        """Run code in the local IPython; return the content of its reply."""
         if not cell.silent:
             await self.remote_variable.give(code, cell)
         try:
@@ -299,11 +326,15 @@ class RpycKernel(BaseKernel):
             python=self.python,
         )
 
-    async def _request(self, session: RemoteSession, message: Message) -> dict[str, Any]:
+    async def _request(
+        self, session: RemoteSession, message: Message, show: Show | None = None, *, beside: bool = False
+    ) -> dict[str, Any]:
         """Send a request that the stop button reaches, once it is the one that runs there."""
         press = partial(self.interrupts.press, session, message.parent)
-        with self.stoppable(press, beside=message.type.startswith("comm_")):
-            return await session.request(message, named=self.sessions.several)
+        if show is None and self.sessions.several:
+            show = NamedOutput(session.label)
+        with self.stoppable(press, beside=beside or message.type.startswith("comm_")):
+            return await session.request(message, show)
 
     # --- completion, inspection, completeness, history
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from rpyc_kernel.kernel.outcomes import Connected, Disconnected, Hosts, Listing
+    from rpyc_kernel.kernel.parallel import ParallelRuns, Runner
     from rpyc_kernel.kernel.ports import Blocking, CellOutput
     from rpyc_kernel.kernel.sessions.session import RemoteSession
     from rpyc_kernel.link.listing import SessionEntry
@@ -95,6 +96,8 @@ class CommandContext:
         output: Shows something in a cell.
         sessions: Connects to machines and lists their sessions.
         local_names: The variables of local cells.
+        runner: Runs code in several sessions at once, and here.
+        parallel: The notebook's cells on several machines.
     """
 
     cell: Cell
@@ -105,6 +108,8 @@ class CommandContext:
     _run_code: RunCode
     _request: SendRequest
     _ask_user: AskUser
+    runner: Runner
+    parallel: ParallelRuns
 
     def show(self, value: object) -> None:
         """Print what a value says, before the command has ended: a text, or one of `kernel.outcomes`."""
@@ -160,6 +165,18 @@ class CommandContext:
         with self._blocking.stoppable(stop):
             await asyncio.wait([asking])
         return None if asking.cancelled() else asking.result()
+
+    async def wait(self, event: asyncio.Event) -> bool:
+        """Wait for an event of the event loop; return whether it was set. The stop button ends the waiting."""
+        loop = asyncio.get_running_loop()
+        waiting = loop.create_task(event.wait())
+
+        def stop() -> None:
+            loop.call_soon_threadsafe(waiting.cancel)
+
+        with self._blocking.stoppable(stop):
+            await asyncio.wait([waiting])
+        return not waiting.cancelled()
 
     async def request(self, msg_type: str, content: dict[str, Any]) -> dict[str, Any]:
         """Send a request of ours to where cells run, and return the content of its reply.

@@ -1,16 +1,30 @@
-"""``%%on`` and ``%use``: which of the notebook's machines a cell runs on."""
+"""``%%on``, ``%use``, ``%%px``, ``%pxresult`` and ``%autopx``: which of the notebook's machines cells run on."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Any, cast
 
+from rpyc_kernel.errors import CommandError
 from rpyc_kernel.kernel.commands.registry import add, command
 from rpyc_kernel.kernel.commands.route import ON
-from rpyc_kernel.kernel.commands.spec import CommandSpec, Positional
+from rpyc_kernel.kernel.commands.spec import CommandSpec, Kind, Option, Positional
 from rpyc_kernel.kernel.outcomes import Used
+from rpyc_kernel.kernel.parallel import Grouping, ParallelRun
 
 if TYPE_CHECKING:
     from rpyc_kernel.kernel.commands.context import CommandContext
+    from rpyc_kernel.kernel.sessions.session import RemoteSession
+
+GROUPINGS = ("type", "engine", "order")
+NO_QUESTIONS = "its cell runs on several machines, and these can't all ask at once"
+
+TARGETS = Option("targets", Kind.TEXT, "which machines; all of the notebook's without this", "NAME,NAME")
+LOCAL = Option("local", Kind.FLAG, "run it in the local IPython, too")
+NOBLOCK = Option("noblock", Kind.FLAG, "don't wait: %pxresult shows what came of it")
+GROUP = Option(
+    "group-outputs", Kind.TEXT, "show the output at the end, by: type, engine (the machine), or order", "HOW"
+)
 
 add(
     CommandSpec(
@@ -32,3 +46,92 @@ add(
 async def use(context: CommandContext, name: str) -> Used:
     """Have cells run on another machine of the notebook."""
     return Used(await context.sessions.use(name))
+
+
+@command(
+    "px",
+    "Runs the cell on several of the notebook's machines at once, and shows which output is from which machine.",
+    TARGETS,
+    LOCAL,
+    NOBLOCK,
+    GROUP,
+    spellings=("%%",),
+    examples=("%%px", "%%px --targets pi,gpu --group-outputs engine"),
+)
+async def px(
+    context: CommandContext, code: str, targets: str | None, *, local: bool, noblock: bool, group_outputs: str | None
+) -> dict[str, Any] | str:
+    """Run a cell on several machines."""
+    grouping = _grouping(group_outputs)
+    sessions = await _sessions(context, targets)
+    run = ParallelRun(code, sessions, local=local, grouping=grouping, collected=noblock)
+    cell, output, runs = context.cell, context.output, context.parallel
+    runs.last = run
+    if noblock:
+        task = asyncio.get_running_loop().create_task(run.run(context.runner, cell, output, beside=True))
+        runs.tasks.add(task)
+        task.add_done_callback(runs.tasks.discard)
+        return f"Runs on {', '.join(session.label for session in sessions)}. %pxresult shows what comes of it."
+    context.runner.refuse_questions(cell.msg_id, NO_QUESTIONS)
+    await run.run(context.runner, cell, output)
+    if grouping:
+        run.show(output, cell.msg_id)
+    return run.outcome(output, cell.msg_id)
+
+
+@command(
+    "pxresult",
+    "Waits for the last cell on several machines that was not waited for, and shows its output.",
+    GROUP,
+    examples=("%pxresult", "%pxresult --group-outputs order"),
+)
+async def pxresult(context: CommandContext, *, group_outputs: str | None) -> dict[str, Any]:
+    """Show what the last cell on several machines gave out."""
+    grouping, run = _grouping(group_outputs), context.parallel.last
+    if run is None:
+        raise CommandError("No cell of this notebook has run on several machines yet. %%px runs one.")
+    if not await context.wait(run.ended):
+        raise CommandError("Stopped waiting; the cell goes on there. %pxresult waits again.")
+    run.show(context.output, context.cell.msg_id, grouping)
+    return run.outcome(context.output, context.cell.msg_id)
+
+
+@command(
+    "autopx",
+    "Has each cell run on several machines, as %%px does, until it is given again.",
+    TARGETS,
+    LOCAL,
+    NOBLOCK,
+    GROUP,
+    examples=("%autopx", "%autopx --targets pi,gpu"),
+)
+async def autopx(
+    context: CommandContext, targets: str | None, *, local: bool, noblock: bool, group_outputs: str | None
+) -> str:
+    """Have each cell run on several machines, or no longer."""
+    if context.parallel.everywhere is not None:
+        context.parallel.everywhere = None
+        return "%autopx is off: cells run on one machine again."
+    _grouping(group_outputs)
+    sessions = await _sessions(context, targets)
+    context.parallel.everywhere = {
+        "targets": targets, "local": local, "noblock": noblock, "group_outputs": group_outputs,
+    }  # fmt: skip
+    return f"%autopx is on: cells run on {', '.join(session.label for session in sessions)}. %autopx again ends that."
+
+
+async def _sessions(context: CommandContext, targets: str | None) -> list[RemoteSession]:
+    """Return the sessions of those names; without any, all of the notebook's."""
+    if targets is None or targets == "all":
+        found = [session for session in context.sessions.hosts().sessions if not session.closed]
+        return found or [await context.sessions.resolve(context.cell)]
+    names = dict.fromkeys(name.strip() for name in targets.split(",") if name.strip())
+    if not names:
+        raise CommandError("--targets takes names of machines: --targets pi,gpu. %hosts lists them.")
+    return [await context.sessions.named(name) for name in names]
+
+
+def _grouping(text: str | None) -> Grouping:
+    if text is not None and text not in GROUPINGS:
+        raise CommandError(f"--group-outputs takes {', '.join(GROUPINGS[:-1])} or {GROUPINGS[-1]}, not {text!r}.")
+    return cast("Grouping", text or "")

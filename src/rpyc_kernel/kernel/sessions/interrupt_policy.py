@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from rpyc_kernel.errors import CommandError, WaitingStoppedError, WithdrawnError
 from rpyc_kernel.kernel.loop_only import loop_only
@@ -38,7 +39,8 @@ class InterruptPolicy:
 
     def __init__(self, cells: RunningCells) -> None:
         self._cells = cells
-        self._last: tuple[list[str], float] = [""], 0.0  # whose, with what waited behind it, and when
+        # of each session the last press: whose, with what waited behind it, and when
+        self._last: WeakKeyDictionary[RemoteSession, tuple[list[str], float]] = WeakKeyDictionary()
         self._hinted = ""
 
     @property
@@ -59,11 +61,11 @@ class InterruptPolicy:
         if session.status is LinkStatus.UP:
             queue = session.requests.queue() or queue
             msg_id = queue[0]
-        before, then = self._last
+        before, then = self._last.get(session, ([""], 0.0))
         if msg_id in before and now - then < SAME_PRESS_S:
             return
         again = before[0] == msg_id
-        self._last = queue, now
+        self._last[session] = queue, now
         if session.status is LinkStatus.UP:
             session.interrupt(msg_id)
             self._cells.stop_asking(msg_id)

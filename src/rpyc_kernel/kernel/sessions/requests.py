@@ -6,27 +6,30 @@ import asyncio
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from rpyc_kernel.agent.wire import Message
 from rpyc_kernel.kernel.loop_only import loop_only
 from rpyc_kernel.kernel.sessions.worker_exits import NOT_RUN, WorkerExits
 from rpyc_kernel.link.state import end_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from rpyc_kernel.agent.wire import Message
     from rpyc_kernel.kernel.ports import HostedSession, SessionHost
     from rpyc_kernel.live.channels import Channels
 
 LOOKED_UP = frozenset({"complete_reply", "inspect_reply"})
 MAX_OWN_REQUESTS = 4096
-METADATA = "rpyc_kernel"  # the key of ours in the metadata of messages and outputs
 ANNOUNCE_TIMEOUT_S = 5.0
 
 Key = tuple[str, str]
 """The type of a reply, and the ``msg_id`` of its request."""
+
+Show = Callable[[Message], Iterable[Message]]
+"""Returns what is shown for a message of a request's output, on the link's thread."""
 
 
 class PendingRequests:
@@ -40,7 +43,7 @@ class PendingRequests:
         self.adopter = ""
         self._host = host
         self._futures: dict[Key, asyncio.Future[dict[str, Any]]] = {}
-        self._own: OrderedDict[str, str] = OrderedDict()  # our requests on this link, and what their output names
+        self._own: OrderedDict[str, Show | None] = OrderedDict()  # our requests on this link
         self._told: set[str] = set()  # the cells whose line tells of a link that is lost just now
 
     @property
@@ -48,25 +51,20 @@ class PendingRequests:
         """The event loop."""
         return self._host.loop
 
-    def own(self, msg_id: str, machine: str = "") -> None:
-        """Take note of a request of ours, and of the machine that its output is to name in its metadata."""
-        self._own[msg_id] = machine
+    def own(self, msg_id: str, show: Show | None = None) -> None:
+        """Take note of a request of ours, and of how its output is shown."""
+        self._own[msg_id] = show
         if len(self._own) > MAX_OWN_REQUESTS:
             self._own.popitem(last=False)
+
+    def shown(self, message: Message) -> Iterable[Message]:
+        """Return what is shown of the output of a request: by default as it is. Any thread may call it."""
+        show = self._own.get(message.parent)
+        return (message,) if show is None else show(message)
 
     def shown_by(self, msg_id: str) -> str:
         """Return the cell that shows what belongs to a request: its own, or the adopter. Any thread may ask."""
         return self.adopter if self.adopter and msg_id not in self._own else msg_id
-
-    def name_machine(self, message: Message) -> None:
-        """Have a message say from which machine it is, where its request asks for that. Any thread may call it."""
-        machine = self._own.get(message.parent)
-        if not machine:
-            return
-        message.metadata = {**(message.metadata or {}), METADATA: {"machine": machine}}
-        shown = message.content.get("metadata")
-        if message.type in ("display_data", "execute_result") and isinstance(shown, dict):
-            message.content = {**message.content, "metadata": {**shown, METADATA: {"machine": machine}}}
 
     @contextmanager
     def expect(self, key: Key) -> Iterator[asyncio.Future[dict[str, Any]]]:
@@ -209,11 +207,11 @@ class Inbox:
         elif message.type.endswith("_reply"):
             self._take_reply(message, end)
         else:
-            self._requests.name_machine(message)
-            message.parent = self._requests.shown_by(message.parent)
-            if self.restarter and not self._host.runs(message.parent):
-                message.parent = self.restarter
-            self._host.output.publish(message, self.closed, backlog=backlog)
+            for shown in self._requests.shown(message):
+                shown.parent = self._requests.shown_by(shown.parent)
+                if self.restarter and not self._host.runs(shown.parent):
+                    shown.parent = self.restarter
+                self._host.output.publish(shown, self.closed, backlog=backlog)
 
     def _take_reply(self, message: Message, end: dict[str, Any] | None) -> None:
         content, told = message.content, ""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from rpyc_kernel.files.sync import FolderSync
     from rpyc_kernel.kernel.ports import SessionHost
+    from rpyc_kernel.kernel.sessions.requests import Show
     from rpyc_kernel.live.remote import Remote
     from rpyc_kernel.transport.address import Address
 
@@ -275,14 +276,14 @@ class RemoteSession:
 
     # --- requests, in the event loop
 
-    async def request(self, message: Message, *, named: bool = False) -> dict[str, Any]:
+    async def request(self, message: Message, show: Show | None = None) -> dict[str, Any]:
         """Send a request and return the content of its reply. Raises the error for which none will come.
 
-        With *named*, the metadata of its output names this machine.
+        *show* says how its output is shown.
         """
         with self.requests.expect((reply_type(message.type), message.parent)) as reply:
             self.used = self.used or message.type == "execute_request"
-            self.requests.own(message.parent, self.label if named else "")
+            self.requests.own(message.parent, show)
             self._link.submit(message)
             if self.status is LinkStatus.LOST:
                 self._show_status(LinkStatus.LOST, self._link.error)

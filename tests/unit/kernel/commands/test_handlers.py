@@ -28,6 +28,7 @@ from rpyc_kernel.kernel.outcomes import (
     Paired,
     Replayed,
 )
+from rpyc_kernel.kernel.parallel import ParallelRuns, Runner
 from rpyc_kernel.kernel.ports import CellOutput
 from rpyc_kernel.kernel.sessions.session import RemoteSession
 from rpyc_kernel.link import listing
@@ -57,7 +58,8 @@ class Kernel:
         (step,) = route(text)
         cell = Cell("cell", 1, 1, silent=False, store_history=True, allow_stdin=False)
         ask = create_autospec(SendRequest), create_autospec(AskUser)
-        context = CommandContext(cell, self.output, self.source, {}, Now(), self.run_code, *ask)
+        parts = create_autospec(Runner, instance=True), ParallelRuns()
+        context = CommandContext(cell, self.output, self.source, {}, Now(), self.run_code, *ask, *parts)
         return asyncio.run(registry.run(step, context))
 
     @property
