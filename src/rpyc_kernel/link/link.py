@@ -236,8 +236,7 @@ class Link:
             packets = packets_of(message, next(self._cuts) if self.attached.get("parts") else None)
         except wire.MessageTooLong as error:
             raise TooLongError(self.address, str(error)) from None
-        with self._threads.events() as protocol:
-            protocol.submit(message.type, message.parent, packets)
+        self._threads.submit(lambda protocol: protocol.submit(message.type, message.parent, packets))
 
     def was_tried(self, parent: str) -> bool:
         """Tell whether the request with that ``msg_id`` may have come over there."""

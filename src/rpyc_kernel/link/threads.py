@@ -69,6 +69,7 @@ class LinkThreads:
         self._answers: dict[int, Future[tuple[dict[str, Any], list[memoryview]]]] = {}
         self._untold: deque[ForAll] = deque()
         self._telling = False
+        self._delayed: deque[Callable[[LinkProtocol], None]] = deque()
         self.on_beat: Callable[[], None] = lambda: None
 
     @contextmanager
@@ -84,10 +85,31 @@ class LinkThreads:
                     yield self.protocol
                 finally:
                     self.sort_actions()
+                    while self._delayed:
+                        self._delayed.popleft()(self.protocol)
+                        self.sort_actions()
         finally:
             if thread is not None:
                 thread.deliver()
             self._tell()
+
+    def submit(self, event: Callable[[LinkProtocol], None]) -> None:
+        """Call that with the protocol; where this thread has the lock already, at the end of the next events.
+
+        Then garbage collection has called a finalizer, which sends something, in the midst of what the protocol does.
+        """
+        if self._has_lock():
+            self._delayed.append(event)
+            return
+        with self.events() as protocol:
+            event(protocol)
+
+    def _has_lock(self) -> bool:
+        try:
+            self.changed.notify(0)  # wakes nobody
+        except RuntimeError:
+            return False
+        return True
 
     def answer_of(self, question: int) -> Future[tuple[dict[str, Any], list[memoryview]]]:
         """Return the future that gets the answer to a question. Within `events`."""
