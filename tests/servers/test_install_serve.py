@@ -25,6 +25,7 @@ from tests.servers.rpyc_servers import Server, free_port, start_server
 from tests.servers.sessions import Session
 from tests.servers.ssh_servers import SshServer
 from tests.servers.test_sessions import works
+from tests.unit.sessions import runs
 
 pytestmark = pytest.mark.needs("posix")
 
@@ -138,7 +139,7 @@ def test_remove_ends_it_and_leaves_nothing_of_it(board: Board, capsys: pytest.Ca
     assert main(["install-serve", board.server.address, "--remove"]) == 0
     assert not board.unit.exists()
     assert not board.program.exists()
-    assert wait_until(lambda: not Path(f"/proc/{pid}").exists())
+    assert wait_until(lambda: not runs(pid))
     assert board.calls[-3:-1] == ["disable --now rpyc-kernel.service", "show-environment"]
     assert main(["install-serve", board.server.address, "--remove"]) == 0
     assert "It is not installed on" in capsys.readouterr().out.splitlines()[-1]
