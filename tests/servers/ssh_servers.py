@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.compiled import put_agent
 from tests.folders import Folder
 from tests.needs import needs
 from tests.servers.rpyc_servers import free_port
@@ -79,6 +80,8 @@ class SshServer:
         self.home.mkdir()
         if user:
             shutil.chown(self.home, user)
+        else:
+            put_agent(self.home / ".cache")
         self.port = free_port()
         environment = {
             "HOME": str(self.home),
