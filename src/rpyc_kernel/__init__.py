@@ -8,9 +8,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from rpyc_kernel.api import connect, connect_classic, discover, service
+    from rpyc_kernel.api import connect, connect_classic, discover, pool, service
 
-__all__ = ["__version__", "connect", "connect_classic", "discover", "service"]
+__all__ = ["__version__", "connect", "connect_classic", "discover", "pool", "service"]
 
 
 def __getattr__(name: str) -> Any:
