@@ -55,7 +55,33 @@ def test_a_copy_of_something_large_is_delivered(remote: Remote) -> None:
     assert remote.value(there) == data
 
 
-@pytest.mark.parametrize("told", ["()", "('7',)", "('7', (1, -1))", "('7', ('x',))", "('7', 3)", "[b'1']", "(b'[1', )"])
+NO_COPIES = (
+    "()",
+    "(b'[1', )",
+    "[b'1']",
+    "(b'1', 'x')",
+    "((1,),)",  # a name that is none
+    "(None, (1,))",
+    "(7, (1,))",
+    "(service, (1,))",  # a netref
+    "('7' * 101, (1,))",
+    "('7',)",  # sizes that are none
+    "('7', ())",
+    "('7', 3)",
+    "('7', '33')",
+    "('7', b'33')",
+    "('7', (1,), (1,))",
+    "('7', [1])",
+    "('7', (1, -1))",
+    "('7', ('x',))",
+    "('7', (True,))",
+    "('7', (1.0,))",
+    "('7', ((1,),))",
+    "('7', (1, 10**400))",
+)
+
+
+@pytest.mark.parametrize("told", NO_COPIES)
 def test_answers_that_are_no_copies(remote: Remote, told: str) -> None:
     """The service is the other machine's, and may answer what it likes."""
     remote.execute(
@@ -64,7 +90,7 @@ def test_answers_that_are_no_copies(remote: Remote, told: str) -> None:
         f"service._copy = lambda value, name, peer: {told}"
     )
     try:
-        with pytest.raises(ProtocolError):
+        with pytest.raises(ProtocolError, match="sent what an RPyC server would not send"):
             remote.value("1")
     finally:
         remote.execute("del service._copy")

@@ -159,12 +159,11 @@ class Remote(LiveConnection):
     def _copy(self, name: str, wanted: Any) -> Any:
         """Have the service make a copy, and read it, or fetch what it offers."""
         told: Any = self.sync_request(consts.HANDLE_CALLATTR, self.root, name, (wanted, _versions()), ())
-        if not (type(told) is tuple and told and all(type(each) in (bytes, str, tuple) for each in told)):
-            raise ProtocolError(self.where, "a value that is not packed as one")  # as a netref that poses as one
+        if type(told) is not tuple or not told:  # but a netref that poses as one, perhaps
+            raise ProtocolError(self.where, "a value that is not packed as one")
         if type(told[0]) is bytes:
             return exchange.unpacked(told, self.where)
-        reply = {"status": "ok", "offer": told[0], "sizes": [list(told[1])] if type(told[-1]) is tuple else None}
-        offer = exchange.offer_of(reply, 1, self.where)
+        offer = exchange.checked_offer(told[0], told[1:], (), 1, self.where)
         with progress.shown("value", offer.nbytes, sys.stderr) as show:
             (value,) = exchange.take(self._bulk, offer, self.where, threading.Event(), show)
         return value

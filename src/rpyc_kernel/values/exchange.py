@@ -18,9 +18,11 @@ from rpyc_kernel.agent.values import MissingHereError, UnpackError, pack, unpack
 from rpyc_kernel.errors import ProtocolError, RpycKernelError, ValueMissingError, ValueRefusedError
 from rpyc_kernel.link.bulk import BulkSession
 from rpyc_kernel.values import definitions
-from rpyc_kernel.values.transfer import bring, fetch
+from rpyc_kernel.values.transfer import bring, drafted, fetch
 
 MAX_SIZES = 1_000_000  # buffers of one pull
+MAX_OFFERED_BYTES = 1 << 62  # of a buffer: more can't be true
+MAX_NAME_CHARS = 100  # of an offer
 PROBE_BYTES = 1 << 20  # by which a link is measured
 MAX_TEXT_CHARS = 2000  # of the other machine's words in a sentence
 
@@ -80,20 +82,38 @@ def offer_of(reply: Mapping[str, Any], count: int, where: str, *, may_pickle: bo
     """
     if reply.get("status") != "ok":
         raise refusal(reply, where)
-    name, sizes = reply.get("offer"), reply.get("sizes")
-    sound = isinstance(name, str) and isinstance(sizes, list) and len(sizes) == count
-    if not (sound and all(isinstance(each, list) and all(map(_is_size, each)) for each in sizes)):  # type: ignore[union-attr]
-        raise ProtocolError(where, "an offer of values that is none")
-    if sum(map(len, sizes)) > MAX_SIZES:  # type: ignore[arg-type]
-        raise ProtocolError(where, f"values of more than {MAX_SIZES:,} parts: ask for parts of them")
     pickled = reply.get("pickled") if may_pickle else ()
-    if not (isinstance(pickled, (list, tuple)) and all(map(_is_size, pickled))):
+    return checked_offer(reply.get("offer"), reply.get("sizes"), pickled, count, where)
+
+
+def checked_offer(name: object, sizes: object, pickled: object, count: int, where: str) -> Offer:
+    """Return the offer that another machine has told, whatever it may be.
+
+    Args:
+        name: The offer's name.
+        sizes: Of each value the bytes of its buffers, the first of which is its text.
+        pickled: The numbers of the values that are pickles.
+        count: How many values were asked for.
+        where: The machine's name, for sentences.
+
+    Raises:
+        ProtocolError: It is no offer, or one of too many parts.
+    """
+    sound = type(name) is str and len(name) <= MAX_NAME_CHARS and type(sizes) in (list, tuple) and len(sizes) == count  # type: ignore[arg-type]
+    if not (sound and all(type(each) in (list, tuple) and each for each in sizes)):  # type: ignore[attr-defined]
         raise ProtocolError(where, "an offer of values that is none")
-    return Offer(name, sizes, frozenset(pickled))  # type: ignore[arg-type]
+    told: list[list[int]] = [list(each) for each in sizes]  # type: ignore[attr-defined]
+    if sum(map(len, told)) > MAX_SIZES:
+        raise ProtocolError(where, f"values of more than {MAX_SIZES:,} parts: ask for parts of them")
+    if not all(_is_number(size, MAX_OFFERED_BYTES) for each in told for size in each):
+        raise ProtocolError(where, "an offer of values whose sizes can't be true")
+    if not (type(pickled) in (list, tuple) and all(_is_number(each, count) for each in pickled)):  # type: ignore[attr-defined]
+        raise ProtocolError(where, "an offer of values that is none")
+    return Offer(str(name), told, frozenset(pickled))  # type: ignore[call-overload]
 
 
-def _is_size(value: object) -> bool:
-    return type(value) is int and value >= 0
+def _is_number(value: object, end: int) -> bool:
+    return type(value) is int and 0 <= value < end
 
 
 def refusal(reply: Mapping[str, Any], where: str) -> ValueRefusedError:
@@ -190,7 +210,7 @@ def put(
 def rate(session: BulkSession, cancel: threading.Event, *, up: bool) -> float:
     """Measure how many bytes a second travel to the worker, or from there. Raises a RpycKernelError."""
     with session.direct.connection(cancel) as connection:
-        draft = connection.call("values.draft", {"sizes": [PROBE_BYTES]})["draft"]
+        draft = drafted(connection, [PROBE_BYTES])
         place, probe = {"buffer": 0, "start": 0}, memoryview(os.urandom(PROBE_BYTES))
         if not up:
             connection.call("values.write", {**place, "draft": draft}, [probe])

@@ -70,9 +70,17 @@ def bring(session: BulkSession, buffers: Sequence[memoryview], cancel: threading
     """
     sizes = [buffer.nbytes for buffer in buffers]
     with session.direct.connection(cancel) as connection:
-        draft = str(connection.call("values.draft", {"sizes": sizes})["draft"])
+        draft = drafted(connection, sizes)
     _Transfer(session, buffers, _Write(draft), cancel, progress).run()
     return draft
+
+
+def drafted(connection: DirectConnection, sizes: Sequence[int]) -> str:
+    """Have the worker make a draft of buffers of these sizes, and return its name. Raises a RpycKernelError."""
+    name = connection.call("values.draft", {"sizes": sizes}).get("draft")
+    if type(name) is not str:
+        raise ProtocolError(connection.address, "a draft without a name")
+    return name
 
 
 class _Direction(Protocol):
@@ -91,7 +99,10 @@ class _Read:
         return 0
 
     def take(self, connection: DirectConnection, part: memoryview) -> int:
-        header, (block,) = connection.receive(part)
+        header, buffers = connection.receive(part)
+        if len(buffers) != 1:
+            raise ProtocolError(connection.address, "other parts of a value than it was asked for")
+        block = buffers[0]
         if header.get("zip"):
             try:
                 unshrunk(block, part)

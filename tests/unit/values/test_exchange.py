@@ -25,8 +25,13 @@ def test_an_offer():
         {"offer": "3", "sizes": {"0": [1]}},
         {"offer": "3", "sizes": [[0] * (exchange.MAX_SIZES + 1)]},
         {"offer": "3", "sizes": [[1]], "pickled": "all"},
+        {"offer": "3", "sizes": [[1]], "pickled": [1]},
+        {"offer": "3", "sizes": [[1]], "pickled": None},
+        {"offer": "3", "sizes": [[]]},
+        {"offer": "3", "sizes": [[10**400]]},
+        {"offer": "3" * 1000, "sizes": [[1]]},
     ],
-    ids=range(9),
+    ids=range(14),
 )
 def test_offers_that_are_none(reply):
     with pytest.raises(ProtocolError):
