@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
@@ -130,6 +131,31 @@ def test_a_transfer_has_a_bar_and_ends_with_the_stop_button(new_kernel, remote: 
         assert (cell.error["ename"], cell.error["evalue"]) == ("KeyboardInterrupt", "Stopped; nothing was copied.")
         assert here(front, "'small' in globals(), 'big' in globals()") == "(False, False)"
         assert front.good("len(big)").text == "50000000"
+
+
+def test_a_transfer_holds_up_nobody_from_its_first_moment_on(new_kernel, remote: Remote) -> None:
+    """A question waits for the end of a young cell, but not of one that moves much; what others print goes on."""
+    front = new_kernel().first
+    with Proxy(remote.port) as proxy:
+        front.good(f"%connect {proxy.address}")
+        front.good(
+            "import os, threading, time\nbig, ended = os.urandom(60_000_000), threading.Event()\n"
+            "def tick():\n    while not ended.wait(0.05):\n        print('tick', time.monotonic())"
+        )
+        front.complete("bi")  # the first one loads what completes, and the first copy what copies
+        ticking = front.good("%pull x=1\nthreading.Thread(target=tick).start()")
+        proxy.rate = 5_000_000
+        cell = front.start("%pull big")
+        assert "big" in front.complete("bi")["matches"]
+        assert time.monotonic() - cell.sent_at < 0.8  # a cell is young for 1 s
+        front.wait_output(cell, "big:")
+        before = len(ticking.messages)
+        front.wait_for(lambda: len(ticking.messages) > before + 5)
+        ticks = [(each.at, float(each.content["text"].split()[-1])) for each in ticking.messages[before:]]
+        assert min(at - printed for at, printed in ticks) < 0.3
+        assert front.interrupted(cell) < 3
+        proxy.rate = 0
+        front.good("ended.set()")
 
 
 def test_the_stop_button_ends_an_expression_there(nb: Client) -> None:

@@ -64,7 +64,7 @@ async def push_named(context: CommandContext, named: Sequence[NamedExpression], 
     started = time.monotonic()
     values = {each.name: _evaluate(each.expression, context.local_names) for each in named}
     peer = await context.blocking(lambda cancel: exchange.peer_of(session, cancel))
-    parts = exchange.pack_all(values, peer)
+    parts = await context.carrying(lambda _cancel: exchange.pack_all(values, peer))
     nbytes = sum(part.nbytes for part in parts)
     await _allow(context, session, nbytes, max_bytes, f"%push {' '.join(values)}", up=True)
     content = await _carry(context, named, nbytes, partial(exchange.put, session, parts))
@@ -133,7 +133,7 @@ async def _carry(
             return carry(cancel, show)
 
     try:
-        return await context.blocking(work)
+        return await context.carrying(work)
     except DialCancelledError:
         raise CopyStoppedError from None
 

@@ -74,6 +74,13 @@ class Blocking(Protocol):
         """Wait before that address is dialled again. Raises DialCancelledError if the stop button is pressed."""
 
 
+class Carrying(Blocking, Protocol):
+    """Waits for what may carry much, too."""
+
+    async def carrying(self, work: Callable[[threading.Event], T]) -> T:
+        """Do as `blocking`; completion and other questions of front ends don't wait for its end."""
+
+
 class Notebook(Protocol):
     """The notebook and its kernel's options, for those who decide about sessions.
 

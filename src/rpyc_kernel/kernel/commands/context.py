@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rpyc_kernel.kernel.outcomes import Connected, Disconnected, Hosts, Listing
     from rpyc_kernel.kernel.parallel import ParallelRuns, Runner
-    from rpyc_kernel.kernel.ports import Blocking, CellOutput
+    from rpyc_kernel.kernel.ports import Carrying, CellOutput
     from rpyc_kernel.kernel.sessions.session import RemoteSession
     from rpyc_kernel.link.listing import SessionEntry
 
@@ -104,7 +104,7 @@ class CommandContext:
     output: CellOutput
     sessions: SessionSource
     local_names: dict[str, Any]
-    _blocking: Blocking
+    _blocking: Carrying
     _run_code: RunCode
     _request: SendRequest
     _ask_user: AskUser
@@ -123,6 +123,10 @@ class CommandContext:
             work: It gets an event, which the stop button sets.
         """
         return await self._blocking.blocking(work)
+
+    async def carrying(self, work: Callable[[threading.Event], T]) -> T:
+        """Do as `blocking` what may carry much: front ends are answered meanwhile."""
+        return await self._blocking.carrying(work)
 
     async def ask_password(self, prompt: str) -> str | None:
         """Have the user type what nobody is to see, and no notebook and no history keeps.

@@ -83,7 +83,7 @@ async def carry(
         output.line(msg_id, f"{session.name}: {text}")
 
     try:
-        done = await context.blocking(lambda cancel: work(cancel, tell))
+        done = await context.carrying(lambda cancel: work(cancel, tell))
     except RpycKernelError:
         if said:
             output.line(msg_id, f"{session.name}: not all was copied.")

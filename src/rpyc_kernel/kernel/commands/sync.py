@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from rpyc_kernel.files.sync import Synced
     from rpyc_kernel.kernel.commands.context import CommandContext
-    from rpyc_kernel.kernel.ports import Blocking, CellOutput
+    from rpyc_kernel.kernel.ports import Carrying, CellOutput
     from rpyc_kernel.kernel.sessions.session import RemoteSession
 
 
@@ -62,7 +62,7 @@ async def sync(
     return synced
 
 
-async def refresh(session: RemoteSession, blocking: Blocking, output: CellOutput, msg_id: str) -> None:
+async def refresh(session: RemoteSession, blocking: Carrying, output: CellOutput, msg_id: str) -> None:
     """Sync the folders of a session that are watched, before a cell runs.
 
     Raises:
@@ -82,6 +82,6 @@ async def refresh(session: RemoteSession, blocking: Blocking, output: CellOutput
             if synced is not None:
                 said.append(str(synced))
 
-    await blocking.blocking(work)
+    await blocking.carrying(work)
     if said:
         output.line(msg_id, "\n".join(said))

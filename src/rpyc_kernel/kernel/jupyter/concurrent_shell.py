@@ -170,6 +170,7 @@ class ConcurrentShellKernel(ReplyingKernel):
         self._abort_policy = AbortPolicy()
         self._aborted_code: str | None = None  # of the cells that are aborted before they begin
         self._turn_began = -math.inf
+        self._patient: set[asyncio.Timeout] = set()  # of the questions that wait for the end of what runs
 
     def runs_beside(self, code: str) -> bool:
         """Return whether a cell with that code must not wait for the running one. For a subclass to override."""
@@ -311,12 +312,23 @@ class ConcurrentShellKernel(ReplyingKernel):
         patience = self._turn_began + YOUNG_CELL_S - time.monotonic()
         if patience <= 0 or message.type not in QUESTIONS:
             return False
+        limit = asyncio.timeout(patience)
         try:
-            async with asyncio.timeout(patience):
+            async with limit:
+                self._patient.add(limit)
                 await self._main_asyncio_lock.acquire()
         except TimeoutError:
             return False
+        finally:
+            self._patient.discard(limit)
         return True
+
+    def takes_long(self) -> None:
+        """Take note that what runs won't end soon, however young it is: questions wait for it no longer."""
+        self._turn_began = -math.inf
+        for limit in self._patient:
+            if not limit.expired():
+                limit.reschedule(0)
 
     async def _answer_beside(self, message: ShellMessage) -> None:
         """Handle a message between its own ``busy`` and ``idle``, for which a front end waits beside the reply."""

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+SOON_S = 0.05  # in which most of what is carried has arrived
+
 
 class InterruptTargets:
     """Knows what runs, for the cell and beside it, and how each of these is stopped. No I/O.
@@ -117,6 +119,14 @@ class InterruptibleKernel(ConcurrentShellKernel):
         cancel = threading.Event()
         with self.stoppable(cancel.set):
             return await asyncio.to_thread(work, cancel)
+
+    async def carrying(self, work: Callable[[threading.Event], T]) -> T:
+        """Do as `blocking` what may carry much; unless it ends soon, no question of a front end waits for its end."""
+        grown = asyncio.get_running_loop().call_later(SOON_S, self.takes_long)
+        try:
+            return await self.blocking(work)
+        finally:
+            grown.cancel()
 
     async def pause(self, seconds: float, address: str) -> None:
         """Wait some seconds before that address is dialled again.
