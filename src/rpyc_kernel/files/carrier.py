@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.errors import AgentError, CopyStoppedError, DialCancelledError
@@ -39,7 +39,7 @@ class FileRequest:
         header: Its arguments.
         done: Gets the answer and its buffers.
         buffers: Its buffers.
-        into: Where the one buffer of the answer goes.
+        into: Says where the one buffer of the answer goes, once that comes.
         size: The bytes that travel, about.
     """
 
@@ -47,7 +47,7 @@ class FileRequest:
     header: dict[str, Any]
     done: Callable[[dict[str, Any], Sequence[memoryview]], None]
     buffers: Sequence[Bytes] = ()
-    into: tuple[memoryview, ...] = field(default=(), repr=False)
+    into: Callable[[], memoryview] | None = None
     size: int = 0
 
 
@@ -119,7 +119,7 @@ class Carrier:
                 continue
             request = waiting.popleft()
             try:
-                header, buffers = connection.receive(*request.into)
+                header, buffers = connection.receive(*([request.into()] if request.into else []))
             except AgentError as error:
                 refused, more = refused or error, None
                 window.answered(time.monotonic())

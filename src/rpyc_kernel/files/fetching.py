@@ -14,6 +14,7 @@ from rpyc_kernel.agent.files.entries import decoded
 from rpyc_kernel.agent.files.errors import FileError
 from rpyc_kernel.agent.files.reading import HASH_BLOCK_BYTES, Source
 from rpyc_kernel.errors import TransferError
+from rpyc_kernel.files.behind import WriteBehind
 from rpyc_kernel.files.blocks import alike_at_first, hashes_here, hashes_there, pieces
 from rpyc_kernel.files.carrier import FileRequest
 from rpyc_kernel.files.sending import BLOCK_BYTES, ENDS, FILE_WEIGHT_BYTES, FILES_AT_ONCE, MAX_FAILURES
@@ -48,7 +49,7 @@ class Fetching:
         self._large = dict.fromkeys(plan.large, 0)  # how far each is
         self._attempt = uuid.uuid4().hex
         self._begun: set[Copy] = set()  # of the large ones, those that may have a part here
-        self._memory = memoryview(bytearray(BLOCK_BYTES if plan.large else 0))
+        self._behind = WriteBehind(BLOCK_BYTES)
         self.failures: list[str] = []
 
     def run(self) -> None:
@@ -72,12 +73,16 @@ class Fetching:
         except ENDS:
             self._clean_up()
             raise
+        finally:
+            self._behind.close()
 
     def _clean_up(self) -> None:
+        self._behind.close()
         for copy in self._begun:
             writing.drop(decoded(copy.target), copy.transfer)
 
     def _requests(self, ask: Ask, window: Window) -> Iterator[FileRequest]:
+        self._behind.flush()  # what a connection that is lost has brought
         places = self._look_ahead(ask)
         return self._all(places, window)
 
@@ -171,14 +176,17 @@ class Fetching:
             while place < end:
                 size = min(window.block, end - place)
                 header = {"path": copy.source, "start": place, "size": size, "of": of}
-                into = self._memory[:size]
-                yield FileRequest("read", header, self._writer(copy, place, into), into=(into,), size=size)
+                yield FileRequest("read", header, self._writer(copy, place), into=self._memory(size), size=size)
                 place += size
         yield FileRequest("extents", {"path": copy.source, "of": of}, self._finisher(copy))  # it is still the same
 
-    def _writer(self, copy: Copy, place: int, block: memoryview) -> Callable[[object, object], None]:
-        def done(_answer: object, _buffers: object) -> None:
-            writing.write(decoded(copy.target), copy.transfer, place, block)
+    def _memory(self, size: int) -> Callable[[], memoryview]:
+        return lambda: self._behind.memory(size)
+
+    def _writer(self, copy: Copy, place: int) -> Callable[[object, Sequence[memoryview]], None]:
+        def done(_answer: object, buffers: Sequence[memoryview]) -> None:
+            (block,) = buffers
+            self._behind.write(lambda: writing.write(decoded(copy.target), copy.transfer, place, block))
             self._reach(copy, place + len(block))
 
         return done
@@ -186,6 +194,7 @@ class Fetching:
     def _finisher(self, copy: Copy) -> Callable[[object, object], None]:
         def done(_answer: object, _buffers: object) -> None:
             entry = copy.entry
+            self._behind.flush()
             writing.finish(decoded(copy.target), copy.transfer, entry.size, entry.mode, entry.time)
             self._reach(copy, entry.size)
             del self._large[copy]
