@@ -1,4 +1,4 @@
-"""`rpyc-kernel cp`: files to a real server and back."""
+"""`rpyc-kernel cp` and `rpyc-kernel sync`: files to a real server and back."""
 
 from __future__ import annotations
 
@@ -46,3 +46,36 @@ def test_a_signal_ends_it_with_nothing_half(start, remote, tmp_path, number):
     assert wait_until(lambda: not remote.processes())
     assert not list(remote.work.glob(".rpyc*"))
     assert not (remote.work / "large").exists()
+
+
+def test_a_folder_that_follows(start, remote, tmp_path):
+    folder = tmp_path / "project"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "sub" / "a.py").write_text("a = 1")
+    (folder / ".gitignore").write_text("*.log")
+    (folder / "x.log").write_text("not this")
+    there = remote.work / "project"
+    command = start("sync", "--dry-run", folder, f"{remote.address}:")
+    assert (command.end(), command.err) == (0, "")
+    assert f"{folder} would go to {remote.address}:{there}:" in command.out
+    assert not there.exists()
+    with start("sync", "--delete", "--watch", folder, f"{remote.address}:") as command:
+        command.until("2 files ")
+        assert command.out.startswith(f"{remote.address}:{there} is like {folder}: 2 files (")
+        assert sorted(path.name for path in there.iterdir()) == [".gitignore", "sub"]
+        (folder / "sub" / "a.py").unlink()
+        (folder / "b.py").write_text("b = 2")
+        command.until("1 removed")
+        assert sorted(path.name for path in there.rglob("*")) == [".gitignore", "b.py", "sub"]
+        (folder / ".gitignore").write_text("!")  # which is no rule
+        command.until("has a rule that can't be understood", "err")
+        (folder / ".gitignore").write_text("*.log")
+        (folder / "c.py").write_text("c = 3")
+        assert wait_until((there / "c.py").exists)
+        command.signal(signal.SIGINT)
+        assert command.end() == 130
+    assert command.err.count("\n") == 1
+    assert wait_until(lambda: not remote.processes())
+    command = start("sync", "--max", "2", folder, f"{remote.address}:{there}")
+    assert command.end() == 0
+    assert "b.py was left out: it has 5 B, and --max is 2 B." in command.out

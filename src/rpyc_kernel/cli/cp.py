@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import re
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.cli import machine
+from rpyc_kernel.cli.copying import CopyLine, place
 from rpyc_kernel.cli.terminal import RefusalError, ending_in_order, say
 from rpyc_kernel.errors import CopyStoppedError
 
@@ -16,19 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rpyc_kernel.files.plan import CopiedFiles
-    from rpyc_kernel.files.session import OwnSession
 
 DESCRIPTION = """\
 Copies files to another machine, or from one, with their modes and times. A place there is HOST:PATH, where HOST is a
 machine as in %%connect: a saved name, host, host:port, ssh://user@host. Relative paths begin in the folder in which
 sessions begin there. What a lost link has interrupted goes on; run again, too. A file is there whole, or not at all."""
-_THERE = re.compile(
-    r"""
-    (?P<host> (?: [A-Za-z][\w+.-]* :// )? (?: [^@:\[\]]* @ )?  # ssh://user@host
-        (?: \[[^\]]*\] | [^:\[\]]+ ) (?: :[0-9]+ (?=:) )? )    # [::1]:18812, host, a saved name
-    : (?P<path> .* )""",
-    re.VERBOSE | re.DOTALL,
-)
 
 
 def declare(commands: argparse._SubParsersAction[Any]) -> None:
@@ -65,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
     copy: Callable[..., CopiedFiles] = put if target[0] else get
 
     def work(cancel: threading.Event) -> CopiedFiles:
-        with opened(where, "cp", cancel) as session, _Line(session) as line:
+        with opened(where, "cp", cancel) as session, CopyLine(session) as line:
             goal = target[1] or "."
             return copy(session, session.name, paths, goal, cancel, recursive=options.recursive, tell=line.tell)
 
@@ -75,35 +66,3 @@ def run(options: argparse.Namespace) -> int:
     except CopyStoppedError:
         raise KeyboardInterrupt from None
     return 0
-
-
-def place(text: str) -> tuple[str, str]:
-    """Return the machine and the path that *text* names; the machine is "" for this one."""
-    drive = os.name == "nt" and re.match(r"[A-Za-z]:", text)
-    if drive or text.startswith(("/", ".", "~")) or not (found := _THERE.fullmatch(text)):
-        return "", text
-    return found["host"], found["path"]
-
-
-class _Line:
-    """How far it is, in one line of a terminal that is updated in place; nothing in a log."""
-
-    def __init__(self, session: OwnSession) -> None:
-        from rich.console import Console  # noqa: PLC0415 - as above
-        from rich.progress import Progress, SpinnerColumn, TextColumn  # noqa: PLC0415
-
-        columns = SpinnerColumn(), TextColumn("{task.description}", markup=False)
-        console = Console(stderr=True)
-        self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-        self._task = self._bar.add_task(session.name)
-
-    def tell(self, text: str) -> None:
-        """Show that line."""
-        self._bar.update(self._task, description=text)
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._bar.stop()

@@ -26,6 +26,7 @@ from rpyc_kernel.cli import (
     serve,
     sessions,
     shell,
+    sync,
 )
 from rpyc_kernel.cli.terminal import Parser, RefusalError, say
 from rpyc_kernel.errors import AddressError, MalformedArgumentError, RpycKernelError
@@ -40,6 +41,7 @@ COMMANDS = (
     fetch,
     exec_,
     cp,
+    sync,
     shell,
     discover,
     doctor,

@@ -3,7 +3,7 @@
 import pytest
 
 from rpyc_kernel.cli import main as cli
-from rpyc_kernel.cli.cp import place
+from rpyc_kernel.cli.copying import place
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,18 @@ def test_places(text, host, path):
 def test_it_copies_between_here_and_one_machine(line, capsys):
     assert cli.main(line.split()) == 2
     assert capsys.readouterr().err.startswith("cp copies between this machine and one other")
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("sync . other", "sync makes a folder there like one here"),
+        ("sync pi:a pi:b", "sync makes a folder there like one here"),
+        ("sync . pi: --watch --dry-run", "--watch and --dry-run exclude each other."),
+        ("sync . pi: --max much", "--max takes a size, like 500MB or 2GiB"),
+        (f"sync . pi: --max {'9' * 400}", "--max takes a size, like 500MB or 2GiB"),
+    ],
+)
+def test_sync_goes_from_here_to_a_machine(line, told, capsys):
+    assert cli.main(line.split()) == 2
+    assert capsys.readouterr().err.startswith(told)

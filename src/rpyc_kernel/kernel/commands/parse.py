@@ -10,6 +10,7 @@ import re
 import warnings
 
 from rpyc_kernel.errors import CommandError
+from rpyc_kernel.files.sizes import parse_size
 from rpyc_kernel.kernel.commands.expressions import split_expressions
 from rpyc_kernel.kernel.commands.spec import Arguments, CommandSpec, Kind, Option, did_you_mean, shorten, usage
 
@@ -170,7 +171,7 @@ def _store(arguments: Arguments, option: Option, value: object, where: str) -> N
     elif option.kind is Kind.NAMES:
         arguments[option.key] = arguments[option.key] + _names(value, where)
     elif option.kind is Kind.SIZE:
-        arguments[option.key] = parse_size(_text(value, where), where)
+        arguments[option.key] = _size(_text(value, where), where)
     else:
         arguments[option.key] = _text(value, where)
 
@@ -204,12 +205,11 @@ def _names(value: object, where: str) -> list[str]:
     return names
 
 
-def parse_size(text: str, where: str) -> int:
-    """Return ``500MB``, ``2GiB`` or a number of bytes as bytes. Raises CommandError for any other text."""
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(i?)b?", text.strip().lower())
-    if not match or (match[3] and not match[2]):
-        raise CommandError(f"{where} takes a size, like 500MB or 2GiB, and not {shorten(text)!r}.")
-    return int(float(match[1]) * (1024 if match[3] else 1000) ** " kmgt".index(match[2] or " "))
+def _size(text: str, where: str) -> int:
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise CommandError(f"{where} takes {error}, and not {shorten(text)!r}.") from None
 
 
 def _duration(value: object, where: str) -> float:
