@@ -190,6 +190,17 @@ def test_what_was_cut_goes_on_where_it_stopped(way, here, there):
 
 
 @pytest.mark.parametrize("way", ["put", "get"])
+def test_what_nobody_has_gone_on_with_is_removed_by_the_next_transfer(way, session, here, there):
+    (here / "large").write_bytes(bytes(100_000))
+    old, young = there / ".rpyc-kernel-0ld.part", there / ".rpyc-kernel-y0ung.part"
+    for each in (old, young):
+        each.touch()
+    os.utime(old, (1, 1))
+    (sends if way == "put" else gets)(session, here / "large", there)
+    assert sorted(each.name for each in there.iterdir()) == [young.name, "large"]
+
+
+@pytest.mark.parametrize("way", ["put", "get"])
 def test_what_another_attempt_has_left_is_not_carried_again(way, here, there, monkeypatch):
     """The link is lost for good; done again, the same goes on from there, if what is there has the right hashes."""
     (here / "large").write_bytes(os.urandom(30_000_000))

@@ -146,6 +146,19 @@ def test_limits(session, here, there):
     assert not (there / "project" / "0").exists()
 
 
+def test_what_lies_too_deep_is_told(session, here, there):
+    path = here
+    for _number in range(201):
+        path /= "d"
+        path.mkdir()
+    (path / "x").touch()
+    (here / "top").touch()
+    done = syncs(session, here)
+    assert done.changes.left_out == [f"{'d/' * 200}d was left out: it is in more than 200 folders."]
+    assert str(done).endswith("/d was left out: it is in more than 200 folders.")
+    assert (there / "project" / "top").exists()
+
+
 def test_of_a_large_file_only_the_blocks_that_differ_travel(here, there):
     data = bytearray(os.urandom(20_000_000))
     (here / "large").write_bytes(data)

@@ -137,6 +137,7 @@ class Fetching:
     def _look_ahead(self, ask: Ask) -> dict[Copy, list[tuple[int, int]]]:
         """Return the parts of each large file that are to be fetched: without holes, and what has come before."""
         places = {}
+        writing.sweep([writing.part_of(decoded(copy.target), copy.transfer) for copy in self._large])
         for copy in self._large:
             target, entry = decoded(copy.target), copy.entry
             extents = [(0, entry.size)]

@@ -193,6 +193,11 @@ class FolderSync:
             f"{entry.shown} was left out: it has {size(entry.size)}, and --max is {size(self._max_file)}."
             for entry in large.values()
         ]
+        changes.left_out += [
+            f"{here[name].shown} was left out: {why}."
+            for name, why in wrong.items()
+            if name.rpartition("/")[0] not in wrong  # what is in a folder that was left out goes without saying
+        ]
         if self._delete:
             self._add_removals(changes, here, there)
         elif changes.remove:

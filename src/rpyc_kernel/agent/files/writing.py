@@ -9,13 +9,15 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 
 from .errors import ChangedError, FileError, refusal, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Optional
+    from typing import Optional, Sequence
 
+OLD_S = 7 * 86400  #: after which a part that nobody has gone on with is removed
 PART_PREFIX, PART_SUFFIX = ".rpyc-kernel-", ".part"
 _FLAGS = (
     os.O_RDWR
@@ -122,6 +124,28 @@ def part_size(path: str, transfer: str) -> int:
         return os.lstat(part_of(path, transfer)).st_size
     except OSError:
         return 0
+
+
+def sweep(parts: Sequence[str]) -> None:
+    """Remove what others than these parts have left in their folders, if it is old: nobody goes on with it."""
+    kept = {os.path.basename(part) for part in parts}
+    for folder in {os.path.dirname(part) for part in parts}:
+        try:
+            names = os.listdir(folder)
+        except OSError:
+            continue
+        for name in names:
+            if name.startswith(PART_PREFIX) and name.endswith(PART_SUFFIX) and name not in kept:
+                path = os.path.join(folder, name)
+                if _is_old(path):
+                    _remove(path)
+
+
+def _is_old(path: str) -> bool:
+    try:
+        return time.time() - os.lstat(path).st_mtime > OLD_S
+    except OSError:
+        return False
 
 
 def drop(path: str, transfer: str) -> None:

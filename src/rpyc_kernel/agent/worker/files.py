@@ -233,8 +233,10 @@ class Files:
         return {}, ()
 
     def do_parts(self, files: List[List[str]]) -> Tuple[Json, Sequence[Bytes]]:
-        """Tell how large the part of each file and transfer is, 0 where there is none."""
-        return {"sizes": [writing.part_size(decoded(path), transfer) for path, transfer in files]}, ()
+        """Tell how large the part of each file and transfer is, 0 where there is none; old ones of others go."""
+        named = [(decoded(path), transfer) for path, transfer in files]
+        writing.sweep([writing.part_of(path, transfer) for path, transfer in named])
+        return {"sizes": [writing.part_size(path, transfer) for path, transfer in named]}, ()
 
     def do_drop(self, path: str, transfer: str, attempt: str) -> Tuple[Json, Sequence[Bytes]]:
         """Remove a part."""

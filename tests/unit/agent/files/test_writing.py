@@ -86,6 +86,23 @@ def test_a_link_in_the_place_of_a_file_or_of_a_part_is_not_followed(tmp_path):
     assert secret.read_text() == "kept"
 
 
+def test_old_parts_are_swept(tmp_path):
+    path = str(tmp_path / "file")
+    for transfer in ("mine", "young", "old"):
+        writing.write(path, transfer, 0, memoryview(b"x"))
+        if transfer != "young":
+            os.utime(writing.part_of(path, transfer), (1, 1))
+    (tmp_path / ".rpyc-kernel-notes").touch()
+    os.utime(tmp_path / ".rpyc-kernel-notes", (1, 1))
+    (tmp_path / ".rpyc-kernel-folder.part").mkdir()
+    os.utime(tmp_path / ".rpyc-kernel-folder.part", (1, 1))
+    writing.sweep([writing.part_of(path, "mine"), str(tmp_path / "nowhere" / "x")])
+    left = {each.name for each in tmp_path.iterdir()}
+    assert left == {
+        ".rpyc-kernel-mine.part", ".rpyc-kernel-young.part", ".rpyc-kernel-notes", ".rpyc-kernel-folder.part"
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("transfer", ["../x", "a/b", "", "a" * 65, "a.b"])
 def test_a_transfer_names_no_other_file(tmp_path, transfer):
     with pytest.raises(FileError, match="a transfer of the name"):
