@@ -47,6 +47,34 @@ def test_put_and_get(fresh: Client, folder: Path, here: Path, remote: Remote) ->
     assert (here / "copied" / "deep" / "x").read_text() == "x"
 
 
+def test_names_are_completed(fresh: Client, folder: Path, here: Path) -> None:
+    (here / "measured here.csv").touch()
+    (here / "measured").mkdir()
+    (folder / "measured there.csv").touch()
+    (folder / "sub").mkdir()
+    (folder / "sub" / ".hidden").touch()
+    (folder / "sub" / "\N{SNOWMAN}").touch()
+
+    def completed(code: str) -> list[str]:
+        reply = fresh.complete(code)
+        return [code[: reply["cursor_start"]] + match + code[reply["cursor_end"] :] for match in reply["matches"]]
+
+    assert completed("%put mea") == ["%put measured/", '%put "measured here.csv"']
+    assert completed("%get mea") == ['%get "measured there.csv"']
+    assert sorted(completed("%put -r x m")) == [
+        '%put -r x "measured here.csv"', '%put -r x "measured there.csv"', "%put -r x measured/"
+    ]  # fmt: skip
+    assert completed("%get sub/") == ["%get sub/\N{SNOWMAN}"]
+    assert completed("%get sub/.") == ["%get sub/.hidden"]
+    assert completed("%sync measured su") == ["%sync measured sub/"]
+    assert completed("%get nowhere/") == []
+    fresh.good("frames_there, results = 1, {'best': 1}")
+    fresh.good("%%local\nframes_here = 1")
+    assert completed("%pull fram") == ["%pull frames_there"]
+    assert completed("%pull n=frames_there.bit_l") == ["%pull n=frames_there.bit_length"]
+    assert completed("%push x fram") == ["%push x frames_here"]
+
+
 def test_what_cannot_be_copied_is_a_sentence_and_the_code_behind_it_does_not_run(fresh: Client, folder: Path) -> None:
     cell = fresh.run("%put nothing.csv\nprint('ran')")
     refused(cell, "Here, there is no nothing.csv.")

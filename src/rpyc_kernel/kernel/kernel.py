@@ -27,7 +27,7 @@ from rpyc_kernel.kernel.beside import BesideHints
 from rpyc_kernel.kernel.cells import NOTHING, Cell, RunningCells
 from rpyc_kernel.kernel.commands import complete, registry, route, values
 from rpyc_kernel.kernel.commands.context import CommandContext
-from rpyc_kernel.kernel.commands.suggest import suggestions
+from rpyc_kernel.kernel.commands.suggest import of_expression, suggestions
 from rpyc_kernel.kernel.commands.sync import refresh
 from rpyc_kernel.kernel.jupyter import logs, stdin
 from rpyc_kernel.kernel.jupyter.base_kernel import BaseKernel
@@ -350,6 +350,8 @@ class RpycKernel(BaseKernel):
         if route.is_local(code):
             return dict(super().do_complete(code, cursor_pos))
         if argument := complete.argument_at(code, cursor_pos):
+            if argument.suggests in ("value", "remote value"):
+                return await self._complete_expression(argument, cursor_pos)
             matches = await suggestions(argument, self.resolver)
             return dict(NO_MATCHES, matches=matches, cursor_start=argument.start, cursor_end=cursor_pos)
         ours = complete.complete_command(code, cursor_pos)
@@ -360,6 +362,16 @@ class RpycKernel(BaseKernel):
         theirs = reply["matches"] if reply and reply.get("cursor_start") == ours.start else []
         matches = [*ours.matches, *(match for match in theirs if match not in ours.matches)]
         return dict(NO_MATCHES, matches=matches, cursor_start=ours.start, cursor_end=ours.end)
+
+    async def _complete_expression(self, argument: complete.Argument, cursor_pos: int) -> dict[str, Any]:
+        """Complete an expression of a command by the Python that evaluates it."""
+        content = {"code": argument.typed, "cursor_pos": len(argument.typed)}
+        if argument.suggests == "value":
+            reply: dict[str, Any] | None = super().do_complete(argument.typed, len(argument.typed))
+        else:
+            reply = await self._look_up("complete_request", content)
+        matches, start = of_expression(reply or {}, argument)
+        return dict(NO_MATCHES, matches=matches, cursor_start=start, cursor_end=cursor_pos)
 
     async def do_inspect(
         self, code: str, cursor_pos: int, detail_level: int = 0, omit_sections: Any = ()

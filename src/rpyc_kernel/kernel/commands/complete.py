@@ -103,9 +103,12 @@ def _argument_of_magic(spec: CommandSpec, rest: str) -> tuple[Suggests | None, s
         value_follows = not value_follows and each in valued
     if value_follows:
         return valued[before[-1]].suggests, word
-    if count >= len(spec.positionals):
+    if count >= len(spec.positionals) and not (spec.positionals and spec.positionals[-1].many):
         return None, ""
-    return spec.positionals[count].suggests, word
+    positional = spec.positionals[min(count, len(spec.positionals) - 1)]
+    if positional.python:
+        word = re.sub(r"^[^\W\d]\w*=(?!=)", "", word)  # the expression of NAME=EXPRESSION
+    return (positional.suggests_more if count else None) or positional.suggests, word
 
 
 def _line_of_command(text: str) -> int | None:

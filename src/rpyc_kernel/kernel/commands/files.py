@@ -26,7 +26,13 @@ Done = TypeVar("Done")
     "put",
     "Copies files from here to the machine where cells run; the last name is where they go, without it the session's "
     "folder.",
-    Positional("files", "files here, also *.csv and the like, and then a folder or a new name there", many=True),
+    Positional(
+        "files",
+        "files here, also *.csv and the like, and then a folder or a new name there",
+        many=True,
+        suggests="file",
+        suggests_more="either file",
+    ),
     RECURSIVE,
     examples=("%put data.csv", "%put *.csv ~/data", "%put -r project /srv"),
 )
@@ -46,7 +52,13 @@ async def put_files(context: CommandContext, files: list[str], *, recursive: boo
 @command(
     "get",
     "Copies files from the machine where cells run; the last name is where they go, without it the notebook's folder.",
-    Positional("files", "files there, also *.csv and the like, and then a folder or a new name here", many=True),
+    Positional(
+        "files",
+        "files there, also *.csv and the like, and then a folder or a new name here",
+        many=True,
+        suggests="remote file",
+        suggests_more="either file",
+    ),
     RECURSIVE,
     examples=("%get result.npy", "%get ~/data/*.csv data", "%get -r /srv/project ."),
 )

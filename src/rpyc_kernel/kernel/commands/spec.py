@@ -18,7 +18,7 @@ Arguments = dict[str, Any]
 """The arguments of a command: each positional and option of its entry by name, with its default where not typed."""
 
 Spelling = Literal["$", "%", "%%"]
-Suggests = Literal["machine", "connected", "session", "file"]
+Suggests = Literal["machine", "connected", "session", "file", "remote file", "either file", "value", "remote value"]
 
 
 class Kind(Enum):
@@ -41,7 +41,9 @@ class Positional(NamedTuple):
         required: Whether it must be there; without it the value is None.
         many: Whether it takes all that follow, as a list.
         suggests: What completion suggests for it: a machine's names and addresses, the names of the notebook's own
-            machines, names of sessions, or files here.
+            machines, names of sessions, files of this machine, of the other one or of either, or what an expression
+            here or there may be.
+        suggests_more: The same for those that follow, where it takes many.
         python: Whether it is an expression, in which blanks within brackets and quotes count as Python has them.
     """
 
@@ -51,6 +53,7 @@ class Positional(NamedTuple):
     many: bool = False
     suggests: Suggests | None = None
     python: bool = False
+    suggests_more: Suggests | None = None
 
 
 class Option(NamedTuple):

@@ -22,8 +22,13 @@ if TYPE_CHECKING:
 @command(
     "sync",
     "Makes a folder there like one here: sends what has changed, without what git ignores. Imports find what is in it.",
-    Positional("folder", "the folder here"),
-    Positional("target", "the folder there; without it, one of the same name in the session's folder", required=False),
+    Positional("folder", "the folder here", suggests="file"),
+    Positional(
+        "target",
+        "the folder there; without it, one of the same name in the session's folder",
+        required=False,
+        suggests="remote file",
+    ),
     Option("delete", Kind.FLAG, "remove there what isn't here"),
     Option("dry-run", Kind.FLAG, "only say what would be done, why, and where"),
     Option("watch", Kind.FLAG, "do it again before each cell, where something has changed"),

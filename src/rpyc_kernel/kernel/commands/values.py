@@ -24,7 +24,7 @@ MAX = Option("max", Kind.SIZE, "how much is copied without a question; 256MiB wi
 @command(
     "pull",
     "Copies values of the other machine's variables into variables of local cells, all of them or none.",
-    Positional("values", "a variable there, or NAME=EXPRESSION", many=True, python=True),
+    Positional("values", "a variable there, or NAME=EXPRESSION", many=True, python=True, suggests="remote value"),
     AS,
     MAX,
     PICKLE,
@@ -42,7 +42,7 @@ async def pull(
 @command(
     "push",
     "Copies values of local cells' variables into variables of the other machine, all of them or none.",
-    Positional("values", "a variable of local cells, or NAME=EXPRESSION", many=True, python=True),
+    Positional("values", "a variable of local cells, or NAME=EXPRESSION", many=True, python=True, suggests="value"),
     AS,
     MAX,
     examples=("%push params frames", "%push n=len(frames)"),

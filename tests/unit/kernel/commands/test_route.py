@@ -572,6 +572,16 @@ def test_a_line_magic_of_the_table(monkeypatch):
         ("%pair p|", "machine", "p", False),
         ("%connect pi --cafile ~/c|", "file", "~/c", False),
         ('$connect("pi", keyfile="a|', "file", "a", True),
+        ("%put ~/d|", "file", "~/d", False),
+        ("%put -r a d|", "either file", "d", False),
+        ("%get d|", "remote file", "d", False),
+        ("%get a b d|", "either file", "d", False),
+        ("%sync |", "file", "", False),
+        ("%sync a --delete d|", "remote file", "d", False),
+        ("%pull d|", "remote value", "d", False),
+        ("%pull a b=results[0].|", "remote value", "results[0].", False),
+        ("%push a==d|", "value", "a==d", False),
+        ("%push --as x d|", "value", "d", False),
     ],
 )
 def test_arguments_for_which_something_is_suggested(text, suggests, typed, quoted):

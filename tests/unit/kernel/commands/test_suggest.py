@@ -71,6 +71,38 @@ def test_files_of_this_machine(source, tmp_path, monkeypatch):
     assert suggested(source, "file", "/nowhere/x") == suggested(source, "file", "~nobody/x") == []
 
 
+def test_hidden_files_are_suggested_where_the_dot_was_typed(source, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert ".ssh/" not in suggested(source, "file")
+    assert suggested(source, "file", ".s") == [".ssh/"]
+
+
+def test_without_a_machine_there_are_no_files_of_it(source, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").touch()
+    source.current = None
+    assert suggested(source, "remote file", "d") == []
+    assert suggested(source, "either file", "d") == ["data"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "reply", "found"),
+    [
+        ("fr", {"matches": ["frames", "from", "frozenset(", "%%fr"], "cursor_start": 0}, (["frames"], 10)),
+        ("df.co", {"matches": ["copy", "count"], "cursor_start": 3}, (["copy", "count"], 13)),
+        ("", {"matches": ["_x", "df", "print"], "cursor_start": 0}, (["df"], 10)),
+        ("_", {"matches": ["_x"], "cursor_start": 0}, (["_x"], 10)),
+        ("fr", {"matches": "frames", "cursor_start": 0}, ([], 10)),
+        ("fr", {"matches": [7, None], "cursor_start": 0}, ([], 10)),
+        ("fr", {"matches": ["frames"], "cursor_start": -3}, ([], 10)),
+        ("fr", {"matches": ["frames"], "cursor_start": 3}, ([], 10)),
+        ("fr", {}, ([], 10)),
+    ],
+)
+def test_expressions(typed, reply, found):
+    assert suggest.of_expression(reply, Argument("remote value", typed, 10, quoted=False)) == found
+
+
 def test_a_broken_file_hides_only_its_own_machines(source):
     file.path().write_text("[pi")
     assert suggested(source, "machine", "pi") == ["pi-left:18812", "pi-old:18812"]
