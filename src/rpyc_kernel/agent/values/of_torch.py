@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .errors import CannotPackError, UnpackError
+from .errors import CannotPackError, MissingHereError, UnpackError
 from .kinds import required
 
 TYPE_CHECKING = False
@@ -16,7 +16,7 @@ _DTYPES += ["float16", "float32", "float64", "complex64", "complex128"]
 
 
 def describe(_packer: Any, value: Any) -> Optional[Tuple[str, Sequence[Any]]]:
-    """The kind and the parts of a tensor or a dtype; None for all else."""
+    """The kind and the parts of a tensor; None for all else."""
     import torch
 
     if not isinstance(value, torch.Tensor):
@@ -24,6 +24,8 @@ def describe(_packer: Any, value: Any) -> Optional[Tuple[str, Sequence[Any]]]:
     name = str(value.dtype).rpartition(".")[2]
     if value.device.type != "cpu":
         raise CannotPackError("is a tensor in the memory of %s; .cpu() brings it to the machine's" % value.device)
+    if value.is_nested:
+        raise CannotPackError("is a nested tensor; .unbind() makes a tuple of tensors of it, which can be copied")
     if value.layout != torch.strided or name not in (*_DTYPES, *_VIEWS):
         raise CannotPackError("is a tensor of %s, %s, of which no copy can be sent" % (value.layout, value.dtype))
     plain = value.detach().resolve_conj().resolve_neg().contiguous()
@@ -37,10 +39,14 @@ def _build_tensor(_unpacker: Any, name: Any, requires_grad: Any, array: Any) -> 
     if type(requires_grad) is not bool or type(array).__module__ != "numpy":
         raise UnpackError("a tensor that is none")
     made = torch.from_numpy(array)
-    if name in _VIEWS and hasattr(torch, name):
-        made = made.view(getattr(torch, name))
-    elif name not in _DTYPES or str(made.dtype).rpartition(".")[2] != name:
+    if name not in (*_DTYPES, *_VIEWS) or str(made.dtype).rpartition(".")[2] != _VIEWS.get(name, name):
         raise UnpackError("a tensor of another dtype")
+    if name in _VIEWS:
+        if not hasattr(torch, name):
+            raise MissingHereError(
+                "A tensor of torch.%s is in it, which this torch %s hasn't." % (name, torch.__version__)
+            )
+        made = made.view(getattr(torch, name))
     return made.requires_grad_(requires_grad)
 
 
