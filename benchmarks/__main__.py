@@ -31,7 +31,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"of each measurement; {ROUNDS} without this")
     parser.add_argument("--only", choices=PARTS, help="a part of it")
     parser.add_argument("--write", action="store_true", help="put the result into docs/benchmarks.md")
+    parser.add_argument("--curve", action="store_true", help="only draw docs/values.svg, from a run of its own")
     options = parser.parse_args()
+    if options.curve:
+        _curve()
+        return
     if options.write and options.only:
         parser.error("--write needs all parts")
     parts = [options.only] if options.only else list(PARTS)
@@ -47,7 +51,7 @@ def main() -> None:
             _say("values")
             from benchmarks.values import values  # late: it needs numpy and pyarrow
 
-            tables["values"] = values(processes, options.rounds, value_notes)
+            tables["values"] = values(processes, options.rounds, value_notes, about if options.write else None)
         if "files" in parts:
             _say("files")
             from benchmarks.files import files  # late, as the values
@@ -61,6 +65,13 @@ def main() -> None:
     print(text)
     if options.write:
         write(text)
+
+
+def _curve() -> None:
+    from benchmarks.values import drawn
+
+    with Processes() as processes:
+        print(drawn(processes, machine.describe()))
 
 
 def _loopback(processes: Processes, parts: list[str], rounds: int, notes: list[str]) -> str:

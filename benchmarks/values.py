@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 import time
+from contextlib import contextmanager
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -13,20 +14,21 @@ import numpy as np
 import rpyc
 
 import rpyc_kernel
-from benchmarks import venvs
+from benchmarks import curve, venvs
 from benchmarks.contest import contest
 from benchmarks.kernels import Kernel, ours
 from benchmarks.servers import Server
 from benchmarks.table import TIMES, Row, markdown, seconds
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from benchmarks.processes import Processes
     from rpyc_kernel.live.remote import Remote
 
 COLUMN = "rpyc-kernel"
 LARGE_BYTES = 200_000_000
 OBTAINED_BYTES = 5_000_000  # by RPyC: its time grows with the square of the size
-SIZES_BYTES = [10**exponent for exponent in range(3, 10)]
 LARGEST_BYTES = 10**9
 MOST_BESIDE_S = 0.1
 ROWS = 1_000_000
@@ -53,19 +55,18 @@ def table(rows):
 """
 
 
-def values(processes: Processes, rounds: int, notes: list[str]) -> str:
+def values(processes: Processes, rounds: int, notes: list[str], about: str | None) -> str:
     """Measure all rows, and return the table.
 
     Args:
         processes: The run.
         rounds: How often each is measured.
         notes: Gets what to say below the table.
+        about: The machine, where docs/values.svg is to be drawn.
     """
-    server = Server(processes, venvs.venv("values", [venvs.RPYC, "numpy", "pandas", "pyarrow"]))
-    with rpyc_kernel.connect(f"127.0.0.1:{server.port}") as remote:
-        remote.execute("import numpy")
+    with _connected(processes) as (remote, server):
         rows = [*_speed(remote, server, rounds, notes), *_memory(remote), _table(remote, rounds)]
-        rows.append(_sizes(remote))
+        rows.append(_sizes(remote, about))
     rows.append(_beside(processes, server))
     return markdown([COLUMN], rows)
 
@@ -150,14 +151,26 @@ def _table(remote: Remote, rounds: int) -> Row:
     return Row(what, f"≤ {MOST_OF_ARROW:g} {TIMES}", {COLUMN: figure}, ratio > MOST_OF_ARROW)
 
 
-def _sizes(remote: Remote) -> Row:
-    took = []
-    for size in SIZES_BYTES:
-        remote.execute(f"array = numpy.zeros({size // 8})")
-        remote.value("array")
-        took.append(median(_took(lambda: remote.value("array")) for _ in range(5 if size < 10**8 else 2)))
-    figure = ", ".join(seconds(each) for each in took)
+def _sizes(remote: Remote, about: str | None) -> Row:
+    points = curve.measure(remote)
+    if about is not None:
+        curve.draw(points, about)
+    figure = ", ".join(seconds(point.pulled) for point in points)
     return Row("1 kB, 10 kB, … 1 GB of float64 pulled", "linear", {COLUMN: figure})
+
+
+def drawn(processes: Processes, about: str) -> str:
+    """Measure how the time grows with the size, draw docs/values.svg, and return the row."""
+    with _connected(processes) as (remote, _server):
+        return markdown([COLUMN], [_sizes(remote, about)])
+
+
+@contextmanager
+def _connected(processes: Processes) -> Iterator[tuple[Remote, Server]]:
+    server = Server(processes, venvs.venv("values", [venvs.RPYC, "numpy", "pandas", "pyarrow"]))
+    with rpyc_kernel.connect(f"127.0.0.1:{server.port}") as remote:
+        remote.execute("import numpy")
+        yield remote, server
 
 
 def _beside(processes: Processes, server: Server) -> Row:
