@@ -66,10 +66,12 @@ def test_much_that_is_large(nb: Client) -> None:
         ("%pull there", "There is no variable there on "),
         ("%pull x=1/0", "1/0 can't be evaluated on "),
         ("%pull x=1+", "1+ can't be evaluated on "),
+        ("%pull x=exit()", "exit() can't be evaluated on "),
         ("%pull lock", "lock is of the type _thread.lock"),
         ("%pull x=[1, {'deep': lock}]", "['deep'] is of the type _thread.lock"),
         ("%pull a[0]", "a[0] is no name, so its value needs one: %pull name=a[0]"),
         ("%pull list=a", "list is a name of Python's own"),
+        ("%pull __builtins__=a", "__builtins__ is a name of Python's own"),
         ("%pull remote=a", "remote is a name of Python's own or of the notebook's"),
         ("%pull a a", "has a twice"),
         ("%pull a b --as c", "--as of %pull names one value"),
@@ -79,6 +81,7 @@ def test_much_that_is_large(nb: Client) -> None:
         ("%pull", "%pull needs its values"),
         ("%push nowhere", "There is no variable nowhere here"),
         ("%push x=1/0", "1/0 can't be evaluated here: ZeroDivisionError"),
+        ("%push x=__import__('sys').exit(3)", "can't be evaluated here: SystemExit: 3"),
         ("%push x=open('/dev/null')", "is of the type _io.TextIOWrapper"),
         ("%push print=1", "print is a name of Python's own"),
         ("%%local -i 1a\n1", "'1a' is none"),
@@ -91,6 +94,15 @@ def test_what_cannot_be_is_a_sentence_and_assigns_nothing(nb: Client, command: s
     assert told in error(nb, command)
     assert here(nb, "a, x") == "('mine', 'mine')"
     assert nb.good("a").text == "[1]"
+
+
+def test_a_python_that_ends_is_told_and_the_next_copy_is_of_the_next_one(fresh: Client) -> None:
+    """No connection to the one that has ended is used again."""
+    fresh.good("%pull x=1")
+    assert "ended with exit code 3, and nothing was copied." in error(fresh, "%pull x=__import__('os')._exit(3)")
+    fresh.wait_for(lambda: fresh.run("1").status == "ok", what="a cell in the next Python")
+    fresh.good("%pull x=[2] --max 0", answers=["y"])
+    assert here(fresh, "x") == "[2]"
 
 
 def test_all_or_none(nb: Client) -> None:

@@ -141,7 +141,9 @@ async def _carry(
 def _evaluate(expression: str, names: dict[str, Any]) -> Any:
     try:
         return eval(compile(expression.strip(), f"<{expression}>", "eval"), names)  # noqa: S307 - the user's own
-    except Exception as error:  # noqa: BLE001 - of the user's expression
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - of the user's expression, which may be exit()
         if isinstance(error, NameError) and expression.isidentifier():
             raise ValueRefusedError(
                 f"There is no variable {expression} here: local cells have none of that name."

@@ -13,6 +13,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.agent.direct import packets
+from rpyc_kernel.agent.direct.nonblocking import wait_ready
 from rpyc_kernel.agent.wire import Message, pack_pieces
 from rpyc_kernel.errors import AgentError, DialCancelledError, LinkLost, ProtocolError
 from rpyc_kernel.link.protocol import DIAL_TIMEOUT_S, LinkStatus
@@ -97,6 +98,11 @@ class DirectConnection:
         self.send(op, header, buffers)
         return self.receive()[0]
 
+    @property
+    def spoken_to(self) -> bool:
+        """Whether something has come that nobody has asked for: its end, since the Python there has died."""
+        return self._stream.waiting or bool(wait_ready([self._stream], [], 0))
+
     def close(self) -> None:
         """Close it."""
         self._broker.close()
@@ -153,7 +159,7 @@ class DirectConnections:
         with self._lock:
             while self._idle:
                 connection = self._idle.pop()
-                if time.monotonic() - connection.idle_since < MAX_IDLE_S:
+                if time.monotonic() - connection.idle_since < MAX_IDLE_S and not connection.spoken_to:
                     return connection
                 connection.close()
         return None

@@ -124,6 +124,10 @@ def refusal(reply: Mapping[str, Any], where: str) -> ValueRefusedError:
         return ValueRefusedError(f"On {where}, {evalue}.")
     if ename == "NameError" and expression.isidentifier():
         return ValueRefusedError(f"There is no variable {expression} on {where}.")
+    if ename == "WorkerDied":
+        return ValueRefusedError(f"The Python on {where} {evalue}, and nothing was copied. Its variables are lost.")
+    if ename == "MissingHereError":
+        return ValueRefusedError(f"What was copied cannot be made on {where}. {evalue}")
     what = f"{expression} can't be evaluated on {where}" if expression else f"{where} could not take it"
     return ValueRefusedError(f"{what}: {ename}: {evalue}" if evalue else f"{what}: {ename}.")
 

@@ -49,6 +49,11 @@ def test_a_pickle_that_nobody_has_allowed_is_no_pickle():
         ({"ename": "NameError", "expression": "x", "evalue": "name 'x'"}, "There is no variable x on pi."),
         ({"ename": "KeyError", "expression": "x[1]", "evalue": "1"}, "x[1] can't be evaluated on pi: KeyError: 1"),
         ({"stage": "copy", "evalue": "x is a lock"}, "On pi, x is a lock."),
+        (
+            {"ename": "WorkerDied", "evalue": "ended with exit code 3"},
+            "The Python on pi ended with exit code 3, and nothing was copied. Its variables are lost.",
+        ),
+        ({"ename": "MissingHereError", "evalue": "It needs x."}, "What was copied cannot be made on pi. It needs x."),
         ({"ename": "MemoryError", "evalue": ""}, "pi could not take it: MemoryError."),
     ],
 )

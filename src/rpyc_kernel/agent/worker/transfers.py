@@ -43,7 +43,9 @@ class Transfers:
         for text in content["expressions"]:
             try:
                 values.append((text, eval(compile(text.strip(), "<%s>" % text, "eval"), self._namespace)))
-            except Exception as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # SystemExit ends nothing here: the expression is none of a cell's
                 return dict(_failed(error), expression=text, stage="evaluate")
         try:
             return dict(self.offer(values, content.get("peer"), bool(content.get("pickle"))), status="ok")
@@ -186,5 +188,5 @@ class Transfers:
         return whole[start : start + size]
 
 
-def _failed(error: Exception) -> Json:
+def _failed(error: BaseException) -> Json:
     return {"status": "error", "ename": type(error).__name__, "evalue": str(error)}

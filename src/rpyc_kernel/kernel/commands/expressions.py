@@ -73,7 +73,7 @@ def named_expressions(words: Sequence[str], only_name: str | None, shown: str) -
             raise CommandError(f"{shorten(word)} is no name, so its value needs one: {example}")
         if not expression:
             raise CommandError(f"{shown} {name}= needs an expression behind the =.")
-        if name in _TAKEN:
+        if name in _TAKEN or (name.startswith("__") and name.endswith("__")):
             raise CommandError(f"{name} is a name of Python's own or of the notebook's: give the value another one.")
         if name in [each.name for each in found]:
             raise CommandError(f"{shown} has {name} twice.")
