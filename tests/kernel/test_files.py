@@ -171,6 +171,11 @@ def test_a_watched_folder_is_synced_before_each_cell(fresh: Client, folder: Path
     assert "--no-watch lets cells run without it" in cell.error["evalue"]  # type: ignore[index]
     assert "is watched no longer" in fresh.good("%sync project --no-watch\nprint('ran')").stdout
     assert "was not watched" in fresh.good("%sync project --no-watch").stdout
+    (here / "other").mkdir()
+    fresh.good("%sync other --watch")
+    (here / "other").rmdir()
+    assert "%sync " in fresh.run("1").error["evalue"]  # type: ignore[index]
+    assert "is watched no longer" in fresh.good("%sync other --no-watch\nprint('ran')").stdout
 
 
 @pytest.mark.mainly("ipython")

@@ -85,6 +85,14 @@ class Synced(NamedTuple):
         return "\n".join([*lines, *told(changes.left_out)])
 
 
+def whole(folder: str) -> str:
+    """Return the whole path of a folder here, behind all links. Raises TransferError."""
+    try:
+        return os.path.realpath(entries.resolved(folder))
+    except FileError as error:
+        raise TransferError(f"Here, {error}.") from None
+
+
 class FolderSync:
     """A folder here, and the one there that is to be like it.
 
@@ -102,7 +110,7 @@ class FolderSync:
         self, folder: str, target: str | None = None, *, delete: bool = False, max_file: int = MAX_FILE_BYTES
     ) -> None:
         try:
-            self.folder = os.path.realpath(entries.resolved(folder))
+            self.folder = whole(folder)
             found = entries.looked_at(self.folder)
         except FileError as error:
             raise TransferError(f"Here, {error}.") from None

@@ -50,13 +50,14 @@ async def sync(
     """Sync a folder."""
     if watch and (no_watch or dry_run):
         raise CommandError(f"--watch and --{'no-watch' if no_watch else 'dry-run'} of %sync exclude each other.")
-    from rpyc_kernel.files.sync import MAX_FILE_BYTES, FolderSync  # noqa: PLC0415 - most notebooks sync nothing
+    from rpyc_kernel.files.sync import MAX_FILE_BYTES, FolderSync, whole  # noqa: PLC0415 - most notebooks sync nothing
 
+    if no_watch:  # also of a folder that has gone, which no cell would run with
+        path = whole(folder)
+        was = (await context.sessions.resolve(context.cell)).watched.pop(path, None)
+        return f"{path} is watched no longer." if was else f"{path} was not watched."
     folders = FolderSync(folder, target, delete=delete, max_file=MAX_FILE_BYTES if max is None else max)
     session = await context.sessions.resolve(context.cell)
-    if no_watch:
-        was = session.watched.pop(folders.folder, None)
-        return f"{folders.folder} is watched no longer." if was else f"{folders.folder} was not watched."
 
     def work(cancel: threading.Event, tell: Callable[[str], None]) -> Synced:
         return folders.run(session, session.name, cancel, dry=dry_run, tell=tell)
