@@ -8,6 +8,7 @@ from unittest.mock import create_autospec
 
 from rpyc_kernel.agent.wire import Message
 from rpyc_kernel.kernel.ports import CellOutput, SessionHost
+from rpyc_kernel.kernel.sessions.comm_table import CommTable
 from rpyc_kernel.kernel.sessions.session import RemoteSession
 from rpyc_kernel.link.link import Link
 from rpyc_kernel.link.protocol import LinkStatus
@@ -31,7 +32,7 @@ class Machine:
         self.link.address, self.link.session, self.link.title = Address.parse(name), "0123456789abcdef", ""
         self.link.hello, self.link.attached, self.link.behind = {}, {}, 0
         self.host = create_autospec(SessionHost, instance=True)
-        self.host.loop = None
+        self.host.loop, self.host.comms = None, CommTable()
         self.host.runs.return_value = True
         self.host.arrived_until_now.return_value = 7
         self.output = self.host.output = create_autospec(CellOutput, instance=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rpyc_kernel.kernel.loop_only import loop_only
+from rpyc_kernel.kernel.sessions.comm_table import CommTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,12 +70,16 @@ class RunningCells:
         loop: The kernel's event loop, set when the kernel starts.
         output: Shows something in a cell.
         arrived_until_now: Returns the number of the last shell message that has come.
+        comms: The comms of all sessions.
+        found_widgets: Called with a session that was taken over and has widgets which front ends don't know.
     """
 
     loop: asyncio.AbstractEventLoop | None = None
+    found_widgets: Callable[[HostedSession], None]
 
     def __init__(self, output: Publisher, ask_front_end: AskFrontEnd, arrived_until_now: Callable[[], int]) -> None:
         self.output = output
+        self.comms = CommTable()
         self.arrived_until_now = arrived_until_now
         self._ask_front_end = ask_front_end
         self._watchers: tuple[Watcher, ...] = ()

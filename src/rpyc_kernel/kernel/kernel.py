@@ -15,16 +15,15 @@ from rpyc_kernel.agent.wire import Message
 from rpyc_kernel.errors import (
     CopyStoppedError,
     DialCancelledError,
-    NotTakenError,
     RemoteClosedError,
     RpycKernelError,
-    TooLongError,
     WaitingStoppedError,
     WithdrawnError,
 )
 from rpyc_kernel.kernel import known_machine
 from rpyc_kernel.kernel.beside import BesideHints
 from rpyc_kernel.kernel.cells import NOTHING, Cell, RunningCells
+from rpyc_kernel.kernel.comm_router import CommRouter
 from rpyc_kernel.kernel.commands import complete, registry, route, values
 from rpyc_kernel.kernel.commands.context import CommandContext
 from rpyc_kernel.kernel.commands.suggest import of_expression, suggestions
@@ -68,6 +67,7 @@ class RpycKernel(BaseKernel):
         cells: The cells that run.
         sessions: The notebook's sessions.
         interrupts: What a press of the stop button means.
+        router: Carries comm messages.
         resolver: Finds the session in which a cell runs.
         remote_variable: The name ``remote`` in local cells.
         connection: How the notebook is connected, as pages show it.
@@ -102,6 +102,7 @@ class RpycKernel(BaseKernel):
         options = {"heartbeat": self.heartbeat, "holder": identity.holder()}
         self.connection = ConnectionStatus()
         self.sessions = SessionRegistry(self.cells, self._on_missed, known_machine.begun, self.connection, **options)
+        self.router = CommRouter(self.cells, self.sessions, self._request, lambda: self.comm_manager.targets)
         self.interrupts = InterruptPolicy(self.cells)
         self._beside = BesideHints()
         self.parallel = ParallelRuns()
@@ -148,7 +149,7 @@ class RpycKernel(BaseKernel):
 
     def do_comm_info(self) -> dict[str, str]:
         """Return the target's name by the id of each comm that is open there."""
-        return self.output.comms
+        return self.cells.comms.targets()
 
     # --- cells
 
@@ -411,25 +412,8 @@ class RpycKernel(BaseKernel):
     # --- comms
 
     async def do_comm(self, message: dict[str, Any]) -> bool:
-        """Carry a comm message of the front end to the other machine; False where none can be asked now."""
-        session = self.sessions.current
-        if session is None or session.status is not LinkStatus.UP:
-            return False
-        content, msg_type = message["content"], message["header"]["msg_type"]
-        comm_id = content.get("comm_id")
-        if msg_type == "comm_open":
-            self.output.comms[str(comm_id)] = str(content.get("target_name", ""))
-        elif msg_type == "comm_close":
-            self.output.comms.pop(str(comm_id), None)
-        msg_id = self.output.remember(message)
-        buffers = [bytes(buffer) for buffer in message.get("buffers", ())]
-        try:
-            await self._request(session, Message(msg_type, content, msg_id, message.get("metadata"), buffers))
-        except (TooLongError, NotTakenError) as error:
-            self.output.say(str(error), msg_id, "stderr")
-        except RpycKernelError as error:
-            log.info("a %s was not delivered: %s", msg_type, error)
-        return True
+        """Carry a comm message of the front end to the session whose comm it is."""
+        return await self.router.carry(message)
 
     # --- the end
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from rpyc_kernel.agent.wire import Message
+    from rpyc_kernel.kernel.sessions.comm_table import CommTable
     from rpyc_kernel.link.direct import DirectConnections
     from rpyc_kernel.link.protocol import LinkStatus
 
@@ -134,6 +135,21 @@ class HostedSession(Protocol):
     direct: DirectConnections
 
     @property
+    def id(self) -> str:
+        """The id by which the other machine knows the session."""
+
+    @property
+    def status(self) -> LinkStatus:
+        """The state of the link."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether the session is not this notebook's any more."""
+
+    async def request(self, message: Message) -> dict[str, Any]:
+        """Send a request and return the content of its reply. Raises the error for which none will come."""
+
+    @property
     def has_waiting_connection(self) -> bool:
         """Whether a live connection waits for an answer."""
 
@@ -153,9 +169,11 @@ class SessionHost(Protocol):
 
     Attributes:
         loop: The kernel's event loop, None before the kernel has started.
+        comms: The comms of all sessions.
     """
 
     loop: asyncio.AbstractEventLoop | None
+    comms: CommTable
 
     @property
     def output(self) -> CellOutput:
@@ -169,6 +187,9 @@ class SessionHost(Protocol):
 
     def ask(self, session: HostedSession, message: Message) -> None:
         """Have a question of ``input()`` answered. In the event loop."""
+
+    def found_widgets(self, session: HostedSession) -> None:
+        """Have front ends told of the widgets of a session that was taken over. In the event loop."""
 
     def before(self, message: Message) -> None:
         """Get ready to show a message that has come. On the link's thread."""

@@ -13,7 +13,7 @@ from .import_hooks import when_imported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable
+    from typing import Any, Callable, Dict
 
     from ..wire import Message
     from .frontend import Frontend
@@ -87,6 +87,11 @@ class Comms:
         if self._manager is None:
             import comm  # noqa: F401
         return self._manager
+
+    def targets(self) -> Dict[str, str]:
+        """The target's name of each comm that is open, by its id (from any thread)."""
+        comms = self._manager.comms if self._manager is not None else {}
+        return {str(comm_id): str(comm.target_name) for comm_id, comm in list(comms.items())}
 
     def _handler(self, msg_type: str) -> Callable[..., Any]:
         def handle(stream: Any, ident: Any, message: Any) -> None:

@@ -188,7 +188,8 @@ class Sorter:
             self.ready.wait()
             if self._live is not None:  # another kernel has come: the connections of the one before are nobody's
                 self._live.close()
-            self._frontend.publish("session_info", _describe(self._cells.shell), kind=frames.URGENT)
+            about = dict(_describe(self._cells.shell), comms=self._cells.comms.targets())
+            self._frontend.publish("session_info", about, kind=frames.URGENT)
             self._frontend.ask_again()
         elif message.type in ("complete_request", "inspect_request", "is_complete_request"):
             self.ready.wait()

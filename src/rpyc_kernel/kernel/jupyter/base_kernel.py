@@ -16,6 +16,7 @@ from rpyc_kernel.kernel.jupyter.interrupt import InterruptibleKernel
 from rpyc_kernel.kernel.jupyter.iopub import IOPubBackpressure, Publisher
 from rpyc_kernel.kernel.jupyter.local_shell import LocalShell
 from rpyc_kernel.kernel.jupyter.page_comms import TARGET, PageComms
+from rpyc_kernel.kernel.sessions.widget_states import CONTROL
 
 EXECUTE_SLEEP_S = 0.0005  # ipykernel's default
 COMM_TYPES = ("comm_open", "comm_msg", "comm_close")
@@ -109,11 +110,15 @@ class BaseKernel(InterruptibleKernel):
         self.session.send(stream, "comm_info_reply", {"status": "ok", "comms": comms}, parent, ident)
 
     async def _comm_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
-        """Give a comm message of the front end to the page's or local comm of that id, else to the other machine."""
+        """Give a comm message of the front end to the page's or local comm of that id, else to the other machine.
+
+        A page that asks for all widgets (`CONTROL`) asks those of both.
+        """
         content, manager = parent["content"], self.comm_manager
         if self.pages.take(parent["header"]["msg_type"], content):
             return
-        local = content.get("comm_id") in manager.comms or content.get("target_name") in manager.targets
+        target = content.get("target_name")
+        local = content.get("comm_id") in manager.comms or (target in manager.targets and target != CONTROL)
         if local or not await self.do_comm(parent):
             getattr(manager, parent["header"]["msg_type"])(stream, ident, parent)
 

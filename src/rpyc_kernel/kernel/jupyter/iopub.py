@@ -66,9 +66,6 @@ class Publisher:
         topic: Gives ZeroMQ's topic for a message type.
         backpressure: Waits for front ends that read slowly.
         paced: Whether a backlog is published no faster than a Jupyter server passes it on.
-
-    Attributes:
-        comms: The target's name of each comm that is open on the other machine, by its ``comm_id``.
     """
 
     def __init__(
@@ -84,7 +81,6 @@ class Publisher:
         self._iopub = iopub_socket
         self._topic = topic
         self._parents: OrderedDict[str, dict[str, Any]] = OrderedDict()
-        self.comms: dict[str, str] = {}
         self._lines: dict[str, str] = {}  # the display_id of each line, which no code there can guess, by cell
         self._lines_lock = threading.Lock()  # also of the order in which a line changes
         self._pictures = Pictures()
@@ -116,10 +112,6 @@ class Publisher:
             return
         if message.type in DISPLAYS:
             self._pictures.place(message)
-        elif message.type == "comm_open":
-            self.comms[str(message.content.get("comm_id"))] = str(message.content.get("target_name", ""))
-        elif message.type == "comm_close":
-            self.comms.pop(str(message.content.get("comm_id")), None)
         if self._backpressure is not None:
             self._backpressure.wait_for_room(_size(message), until)
         if self._rate_limit is not None:

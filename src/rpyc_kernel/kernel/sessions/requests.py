@@ -161,6 +161,7 @@ class Inbox:
         self.restarter = ""
         self.last_words = ""
         self.foreign_replies: dict[str, dict[str, Any]] = {}
+        self._lost_widgets = 0  # of the Python that has ended last
         self._host = host
         self._session = session
         self._requests = requests
@@ -185,8 +186,13 @@ class Inbox:
         if end is not None:
             self._exits.note(end, message.content.get("deaths"))
             self._channels.python_ended(end)
+            self.lose_comms(self._exits.fate(end))
+            end["widgets"] = self._lost_widgets
         if message.type == "session_info":
             self._channels.python_began(message.content.get("pid"))
+            self._lost_widgets = 0
+            if self._host.comms.found(self._session, message.content.pop("comms", None)):
+                self.soon(self._host.found_widgets, self._session)
             self.info = message.content
             self.ready.set()
             return
@@ -198,6 +204,8 @@ class Inbox:
             return
         if self._requests.adopter and backlog:
             self.announced.wait(ANNOUNCE_TIMEOUT_S)
+        if not message.type.endswith("_reply") and self._host.comms.take(self._session, message):
+            return
         self._host.before(message)
         if message.type == "input_request":
             self.soon(self._host.ask, self._session, message)
@@ -212,6 +220,16 @@ class Inbox:
                 if self.restarter and not self._host.runs(shown.parent):
                     shown.parent = self.restarter
                 self._host.output.publish(shown, self.closed, backlog=backlog)
+
+    def lose_comms(self, fate: str) -> None:
+        """Mark the widgets of a Python that is gone in the page. Any thread may call it.
+
+        Args:
+            fate: What became of it, a sentence.
+        """
+        self._lost_widgets = max(self._lost_widgets, self._host.comms.count(self._session))
+        for message in self._host.comms.lost(self._session, f"{fate} This widget is dead; its cell makes a new one."):
+            self._host.output.publish(message, self.closed)
 
     def _take_reply(self, message: Message, end: dict[str, Any] | None) -> None:
         content, told = message.content, ""

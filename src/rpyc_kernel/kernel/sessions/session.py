@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.agent.wire import Message, reply_type
@@ -16,6 +17,7 @@ from rpyc_kernel.errors import (
     RpycKernelError,
 )
 from rpyc_kernel.kernel.loop_only import loop_only
+from rpyc_kernel.kernel.sessions.comm_updates import CommUpdates
 from rpyc_kernel.kernel.sessions.requests import Inbox, PendingRequests
 from rpyc_kernel.kernel.sessions.worker_exits import NOT_RUN, WorkerExits
 from rpyc_kernel.link.direct import DirectConnections
@@ -27,7 +29,7 @@ from rpyc_kernel.transport.plain import plain
 if TYPE_CHECKING:
     import asyncio
     import threading
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from rpyc_kernel.files.sync import FolderSync
     from rpyc_kernel.kernel.ports import SessionHost
@@ -88,6 +90,7 @@ class RemoteSession:
         self.config: dict[str, Any] = {}
         self.kept = self.used = self.orphaned = False
         self.requests = PendingRequests(host)
+        self._updates = CommUpdates(self._send)
         self._host = host
         self._exits = WorkerExits(name)
         self._channels = Channels()
@@ -272,6 +275,8 @@ class RemoteSession:
     def close(self, *, end: bool) -> bool:
         """Leave the session, and *end* it too if it can be reached; return whether it has ended. It blocks."""
         self.direct.close()
+        if end:
+            self._inbox.lose_comms(f"The session on {self.name} was ended.")
         return self._link.close(end=end)
 
     # --- requests, in the event loop
@@ -281,13 +286,30 @@ class RemoteSession:
 
         *show* says how its output is shown.
         """
-        with self.requests.expect((reply_type(message.type), message.parent)) as reply:
+        if show is None:
+            return await self._updates.request(message)
+        self._updates.flush()
+        return await self._send(message, show)
+
+    def _send(self, message: Message, show: Show | None = None) -> Awaitable[dict[str, Any]]:
+        """Send a request at once; return what waits for the content of its reply."""
+        expected = ExitStack()
+        reply = expected.enter_context(self.requests.expect((reply_type(message.type), message.parent)))
+        try:
             self.used = self.used or message.type == "execute_request"
             self.requests.own(message.parent, show)
             self._link.submit(message)
             if self.status is LinkStatus.LOST:
                 self._show_status(LinkStatus.LOST, self._link.error)
-            return await reply
+        except BaseException:
+            expected.close()
+            raise
+
+        async def wait() -> dict[str, Any]:
+            with expected:
+                return await reply
+
+        return wait()
 
     def answer(self, question: Message, content: dict[str, Any]) -> None:
         """Answer an ``input_request``."""
@@ -425,6 +447,7 @@ class RemoteSession:
             self._channels.fail(error or RemoteClosedError(self.name, "the session was left"))
         self._inbox.soon(self._show_status, status, error)
         if status is LinkStatus.CLOSED and error is not None:
+            self._inbox.lose_comms(str(error))
             self._inbox.soon(self.requests.fail, error)
         self._host.changed(self, status)
 

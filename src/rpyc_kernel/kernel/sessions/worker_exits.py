@@ -13,7 +13,8 @@ from rpyc_kernel.transport.plain import cause
 
 UNREAD_S = 1.0  # after a death between two cells: who sends a cell within this time has not read of the death
 
-LOST = "The Python on {name} {how}. Its variables are lost; the next cell runs in a fresh one."
+FATE = "The Python on {name} {how}."
+LOST = FATE + " Its variables{widgets} are lost; the next cell runs in a fresh one."
 STILLBORN = "The Python on {name} {how}, before it could run a cell."
 AGAIN = ' The next cell tries it again; %connect "{name}" --new begins another session.'
 NOT_RUN = "\nThis cell has not run: it was sent before that was known."
@@ -55,7 +56,14 @@ class WorkerExits:
 
     def describe(self, end: dict[str, Any]) -> str:
         """Return the sentences that tell a user of an end, as the keeper describes it."""
-        return (STILLBORN + AGAIN if end.get("stillborn") else LOST).format(name=self.name, how=cause(end))
+        count = end.get("widgets", 0)
+        widgets = f" and {count} widget{'s' if count > 1 else ''}" if count else ""
+        text = STILLBORN + AGAIN if end.get("stillborn") else LOST
+        return text.format(name=self.name, how=cause(end), widgets=widgets)
+
+    def fate(self, end: dict[str, Any]) -> str:
+        """Return the sentence that says how a Python has ended, as the keeper describes it."""
+        return FATE.format(name=self.name, how=cause(end))
 
     def ran(self) -> None:
         """Take note of a cell that has run: the Python there lives. On the link's thread."""

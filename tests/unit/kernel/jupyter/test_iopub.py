@@ -91,16 +91,6 @@ def test_what_a_worker_may_not_send_is_dropped(front, msg_type, caplog):
     assert len(caplog.text) < 400
 
 
-def test_comms_are_known_while_they_are_open(front):
-    front.publish("comm_open", {"comm_id": "c", "target_name": "jupyter.widget", "data": {}})
-    front.publish("comm_open", {"comm_id": "d", "data": {}})
-    front.publish("comm_msg", {"comm_id": "c", "data": {}})
-    assert front.publisher.comms == {"c": "jupyter.widget", "d": ""}
-    front.publish("comm_close", {"comm_id": "c", "data": {}})
-    front.publish("comm_close", {"comm_id": "unknown", "data": {}})
-    assert front.publisher.comms == {"d": ""}
-
-
 def test_an_error_of_ours_is_a_sentence_without_a_traceback(front):
     front.publisher.remember(front.request("a"))
     reply = front.publisher.error("LinkLost", "it went away", "a")

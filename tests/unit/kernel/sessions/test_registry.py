@@ -11,6 +11,7 @@ from rpyc_kernel.hosts import recent
 from rpyc_kernel.kernel.outcomes import Found, Left
 from rpyc_kernel.kernel.ports import SessionHost
 from rpyc_kernel.kernel.sessions import registry as registry_module
+from rpyc_kernel.kernel.sessions.comm_table import CommTable
 from rpyc_kernel.kernel.sessions.registry import SessionRegistry
 from rpyc_kernel.link.link import Link
 from rpyc_kernel.link.listing import SessionEntry
@@ -32,7 +33,7 @@ class Machines:
         self.missed = []
         self.refuse = {}
         host = create_autospec(SessionHost, instance=True)
-        host.loop = None
+        host.loop, host.comms = None, CommTable()
         self.registry = SessionRegistry(host, lambda *missed: self.missed.append(missed), link=self._make)
 
     def _make(self, address, on_message, on_status, session, *, on_refused, title):
