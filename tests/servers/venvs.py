@@ -29,6 +29,12 @@ WITHOUT_IPYTHON += ["click", "line_profiler", "loguru", "memory_profiler", "pyte
 WITH_IPYTHON = [*WITHOUT_IPYTHON, "ipython", "ipywidgets", "matplotlib-inline"]
 #: a machine on which somebody has installed Jupyter, too
 WITH_IPYKERNEL = [*WITH_IPYTHON, "ipdb", "ipykernel>=7.4,<8", "ipympl", "jupyter_ui_poll"]
+#: libraries of widgets, with the Jupyter server to which they bring their JavaScript
+WIDGET_LIBRARIES = ["anywidget", "bqplot", "ipycanvas", "ipympl", "ipython", "ipywidgets", "ipywidgets_bokeh"]
+WIDGET_LIBRARIES += ["jupyter_bokeh", "jupyter_rfb", "jupyterlab", "panel", "plotly", "tqdm"]
+#: Jupyter servers that run the cells of a page themselves
+WITH_DOCUMENTS = ["jupyter-server-documents", "jupyterlab"]
+WITH_NBMODEL = ["jupyter-server-nbmodel", "jupyterlab"]
 OLD_IPYTHON = ["ipython", "comm", "matplotlib"]
 WITH_ARROW = ["numpy<2", "pandas<2.1", "pyarrow"]  # what values are packed for, of an older time
 
@@ -47,13 +53,18 @@ ALL: list[tuple[str, str, list[str]]] = [
     ("5.0.1", "3.6", []),
 ]
 
+#: large, and made only when a test of `make soak` needs them
+LARGE: list[tuple[str, str, list[str]]] = [
+    (CURRENT_RPYC, CURRENT_PYTHON, each) for each in (WIDGET_LIBRARIES, WITH_DOCUMENTS, WITH_NBMODEL)
+]
+
 _FOLDER = Path(os.environ.get("RPYC_KERNEL_TEST_VENVS") or Path(__file__).resolve().parents[2] / ".venvs")
 
 
 def venv(python: str = CURRENT_PYTHON, rpyc: str = CURRENT_RPYC, extra_packages: Iterable[str] = ()) -> Path:
-    """Return the Python of one of `ALL`; make it if it isn't there yet."""
+    """Return the Python of one of `ALL` or `LARGE`; make it if it isn't there yet."""
     extra = list(extra_packages)
-    assert (rpyc, python, extra) in ALL, f"ALL doesn't name rpyc {rpyc} on Python {python} with {extra}"
+    assert (rpyc, python, extra) in ALL + LARGE, f"ALL doesn't name rpyc {rpyc} on Python {python} with {extra}"
     base = sys.executable if python == CURRENT_PYTHON else needs(f"python{python}")
     packages = [f"rpyc=={rpyc}", *sorted(extra)]
     mark = hashlib.sha256("\n".join(packages).encode()).hexdigest()[:8]

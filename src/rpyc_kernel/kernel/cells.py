@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rpyc_kernel.kernel.loop_only import loop_only
-from rpyc_kernel.kernel.sessions.comm_table import CommTable
+from rpyc_kernel.kernel.sessions.comm_table import CommOwner, CommTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +75,7 @@ class RunningCells:
     """
 
     loop: asyncio.AbstractEventLoop | None = None
-    found_widgets: Callable[[HostedSession], None]
+    found_widgets: Callable[[CommOwner], None]
 
     def __init__(self, output: Publisher, ask_front_end: AskFrontEnd, arrived_until_now: Callable[[], int]) -> None:
         self.output = output
@@ -98,7 +98,7 @@ class RunningCells:
         """Take note of a cell that has ended: what it asked needs no answer any more."""
         self._clients.pop(msg_id, None)
         self._refusals.pop(msg_id, None)
-        self.output.forget_line(msg_id)
+        self.output.end(msg_id)
         self.stop_asking(msg_id)
 
     def runs(self, msg_id: str) -> bool:

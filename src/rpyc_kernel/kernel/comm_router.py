@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.agent.wire import Message
 from rpyc_kernel.errors import NotTakenError, RpycKernelError, TooLongError
+from rpyc_kernel.kernel.page.widgets import PageWidgets
 from rpyc_kernel.kernel.sessions.widget_states import CONTROL, REQUEST, WidgetStates, ask_here, ask_session
 from rpyc_kernel.link.protocol import LinkStatus
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
     from rpyc_kernel.kernel.cells import RunningCells
-    from rpyc_kernel.kernel.ports import HostedSession
+    from rpyc_kernel.kernel.sessions.comm_table import CommOwner
     from rpyc_kernel.kernel.sessions.registry import SessionRegistry
     from rpyc_kernel.kernel.sessions.session import RemoteSession
 
@@ -53,6 +54,8 @@ class CommRouter:
         self._controls: set[str] = set()  # the comms by which pages ask for all widgets
         self._told: set[str] = set()  # the ids of sessions of which it was said that they were left
         self._tasks: set[asyncio.Task[None]] = set()
+        self._page = PageWidgets(cells.output, cells.comms)
+        cells.watch(self._page)
         cells.found_widgets = self.found_widgets
 
     async def carry(self, parent: dict[str, Any]) -> bool:
@@ -96,7 +99,7 @@ class CommRouter:
             self._output.say(loss.sentence, msg_id, "stderr")
         return loss is not None
 
-    def _tell_left(self, session: HostedSession, msg_id: str) -> bool:
+    def _tell_left(self, session: CommOwner, msg_id: str) -> bool:
         if session.id not in self._told:
             self._told.add(session.id)
             self._output.say(LEFT.format(name=session.name), msg_id, "stderr")
@@ -111,6 +114,7 @@ class CommRouter:
 
     async def _control(self, msg_type: str, comm_id: str, data: object, msg_id: str) -> None:
         """Answer a page for all Pythons at once: it knows of one, and asks once."""
+        self._page.asked = True
         if msg_type == "comm_open":
             self._controls.add(comm_id)
         elif msg_type == "comm_close":
@@ -140,11 +144,11 @@ class CommRouter:
             found.add(part)
         return found
 
-    def found_widgets(self, session: HostedSession) -> None:
+    def found_widgets(self, session: CommOwner) -> None:
         """Have pages get to know the widgets of a session that was taken over."""
         self._begin(self._show_found(session))
 
-    async def _show_found(self, session: HostedSession) -> None:
+    async def _show_found(self, session: CommOwner) -> None:
         try:
             states = await ask_session(session, self._comms)
         except RpycKernelError as error:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from rpyc_kernel.kernel.sessions.comm_table import CommOwner, CommTable
+
 if TYPE_CHECKING:
     import asyncio
     import threading
@@ -11,7 +13,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from rpyc_kernel.agent.wire import Message
-    from rpyc_kernel.kernel.sessions.comm_table import CommTable
     from rpyc_kernel.link.direct import DirectConnections
     from rpyc_kernel.link.protocol import LinkStatus
 
@@ -123,31 +124,14 @@ class RegistryWatcher(Protocol):
         """Take note that cells run in another session from now on, or in none."""
 
 
-class HostedSession(Protocol):
+class HostedSession(CommOwner, Protocol):
     """A session, as the notebook that has it sees it.
 
     Attributes:
-        name: The address as the user has written it.
         direct: Its direct connections.
     """
 
-    name: str
     direct: DirectConnections
-
-    @property
-    def id(self) -> str:
-        """The id by which the other machine knows the session."""
-
-    @property
-    def status(self) -> LinkStatus:
-        """The state of the link."""
-
-    @property
-    def closed(self) -> bool:
-        """Whether the session is not this notebook's any more."""
-
-    async def request(self, message: Message) -> dict[str, Any]:
-        """Send a request and return the content of its reply. Raises the error for which none will come."""
 
     @property
     def has_waiting_connection(self) -> bool:
@@ -188,7 +172,7 @@ class SessionHost(Protocol):
     def ask(self, session: HostedSession, message: Message) -> None:
         """Have a question of ``input()`` answered. In the event loop."""
 
-    def found_widgets(self, session: HostedSession) -> None:
+    def found_widgets(self, session: CommOwner) -> None:
         """Have front ends told of the widgets of a session that was taken over. In the event loop."""
 
     def before(self, message: Message) -> None:

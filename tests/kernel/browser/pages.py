@@ -28,9 +28,12 @@ SLOW = 45_000
 
 
 class JupyterServer:
-    """A Jupyter server of this test's own. `app`: `jupyterlab` or `notebook`; `extension`: whether pages have ours."""
+    """A Jupyter server of this test's own. `app`: `jupyterlab` or `notebook`; `extension`: whether pages have ours.
 
-    def __init__(self, app: str, *, extension: bool = True) -> None:
+    `python`: the Python of another environment, which has the server and its extensions; the kernel is always ours.
+    """
+
+    def __init__(self, app: str, python: str = sys.executable, *options: str, extension: bool = True) -> None:
         self._folder = Folder("rj-")
         self.folder = self._folder.path
         self.root = self.folder / "root"
@@ -49,11 +52,11 @@ class JupyterServer:
             (settings / f"{name}.jupyterlab-settings").write_text(json.dumps(content))
         self.port = free_port()
         self.command = [
-            sys.executable, "-m", app, "--no-browser", f"--ServerApp.port={self.port}", "--ServerApp.port_retries=0",
+            python, "-m", app, "--no-browser", f"--ServerApp.port={self.port}", "--ServerApp.port_retries=0",
             "--ServerApp.ip=127.0.0.1", f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={self.root}",
             "--LabApp.expose_app_in_browser=True", "--JupyterNotebookApp.expose_app_in_browser=True",
             "--KernelSpecManager.ensure_native_kernel=False", "--LabApp.news_url=",
-            f"--ServerApp.allow_root={True}",
+            f"--ServerApp.allow_root={True}", *options,
         ]  # fmt: skip
 
     @property
@@ -65,7 +68,7 @@ class JupyterServer:
             self.process = subprocess.Popen(
                 self.command, env=self.env, cwd=self.root, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
-        assert wait_until(self._answers, 40), (self.folder / "log").read_text()
+        assert wait_until(self._answers, 60), (self.folder / "log").read_text()
         return self
 
     def _answers(self) -> bool:
@@ -139,6 +142,12 @@ class Notebook:
     @staticmethod
     def output(cell: Locator) -> Locator:
         return cell.locator(".jp-OutputArea-output")
+
+    def reload(self) -> None:
+        """Save the notebook, and load the page again."""
+        self.page.evaluate("jupyterapp.commands.execute('docmanager:save')")
+        self.page.reload()
+        self.wait_for_kernel()
 
     def press(self, command: str) -> None:
         """A button of the toolbar."""

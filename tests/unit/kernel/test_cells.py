@@ -122,9 +122,9 @@ def test_after_its_end_or_an_interrupt_nobody_is_asked_any_more(how):
 def test_the_line_of_a_cell_that_has_ended_is_forgotten():
     async def scenario(notebook):
         notebook.cells.begin("a", {}, [])
-        notebook.output.forget_line.assert_not_called()
+        notebook.output.end.assert_not_called()
         notebook.cells.end("a")
-        notebook.output.forget_line.assert_called_once_with("a")
+        notebook.output.end.assert_called_once_with("a")
 
     run(scenario)
 

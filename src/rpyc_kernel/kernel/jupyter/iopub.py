@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import zmq
 
+from rpyc_kernel.kernel.jupyter.documents import DocumentCells
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -84,6 +86,7 @@ class Publisher:
         self._lines: dict[str, str] = {}  # the display_id of each line, which no code there can guess, by cell
         self._lines_lock = threading.Lock()  # also of the order in which a line changes
         self._pictures = Pictures()
+        self._documents = DocumentCells()
         self._backpressure = backpressure
         self._rate_limit = IOPubRateLimit() if paced else None
         self._rate_limit_lock = threading.Lock()
@@ -110,8 +113,11 @@ class Publisher:
         if message.type not in OUTPUTS:
             log.warning("a %r message came from the other machine and was dropped", message.type[:100])
             return
-        if message.type in DISPLAYS:
-            self._pictures.place(message)
+        picture = self._pictures.place(message) if message.type in DISPLAYS else ""
+        for each in self._documents.admit(message, picture) if message.type in SHOWN else [message]:
+            self._publish(each, until, backlog=backlog)
+
+    def _publish(self, message: Message, until: threading.Event, *, backlog: bool) -> None:
         if self._backpressure is not None:
             self._backpressure.wait_for_room(_size(message), until)
         if self._rate_limit is not None:
@@ -161,7 +167,8 @@ class Publisher:
     def line(self, msg_id: str, text: str) -> None:
         """Say how a link is, in the cell's one quiet line, which is updated in place."""
         with self._lines_lock:
-            msg_type = "update_display_data" if msg_id in self._lines else "display_data"
+            new = msg_id not in self._lines or msg_id in self._documents
+            msg_type = "display_data" if new else "update_display_data"
             display = self._lines.setdefault(msg_id, f"link-{uuid.uuid4().hex}")
             content = {"data": {"text/plain": text}, "metadata": {}, "transient": {"display_id": display}}
             self.send(msg_type, content, msg_id)
@@ -170,8 +177,14 @@ class Publisher:
         """Tell whether the cell has such a line."""
         return msg_id in self._lines
 
-    def forget_line(self, msg_id: str) -> None:
-        """Forget the line of a cell that has ended."""
+    def begin_in_document(self, msg_id: str) -> None:
+        """Take note of a cell that a Jupyter server runs, and keeps the output of in the notebook's document."""
+        self._documents.begin(msg_id)
+
+    def end(self, msg_id: str) -> None:
+        """Show the last picture of a cell that has ended, and forget its line."""
+        for each in self._documents.end(msg_id):
+            self.send(each.type, each.content, each.parent, each.metadata, each.buffers)
         with self._lines_lock:
             self._lines.pop(msg_id, None)
 
@@ -192,12 +205,16 @@ class Pictures:
     def __init__(self) -> None:
         self._places: OrderedDict[tuple[str, str], None] = OrderedDict()  # by display_id and cell
 
-    def place(self, message: Message) -> None:
-        """Turn the first update of a display that the cell doesn't show yet into ``display_data``."""
+    def place(self, message: Message) -> str:
+        """Turn the first update of a picture that the cell doesn't show yet into ``display_data``.
+
+        Returns:
+            The picture's ``display_id``; "" for any other display.
+        """
         transient = message.content.get("transient")
         display = str(transient.get("display_id", "")) if isinstance(transient, dict) else ""
         if not display.startswith(SHOW_PREFIX):
-            return
+            return ""
         key = display, message.parent
         if key not in self._places:
             message.type = "display_data"
@@ -205,6 +222,7 @@ class Pictures:
         self._places.move_to_end(key)
         if len(self._places) > MAX_DISPLAYS:
             self._places.popitem(last=False)
+        return display
 
 
 # --- front ends that read slowly

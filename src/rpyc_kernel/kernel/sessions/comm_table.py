@@ -12,19 +12,44 @@ import uuid
 from collections import OrderedDict
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rpyc_kernel.agent.wire import Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rpyc_kernel.kernel.ports import HostedSession
+    from rpyc_kernel.link.protocol import LinkStatus
 
 WIDGETS = "jupyter.widget"  # the target of each widget's comm
 DEAD_CLASS = "jupyter-widgets-disconnected"  # by which ipywidgets marks what lost its kernel, with a broken chain
 COMM_TYPES = frozenset({"comm_open", "comm_msg", "comm_close"})
 MAX_GONE = 4096  # comms that are remembered after their end
+
+
+class CommOwner(Protocol):
+    """A session, as its comms need it.
+
+    Attributes:
+        name: The address as the user has written it.
+    """
+
+    name: str
+
+    @property
+    def id(self) -> str:
+        """The id by which the other machine knows the session."""
+
+    @property
+    def status(self) -> LinkStatus:
+        """The state of the link."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether the session is not this notebook's any more."""
+
+    async def request(self, message: Message) -> dict[str, Any]:
+        """Send a request and return the content of its reply. Raises the error for which none will come."""
 
 
 @dataclass
@@ -39,7 +64,7 @@ class OpenComm:
         shown: Whether front ends of this kernel were told that it was opened.
     """
 
-    session: HostedSession
+    session: CommOwner
     target: str
     classes: list[str] | None = None
     can_be_disabled: bool = False
@@ -88,7 +113,7 @@ class CommTable:
 
     # --- what opens and closes them
 
-    def take(self, session: HostedSession, message: Message) -> bool:
+    def take(self, session: CommOwner, message: Message) -> bool:
         """Take note of a message of a session; return whether it is for the kernel itself, and for no front end."""
         if message.parent.startswith(self._own):
             if (asked := self._asked.get(message.parent)) is not None:
@@ -98,7 +123,7 @@ class CommTable:
             self.note(session, message.type, message.content)
         return False
 
-    def note(self, session: HostedSession, msg_type: str, content: dict[str, Any]) -> None:
+    def note(self, session: CommOwner, msg_type: str, content: dict[str, Any]) -> None:
         """Take note of a comm message, whichever way it goes."""
         comm_id, data = str(content.get("comm_id")), content.get("data")
         state = data.get("state") if isinstance(data, dict) else None
@@ -111,7 +136,7 @@ class CommTable:
             if comm_id in self._open:
                 self._open[comm_id].learn(state)
 
-    def found(self, session: HostedSession, listed: object) -> bool:
+    def found(self, session: CommOwner, listed: object) -> bool:
         """Take note of the comms of a session that was taken over.
 
         Args:
@@ -130,14 +155,14 @@ class CommTable:
                     self._open[comm_id] = OpenComm(session, str(target), shown=False)
         return bool(self.not_shown(session))
 
-    def not_shown(self, session: HostedSession) -> list[str]:
+    def not_shown(self, session: CommOwner) -> list[str]:
         """Return the widgets of a session that no front end of this kernel was told of."""
         with self._lock:
             return [comm_id for comm_id, each in self._open.items() if each.session is session and each.is_hidden]
 
     # --- what is asked about them
 
-    def session_of(self, comm_id: str) -> HostedSession | None:
+    def session_of(self, comm_id: str) -> CommOwner | None:
         """Return whose comm it is, None where it isn't known."""
         with self._lock:
             known = self._open.get(comm_id)
@@ -152,7 +177,7 @@ class CommTable:
         with self._lock:
             return {comm_id: each.target for comm_id, each in self._open.items() if not each.session.closed}
 
-    def holders_of_widgets(self) -> list[HostedSession]:
+    def holders_of_widgets(self) -> list[CommOwner]:
         """Return the sessions that have widgets, those first whose widgets are older."""
         with self._lock:
             found = {id(each.session): each.session for each in self._open.values() if each.target == WIDGETS}
@@ -170,7 +195,7 @@ class CommTable:
 
     # --- what ends them
 
-    def lost(self, session: HostedSession, sentence: str) -> list[Message]:
+    def lost(self, session: CommOwner, sentence: str) -> list[Message]:
         """Forget the comms of a session whose Python has ended. Return the messages that mark them in a page.
 
         A widget that is seen keeps its place and its value, and gets ipywidgets' own mark of a lost kernel, with the
@@ -187,7 +212,7 @@ class CommTable:
                 self._gone.popitem(last=False)
         return messages
 
-    def count(self, session: HostedSession) -> int:
+    def count(self, session: CommOwner) -> int:
         """Return how many widgets of a session are seen in a page."""
         with self._lock:
             return sum(each.session is session and each.classes is not None for each in self._open.values())

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rpyc_kernel.agent.wire import Bytes
-    from rpyc_kernel.kernel.ports import HostedSession
-    from rpyc_kernel.kernel.sessions.comm_table import CommTable
+    from rpyc_kernel.kernel.sessions.comm_table import CommOwner, CommTable
 
 CONTROL = "jupyter.widget.control"
 CONTROL_METADATA = {"version": "1.0.0"}
@@ -73,7 +72,7 @@ class WidgetStates:
         return Message("comm_open", content, "", dict(WIDGET_METADATA), [buffer for _, buffer in paths])
 
 
-async def ask_session(session: HostedSession, comms: CommTable) -> WidgetStates | None:
+async def ask_session(session: CommOwner, comms: CommTable) -> WidgetStates | None:
     """Return the state of a session's widgets once its Python has time; None if its ipywidgets doesn't tell it.
 
     Raises:

@@ -159,7 +159,7 @@ def test_a_line_is_updated_in_place_until_its_cell_has_ended(front):
     publisher = front.publisher
     publisher.line("a", "lost")
     publisher.line("a", "back")
-    publisher.forget_line("a")
+    publisher.end("a")
     assert not publisher.has_line("a")
     publisher.line("a", "lost")
     shown = [front.read()[1] for _ in range(3)]
