@@ -59,6 +59,8 @@ def run(
     write: Write = write,
     cancel: threading.Event | None = None,
     begun: Callable[[Address], object] | None = None,
+    *,
+    asks: bool = True,
 ) -> int:
     """Run a program there to its end.
 
@@ -72,6 +74,7 @@ def run(
         write: Takes what it prints, and what there is to say of it.
         cancel: Ends it and its session, once it is set.
         begun: Called with the server's address once its session has begun, before it runs.
+        asks: Whether its ``input()`` asks here.
 
     Returns:
         Its exit code.
@@ -87,7 +90,7 @@ def run(
     try:
         if begun is not None:
             begun(program.server)
-        program.start(source, argv)
+        program.start(source, argv, asks=asks)
         return program.wait()
     finally:
         program.close()
@@ -123,9 +126,9 @@ class Program:
                     end_begun(server, self._link.session)
             raise
 
-    def start(self, source: str, argv: list[str]) -> None:
+    def start(self, source: str, argv: list[str], *, asks: bool = True) -> None:
         """Have the program run. Raises TooLongError."""
-        content = {"code": source, "program": argv, "silent": False, "store_history": False, "allow_stdin": True}
+        content = {"code": source, "program": argv, "silent": False, "store_history": False, "allow_stdin": asks}
         self._link.submit(Message("execute_request", {**content, "deaths": 0}, MSG_ID))
 
     def wait(self) -> int:

@@ -42,16 +42,16 @@ def run(options: argparse.Namespace) -> int:
     where = machine.machine(options.address, options)
     from rpyc_kernel import program  # noqa: PLC0415 - the other commands need none of it
 
-    source, argv = _source(options.program)
+    source, argv = program_of(options.program, "exec")
     name = "exec" if argv[0] in ("-c", "-") else Path(argv[0]).stem
     with ending_in_order():
         return program.run(where, source, argv, name, begun=machine.mind_open_port)
 
 
-def _source(words: list[str]) -> tuple[str, list[str]]:
-    """Return the text of the program that the command line names, and its ``sys.argv``. Raises RefusalError."""
+def program_of(words: list[str], command: str) -> tuple[str, list[str]]:
+    """Return the text of the program that a command line names, and its ``sys.argv``. Raises RefusalError."""
     if not words:
-        raise RefusalError("exec needs a program: -c CODE, a FILE, or - for what stdin has.")
+        raise RefusalError(f"{command} needs a program: -c CODE, a FILE, or - for what stdin has.")
     first, *rest = words
     if first == "-c":
         if not rest:
@@ -60,7 +60,7 @@ def _source(words: list[str]) -> tuple[str, list[str]]:
     if first == "-":
         return _decoded(sys.stdin.buffer.read(), "What stdin has"), words
     if first.startswith("-"):
-        raise RefusalError(f"{first} is no option of exec behind ADDRESS; options stand before it.")
+        raise RefusalError(f"{first} is no option of {command} behind ADDRESS; options stand before it.")
     return _decoded(Path(first).read_bytes(), first), words
 
 

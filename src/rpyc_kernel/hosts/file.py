@@ -40,6 +40,13 @@ def load() -> dict[str, SavedHost]:
     return _read(path())[1]
 
 
+def read(file: Path) -> dict[str, SavedHost]:
+    """Return the machines of another file of that form. Raises HostsFileError where there is none, or it is wrong."""
+    if not file.exists():
+        raise HostsFileError(file, "it isn't there")
+    return _read(file)[1]
+
+
 def add(host: SavedHost, *, replace: bool = False) -> None:
     """Save a machine.
 
