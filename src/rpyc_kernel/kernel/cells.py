@@ -56,6 +56,10 @@ class AskFrontEnd(Protocol):
 class Watcher(Protocol):
     """Wants to know what comes from sessions, and how their links are."""
 
+    @property
+    def watched(self) -> frozenset[str] | None:
+        """The types of the messages that it wants to know of, None for all."""
+
     def before(self, message: Message) -> None:
         """Take note of a message that is about to be shown. On the link's thread."""
 
@@ -160,7 +164,8 @@ class RunningCells:
     def before(self, message: Message) -> None:
         """Tell the watchers of a message that is about to be shown. On the link's thread."""
         for watcher in self._watchers:
-            watcher.before(message)
+            if watcher.watched is None or message.type in watcher.watched:
+                watcher.before(message)
 
     def changed(self, session: HostedSession, status: LinkStatus) -> None:
         """Tell the watchers of a link that has changed. On any thread."""

@@ -30,7 +30,7 @@ from rpyc_kernel.kernel.commands.suggest import of_expression, suggestions
 from rpyc_kernel.kernel.commands.sync import refresh
 from rpyc_kernel.kernel.jupyter import logs, stdin
 from rpyc_kernel.kernel.jupyter.base_kernel import BaseKernel
-from rpyc_kernel.kernel.jupyter.documents import is_run_by_server
+from rpyc_kernel.kernel.jupyter.documents import belongs_to_notebook, is_run_by_server
 from rpyc_kernel.kernel.page.actions import BesideCells, PageActions
 from rpyc_kernel.kernel.page.feed import StatusFeed
 from rpyc_kernel.kernel.page.figures import machine_figures
@@ -106,6 +106,7 @@ class RpycKernel(BaseKernel):
         self.router = CommRouter(self.cells, self.sessions, self._request, lambda: self.comm_manager.targets)
         self.interrupts = InterruptPolicy(self.cells)
         self._beside = BesideHints()
+        self._of_notebook = belongs_to_notebook()
         self.parallel = ParallelRuns()
         self.resolver = Resolver(self.sessions, self.state, self, self, self.output, self.interrupts)
         self.remote_variable = RemoteVariable(self.shell, self.resolver, self, self.cells)
@@ -169,7 +170,7 @@ class RpycKernel(BaseKernel):
         parent, ident = self.requester()
         msg_id = self.output.remember(parent)
         self.cells.begin(msg_id, parent, ident)
-        if is_run_by_server(parent.get("header", {})):
+        if self._of_notebook and is_run_by_server(parent.get("header", {})):
             self.output.begin_in_document(msg_id)
         cell = Cell(msg_id, self.count, self.count, silent, store_history and not silent, allow_stdin)
         if cell.store_history:

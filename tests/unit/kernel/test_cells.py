@@ -132,10 +132,12 @@ def test_the_line_of_a_cell_that_has_ended_is_forgotten():
 def test_a_watcher_is_told_until_it_is_none():
     async def scenario(notebook):
         watcher = create_autospec(Watcher, instance=True)
+        watcher.watched = frozenset({"stream"})
         message = Message("stream", {}, "a")
         notebook.cells.before(message)
         notebook.cells.watch(watcher)
         notebook.cells.before(message)
+        notebook.cells.before(Message("comm_msg", {}, "a"))
         notebook.cells.changed(notebook.session, LinkStatus.LOST)
         notebook.cells.unwatch(watcher)
         notebook.cells.changed(notebook.session, LinkStatus.UP)

@@ -22,13 +22,20 @@ if TYPE_CHECKING:
 INTERVAL_S = 0.5  # between two pictures
 
 
-def is_run_by_server(header: dict[str, Any]) -> bool:
-    """Return whether a Jupyter server has sent a cell itself, for a page whose kernel this is.
+def belongs_to_notebook() -> bool:
+    """Return whether a Jupyter server has started this kernel for a notebook: then it knows the notebook's name.
 
-    The requests of a page have no ``username``, those of other clients do. A kernel that a Jupyter server has started
-    for a notebook knows the notebook's name; those of nbclient and of consoles don't.
+    The kernels of nbclient and of consoles don't.
     """
-    return bool(header.get("username")) and bool(os.environ.get("JPY_SESSION_NAME"))
+    return bool(os.environ.get("JPY_SESSION_NAME"))
+
+
+def is_run_by_server(header: dict[str, Any]) -> bool:
+    """Return whether a Jupyter server has sent a cell of a notebook itself, by the request's header.
+
+    The requests of a page have no ``username``, those of other clients do.
+    """
+    return bool(header.get("username"))
 
 
 @dataclass

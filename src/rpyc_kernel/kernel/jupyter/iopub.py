@@ -87,6 +87,7 @@ class Publisher:
         self._lines_lock = threading.Lock()  # also of the order in which a line changes
         self._pictures = Pictures()
         self._documents = DocumentCells()
+        self._in_documents: set[str] = set()  # the cells that it knows
         self._backpressure = backpressure
         self._rate_limit = IOPubRateLimit() if paced else None
         self._rate_limit_lock = threading.Lock()
@@ -114,7 +115,8 @@ class Publisher:
             log.warning("a %r message came from the other machine and was dropped", message.type[:100])
             return
         picture = self._pictures.place(message) if message.type in DISPLAYS else ""
-        for each in self._documents.admit(message, picture) if message.type in SHOWN else [message]:
+        in_document = message.parent in self._in_documents and message.type in SHOWN
+        for each in self._documents.admit(message, picture) if in_document else [message]:
             self._publish(each, until, backlog=backlog)
 
     def _publish(self, message: Message, until: threading.Event, *, backlog: bool) -> None:
@@ -167,7 +169,7 @@ class Publisher:
     def line(self, msg_id: str, text: str) -> None:
         """Say how a link is, in the cell's one quiet line, which is updated in place."""
         with self._lines_lock:
-            new = msg_id not in self._lines or msg_id in self._documents
+            new = msg_id not in self._lines or msg_id in self._in_documents
             msg_type = "display_data" if new else "update_display_data"
             display = self._lines.setdefault(msg_id, f"link-{uuid.uuid4().hex}")
             content = {"data": {"text/plain": text}, "metadata": {}, "transient": {"display_id": display}}
@@ -180,11 +182,14 @@ class Publisher:
     def begin_in_document(self, msg_id: str) -> None:
         """Take note of a cell that a Jupyter server runs, and keeps the output of in the notebook's document."""
         self._documents.begin(msg_id)
+        self._in_documents.add(msg_id)
 
     def end(self, msg_id: str) -> None:
         """Show the last picture of a cell that has ended, and forget its line."""
-        for each in self._documents.end(msg_id):
-            self.send(each.type, each.content, each.parent, each.metadata, each.buffers)
+        if msg_id in self._in_documents:
+            self._in_documents.discard(msg_id)
+            for each in self._documents.end(msg_id):
+                self.send(each.type, each.content, each.parent, each.metadata, each.buffers)
         with self._lines_lock:
             self._lines.pop(msg_id, None)
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 MAX_DETAIL_CHARACTERS = 1000
 MAX_NAME_CHARACTERS = 253
-ENDS = frozenset({"execute_reply", "worker_died"})
 """Messages with which a Python has ended, or shows that it lives."""
 
 
@@ -64,10 +63,11 @@ class ConnectionStatus:
         """Take note that cells run in another session from now on, or in none."""
         self._tell()
 
+    watched = frozenset({"worker_died"})
+
     def before(self, message: Message) -> None:
-        """Take note of a message that may tell of a Python's end."""
-        if message.type in ENDS:
-            self._tell()
+        """Take note of a message that tells of a Python's end."""
+        self._tell()
 
     def changed(self, session: HostedSession, status: LinkStatus) -> None:
         """Take note of a link that has changed."""

@@ -65,9 +65,11 @@ class PageWidgets:
         self._known: set[tuple[str, str]] = set()  # modules with their versions that were looked at
         self.asked = False
 
+    watched = frozenset({"comm_open"})
+
     def before(self, message: Message) -> None:
         """Say what a widget needs that the page doesn't have, once for each module. On the link's thread."""
-        if message.type != "comm_open" or message.content.get("target_name") != WIDGETS or not self.asked:
+        if message.content.get("target_name") != WIDGETS or not self.asked:
             return
         data = message.content.get("data")
         state = data.get("state") if isinstance(data, dict) else None

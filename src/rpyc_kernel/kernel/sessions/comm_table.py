@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 WIDGETS = "jupyter.widget"  # the target of each widget's comm
 DEAD_CLASS = "jupyter-widgets-disconnected"  # by which ipywidgets marks what lost its kernel, with a broken chain
 COMM_TYPES = frozenset({"comm_open", "comm_msg", "comm_close"})
+OWN_PREFIX = "kernel-"  # of the msg_ids of the kernel's own requests
 MAX_GONE = 4096  # comms that are remembered after their end
 
 
@@ -105,7 +106,7 @@ class CommTable:
     """
 
     def __init__(self) -> None:
-        self._own = f"kernel-{uuid.uuid4().hex}-"  # how the msg_ids of the kernel's own requests begin
+        self._own = f"{OWN_PREFIX}{uuid.uuid4().hex}-"  # how the msg_ids of the kernel's own requests begin
         self._lock = threading.Lock()
         self._open: dict[str, OpenComm] = {}
         self._gone: OrderedDict[str, Loss] = OrderedDict()

@@ -41,12 +41,15 @@ class CommUpdates:
 
     Args:
         send: Sends a request at once, and returns what gives its reply.
+
+    Attributes:
+        waiting: The updates that wait, by the ids of their comms.
     """
 
     def __init__(self, send: Callable[[Message], Reply]) -> None:
         self._send = send
         self._under_way: Counter[str] = Counter()
-        self._waiting: dict[str, Waiting] = {}
+        self.waiting: dict[str, Waiting] = {}
 
     async def request(self, message: Message) -> dict[str, Any]:
         """Send a request, now or as an update when it is its turn. Return the content of its reply."""
@@ -58,20 +61,20 @@ class CommUpdates:
         if not self._under_way[comm_id]:
             return await self._follow(comm_id, self._begin(comm_id, message))
         sent: asyncio.Future[Reply | None] = asyncio.get_running_loop().create_future()
-        older = self._waiting.get(comm_id)
+        older = self.waiting.get(comm_id)
         if older is not None:
             state = {**older.message.content["data"]["state"], **message.content["data"]["state"]}
             data = {**message.content["data"], "state": state}
             message = Message(message.type, {**message.content, "data": data}, message.parent, message.metadata)
             if not older.sent.done():
                 older.sent.set_result(None)
-        self._waiting[comm_id] = Waiting(message, sent)  # in the place of the older one
+        self.waiting[comm_id] = Waiting(message, sent)  # in the place of the older one
         reply = await sent
         return dict(MERGED) if reply is None else await self._follow(comm_id, reply)
 
     def flush(self) -> None:
         """Send what waits, in its order."""
-        for comm_id in list(self._waiting):
+        for comm_id in list(self.waiting):
             self._release(comm_id)
 
     def _begin(self, comm_id: str, message: Message) -> Reply:
@@ -89,7 +92,7 @@ class CommUpdates:
                 self._release(comm_id)
 
     def _release(self, comm_id: str) -> None:
-        waiting = self._waiting.pop(comm_id, None)
+        waiting = self.waiting.pop(comm_id, None)
         if waiting is None or waiting.sent.done():  # its task was cancelled
             return
         try:

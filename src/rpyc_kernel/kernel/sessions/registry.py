@@ -55,7 +55,8 @@ class SessionRegistry:
             watcher: Is told where cells run, and what is connected to.
             session_options: More arguments for each `RemoteSession`.
         """
-        self._current: RemoteSession | None = None
+        self.current: RemoteSession | None = None
+        self.several = False
         self._watcher = watcher
         self._host = host
         self._on_missed = on_missed
@@ -68,14 +69,9 @@ class SessionRegistry:
 
     # --- where cells run
 
-    @property
-    def current(self) -> RemoteSession | None:
-        """The session in which cells run."""
-        return self._current
-
-    @current.setter
-    def current(self, session: RemoteSession | None) -> None:
-        self._current = session
+    def _go(self, session: RemoteSession | None) -> None:
+        """Have cells run in that session from now on, or in none."""
+        self.current = session
         if self._watcher is not None:
             self._watcher.moved()
 
@@ -109,12 +105,12 @@ class SessionRegistry:
         if known and not new and not known.closed:
             return self._come_back(known, config, cancel)
         if not known and not new and not label and (moved := self._moved_here(name, address, cancel)):
-            self.current = moved
+            self._go(moved)
             return Connected(moved, Found.MOVED)
         label = known.label if known else label or self._free(saved or name)
         session = self._open(name, address, config, cancel, "" if new else self._left_at(name, label))
         self._add(session, label)  # not before: until now, anything may have failed
-        self.current = session
+        self._go(session)
         if known:
             self._end(known)
         return Connected(session, Found.NEW, tuple(filter(None, [open_port.warning(address)])))
@@ -146,7 +142,7 @@ class SessionRegistry:
         """Have cells run in one of the notebook's sessions."""
         if session is self._default:
             self._default = None
-        self.current = session
+        self._go(session)
 
     def _at(self, name: str, label: str) -> RemoteSession | None:
         """Return the session at the address *name*: with a label the one of that label, else the current one first."""
@@ -168,6 +164,7 @@ class SessionRegistry:
         self._left.pop(label, None)
         session.label = label
         self._sessions[label] = session
+        self.several = len(self._sessions) > 1
 
     def _free(self, label: str) -> str:
         """Return a label that no session has: that one, or with a number behind it."""
@@ -179,7 +176,7 @@ class SessionRegistry:
             known.keep(config["keep"])
         if known is self._default:
             self._default = None
-        self.current = known
+        self._go(known)
         return Connected(known, Found.KEPT)
 
     def _moved_here(self, name: str, address: Address, cancel: threading.Event) -> RemoteSession | None:
@@ -215,7 +212,7 @@ class SessionRegistry:
         before = self._at(name, "")
         self._left = {label: left for label, left in self._left.items() if left.session != entry.session}
         self._add(session, before.label if before else self._free(name))
-        self.current = session
+        self._go(session)
         if before is not None and not before.used and before.id != entry.session:
             self._end(before)
         elif before is not None:
@@ -246,7 +243,7 @@ class SessionRegistry:
         """
         session = self._start(str(address), address, config, cancel, session_id, by)
         self._add(session, label or session.name)
-        self.current = session
+        self._go(session)
         self._default = None if named else session
         return session
 
@@ -267,12 +264,13 @@ class SessionRegistry:
 
     def _become_default(self, session: RemoteSession) -> None:
         self._add(session, self._free(session.name))
-        self.current = self._default = session
+        self._default = session
+        self._go(session)
 
     def leave_default(self) -> None:
         """Have cells no longer run where they do only because no machine was named."""
         if self.current is self._default:
-            self.current = None
+            self._go(None)
 
     def disconnect(self, session: RemoteSession | None = None, *, end: bool) -> Disconnected:
         """Leave a session, by default the current one. It goes on for as long as its `keep` says, or is ended too."""
@@ -280,8 +278,9 @@ class SessionRegistry:
         if session is None:
             return Disconnected(Left.NOT_CONNECTED)
         if session is self.current:
-            self.current = None
+            self._go(None)
         self._sessions.pop(session.label, None)
+        self.several = len(self._sessions) > 1
         if session.closed:
             return Disconnected(Left.LOST, session.label)
         if end:
@@ -366,11 +365,6 @@ class SessionRegistry:
         if known is not None and not known.closed:
             return known.address
         return self._dialled(address, cancel)
-
-    @property
-    def several(self) -> bool:
-        """Whether the notebook has more than one session."""
-        return len(self._sessions) > 1
 
     @property
     def all(self) -> tuple[RemoteSession, ...]:

@@ -90,6 +90,8 @@ class RemoteVariable:
             self._cell = None
             self._cells.unwatch(self)
 
+    watched = None
+
     def before(self, message: Message) -> None:
         """Show what the cell has printed here so far, before what has come for it. On the link's thread."""
         cell = self._cell

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.agent.wire import Message
 from rpyc_kernel.kernel.loop_only import loop_only
+from rpyc_kernel.kernel.sessions.comm_table import OWN_PREFIX
 from rpyc_kernel.kernel.sessions.worker_exits import NOT_RUN, WorkerExits
 from rpyc_kernel.link.state import end_of
 
@@ -186,6 +187,7 @@ class Inbox:
         if end is not None:
             self._exits.note(end, message.content.get("deaths"))
             self._channels.python_ended(end)
+            self._tell_watchers()
             self.lose_comms(self._exits.fate(end))
             end["widgets"] = self._lost_widgets
         if message.type == "session_info":
@@ -204,7 +206,7 @@ class Inbox:
             return
         if self._requests.adopter and backlog:
             self.announced.wait(ANNOUNCE_TIMEOUT_S)
-        if not message.type.endswith("_reply") and self._host.comms.take(self._session, message):
+        if self._concerns_comms(message) and self._host.comms.take(self._session, message):
             return
         self._host.before(message)
         if message.type == "input_request":
@@ -221,6 +223,14 @@ class Inbox:
                     shown.parent = self.restarter
                 self._host.output.publish(shown, self.closed, backlog=backlog)
 
+    def _concerns_comms(self, message: Message) -> bool:
+        """Tell whether the table of comms has to see a message: few do, and each line that is printed comes by here."""
+        kind = message.type
+        return (kind.startswith("comm_") or message.parent.startswith(OWN_PREFIX)) and not kind.endswith("_reply")
+
+    def _tell_watchers(self) -> None:
+        self._host.changed(self._session, self._session.status)
+
     def lose_comms(self, fate: str) -> None:
         """Mark the widgets of a Python that is gone in the page. Any thread may call it.
 
@@ -233,8 +243,9 @@ class Inbox:
 
     def _take_reply(self, message: Message, end: dict[str, Any] | None) -> None:
         content, told = message.content, ""
-        if end is None and message.type == "execute_reply":
+        if end is None and message.type == "execute_reply" and self._exits.death:
             self._exits.ran()
+            self._tell_watchers()
         if end is not None and message.type == "execute_reply":
             text = self._exits.describe(end)
             shown = text + ("" if content.get("begun") else NOT_RUN)

@@ -286,18 +286,17 @@ class RemoteSession:
 
         *show* says how its output is shown.
         """
-        if show is None:
+        self.requests.own(message.parent, show)
+        if message.type == "comm_msg" or self._updates.waiting:
             return await self._updates.request(message)
-        self._updates.flush()
-        return await self._send(message, show)
+        return await self._send(message)
 
-    def _send(self, message: Message, show: Show | None = None) -> Awaitable[dict[str, Any]]:
+    def _send(self, message: Message) -> Awaitable[dict[str, Any]]:
         """Send a request at once; return what waits for the content of its reply."""
         expected = ExitStack()
         reply = expected.enter_context(self.requests.expect((reply_type(message.type), message.parent)))
         try:
             self.used = self.used or message.type == "execute_request"
-            self.requests.own(message.parent, show)
             self._link.submit(message)
             if self.status is LinkStatus.LOST:
                 self._show_status(LinkStatus.LOST, self._link.error)

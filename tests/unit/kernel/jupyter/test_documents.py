@@ -3,7 +3,7 @@
 import pytest
 
 from rpyc_kernel.agent.wire import Message
-from rpyc_kernel.kernel.jupyter.documents import DocumentCells, is_run_by_server
+from rpyc_kernel.kernel.jupyter.documents import DocumentCells, belongs_to_notebook, is_run_by_server
 
 
 class Document:
@@ -68,4 +68,4 @@ def test_other_cells_are_left_alone():
 @pytest.mark.parametrize(("username", "name", "does"), [("", "a", False), ("me", "", False), ("me", "a", True)])
 def test_who_runs_a_cell(monkeypatch, username, name, does):
     monkeypatch.setenv("JPY_SESSION_NAME", name)
-    assert is_run_by_server({"username": username}) is does
+    assert (belongs_to_notebook() and is_run_by_server({"username": username})) is does
