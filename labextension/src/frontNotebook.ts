@@ -1,14 +1,16 @@
-// The notebook in front, and the comm to its kernel.
+// The open notebooks with the comms to their kernels, and which of them is in front.
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import { Signal, type ISignal } from '@lumino/signaling';
 
 import { KernelComm } from './kernelComm';
 
+const START_TIMEOUT_MS = 60_000;
+
 export class FrontNotebook {
   constructor(tracker: INotebookTracker) {
     this._tracker = tracker;
-    tracker.forEach(panel => this._add(panel));
-    tracker.widgetAdded.connect((_tracker, panel) => this._add(panel));
+    tracker.forEach(panel => this.commOf(panel));
+    tracker.widgetAdded.connect((_tracker, panel) => this.commOf(panel));
     tracker.currentChanged.connect(this._onCurrent, this);
     this._onCurrent();
   }
@@ -24,13 +26,14 @@ export class FrontNotebook {
 
   // The comm to the kernel of the notebook in front; null where that kernel isn't one of ours.
   get comm(): KernelComm | null {
-    const comm = this.panel === null ? undefined : this._comms.get(this.panel);
-    return comm?.ours ? comm : null;
+    const comm = this.panel === null ? null : this.commOf(this.panel);
+    return comm?.status ? comm : null;
   }
 
-  private _add(panel: NotebookPanel): void {
-    if (this._comms.has(panel)) {
-      return;
+  commOf(panel: NotebookPanel): KernelComm {
+    const known = this._comms.get(panel);
+    if (known !== undefined) {
+      return known;
     }
     const comm = new KernelComm(panel.sessionContext);
     this._comms.set(panel, comm);
@@ -40,19 +43,24 @@ export class FrontNotebook {
       }
     });
     panel.disposed.connect(() => comm.dispose());
+    return comm;
+  }
+
+  // The comm of a notebook that has just been opened, once its kernel has told how it is connected.
+  async started(panel: NotebookPanel): Promise<KernelComm> {
+    const comm = this.commOf(panel);
+    const end = Date.now() + START_TIMEOUT_MS;
+    while (comm.status === null) {
+      if (Date.now() > end || panel.isDisposed) {
+        throw new Error('The kernel of the new notebook has not told the page how it is connected.');
+      }
+      await new Promise(resolve => window.setTimeout(resolve, 50));
+    }
+    return comm;
   }
 
   private _onCurrent(): void {
-    const panel = this.panel;
-    if (panel !== null) {
-      this._add(panel);
-    }
-    this._tracker.forEach(each => {
-      const comm = this._comms.get(each);
-      if (comm !== undefined) {
-        comm.inFront = each === panel;
-      }
-    });
+    this._tracker.forEach(panel => (this.commOf(panel).inFront = panel === this.panel));
     this._changed.emit();
   }
 

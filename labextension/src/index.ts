@@ -1,14 +1,31 @@
-// The plugins of the extension. Each works where the others don't, and without any of them a notebook works as ever.
+// The plugins of the extension. Without any of them a notebook works as ever.
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { IStatusBar } from '@jupyterlab/statusbar';
 
+import { askForMachine } from './ask';
 import { FrontNotebook } from './frontNotebook';
+import { Popup } from './popup';
+import { Sidebar } from './sidebar';
 import { StatusItem } from './status';
 import style from './style.css';
 
 const STATUS_RANK = 1; // beside the kernel's own item
 const MENU_RANK = 10_005; // in Notebook 7, which has no status bar: before the kernel's own indicator
+const SIDEBAR_RANK = 850; // below what every notebook needs
+
+let shared: FrontNotebook | null = null;
+
+// Both plugins need it, and either may be disabled.
+function frontNotebook(tracker: INotebookTracker): FrontNotebook {
+  if (shared === null) {
+    shared = new FrontNotebook(tracker);
+    const sheet = document.createElement('style');
+    sheet.textContent = style;
+    document.head.append(sheet);
+  }
+  return shared;
+}
 
 const status: JupyterFrontEndPlugin<void> = {
   id: 'rpyc-kernel:status',
@@ -17,11 +34,9 @@ const status: JupyterFrontEndPlugin<void> = {
   requires: [INotebookTracker],
   optional: [IStatusBar],
   activate: (app: JupyterFrontEnd, tracker: INotebookTracker, statusBar: IStatusBar | null): void => {
-    const sheet = document.createElement('style');
-    sheet.textContent = style;
-    document.head.append(sheet);
-    const front = new FrontNotebook(tracker);
-    const item = new StatusItem(front, () => undefined);
+    const front = frontNotebook(tracker);
+    const popup = new Popup(front, app.commands);
+    const item = new StatusItem(front, anchor => popup.toggle(anchor));
     item.id = 'rpyc-kernel-status';
     if (statusBar !== null) {
       statusBar.registerStatusItem('rpyc-kernel:status', { item, align: 'left', rank: STATUS_RANK });
@@ -31,4 +46,26 @@ const status: JupyterFrontEndPlugin<void> = {
   }
 };
 
-export default [status];
+const machines: JupyterFrontEndPlugin<void> = {
+  id: 'rpyc-kernel:machines',
+  description: 'Shows the saved machines and their sessions in the sidebar.',
+  autoStart: true,
+  requires: [INotebookTracker],
+  activate: (app: JupyterFrontEnd, tracker: INotebookTracker): void => {
+    app.shell.add(new Sidebar(app, frontNotebook(tracker)), 'left', { rank: SIDEBAR_RANK });
+  }
+};
+
+const ask: JupyterFrontEndPlugin<void> = {
+  id: 'rpyc-kernel:ask',
+  description: 'Asks on which machine the cells of a new notebook run.',
+  autoStart: true,
+  requires: [INotebookTracker],
+  activate: (_app: JupyterFrontEnd, tracker: INotebookTracker): void => {
+    const front = frontNotebook(tracker);
+    tracker.forEach(panel => void askForMachine(front, panel));
+    tracker.widgetAdded.connect((_tracker, panel) => void askForMachine(front, panel));
+  }
+};
+
+export default [status, machines, ask];

@@ -3,7 +3,7 @@ import type { ISessionContext } from '@jupyterlab/apputils';
 import type { Kernel, KernelMessage } from '@jupyterlab/services';
 import { Signal, type ISignal } from '@lumino/signaling';
 
-import type { Answer, Figures, Host, KernelEvent, SessionEntry, Status } from './messages';
+import type { Answer, Figures, Host, KernelEvent, Reached, SessionEntry, Status } from './messages';
 
 const RENEW_MS = 60_000; // the kernel takes a page for watched 90 s long
 const ANSWER_TIMEOUT_MS = 120_000; // a board may need a minute to start a session
@@ -36,11 +36,7 @@ export class KernelComm {
     return this._changed;
   }
 
-  // Whether the kernel is one of ours, as far as it is known.
-  get ours(): boolean {
-    return this._comm !== null;
-  }
-
+  // How the notebook is connected; null as long as the kernel hasn't told, and where it isn't one of ours.
   get status(): Status | null {
     return this._status;
   }
@@ -67,15 +63,15 @@ export class KernelComm {
     return this._ask({ do: 'hosts' });
   }
 
-  async connect(machine: string): Promise<{ machine: string; warnings: string[] }> {
+  async connect(machine: string): Promise<Reached> {
     return this._ask({ do: 'connect', machine });
   }
 
-  async reconnect(): Promise<{ machine: string; warnings: string[] }> {
+  async reconnect(): Promise<Reached> {
     return this._ask({ do: 'reconnect' });
   }
 
-  async restart(): Promise<{ machine: string; warnings: string[] }> {
+  async restart(): Promise<Reached> {
     return this._ask({ do: 'restart' });
   }
 

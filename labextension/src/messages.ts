@@ -1,4 +1,5 @@
-// What a kernel of ours tells and answers (src/rpyc_kernel/kernel/page/). All texts in it are texts, never HTML.
+// What a kernel of ours and the Jupyter server's extension tell (src/rpyc_kernel/kernel/page/, src/rpyc_kernel/jupyter_server/).
+// All texts in it are texts, never HTML.
 
 export type State =
   | 'not connected'
@@ -11,6 +12,7 @@ export type State =
 
 export interface Described {
   machine: string;
+  label?: string; // what the notebook calls it
   session?: string;
   id?: string;
   description?: string;
@@ -19,6 +21,7 @@ export interface Described {
 
 export interface Status extends Described {
   detail: string;
+  fresh: boolean; // no cell has run, and no machine was named
   others: Described[];
 }
 
@@ -46,6 +49,22 @@ export interface SessionEntry {
 export interface Host {
   name: string;
   machine: string;
+}
+
+// A saved machine, as it is now.
+export interface Card {
+  name: string;
+  address: string;
+  error: string;
+  reachable: boolean;
+  round_trip: number | null;
+  python: string;
+  sessions: SessionEntry[];
+}
+
+export interface Reached {
+  machine: string;
+  warnings: string[];
 }
 
 export interface Answer {

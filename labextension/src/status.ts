@@ -20,7 +20,7 @@ export class StatusItem extends Widget {
     this.setHidden(status === null);
     if (status !== null) {
       this.node.dataset.state = status.state;
-      this._machine.textContent = status.machine;
+      this._machine.textContent = machineName(status);
       this._state.textContent = status.state;
       const figures = this._front.comm?.figures ?? null;
       this._figures.textContent = figures === null ? '' : shortFigures(figures);
@@ -32,6 +32,12 @@ export class StatusItem extends Widget {
   private readonly _machine = element('span', 'rk-Status-machine');
   private readonly _state = element('span', 'rk-Status-state');
   private readonly _figures = element('span', 'rk-Status-figures');
+}
+
+// The machine as cells call it, with its address where that is another.
+export function machineName(status: Status): string {
+  const { label, machine } = status;
+  return label && label !== machine ? `${label} (${machine})` : machine;
 }
 
 function shortFigures(figures: Figures): string {

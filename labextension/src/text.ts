@@ -1,9 +1,11 @@
 // Elements and texts. Whatever a machine says goes through here, as text.
+import type { SessionEntry } from './messages';
 
-export function element(tag: string, className: string, text = ''): HTMLElement {
+export function element(tag: string, className: string, text = '', children: Node[] = []): HTMLElement {
   const made = document.createElement(tag);
   made.className = className;
   made.textContent = text;
+  made.append(...children);
   return made;
 }
 
@@ -28,4 +30,19 @@ export function bytes(count: number): string {
     rest /= 1000;
   }
   return `${rest.toFixed(1)} GB`;
+}
+
+// One line of a session: ready, busy or idle, what nobody has read, and who has it.
+export function sessionLine(entry: SessionEntry): string {
+  if (!entry.answers) {
+    return 'does not answer';
+  }
+  const state = entry.busy ? 'busy' : entry.held ? 'idle' : 'ready';
+  const unread = entry.unread && !entry.held ? `${entry.unread} unread message${entry.unread === 1 ? '' : 's'}` : '';
+  const holder = entry.ours ? 'this notebook has it' : entry.held ? `held by ${entry.holder || 'somebody'}` : 'held by nobody';
+  return [state, unread, holder].filter(each => each).join(', ');
+}
+
+export function sentence(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

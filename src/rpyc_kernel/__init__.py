@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 __all__ = ["__version__", "connect", "connect_classic", "discover", "pool", "service"]
 
 
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    """Tell the Jupyter server where its extensions are."""
+    return [{"module": "rpyc_kernel.jupyter_server.extension"}]
+
+
 def __getattr__(name: str) -> Any:
     """Load a name of `api` when it is used: that imports rpyc, which the kernel does without."""
     if name not in __all__:

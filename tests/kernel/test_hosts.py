@@ -16,6 +16,7 @@ from tests.kernel.remotes import Remote
 from tests.kernel.results import refused
 
 pytestmark = pytest.mark.mainly("plain")
+PLAIN_SPEC = Path(__file__).resolve().parents[2] / "src" / "rpyc_kernel" / "kernelspec" / "kernel.json"
 WHERE = "import os; '|'.join([os.getcwd(), os.environ.get('RK_A', ''), os.environ.get('RK_B', '')])"
 
 
@@ -130,3 +131,6 @@ def test_a_tile_starts_on_its_machine(new_kernel: Callable[..., Kernel], remote:
     for placeholder, answer in answers.items():
         argv = [each.replace(placeholder, answer) for each in argv]
     assert new_kernel(command=argv, env=folders).first.good(WHERE).text == repr(f"{remote.work}||")
+    argv = [sys.executable, *json.loads(PLAIN_SPEC.read_text())["argv"][1:]]
+    argv = [each.replace("{rpyc_machine}", "pi") for each in argv]
+    assert new_kernel(command=argv, env=folders).first.good(WHERE).text == repr(f"{tmp_path}||")

@@ -12,6 +12,7 @@ import pytest
 from rpyc_kernel import install
 
 ROOT = Path(__file__).resolve().parents[2]
+PAGE = ("package.json", "install.json", "static/extension.js")  # of what JupyterLab loads
 LOGOS = {"logo-32x32.png", "logo-64x64.png", "logo-svg.svg"}
 pytestmark = pytest.mark.usefixtures("private_jupyter")
 
@@ -63,12 +64,18 @@ def test_the_wheel_brings_a_kernelspec_with_logos(tmp_path):
         place = next(name for name in names if name.endswith("share/jupyter/kernels/rpyc/kernel.json"))
         spec = json.loads(archive.read(place))
         folder = place.removesuffix("kernel.json")
+        data = folder.removesuffix("/share/jupyter/kernels/rpyc/")
         assert {name.removeprefix(folder) for name in names if name.startswith(folder)} == {"kernel.json", *LOGOS}
         assert "rpyc_kernel/kernelspec/kernel.json" in names
         assert "rpyc_kernel/agent/wire.py" in names
         assert "rpyc_kernel/py.typed" in names
+        assert {f"{data}/share/jupyter/labextensions/rpyc-kernel/{name}" for name in PAGE} <= {*names}
+        enabled = archive.read(f"{data}/etc/jupyter/jupyter_server_config.d/rpyc_kernel.json")
+    assert json.loads(enabled) == {"ServerApp": {"jpserver_extensions": {"rpyc_kernel": True}}}
+    parameters = spec["metadata"].pop("parameters")
+    assert {name: each["default"] for name, each in parameters["properties"].items()} == {"rpyc_machine": ""}
     assert spec == {
-        "argv": ["python", "-m", "rpyc_kernel", "-f", "{connection_file}"],
+        "argv": ["python", "-m", "rpyc_kernel", "-f", "{connection_file}", "--RpycKernel.address={rpyc_machine}"],
         "display_name": "Python (RPyC)",
         "language": "python",
         "interrupt_mode": "message",
@@ -95,7 +102,9 @@ def test_installs_for_the_user_with_this_interpreter(capsys):
     assert str(folder) in capsys.readouterr().out
     assert {path.name for path in folder.iterdir()} == {"kernel.json", *LOGOS}
     spec = spec_in(folder)
-    assert spec["argv"] == [sys.executable, "-m", "rpyc_kernel", "-f", "{connection_file}"]
+    asked = "--RpycKernel.address={rpyc_machine}"
+    assert spec["argv"] == [sys.executable, "-m", "rpyc_kernel", "-f", "{connection_file}", asked]
+    assert list(spec["metadata"]["parameters"]["properties"]) == ["rpyc_machine"]
     assert Path(spec["argv"][0]).is_absolute()
     assert (spec["display_name"], spec["language"]) == ("Python (RPyC)", "python")
     assert (spec["interrupt_mode"], spec["metadata"]["debugger"]) == ("message", False)
@@ -147,7 +156,7 @@ def test_a_display_name_may_be_of_any_script():
 def test_installing_again_replaces_what_was_ours():
     assert install.main(["--connect", "first"]) == 0
     assert install.main([]) == 0
-    assert len(spec_in(user_kernels() / "rpyc")["argv"]) == 5
+    assert "first" not in " ".join(spec_in(user_kernels() / "rpyc")["argv"])
     assert {path.name for path in (user_kernels() / "rpyc").iterdir()} == {"kernel.json", *LOGOS}
 
 

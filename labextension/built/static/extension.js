@@ -1,7 +1,7 @@
 // The container by which JupyterLab loads an extension: https://jupyterlab.readthedocs.io/en/stable/extension/extension_dev.html
 // The modules that the application shares with extensions are taken from its share scope; nothing else is loaded.
 (() => {
-  const SHARED = ["@jupyterlab/notebook","@jupyterlab/statusbar","@lumino/signaling","@lumino/widgets"];
+  const SHARED = ["@jupyterlab/apputils","@jupyterlab/notebook","@jupyterlab/services","@jupyterlab/statusbar","@jupyterlab/ui-components","@lumino/signaling","@lumino/widgets"];
   let scope = {};
 
   // Of several versions of a module: the one that is in use, else the newest.
@@ -61,8 +61,131 @@ __export(index_exports, {
   default: () => index_default
 });
 module.exports = __toCommonJS(index_exports);
-var import_notebook = require("@jupyterlab/notebook");
+var import_notebook3 = require("@jupyterlab/notebook");
 var import_statusbar = require("@jupyterlab/statusbar");
+
+// src/ask.ts
+var import_widgets = require("@lumino/widgets");
+
+// src/actions.ts
+var import_apputils = require("@jupyterlab/apputils");
+var import_notebook = require("@jupyterlab/notebook");
+
+// src/text.ts
+function element(tag, className, text = "", children = []) {
+  const made = document.createElement(tag);
+  made.className = className;
+  made.textContent = text;
+  made.append(...children);
+  return made;
+}
+function button(text, act, title = "") {
+  const made = element("button", "rk-Button", text);
+  made.title = title;
+  made.addEventListener("click", act);
+  return made;
+}
+function milliseconds(seconds) {
+  const ms = seconds * 1e3;
+  return ms < 10 ? `${ms.toFixed(1)} ms` : ms < 1e3 ? `${ms.toFixed(0)} ms` : `${seconds.toFixed(1)} s`;
+}
+function bytes(count) {
+  let rest = count;
+  for (const unit of ["B", "kB", "MB"]) {
+    if (rest < 999.5) {
+      return `${rest < 10 && unit !== "B" ? rest.toFixed(1) : rest.toFixed(0)} ${unit}`;
+    }
+    rest /= 1e3;
+  }
+  return `${rest.toFixed(1)} GB`;
+}
+function sessionLine(entry) {
+  if (!entry.answers) {
+    return "does not answer";
+  }
+  const state = entry.busy ? "busy" : entry.held ? "idle" : "ready";
+  const unread = entry.unread && !entry.held ? `${entry.unread} unread message${entry.unread === 1 ? "" : "s"}` : "";
+  const holder = entry.ours ? "this notebook has it" : entry.held ? `held by ${entry.holder || "somebody"}` : "held by nobody";
+  return [state, unread, holder].filter((each) => each).join(", ");
+}
+function sentence(error) {
+  return error instanceof Error ? error.message : String(error);
+}
+
+// src/actions.ts
+var PLAIN_NAME = /^[A-Za-z][A-Za-z0-9._-]*$/;
+async function takeOver(panel, entry, machine = "") {
+  const words = ["%attach", PLAIN_NAME.test(entry.name) ? entry.name : entry.session, machine];
+  const notebook = panel.content;
+  const last = notebook.widgets.length - 1;
+  notebook.activeCellIndex = last;
+  if (notebook.activeCell?.model.sharedModel.getSource().trim()) {
+    import_notebook.NotebookActions.insertBelow(notebook);
+  }
+  notebook.activeCell?.model.sharedModel.setSource(words.join(" ").trim());
+  await import_notebook.NotebookActions.runAndAdvance(notebook, panel.sessionContext);
+}
+async function restartThere(comm) {
+  const machine = comm.status?.machine ?? "";
+  const asked = await (0, import_apputils.showDialog)({
+    title: "Restart the Python there?",
+    body: `The Python on ${machine} ends, and all its variables are lost. The connection stays.`,
+    buttons: [import_apputils.Dialog.cancelButton(), import_apputils.Dialog.warnButton({ label: "Restart" })]
+  });
+  return asked.button.accept ? comm.restart() : null;
+}
+async function tell(title, error) {
+  await (0, import_apputils.showErrorMessage)(title, sentence(error));
+}
+async function tellWarnings(reached) {
+  if (reached?.warnings.length) {
+    await (0, import_apputils.showDialog)({ title: reached.machine, body: reached.warnings.join("\n"), buttons: [import_apputils.Dialog.okButton()] });
+  }
+}
+
+// src/ask.ts
+var MAX_MACHINES = 12;
+async function askForMachine(front, panel) {
+  const comm = front.commOf(panel);
+  let asking = null;
+  const end = () => {
+    asking?.dispose();
+    asking = null;
+  };
+  const isNew = () => comm.status?.fresh === true && comm.status.state === "not connected" && isEmpty(panel) && !panel.isDisposed;
+  let hosts = null;
+  const show = async () => {
+    if (!isNew()) {
+      end();
+      return;
+    }
+    if (hosts === null) {
+      hosts = [];
+      hosts = (await comm.hosts()).saved.slice(0, MAX_MACHINES);
+      if (hosts.length && asking === null && isNew()) {
+        asking = question(hosts, (name) => {
+          end();
+          void comm.connect(name).then(tellWarnings, (error) => tell(name, error));
+        });
+        panel.contentHeader.addWidget(asking);
+      }
+    }
+  };
+  comm.changed.connect(() => void show().catch(() => void 0));
+  await panel.revealed;
+  panel.content.model?.contentChanged.connect(() => void show().catch(() => void 0));
+  await show().catch(() => void 0);
+}
+function isEmpty(panel) {
+  const cells = panel.content.model?.cells;
+  return cells !== void 0 && [...cells].every((cell) => cell.sharedModel.getSource().trim() === "");
+}
+function question(hosts, choose) {
+  const buttons = hosts.map((host) => button(host.name, () => choose(host.name), host.machine));
+  const asking = new import_widgets.Widget({ node: element("div", "rk-Ask", "Which machine?", buttons) });
+  asking.node.append(button("Later", () => asking.dispose(), "A cell can name one: %connect ADDRESS"));
+  return asking;
+}
 
 // src/frontNotebook.ts
 var import_signaling2 = require("@lumino/signaling");
@@ -90,10 +213,7 @@ var KernelComm = class {
   get changed() {
     return this._changed;
   }
-  // Whether the kernel is one of ours, as far as it is known.
-  get ours() {
-    return this._comm !== null;
-  }
+  // How the notebook is connected; null as long as the kernel hasn't told, and where it isn't one of ours.
   get status() {
     return this._status;
   }
@@ -266,11 +386,12 @@ var KernelComm = class {
 };
 
 // src/frontNotebook.ts
+var START_TIMEOUT_MS = 6e4;
 var FrontNotebook = class {
   constructor(tracker) {
     this._tracker = tracker;
-    tracker.forEach((panel) => this._add(panel));
-    tracker.widgetAdded.connect((_tracker, panel) => this._add(panel));
+    tracker.forEach((panel) => this.commOf(panel));
+    tracker.widgetAdded.connect((_tracker, panel) => this.commOf(panel));
     tracker.currentChanged.connect(this._onCurrent, this);
     this._onCurrent();
   }
@@ -283,12 +404,13 @@ var FrontNotebook = class {
   }
   // The comm to the kernel of the notebook in front; null where that kernel isn't one of ours.
   get comm() {
-    const comm = this.panel === null ? void 0 : this._comms.get(this.panel);
-    return comm?.ours ? comm : null;
+    const comm = this.panel === null ? null : this.commOf(this.panel);
+    return comm?.status ? comm : null;
   }
-  _add(panel) {
-    if (this._comms.has(panel)) {
-      return;
+  commOf(panel) {
+    const known = this._comms.get(panel);
+    if (known !== void 0) {
+      return known;
     }
     const comm = new KernelComm(panel.sessionContext);
     this._comms.set(panel, comm);
@@ -298,18 +420,22 @@ var FrontNotebook = class {
       }
     });
     panel.disposed.connect(() => comm.dispose());
+    return comm;
+  }
+  // The comm of a notebook that has just been opened, once its kernel has told how it is connected.
+  async started(panel) {
+    const comm = this.commOf(panel);
+    const end = Date.now() + START_TIMEOUT_MS;
+    while (comm.status === null) {
+      if (Date.now() > end || panel.isDisposed) {
+        throw new Error("The kernel of the new notebook has not told the page how it is connected.");
+      }
+      await new Promise((resolve) => window.setTimeout(resolve, 50));
+    }
+    return comm;
   }
   _onCurrent() {
-    const panel = this.panel;
-    if (panel !== null) {
-      this._add(panel);
-    }
-    this._tracker.forEach((each) => {
-      const comm = this._comms.get(each);
-      if (comm !== void 0) {
-        comm.inFront = each === panel;
-      }
-    });
+    this._tracker.forEach((panel) => this.commOf(panel).inFront = panel === this.panel);
     this._changed.emit();
   }
   _tracker;
@@ -318,32 +444,8 @@ var FrontNotebook = class {
 };
 
 // src/status.ts
-var import_widgets = require("@lumino/widgets");
-
-// src/text.ts
-function element(tag, className, text = "") {
-  const made = document.createElement(tag);
-  made.className = className;
-  made.textContent = text;
-  return made;
-}
-function milliseconds(seconds) {
-  const ms = seconds * 1e3;
-  return ms < 10 ? `${ms.toFixed(1)} ms` : ms < 1e3 ? `${ms.toFixed(0)} ms` : `${seconds.toFixed(1)} s`;
-}
-function bytes(count) {
-  let rest = count;
-  for (const unit of ["B", "kB", "MB"]) {
-    if (rest < 999.5) {
-      return `${rest < 10 && unit !== "B" ? rest.toFixed(1) : rest.toFixed(0)} ${unit}`;
-    }
-    rest /= 1e3;
-  }
-  return `${rest.toFixed(1)} GB`;
-}
-
-// src/status.ts
-var StatusItem = class extends import_widgets.Widget {
+var import_widgets2 = require("@lumino/widgets");
+var StatusItem = class extends import_widgets2.Widget {
   constructor(front, onClick) {
     super({ node: element("button", "rk-Status") });
     this._front = front;
@@ -357,7 +459,7 @@ var StatusItem = class extends import_widgets.Widget {
     this.setHidden(status2 === null);
     if (status2 !== null) {
       this.node.dataset.state = status2.state;
-      this._machine.textContent = status2.machine;
+      this._machine.textContent = machineName(status2);
       this._state.textContent = status2.state;
       const figures = this._front.comm?.figures ?? null;
       this._figures.textContent = figures === null ? "" : shortFigures(figures);
@@ -369,6 +471,10 @@ var StatusItem = class extends import_widgets.Widget {
   _state = element("span", "rk-Status-state");
   _figures = element("span", "rk-Status-figures");
 };
+function machineName(status2) {
+  const { label, machine } = status2;
+  return label && label !== machine ? `${label} (${machine})` : machine;
+}
 function shortFigures(figures) {
   const parts = [milliseconds(figures.round_trip)];
   if (figures.host_cpu_percent !== null) {
@@ -393,24 +499,341 @@ function longText(status2, figures) {
   return lines.filter((line) => line).join("\n");
 }
 
+// src/popup.ts
+var LOST = /* @__PURE__ */ new Set(["reconnecting", "session ended", "taken over"]);
+var Popup = class {
+  constructor(front, commands) {
+    this._front = front;
+    this._commands = commands;
+    this._node.append(this._head, this._buttons, this._said, this._sessions, this._machines);
+    this._said.setAttribute("role", "status");
+  }
+  // Opens it beside the element, or closes it.
+  toggle(anchor) {
+    if (this._node.isConnected) {
+      this.close();
+      return;
+    }
+    document.body.append(this._node);
+    const place = anchor.getBoundingClientRect();
+    const above = place.top > window.innerHeight / 2;
+    this._node.style.left = `${Math.max(4, Math.min(place.left, window.innerWidth - 420))}px`;
+    this._node.style.top = above ? "" : `${place.bottom + 4}px`;
+    this._node.style.bottom = above ? `${window.innerHeight - place.top + 4}px` : "";
+    document.addEventListener("pointerdown", this._onPointer, true);
+    document.addEventListener("keydown", this._onKey, true);
+    this._front.changed.connect(this._show, this);
+    this._say("");
+    this._show();
+    void this._list();
+  }
+  close() {
+    this._node.remove();
+    document.removeEventListener("pointerdown", this._onPointer, true);
+    document.removeEventListener("keydown", this._onKey, true);
+    this._front.changed.disconnect(this._show, this);
+  }
+  _onPointer = (event) => {
+    const target = event.target;
+    if (!this._node.contains(target) && target.closest(".rk-Status, .jp-Dialog") === null) {
+      this.close();
+    }
+  };
+  _onKey = (event) => {
+    if (event.key === "Escape") {
+      this.close();
+    }
+  };
+  _show() {
+    const comm = this._front.comm;
+    const status2 = comm?.status;
+    if (!comm || !status2) {
+      this.close();
+      return;
+    }
+    const title = [machineName(status2), status2.state].filter((each) => each).join(": ");
+    this._head.replaceChildren(
+      element("div", "rk-Popup-title", title),
+      element("div", "rk-Popup-text", longText(status2, comm.figures))
+    );
+    if (this._offered?.comm !== comm || this._offered.state !== status2.state) {
+      this._offered = { comm, state: status2.state };
+      this._offer(comm, status2.state);
+    }
+  }
+  _offer(comm, state) {
+    const buttons = [
+      button("Interrupt", () => void this._do(comm, "Interrupting", () => comm.kernel?.interrupt()), "As the stop button"),
+      button("Restart the kernel", () => void this._commands.execute("notebook:restart-kernel"), "And begin a new session")
+    ];
+    if (state === "connected" || state === "worker died") {
+      const title = "The session and the connection stay; the variables are lost";
+      buttons.splice(1, 0, button("Restart the Python there", () => void this._do(comm, "Restarting", () => restartThere(comm)), title));
+    }
+    if (LOST.has(state)) {
+      const text = state === "reconnecting" ? "Reconnect now" : "Begin a new session";
+      buttons.unshift(button(text, () => void this._do(comm, "Connecting", () => comm.reconnect())));
+    }
+    this._buttons.replaceChildren(...buttons);
+  }
+  async _do(comm, doing, act) {
+    this._say(`${doing}…`);
+    try {
+      const value = await act();
+      this._say(value?.warnings?.join("\n") ?? "");
+    } catch (error) {
+      this._say(sentence(error));
+    }
+    if (this._node.isConnected && comm === this._front.comm) {
+      void this._list();
+    }
+  }
+  _say(text) {
+    this._said.textContent = text;
+  }
+  async _list() {
+    const comm = this._front.comm;
+    if (comm === null) {
+      return;
+    }
+    this._sessions.replaceChildren();
+    if (comm.status?.machine) {
+      this._sessions.append(element("div", "rk-Popup-heading", `Sessions on ${machineName(comm.status)}`));
+      const waiting = element("div", "rk-Popup-text", "Asking…");
+      this._sessions.append(waiting);
+      void comm.sessions().then(
+        (found) => waiting.replaceWith(...found.sessions.map((entry) => this._session(entry))),
+        (error) => waiting.textContent = sentence(error)
+      );
+    }
+    try {
+      const { saved, recent } = await comm.hosts();
+      const addresses = new Set(saved.map((each) => each.machine));
+      const unsaved = recent.filter((each) => !addresses.has(each)).map((each) => ({ name: each, machine: "" }));
+      const rows = [...saved, ...unsaved].map((host) => this._machine(comm, host));
+      const heading = element("div", "rk-Popup-heading", rows.length ? "Run the next cells on" : "");
+      this._machines.replaceChildren(heading, ...rows);
+    } catch (error) {
+      this._machines.replaceChildren(element("div", "rk-Popup-text", sentence(error)));
+    }
+  }
+  _session(entry) {
+    const text = [element("span", "rk-Row-name", entry.name), element("span", "rk-Row-text", sessionLine(entry))];
+    const row = element("div", "rk-Row", "", text);
+    row.dataset.session = entry.session;
+    const panel = this._front.panel;
+    if (!entry.ours && entry.answers && panel !== null) {
+      const take = () => (this.close(), void takeOver(panel, entry));
+      row.append(button("Take over", take, "In a cell of its own, which shows what it gave out meanwhile"));
+    }
+    return row;
+  }
+  _machine(comm, host) {
+    const text = [element("span", "rk-Row-name", host.name), element("span", "rk-Row-text", host.machine)];
+    const row = element("div", "rk-Row", "", text);
+    row.dataset.machine = host.name;
+    row.append(button("Connect", () => void this._do(comm, `Connecting to ${host.name}`, () => comm.connect(host.name))));
+    return row;
+  }
+  _front;
+  _commands;
+  _offered = null;
+  _node = element("div", "rk-Popup");
+  _head = element("div", "rk-Popup-head");
+  _buttons = element("div", "rk-Popup-buttons");
+  _said = element("div", "rk-Popup-said");
+  _sessions = element("div", "rk-Popup-sessions");
+  _machines = element("div", "rk-Popup-machines");
+};
+
+// src/sidebar.ts
+var import_services = require("@jupyterlab/services");
+var import_ui_components = require("@jupyterlab/ui-components");
+var import_widgets3 = require("@lumino/widgets");
+
+// src/launch.ts
+var import_notebook2 = require("@jupyterlab/notebook");
+var OPTION = "--RpycKernel.address=";
+var NOT_ASKED = "{rpyc_machine}";
+function kernels(specs) {
+  const tiles = /* @__PURE__ */ new Map();
+  let plain = null;
+  for (const [name, spec] of Object.entries(specs?.kernelspecs ?? {})) {
+    const argv = spec?.argv ?? [];
+    if (argv.includes("rpyc_kernel")) {
+      const machine = argv.find((each) => each.startsWith(OPTION))?.slice(OPTION.length) ?? "";
+      if (machine === "" || machine === NOT_ASKED) {
+        plain = plain === null || name === "rpyc" ? name : plain;
+      } else {
+        tiles.set(machine, name);
+      }
+    }
+  }
+  return { plain, tiles };
+}
+async function newNotebook(app, front, machine) {
+  const { plain, tiles } = kernels(app.serviceManager.kernelspecs.specs);
+  const kernelName = tiles.get(machine) ?? plain;
+  if (kernelName === null) {
+    throw new Error('The kernel "Python (RPyC)" is not in this Jupyter; rpyc-kernel install adds it.');
+  }
+  const panel = await app.commands.execute("notebook:create-new", { kernelName });
+  if (!(panel instanceof import_notebook2.NotebookPanel)) {
+    throw new Error("This application has begun the notebook elsewhere: choose the machine there.");
+  }
+  const comm = await front.started(panel);
+  if (!tiles.has(machine)) {
+    await comm.connect(machine);
+  }
+  return panel;
+}
+
+// src/sidebar.ts
+var REFRESH_MS = 3e4;
+var ICON = new import_ui_components.LabIcon({
+  name: "rpyc-kernel:machines",
+  svgstr: '<svg xmlns="http://www.w3.org/2000/svg" width="16" viewBox="0 0 24 24"><g class="jp-icon3" fill="#616161"><path d="M3 4h18v7H3zm2 2v3h14V6zM3 13h18v7H3zm2 2v3h14v-3z"/><circle cx="8" cy="7.5" r="1"/><circle cx="8" cy="16.5" r="1"/></g></svg>'
+});
+var NONE = "No machine is saved. In a terminal: rpyc-kernel hosts add NAME ADDRESS";
+var Sidebar = class extends import_widgets3.Widget {
+  constructor(app, front) {
+    super({ node: element("div", "rk-Sidebar") });
+    this._app = app;
+    this._front = front;
+    this.id = "rpyc-kernel-machines";
+    this.title.caption = "Machines of Python (RPyC)";
+    this.title.icon = ICON;
+    const refresh = button("Refresh", () => void this._refresh());
+    this.node.append(element("div", "rk-Sidebar-head", "Machines", [refresh]), this._said, this._cards);
+  }
+  onAfterShow(message) {
+    super.onAfterShow(message);
+    void this._refresh();
+    this._timer ??= window.setInterval(() => {
+      if (this.isVisible && document.visibilityState === "visible") {
+        void this._refresh();
+      }
+    }, REFRESH_MS);
+  }
+  onAfterHide(message) {
+    super.onAfterHide(message);
+    window.clearInterval(this._timer);
+    this._timer = void 0;
+  }
+  async _refresh() {
+    if (this._asking) {
+      return;
+    }
+    this._asking = true;
+    this._said.textContent = "Asking the saved machines…";
+    try {
+      const cards = await this._ask();
+      this._cards.replaceChildren(...cards.map((card) => this._card(card)));
+      this._said.textContent = cards.length ? "" : NONE;
+    } catch (error) {
+      this._said.textContent = sentence(error);
+    } finally {
+      this._asking = false;
+    }
+  }
+  async _ask() {
+    const settings = this._app.serviceManager.serverSettings;
+    const url = new URL("rpyc-kernel/hosts", settings.baseUrl).toString();
+    const response = await import_services.ServerConnection.makeRequest(url, {}, settings);
+    if (response.status === 404) {
+      throw new Error("The Jupyter server has no extension of rpyc-kernel: jupyter server extension enable rpyc_kernel");
+    }
+    const found = await response.json();
+    if (!response.ok || found.hosts === void 0) {
+      throw new Error(found.message || `The Jupyter server answered ${response.status}.`);
+    }
+    return found.hosts;
+  }
+  _card(card) {
+    const state = card.reachable ? "ready" : "not reachable";
+    const trip = card.round_trip === null ? "" : milliseconds(card.round_trip);
+    const python = card.python ? `Python ${card.python}` : "";
+    const line = [state, trip, python].filter((each) => each).join(", ");
+    const node = element("div", "rk-Card", "", [
+      element("div", "rk-Card-name", card.name),
+      element("div", "rk-Card-text", card.address),
+      element("div", "rk-Card-state", line)
+    ]);
+    node.dataset.machine = card.name;
+    node.dataset.state = state;
+    if (card.error) {
+      node.append(element("div", "rk-Card-text", card.error));
+    }
+    if (card.reachable) {
+      node.append(button("New notebook", () => void this._begin(card)));
+    }
+    node.append(...card.sessions.map((entry) => this._session(card, entry)));
+    return node;
+  }
+  _session(card, entry) {
+    const ours = entry.session === this._front.comm?.status?.id;
+    const row = element("div", "rk-Row", "", [
+      element("span", "rk-Row-name", entry.name),
+      element("span", "rk-Row-text", sessionLine({ ...entry, ours }))
+    ]);
+    row.dataset.session = entry.session;
+    if (entry.answers && !ours) {
+      row.append(button("Take over", () => void this._take(card, entry), "In the notebook in front, or in a new one"));
+    }
+    return row;
+  }
+  async _begin(card) {
+    try {
+      await newNotebook(this._app, this._front, card.name);
+    } catch (error) {
+      await tell(card.name, error);
+    }
+    void this._refresh();
+  }
+  async _take(card, entry) {
+    try {
+      const panel = this._front.comm === null ? null : this._front.panel;
+      await takeOver(panel ?? await newNotebook(this._app, this._front, card.name), entry, card.name);
+    } catch (error) {
+      await tell(card.name, error);
+    }
+    void this._refresh();
+  }
+  _app;
+  _front;
+  _said = element("div", "rk-Sidebar-said");
+  _cards = element("div", "rk-Sidebar-cards");
+  _timer;
+  _asking = false;
+};
+
 // src/style.css
-var style_default = ".rk-Status {\n  display: flex;\n  gap: 6px;\n  align-items: center;\n  border: none;\n  padding: 0 6px;\n  background: none;\n  color: inherit;\n  font: inherit;\n  font-size: var(--jp-ui-font-size1);\n  line-height: 24px;\n  white-space: nowrap;\n  cursor: pointer;\n}\n\n.rk-Status:hover {\n  background: var(--jp-layout-color3);\n}\n\n.rk-Status.lm-mod-hidden {\n  display: none;\n}\n\n.rk-Status-machine {\n  max-width: 24em;\n  overflow: hidden;\n  text-overflow: ellipsis;\n}\n\n.rk-Status-state::before {\n  content: '●';\n  margin-right: 4px;\n  color: var(--jp-layout-color4);\n}\n\n[data-state='connected'] > .rk-Status-state::before {\n  color: var(--jp-success-color1);\n}\n\n[data-state='connecting'] > .rk-Status-state::before,\n[data-state='reconnecting'] > .rk-Status-state::before {\n  color: var(--jp-warn-color1);\n}\n\n[data-state='taken over'] > .rk-Status-state::before,\n[data-state='session ended'] > .rk-Status-state::before,\n[data-state='worker died'] > .rk-Status-state::before {\n  color: var(--jp-error-color1);\n}\n\n.rk-Status-figures {\n  opacity: 0.8;\n}\n";
+var style_default = ".rk-Status {\n  display: flex;\n  gap: 6px;\n  align-items: center;\n  border: none;\n  padding: 0 6px;\n  background: none;\n  color: inherit;\n  font: inherit;\n  font-size: var(--jp-ui-font-size1);\n  line-height: 24px;\n  white-space: nowrap;\n  cursor: pointer;\n}\n\n.rk-Status:hover {\n  background: var(--jp-layout-color3);\n}\n\n.rk-Status.lm-mod-hidden {\n  display: none;\n}\n\n.rk-Status-machine {\n  max-width: 24em;\n  overflow: hidden;\n  text-overflow: ellipsis;\n}\n\n.rk-Status-state::before {\n  content: '●';\n  margin-right: 4px;\n  color: var(--jp-layout-color4);\n}\n\n[data-state='connected'] > .rk-Status-state::before {\n  color: var(--jp-success-color1);\n}\n\n[data-state='connecting'] > .rk-Status-state::before,\n[data-state='reconnecting'] > .rk-Status-state::before {\n  color: var(--jp-warn-color1);\n}\n\n[data-state='taken over'] > .rk-Status-state::before,\n[data-state='session ended'] > .rk-Status-state::before,\n[data-state='worker died'] > .rk-Status-state::before {\n  color: var(--jp-error-color1);\n}\n\n.rk-Status-figures {\n  opacity: 0.8;\n}\n\n.rk-Popup {\n  position: fixed;\n  z-index: 10000;\n  width: 400px;\n  max-height: 70vh;\n  overflow: auto;\n  padding: 8px 12px;\n  border: 1px solid var(--jp-border-color1);\n  border-radius: var(--jp-border-radius);\n  background: var(--jp-layout-color1);\n  color: var(--jp-ui-font-color1);\n  box-shadow: var(--jp-elevation-z6);\n  font-size: var(--jp-ui-font-size1);\n}\n\n.rk-Popup-title,\n.rk-Popup-heading,\n.rk-Card-name,\n.rk-Sidebar-head {\n  font-weight: 600;\n}\n\n.rk-Popup-heading {\n  margin-top: 8px;\n}\n\n.rk-Popup-text,\n.rk-Popup-said,\n.rk-Sidebar-said,\n.rk-Card-text {\n  overflow-wrap: anywhere;\n  white-space: pre-line;\n  color: var(--jp-ui-font-color2);\n}\n\n.rk-Popup-buttons {\n  display: flex;\n  flex-wrap: wrap;\n  gap: 4px;\n  margin: 8px 0 4px;\n}\n\n.rk-Row {\n  display: flex;\n  flex-wrap: wrap;\n  gap: 2px 8px;\n  align-items: center;\n  padding: 3px 0;\n}\n\n.rk-Row-name {\n  overflow-wrap: anywhere;\n}\n\n.rk-Row-text {\n  flex: 1;\n  overflow-wrap: anywhere;\n  color: var(--jp-ui-font-color2);\n}\n\n.rk-Button {\n  padding: 2px 8px;\n  border: 1px solid var(--jp-border-color1);\n  border-radius: var(--jp-border-radius);\n  background: var(--jp-layout-color2);\n  color: var(--jp-ui-font-color1);\n  font-size: var(--jp-ui-font-size1);\n  cursor: pointer;\n}\n\n.rk-Button:hover {\n  background: var(--jp-layout-color3);\n}\n\n.rk-Sidebar {\n  overflow: auto;\n  padding: 8px;\n  background: var(--jp-layout-color1);\n  color: var(--jp-ui-font-color1);\n  font-size: var(--jp-ui-font-size1);\n}\n\n.rk-Sidebar-head {\n  display: flex;\n  justify-content: space-between;\n  align-items: center;\n  margin-bottom: 8px;\n}\n\n.rk-Card {\n  margin-bottom: 8px;\n  padding: 8px;\n  border: 1px solid var(--jp-border-color2);\n  border-radius: var(--jp-border-radius);\n}\n\n.rk-Card[data-state='ready'] > .rk-Card-name::before {\n  content: '● ';\n  color: var(--jp-success-color1);\n}\n\n.rk-Card[data-state='not reachable'] > .rk-Card-name::before {\n  content: '● ';\n  color: var(--jp-layout-color4);\n}\n\n.rk-Ask {\n  display: flex;\n  flex-wrap: wrap;\n  gap: 6px;\n  align-items: center;\n  min-height: 32px;\n  padding: 2px 12px;\n  background: var(--jp-layout-color2);\n  color: var(--jp-ui-font-color1);\n  font-size: var(--jp-ui-font-size1);\n}\n";
 
 // src/index.ts
 var STATUS_RANK = 1;
 var MENU_RANK = 10005;
+var SIDEBAR_RANK = 850;
+var shared = null;
+function frontNotebook(tracker) {
+  if (shared === null) {
+    shared = new FrontNotebook(tracker);
+    const sheet = document.createElement("style");
+    sheet.textContent = style_default;
+    document.head.append(sheet);
+  }
+  return shared;
+}
 var status = {
   id: "rpyc-kernel:status",
   description: "Shows the machine of the notebook in front, and how it is connected.",
   autoStart: true,
-  requires: [import_notebook.INotebookTracker],
+  requires: [import_notebook3.INotebookTracker],
   optional: [import_statusbar.IStatusBar],
   activate: (app, tracker, statusBar) => {
-    const sheet = document.createElement("style");
-    sheet.textContent = style_default;
-    document.head.append(sheet);
-    const front = new FrontNotebook(tracker);
-    const item = new StatusItem(front, () => void 0);
+    const front = frontNotebook(tracker);
+    const popup = new Popup(front, app.commands);
+    const item = new StatusItem(front, (anchor) => popup.toggle(anchor));
     item.id = "rpyc-kernel-status";
     if (statusBar !== null) {
       statusBar.registerStatusItem("rpyc-kernel:status", { item, align: "left", rank: STATUS_RANK });
@@ -419,7 +842,27 @@ var status = {
     }
   }
 };
-var index_default = [status];
+var machines = {
+  id: "rpyc-kernel:machines",
+  description: "Shows the saved machines and their sessions in the sidebar.",
+  autoStart: true,
+  requires: [import_notebook3.INotebookTracker],
+  activate: (app, tracker) => {
+    app.shell.add(new Sidebar(app, frontNotebook(tracker)), "left", { rank: SIDEBAR_RANK });
+  }
+};
+var ask = {
+  id: "rpyc-kernel:ask",
+  description: "Asks on which machine the cells of a new notebook run.",
+  autoStart: true,
+  requires: [import_notebook3.INotebookTracker],
+  activate: (_app, tracker) => {
+    const front = frontNotebook(tracker);
+    tracker.forEach((panel) => void askForMachine(front, panel));
+    tracker.widgetAdded.connect((_tracker, panel) => void askForMachine(front, panel));
+  }
+};
+var index_default = [status, machines, ask];
   }
 
   window._JUPYTERLAB = window._JUPYTERLAB ?? {};

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -133,7 +132,7 @@ def _test(options: argparse.Namespace) -> None:
 
 def _show(states: Sequence[ask.HostState], *, as_json: bool) -> None:
     if as_json:
-        entries = [{**asdict(state), "reachable": state.reachable} for state in states]
+        entries = [state.described() for state in states]
         say(json.dumps(entries, indent=2, ensure_ascii=False))
     else:
         say(ask.table(states))

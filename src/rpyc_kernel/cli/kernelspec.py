@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _VALID_NAME = re.compile(r"[A-Za-z0-9._-]+")
 _VALID_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MACHINE = "--RpycKernel.address="
+_ASKED_MACHINE = f"{_MACHINE}{{rpyc_machine}}"  # as kernel.json of the wheel has it
 
 # What a front end may ask when it starts the kernel of a saved machine (Jupyter's enhancement proposal 87). One that
 # doesn't ask leaves `{rpyc_cwd}` in the command line, where the kernel takes it for no answer.
@@ -101,6 +102,8 @@ def kernel_json(connect: str | None, display_name: str | None, env: Sequence[str
     spec["argv"][0] = sys.executable
     if connect is not None:
         target = find(connect)
+        spec["argv"].remove(_ASKED_MACHINE)
+        del spec["metadata"]["parameters"]
         spec["argv"].append(f"{_MACHINE}{target.name or target.address}")
         if target.name:
             spec["argv"] += [f"--RpycKernel.{trait}={{{name}}}" for name, trait in _ASKED.items()]
@@ -133,7 +136,8 @@ def machine(folder: Path) -> str | None:
         argv = spec["argv"]
         if argv[argv.index("-m") + 1] != "rpyc_kernel":
             return None
-        return next((each.removeprefix(_MACHINE) for each in argv if each.startswith(_MACHINE)), "")
+        machines = [each for each in argv if each.startswith(_MACHINE) and each != _ASKED_MACHINE]
+        return machines[0].removeprefix(_MACHINE) if machines else ""
     except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError):
         return None
 

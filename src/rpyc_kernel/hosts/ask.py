@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.errors import DialCancelledError, RpycKernelError
 from rpyc_kernel.link import listing
@@ -38,6 +38,7 @@ class HostState:
         python: The version of the Python that cells would run on.
         ipython: Whether that Python has IPython.
         sessions: How many sessions of this user run there.
+        entries: These sessions.
     """
 
     name: str
@@ -47,11 +48,17 @@ class HostState:
     python: str = ""
     ipython: bool | None = None
     sessions: int | None = None
+    entries: tuple[listing.SessionEntry, ...] = ()
 
     @property
     def reachable(self) -> bool:
         """Whether a session could begin there."""
         return not self.error
+
+    def described(self) -> dict[str, Any]:
+        """Return it as JSON, without the sessions themselves."""
+        found = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "entries"}
+        return {**found, "reachable": self.reachable}
 
 
 def ask(
@@ -103,13 +110,15 @@ def _ask(host: SavedHost, over: threading.Event, end: float) -> HostState:
             broker.connection.cancel = over
             round_trip = broker.round_trip(left())
             found, _buffers = broker.call("python", {"python": options.get("python")}, timeout=left())
+            entries = tuple(listing.listed(broker, left()))
             return HostState(
                 host.name,
                 host.address,
                 round_trip=round_trip,
                 python=plain(str(found.get("version") or ""), MAX_VERSION_CHARS),
                 ipython=found.get("ipython") is True,
-                sessions=len(listing.listed(broker, left())),
+                sessions=len(entries),
+                entries=entries,
             )
     except RpycKernelError as error:
         return HostState(host.name, host.address, plain(str(error), MAX_SENTENCE_CHARS))

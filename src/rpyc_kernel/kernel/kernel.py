@@ -115,9 +115,12 @@ class RpycKernel(BaseKernel):
         actions = PageActions(machines, beside)
         figures = partial(machine_figures, machines, self.do_usage)
         feed = StatusFeed(self.cells, self.pages, self.connection.content, figures, actions.do)
-        self.connection.begin(self.sessions.hosts, feed.changed)
+        self.connection.begin(self.sessions.hosts, self._is_fresh, feed.changed)
         self.cells.watch(self.connection)
         self.pages.serve(feed)
+
+    def _is_fresh(self) -> bool:
+        return self.count == 1 and not self.address and not self.state.known.address and not self.state.known.named
 
     def start(self) -> None:
         """Start to take requests."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.needs import needs
+
+SCREENSHOTS = Path(__file__).resolve().parents[3] / "build" / "screenshots"
 
 
 @pytest.fixture(scope="module")  # while it is open, Playwright keeps an event loop running in this thread
@@ -24,8 +27,11 @@ def browser() -> Iterator[Browser]:  # type: ignore[name-defined]  # noqa: F821
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:  # type: ignore[name-defined]  # noqa: F821
-    """A window with nothing remembered."""
+def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:  # type: ignore[name-defined]  # noqa: F821
+    """A window with nothing remembered. What it shows at the end of the test is kept in build/screenshots/."""
     context = browser.new_context(viewport={"width": 1200, "height": 1400})
-    yield context.new_page()
+    page = context.new_page()
+    yield page
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{request.node.originalname}.png")
     context.close()

@@ -22,7 +22,9 @@ from tests.servers.rpyc_servers import free_port
 NAME = "Python (RPyC)"
 TOKEN = "browser-tests"
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-EXTENSION = Path(__file__).resolve().parents[3] / "labextension" / "built"
+ROOT = Path(__file__).resolve().parents[3]
+EXTENSION = ROOT / "labextension" / "built"
+SERVER_EXTENSION = ROOT / "src" / "rpyc_kernel" / "jupyter_server" / "server_config.json"
 SLOW = 45_000
 """Milliseconds: a browser and two kernels share two cores."""
 
@@ -39,7 +41,14 @@ class JupyterServer:
         self.root = self.folder / "root"
         self.root.mkdir()
         write_kernelspec(self.folder / "share", COMMAND)
-        if extension:
+        if not extension:
+            disabled = self.folder / "config" / "labconfig" / "page_config.json"
+            disabled.parent.mkdir(parents=True)
+            disabled.write_text(json.dumps({"disabledExtensions": {"rpyc-kernel": True}}))
+        else:
+            enabled = self.folder / "config" / "jupyter_server_config.d"
+            enabled.mkdir(parents=True)
+            shutil.copy(SERVER_EXTENSION, enabled / "rpyc_kernel.json")
             shutil.copytree(EXTENSION, self.folder / "share" / "labextensions" / "rpyc-kernel")
         self.env = private_environment(self.folder, JUPYTER_PATH=str(self.folder / "share"))
         settings = self.folder / "config" / "lab" / "user-settings" / "@jupyterlab"

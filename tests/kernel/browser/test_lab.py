@@ -15,11 +15,13 @@ pytestmark = [pytest.mark.needs("chromium"), pytest.mark.mainly("ipython")]
 
 
 def test_a_first_notebook(page: Page, remote: Remote) -> None:
-    from tests.kernel.browser.pages import JupyterServer, new_notebook, story
+    """It needs nothing of our extension, which is disabled here; Notebook 7's has it."""
+    from tests.kernel.browser.pages import JupyterServer, expect, new_notebook, story
 
-    with JupyterServer("jupyterlab") as server:
+    with JupyterServer("jupyterlab", extension=False) as server:
         notebook = new_notebook(page, server)
         story(notebook, remote.address, widgets=remote.kind == "ipython")
+        expect(page.locator(".rk-Status")).to_have_count(0)
 
 
 def test_a_reloaded_page_goes_on_with_its_session(page: Page, remote: Remote) -> None:

@@ -35,6 +35,7 @@ ALLOWED = {
     "link": {"transport"},
     "transport": set(),
     "server": {"agent"},
+    "jupyter_server": {"hosts"},
     "agent": set(),
 }
 OF_SERVE = {"rpyc_kernel.agent.serve.main", "rpyc_kernel.agent.serve.options"}
@@ -55,6 +56,7 @@ THIRD_PARTY = {
     "transport": {"jupyter_core", "rpyc", "zeroconf"},
     "values": {"cloudpickle", "tqdm"},
     "server": {"rpyc"},
+    "jupyter_server": {"jupyter_server", "tornado"},
     # only where the other machine has them: test_agent_syntax.py says how
     "agent": OPTIONAL,
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as json_text
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from rpyc_kernel.hosts import ask, file
@@ -29,7 +28,7 @@ async def hosts(context: CommandContext, *, json: bool) -> str | None:
             {"name": each.label, "address": each.name, "state": each.status.value, "current": each is notebook.current}
             for each in notebook.sessions
         ]
-        saved = [{**asdict(state), "reachable": state.reachable} for state in states]
+        saved = [state.described() for state in states]
         return json_text.dumps({"notebook": mine, "left": notebook.left, "saved": saved}, ensure_ascii=False)
     context.show(notebook)  # at once: the others take seconds, and their file may be broken
     saved_hosts = file.load()

@@ -38,18 +38,21 @@ class ConnectionStatus:
     """Knows how the notebook is connected. It watches cells, links and the registry of sessions, on any thread."""
 
     def __init__(self) -> None:
+        self._fresh: Callable[[], bool] = lambda: True
         self._hosts: Callable[[], Hosts] = lambda: Hosts((), None, ())
         self._tell: Callable[[], None] = lambda: None
         self._dialled = ""
 
-    def begin(self, hosts: Callable[[], Hosts], tell: Callable[[], None]) -> None:
+    def begin(self, hosts: Callable[[], Hosts], fresh: Callable[[], bool], tell: Callable[[], None]) -> None:
         """Begin to tell.
 
         Args:
             hosts: Returns the machines of the notebook.
+            fresh: Returns whether no machine was named, and no cell has run.
             tell: Called on any thread when the status may have changed.
         """
         self._hosts = hosts
+        self._fresh = fresh
         self._tell = tell
 
     # --- what it watches
@@ -76,14 +79,21 @@ class ConnectionStatus:
     # --- what it tells
 
     def content(self) -> dict[str, Any]:
-        """Return the machine, its state, the reason for that, and the notebook's other sessions."""
+        """Return the machine, its state, the reason for that, whether the notebook is new, and its other sessions."""
         sessions, current, _left = self._hosts()
-        found: dict[str, Any] = {"state": NotebookState.NOT_CONNECTED, "machine": "", "detail": ""}
+        found: dict[str, Any] = {
+            "state": NotebookState.NOT_CONNECTED,
+            "machine": "",
+            "label": "",
+            "detail": "",
+            "fresh": self._fresh(),
+        }
         if current is not None:
             state, detail = state_of(current)
             found.update(state=state, detail=plain(detail, MAX_DETAIL_CHARACTERS), **_described(current))
         if self._dialled:
-            found.update(state=NotebookState.CONNECTING, machine=plain(self._dialled, MAX_NAME_CHARACTERS), detail="")
+            name = plain(self._dialled, MAX_NAME_CHARACTERS)
+            found.update(state=NotebookState.CONNECTING, machine=name, label=name, detail="")
         others = [each for each in sessions if each is not current]
         found["others"] = [{**_described(each), "state": state_of(each)[0]} for each in others]
         return found
@@ -104,6 +114,7 @@ def state_of(session: RemoteSession) -> tuple[NotebookState, str]:
 def _described(session: RemoteSession) -> dict[str, str]:
     return {
         "machine": plain(session.name, MAX_NAME_CHARACTERS),
+        "label": plain(session.label, MAX_NAME_CHARACTERS),
         "session": plain(session.title, MAX_NAME_CHARACTERS),
         "id": session.id,
         "description": session.describe(),

@@ -14,7 +14,8 @@ from rpyc_kernel.link.protocol import LinkStatus
 
 def session(status=LinkStatus.UP, error=None, *, name="pi", failure="", death=""):
     made = create_autospec(RemoteSession, instance=True)
-    made.name, made.title, made.id, made.status, made.error = name, "walk", "abc", status, error
+    made.name, made.label, made.title, made.id = name, name, "walk", "abc"
+    made.status, made.error = status, error
     made.failure, made.death = failure, death
     made.describe.return_value = f"{name}: Python 3.11"
     return made
@@ -40,12 +41,14 @@ def test_the_state_of_a_session(given, state, detail):
 def test_what_is_told_of_a_notebook():
     told = []
     status = ConnectionStatus()
-    assert status.content() == {"state": "not connected", "machine": "", "detail": "", "others": []}
+    nothing = {"state": "not connected", "machine": "", "label": "", "detail": "", "fresh": True, "others": []}
+    assert status.content() == nothing
     pi, board = session(), session(LinkStatus.LOST, name="bo\u202eard\x1b[31m", failure="gone\n" * 1000)
     hosts = [Hosts((pi, board), pi, ())]
-    status.begin(lambda: hosts[0], lambda: told.append(1))
+    status.begin(lambda: hosts[0], lambda: False, lambda: told.append(1))
     found = status.content()
     assert (found["state"], found["machine"], found["description"]) == ("connected", "pi", "pi: Python 3.11")
+    assert found["fresh"] is False
     assert [(each["state"], "\u202e" in each["machine"]) for each in found["others"]] == [("reconnecting", False)]
     hosts[0] = Hosts((pi, board), board, ())
     found = status.content()
