@@ -107,6 +107,7 @@ class Notebook:
     def __init__(self, page: Page) -> None:
         self.page = page
         page.set_default_timeout(SLOW)
+        expect.set_options(timeout=SLOW)
 
     def wait_for_kernel(self) -> None:
         """Until the page has its kernel; the execution indicator says idle before that."""
