@@ -56,7 +56,7 @@ def _find(given: dict[str, str]) -> tuple[Address, dict[str, Any] | None]:
     if not text:
         raise CommandError("no machine is known yet")
     target = find(text)
-    if target.address.locate() != [target.address]:
+    if not target.address.transport.is_settled(target.address):
         raise CommandError("which machine that is will be asked with the first cell")
     if known.config:
         return target.address, known.config

@@ -209,6 +209,14 @@ class Transport:
         """Return the addresses of the servers that *address* stands for, the first to be tried first."""
         return [address]
 
+    def is_settled(self, address: Address) -> bool:
+        """Return whether *address* says by itself which server is meant; else `locate` has to ask, or to start one."""
+        return True
+
+    def told(self, server: Address) -> tuple[str, ...]:
+        """Return sentences for the user about a *server* that `locate` has found."""
+        return ()
+
     def open_socket(self, address: Address, deadline: Deadline) -> socket.socket:
         """Return a stream socket that is connected to the server at *address*.
 

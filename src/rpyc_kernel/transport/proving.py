@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import ssl
 from typing import TYPE_CHECKING, NoReturn
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from rpyc_kernel.transport.address import Address
     from rpyc_kernel.transport.deadline import Deadline
+    from rpyc_kernel.transport.placing.placements import Placement
 
 PAIRING_TIMEOUT_S = 30.0
 _NOT_ADMITTED = {
@@ -95,6 +97,26 @@ def open_admitted(address: Address, deadline: Deadline, *, classic: bool = False
             raise NotAdmittedError(address, told, f"Pair with it again: {pair_command(address)}") from None
         except proof.ProofError as error:
             _explain(address, error)
+    return tls
+
+
+def open_placed(address: Address, placement: Placement, deadline: Deadline) -> ssl.SSLSocket:
+    """Connect to the server that a cluster has started for us, and have both sides prove it.
+
+    Raises:
+        DialError: There is no way there, or something else listens there now.
+    """
+    place = dataclasses.replace(address, host=placement.host, port=placement.port)
+    tls = start_tls(open_tcp(place, deadline), certificate.client_context(), address, deadline)
+    with _talking(tls, address, deadline):
+        seen = _fingerprint(tls)
+        if seen.hex() != placement.fingerprint:
+            raise NotAdmittedError(address, "another server listens where it was, and was sent nothing.")
+        half = proof.ClientHalf(seen, proof.SESSION, placement.client, bytes.fromhex(placement.key))
+        try:
+            _exchange(tls, half, deadline)
+        except proof.ProofError as error:
+            raise NotAdmittedError(address, f"its proof has failed ({error}).") from None
     return tls
 
 

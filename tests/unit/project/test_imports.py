@@ -53,7 +53,7 @@ THIRD_PARTY = {
     "hosts": {"jupyter_core", "tomlkit"},
     "kernel": JUPYTER,
     "live": {"rpyc", "IPython", "numpy"},
-    "transport": {"jupyter_core", "rpyc", "zeroconf"},
+    "transport": {"dask", "distributed", "jupyter_core", "rpyc", "zeroconf"},
     "values": {"cloudpickle", "tqdm"},
     "server": {"rpyc"},
     "jupyter_server": {"jupyter_server", "tornado"},

@@ -180,6 +180,8 @@ class Resolver:
         self._remember()
         if servers == [address]:
             return connected
+        if told := address.transport.told(Address.parse(connected.session.name)):
+            return connected._replace(warnings=(*connected.warnings, *told))
         return connected._replace(service=ChosenServer(address.host, connected.session.name, len(servers) - 1))
 
     def _name_first(self, address: str, config: dict[str, Any]) -> None:

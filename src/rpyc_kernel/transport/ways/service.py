@@ -36,6 +36,10 @@ class Service(Transport):
         """Return ``service:NAME``."""
         return f"{self.scheme}:{address.host}"
 
+    def is_settled(self, address: Address) -> bool:
+        """Return that the registry has to be asked."""
+        return False
+
     def locate(
         self, address: Address, registry: str | None = None, cancel: threading.Event | None = None
     ) -> list[Address]:

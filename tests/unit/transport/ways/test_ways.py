@@ -33,7 +33,7 @@ TRANSPORT = Cups("cups")
 
 
 def test_the_files_are_those_that_are_told_of():
-    assert SCHEMES == ["adb", "docker", "http", "local", "podman", "rpyc", "rpycs", "service", "ssh", "unix"]
+    assert SCHEMES == ["adb", "dask", "docker", "http", "local", "podman", "rpyc", "rpycs", "service", "ssh", "unix"]
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
