@@ -95,6 +95,29 @@ def test_each_id_has_its_place(nb: Client) -> None:
     assert list(ends.values()) == [2, 102]
 
 
+def test_those_with_names_are_figures(nb: Client) -> None:
+    nb.good(BUFFER)
+    cell = nb.good("for value in range(3): show(grey(value), name='left'); show(grey(value + 100), name='right')")
+    shown = {each.content["transient"]["display_id"]: each.content["data"] for each in pictures(cell)}
+    assert len(shown) == 2
+    for name, data in zip(("left", "right"), shown.values(), strict=True):
+        assert f"<figcaption>{name}</figcaption>" in data["text/html"]
+        assert data["text/plain"] == f"<{name}: 50 x 40 pixels>"
+        assert not [mime for mime in data if mime.startswith("image/")]
+
+
+@pytest.mark.needs("ffmpeg")
+def test_a_video_of_what_was_shown_is_complete_with_its_cell(nb: Client) -> None:
+    cv2 = pytest.importorskip("cv2", reason="OpenCV isn't installed: nothing here reads a video")
+    nb.good(BUFFER)
+    cell = nb.good("import time\nfor value in range(8): show(grey(50), save='clip.avi'); time.sleep(0.05)")
+    assert set(values(cell)) == {50}
+    path = (nb.good("import os; os.path.abspath('clip.avi')").text or "").strip("'")
+    video = cv2.VideoCapture(path)
+    assert sum(video.read()[0] for _ in range(1000)) >= 10
+    assert "show() saves .avi" in str(nb.run("show(grey(1), save='clip.txt')").error)
+
+
 def test_the_stop_button_ends_it_and_the_last_picture_stays(nb: Client) -> None:
     nb.good(BUFFER)
     cell = nb.start("value = 0\nwhile True:\n    value += 1\n    show(grey(value))")

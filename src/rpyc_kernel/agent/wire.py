@@ -51,6 +51,7 @@ MAX_HEADER = 1 << 30  #: bytes of JSON in one packet
 MAX_IMAGE = 64 << 20  #: bytes of one picture
 
 #: the pictures that travel as they are, and how each begins
+SHOWN = "rpyc_kernel"  #: in a display's metadata: the ``name`` of a picture, and its ``width`` and ``height``
 IMAGES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
 
 _COUNTS = struct.Struct("!II")

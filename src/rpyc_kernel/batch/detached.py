@@ -25,7 +25,8 @@ from rpyc_kernel.batch import unattended
 from rpyc_kernel.batch.unattended import Unattended
 from rpyc_kernel.errors import ArgumentError, CommandError, DialError, NotebookFileError, RpycKernelError
 from rpyc_kernel.kernel.commands import route
-from rpyc_kernel.kernel.jupyter.iopub import DISPLAYS, OUTPUTS, Pictures
+from rpyc_kernel.kernel.jupyter.iopub import DISPLAYS, OUTPUTS
+from rpyc_kernel.kernel.jupyter.pictures import Pictures
 from rpyc_kernel.program import death, end_begun
 from rpyc_kernel.transport.address import Address
 from rpyc_kernel.transport.plain import plain

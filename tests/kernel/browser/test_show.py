@@ -33,6 +33,13 @@ def watching(page: Page, address: str) -> Iterator[Watched]:
     with JupyterServer("jupyterlab") as server:
         notebook = new_notebook(page, server)
         notebook.run(f'$connect("{address}")\n{CAMERA}')
+        cell = notebook.run("for name in ('left', 'right'): show(camera.read()[::2, ::2], name=name)")
+        expect(notebook.output(cell).locator("figcaption")).to_have_text(["left", "right"])
+        left, right = (each.bounding_box() for each in notebook.output(cell).locator("img").all())
+        assert left
+        assert right
+        assert left["y"] == right["y"]
+        assert 0 < right["x"] - left["x"] - left["width"] < 60, "they stand side by side"
         cell = notebook.start(LOOP)
         expect(notebook.output(cell).locator("img")).to_have_count(1)
         watched = Watched(page, cell)
@@ -46,7 +53,7 @@ def watching(page: Page, address: str) -> Iterator[Watched]:
             """jupyterapp.shell.currentWidget.content.model.sharedModel.toJSON().cells
                 .map(cell => (cell.outputs || []).filter(output => output.output_type === 'display_data').length)"""
         )
-        assert sum(images) == 1  # what the notebook keeps
+        assert sum(images) == 3  # what the notebook keeps: two with names, and the video's last
 
 
 def test_the_page_paints_what_comes_and_the_last_picture_stays(page: Page, remote: Remote) -> None:

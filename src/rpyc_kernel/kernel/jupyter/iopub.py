@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import zmq
 
 from rpyc_kernel.kernel.jupyter.documents import DocumentCells
+from rpyc_kernel.kernel.jupyter.pictures import Pictures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 DISPLAYS = frozenset({"display_data", "update_display_data"})
 SHOWN = DISPLAYS | {"stream", "execute_result", "error", "clear_output"}
 OUTPUTS = SHOWN | {"comm_open", "comm_msg", "comm_close"}
-SHOW_PREFIX = "show-"  # of the display_ids that ``show`` takes
-MAX_DISPLAYS = 1024
 MAX_REQUESTS = 4096  # whose headers are kept after their end: what they have started may print for long
 
 HUNG_AFTER_S = 120.0  # without taking a message: then a front end counts as one that hangs
@@ -199,35 +198,6 @@ def _size(message: Message) -> int:
     data = message.content.get("data")
     texts = [message.content.get("text"), *(data.values() if isinstance(data, dict) else ())]
     return sum(len(text) for text in texts if isinstance(text, str)) + sum(map(len, message.buffers or ()))
-
-
-class Pictures:
-    """Begins the display of pictures of ``show`` in a cell that has not shown them yet.
-
-    A kernel that takes a session over gets updates of a display that its own front end has never seen.
-    """
-
-    def __init__(self) -> None:
-        self._places: OrderedDict[tuple[str, str], None] = OrderedDict()  # by display_id and cell
-
-    def place(self, message: Message) -> str:
-        """Turn the first update of a picture that the cell doesn't show yet into ``display_data``.
-
-        Returns:
-            The picture's ``display_id``; "" for any other display.
-        """
-        transient = message.content.get("transient")
-        display = str(transient.get("display_id", "")) if isinstance(transient, dict) else ""
-        if not display.startswith(SHOW_PREFIX):
-            return ""
-        key = display, message.parent
-        if key not in self._places:
-            message.type = "display_data"
-        self._places[key] = None
-        self._places.move_to_end(key)
-        if len(self._places) > MAX_DISPLAYS:
-            self._places.popitem(last=False)
-        return display
 
 
 # --- front ends that read slowly

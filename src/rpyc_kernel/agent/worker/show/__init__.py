@@ -18,7 +18,16 @@ def install(frontend: Frontend) -> None:
     """Make ``show`` a builtin: so it is no variable of the user's, who may have one of that name."""
     screen: Optional[Screen] = None
 
-    def show(frame: Any, *, bgr: bool = False, fps: float = 30.0, quality: int = 85, id: str = "") -> None:
+    def show(
+        frame: Any,
+        *,
+        bgr: bool = False,
+        fps: float = 30.0,
+        quality: int = 85,
+        id: str = "",
+        name: str = "",
+        save: Any = "",
+    ) -> None:
         """Show a picture in the cell, in the place of the one before: what a camera gives, in a loop, is a video.
 
         Parameters
@@ -34,13 +43,17 @@ def install(frontend: Frontend) -> None:
             of the JPEG, 1 to 99; 100 is PNG, which loses nothing. Where neither OpenCV nor PIL is, all is PNG
         id
             each has a place of its own in the cell
+        name
+            as ``id``, and written below the picture; those with names stand side by side
+        save
+            a video of all that is shown so, ``"clip.mp4"``, which is complete when the cell or thread has ended
         """
         nonlocal screen
         if screen is None:
             from .screen import Screen
 
             frontend.screen = screen = Screen(frontend)
-        screen.show(frame, bgr=bgr, fps=fps, quality=quality, id=id)
+        screen.show(frame, bgr=bgr, fps=fps, quality=quality, id=id, name=name, save=save)
 
     def mind_maixpy(module: Any) -> None:
         from .maixpy import mind

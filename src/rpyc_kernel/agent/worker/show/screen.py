@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from ..frontend import Frontend
     from .pictures import Encoded, Shown
+    from .saving import Clip
 
 QUICK_WORK_S = 0.01  #: seconds of work for a picture that the code which shows it can spare
 EARLY_SHARE = 0.5  #: of the time between two pictures that one may come early; on average they come as they should
@@ -40,6 +41,8 @@ class PictureSlot:
 
     Attributes:
         number: The number of the cell's request.
+        name: What is written below the pictures.
+        clips: The videos that are made of them, by their paths.
         display_id: "" until something is shown.
         waiting: The newest picture, if it was not sent yet.
         spare: One of ours whose memory may be used again.
@@ -52,6 +55,8 @@ class PictureSlot:
 
     def __init__(self, number: int) -> None:
         self.number = number
+        self.name = ""
+        self.clips: Dict[str, Clip] = {}
         self.display_id = ""
         self.waiting: Optional[Shown] = None
         self.spare: Any = None
@@ -91,12 +96,13 @@ class Screen:
         self._thread: Optional[threading.Thread] = None
         self._resting = False  # whether the thread waits until something is there
 
-    def show(self, frame: Any, *, bgr: bool, fps: float, quality: int, id: str) -> None:
+    def show(self, frame: Any, *, bgr: bool, fps: float, quality: int, id: str, name: str = "", save: Any = "") -> None:
         """See ``show`` in `install`.
 
         Raises:
             TypeError: That is no picture.
-            ValueError: It is one that can't be shown, or an option is out of range.
+            ValueError: It is one that can't be shown or saved, or an option is out of range.
+            OSError: It can't be saved.
         """
         if not fps > 0:
             raise ValueError("show() takes fps above 0, not %r." % (fps,))
@@ -105,13 +111,15 @@ class Screen:
         if self._frontend.writer.forked:
             return  # the cell is its parent's
         found = read(frame, bgr, quality)
-        slot = self._slot(str(id))
-        slot.interval, slot.quality = 1.0 / fps, quality
+        slot = self._slot(str(id) or str(name))
+        slot.interval, slot.quality, slot.name = 1.0 / fps, quality, str(name)
         if isinstance(found, Drawing):  # what it draws may be changed as soon as we return
             time.sleep(max(0.0, min(slot.turn - time.monotonic(), slot.interval)))
             found = found.draw()
         if not slot.display_id:
             check_range(found)
+        if save:
+            self._save(slot, found, os.fspath(save), fps)
         if time.monotonic() < slot.turn or (slot.display_id and slot.work > QUICK_WORK_S):
             self._put(slot, found)
         else:
@@ -125,6 +133,9 @@ class Screen:
             self._send_or_tell(slot)
             if slot.reduced is not None:
                 self._send_or_tell(slot, whole=True)
+            for clip in list(slot.clips.values()):
+                if clip.of_cell:
+                    _finish(clip)
 
     def clear(self, number: int) -> None:
         """The outputs of that cell were cleared: the next picture begins anew."""
@@ -134,6 +145,14 @@ class Screen:
                     slot.display_id = ""
                     slot.cleared += 1
                     slot.waiting = slot.reduced = None
+
+    def _save(self, slot: PictureSlot, found: Shown, path: str, fps: float) -> None:
+        clip = slot.clips.get(path)
+        if clip is None:
+            from .saving import Clip  # late: few cells save
+
+            clip = slot.clips[path] = Clip(path, fps)
+        clip.add(found)
 
     # --- what waits
 
@@ -218,7 +237,7 @@ class Screen:
                     return
                 display_id = known or "show-" + os.urandom(16).hex()
                 packet = self._packet(
-                    slot.number, display_id, picture, "update_display_data" if known else "display_data"
+                    slot.number, slot.name, display_id, picture, "update_display_data" if known else "display_data"
                 )
                 with self._frontend.writer.lock:  # an interrupt waits until both are done
                     self._frontend.writer.send(frames.PICTURE, slot.number, packet)
@@ -241,13 +260,24 @@ class Screen:
             before, slot.reduced = slot.reduced, kept
             slot.spare = slot.spare or before or (None if of_user or kept else found)
 
-    def _packet(self, number: int, display_id: str, picture: Encoded, kind: str) -> bytes:
+    def _packet(self, number: int, name: str, display_id: str, picture: Encoded, kind: str) -> bytes:
         if len(picture.data) > wire.MAX_IMAGE:
             raise ValueError("a picture of %d bytes is more than %d" % (len(picture.data), wire.MAX_IMAGE))
         size = {"width": picture.width, "height": picture.height}
-        content = {
+        content: Dict[str, Any] = {
             "data": {"text/plain": "<%s>" % picture},
             "metadata": {picture.mime: size} if picture.shrunk else {},
             "transient": {"display_id": display_id},
         }
+        if name:
+            content["data"] = {"text/plain": "<%s: %s>" % (name, picture)}
+            content["metadata"][wire.SHOWN] = dict(size, name=name)
         return wire.image_packet(kind, self._frontend.parents.get(number, ""), content, picture.mime, picture.data)
+
+
+def _finish(clip: Clip) -> None:
+    """Complete a video, and tell what has gone wrong with it."""
+    try:
+        clip.finish()
+    except Exception as error:
+        sys.stderr.write("%s\n" % error)
