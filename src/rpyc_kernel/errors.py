@@ -64,6 +64,7 @@ that belong to an address have its text as their attribute ``address``.
     │   └── RemoteException          the same for live connections (in `live.exception_classes`: it imports rpyc)
     ├── TeleportError                a function that can't be sent to the other machine
     ├── TransferError                files that can't be copied
+    ├── ForwardError                 a port that can't be forwarded
     ├── ValueMissingError            a copy of a value needs a package that isn't installed here
     ├── ValueRefusedError            a value that isn't there, or of which no copy can be sent
     ├── CopyStoppedError             the user pressed stop while something was copied
@@ -754,6 +755,10 @@ class ParallelError(RpycKernelError):
 
 class TransferError(RpycKernelError):
     """Raised for files that can't be copied, with the sentence that says which and why."""
+
+
+class ForwardError(RpycKernelError):
+    """Raised for a port that can't be forwarded, with the sentence that says why."""
 
 
 class AgentError(RpycKernelError):

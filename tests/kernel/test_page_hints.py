@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,8 +39,30 @@ def test_a_hint_follows_the_first_of_each_kind(board: Client) -> None:
     assert cell.status == "ok"
     assert board.good("HTML(\"<a href='pic.svg'>x</a>\")").stderr == "", "once"
     cell = board.good('HTML(\'<iframe width="4" src="http://localhost:6006/?a=1"></iframe>\')')
-    assert "ssh -L 6006:localhost:6006 board" in cell.stderr
+    assert "not on board. %forward 6006 opens that port here" in cell.stderr
     assert board.good("HTML('<img src=\"http://127.0.0.1:1/\">')").stderr == "", "once"
+
+
+def test_a_port_that_is_forwarded_needs_no_hint(board: Client) -> None:
+    same, other, taken = (free_port() for _ in range(3))
+    with socket.create_server(("127.0.0.1", taken)):
+        board.good(f"%forward {same}")
+        said = board.good(f"%forward {taken}").stdout
+    assert board.good(f"HTML('<iframe src=\"http://localhost:{same}/\"></iframe>')").stderr == ""
+    cell = board.good(f"HTML('<iframe src=\"http://localhost:{taken}/\"></iframe>')")
+    (here,) = re.findall(r"http://localhost:\d+", cell.stderr.partition("there")[0].rpartition("board is ")[2])
+    assert here in said
+    assert here != f"http://localhost:{taken}"
+    board.good(f"%forward {same} --end\n%restart")
+    board.good(
+        "class HTML:\n    def __init__(self, text): self.text = text\n    def _repr_html_(self): return self.text"
+    )
+    assert f"%forward {other}" in board.good(f"HTML('<a href=\"http://localhost:{other}\">x</a>')").stderr
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
 
 
 def test_there_is_no_hint_on_the_machine_of_the_page(nb: Client) -> None:

@@ -172,11 +172,11 @@ class DirectConnections:
                 return
         connection.close()
 
-    def dial(self, live: str, cancel: threading.Event) -> tuple[socket.socket, bytes]:
-        """Dial a connection for the frames of a live one.
+    def dial(self, what: dict[str, Any], cancel: threading.Event) -> tuple[socket.socket, bytes]:
+        """Dial a connection that isn't for requests.
 
         Args:
-            live: The id of the live connection.
+            what: What it is for: ``live``, the id of the live connection whose frames it carries, or ``forward``.
             cancel: Ends any waiting.
 
         Returns:
@@ -185,7 +185,7 @@ class DirectConnections:
         Raises:
             RpycKernelError: There is none, and why.
         """
-        broker, header = self._reach({"live": live}, cancel)
+        broker, header = self._reach(what, cancel)
         try:
             return broker.connect_directly(header, Deadline(DIAL_TIMEOUT_S, cancel)).detach()
         except BaseException:
@@ -200,14 +200,14 @@ class DirectConnections:
             broker.close()
             raise
 
-    def _reach(self, what: dict[str, str], cancel: threading.Event) -> tuple[BrokerClient, dict[str, Any]]:
+    def _reach(self, what: dict[str, Any], cancel: threading.Event) -> tuple[BrokerClient, dict[str, Any]]:
         """Have the worker listen, and dial; return the broker, and what it has to be told."""
         key = os.urandom(32).hex()
         name = self._ask_worker({**what, "key": key}, cancel)
         broker = open_broker(self._link.address, timeout=DIAL_TIMEOUT_S, cancel=cancel)
         return broker, {"socket": name, "key": key}
 
-    def _ask_worker(self, content: dict[str, str], cancel: threading.Event) -> str:
+    def _ask_worker(self, content: dict[str, Any], cancel: threading.Event) -> str:
         """Have the worker listen; return where."""
         msg_id = uuid.uuid4().hex
         deadline = Deadline(SILENCE_TIMEOUT_S, cancel)

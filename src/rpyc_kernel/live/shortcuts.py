@@ -60,7 +60,7 @@ class Dialler:
     def _dial(self) -> None:
         try:
             with contextlib.suppress(RpycKernelError):  # then everything goes in messages, as before
-                sock, begun = self._direct.dial(self._connection, self._closed)
+                sock, begun = self._direct.dial({"live": self._connection}, self._closed)
                 self._missed = 0
                 shortcut = self._frames.open(sock, begun, speaks=True)
                 if self._closed.is_set():

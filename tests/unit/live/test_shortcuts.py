@@ -67,7 +67,7 @@ def test_it_is_dialled_once_some_frames_had_to_go_in_messages(dialler, direct, f
     miss(dialler, MISSED_FRAMES - 1)
     assert not direct.dial.called
     miss(dialler, 1)
-    assert direct.dial.call_args.args[0] == "connection"
+    assert direct.dial.call_args.args[0] == {"live": "connection"}
     assert frames.send(b"frame", short=True)
 
 

@@ -10,14 +10,13 @@ from __future__ import annotations
 import array
 import socket
 
-from .nonblocking import attempt, wait_ready
+from .passing import pass_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, List, Optional
+    from typing import Any, Optional
 
 HANDED, PASSED = b"H", b"P"  #: what the worker is told: the kernel's socket comes with it; or the broker stays between
-PIECE_BYTES = 256 << 10
 
 
 def hand_over(kernel: Any, worker: socket.socket) -> None:
@@ -34,7 +33,7 @@ def hand_over(kernel: Any, worker: socket.socket) -> None:
             worker.recv(1)  # at its end
         else:
             worker.sendall(PASSED)
-            _pass(kernel, worker)
+            pass_bytes(kernel, worker)
     except OSError:
         pass
     finally:
@@ -69,47 +68,3 @@ def receive_handed(broker: socket.socket) -> Optional[socket.socket]:
     if word != PASSED:
         raise OSError("the broker has gone")
     return None
-
-
-class _Way:
-    """One direction: what was read from one socket and the other has not taken yet."""
-
-    def __init__(self, source: Any, target: Any) -> None:
-        self.source, self.target = source, target
-        self._memory = memoryview(bytearray(PIECE_BYTES))
-        self._start = self._end = 0
-        self.ended = False
-
-    @property
-    def full(self) -> bool:
-        return self._start < self._end
-
-    def step(self) -> bool:
-        """Read once and write as much as is taken. Returns whether anything moved."""
-        moved = False
-        if not self.full and not self.ended:
-            count = attempt(lambda: self.source.recv_into(self._memory))
-            if count is not None:
-                self.ended, self._start, self._end, moved = count == 0, 0, count, count > 0
-        if self.full:
-            count = attempt(lambda: self.target.send(self._memory[self._start : self._end]))
-            if count:
-                self._start += count
-                moved = True
-        return moved
-
-
-def _pass(kernel: Any, worker: socket.socket) -> None:
-    """Pass bytes both ways until one end has gone."""
-    for sock in (kernel, worker):
-        sock.setblocking(False)
-    ways = [_Way(kernel, worker), _Way(worker, kernel)]
-    while True:
-        moved = [way.step() for way in ways]
-        if any(way.ended and not way.full for way in ways):
-            return
-        if any(moved):
-            continue
-        readers: List[Any] = [way.source for way in ways if not way.full and not way.ended]
-        writers: List[Any] = [way.target for way in ways if way.full]
-        wait_ready(readers, writers)

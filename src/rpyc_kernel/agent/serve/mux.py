@@ -2,7 +2,8 @@
 
 A frame is ``!BII`` (kind, number of the connection, a number) and, where the kind is DATA, as many bytes as the last
 number says. Of each connection at most `WINDOW_BYTES` are under way that its reader has not taken, so that one whose
-reader is slow holds up no other. Whoever reads or writes here sees an ordinary socket, the other end of a pair.
+reader is slow holds up no other. Whoever reads or writes here sees an ordinary socket, the other end of a pair. CLOSE
+ends a connection; END, where both ends know halves, only what one of them sends, as TCP has it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Callable, Deque, Dict, List, Optional, Set, Tuple
 
-OPEN, DATA, CREDIT, CLOSE, PING, PONG = range(1, 7)
+OPEN, DATA, CREDIT, CLOSE, PING, PONG, END = range(1, 8)
 HEADER = struct.Struct("!BII")
 MAX_DATA_BYTES = 64 << 10  #: in one frame
 WINDOW_BYTES = 1 << 20  #: of one connection, on the way or not taken yet
@@ -45,7 +46,7 @@ class FrameReader:
         start = 0
         while len(self._data) - start >= HEADER.size:
             kind, channel, number = HEADER.unpack_from(self._data, start)
-            if not OPEN <= kind <= PONG or (kind == DATA and number > MAX_DATA_BYTES):
+            if not OPEN <= kind <= END or (kind == DATA and number > MAX_DATA_BYTES):
                 raise MuxError("a frame of the kind %d with %d bytes" % (kind, number))
             end = start + HEADER.size + (number if kind == DATA else 0)
             if end > len(self._data):
@@ -65,6 +66,8 @@ class _Channel:
         backlog: What has come and the socket didn't take yet.
         taken: How many bytes the socket has taken that the other end doesn't know of.
         closed: Whether the other end has closed the connection.
+        ended: Whether nothing more is sent, which the other end was told.
+        ends: Whether the other end sends nothing more.
         events: What the selector looks for.
     """
 
@@ -75,7 +78,7 @@ class _Channel:
         self.backlog: Deque[bytes] = deque()
         self.waiting = 0  # bytes in the backlog
         self.taken = 0
-        self.closed = False
+        self.closed = self.ended = self.ends = False
         self.events = 0
 
 
@@ -87,6 +90,7 @@ class Mux:
         send: Writes all bytes that it is given to the stream that goes out.
         accept: Is given the socket of each connection that the other end opens; without it, none may be opened.
         linger: After so many seconds without a connection, about, it ends by itself; None: never.
+        halves: Whether a connection that was shut down for writing may still be read, at both ends.
     """
 
     def __init__(
@@ -95,7 +99,9 @@ class Mux:
         send: Callable[[bytes], None],
         accept: Optional[Callable[[socket.socket], None]] = None,
         linger: Optional[float] = None,
+        halves: bool = False,
     ) -> None:
+        self._halves = halves
         self.heard = time.monotonic()  #: when the other end was last heard of
         self._receive, self._send, self._accept = receive, send, accept
         self._lock = threading.Lock()
@@ -124,7 +130,8 @@ class Mux:
                 raise ConnectionResetError
             number, self._next = self._next, self._next + 1
             ours = self._add(number)
-        self._tell(OPEN, number)
+            self._out.append(HEADER.pack(OPEN, number, 0))  # in the order of the numbers, whoever else opens one
+        self._rouse()
         return ours
 
     def ping(self) -> None:
@@ -175,6 +182,8 @@ class Mux:
                     self._give(number, channel)
             elif kind == CLOSE:
                 channel.closed = True
+            elif kind == END:
+                channel.ends = True
             self._changed.add(number)
         self._rouse()
 
@@ -211,6 +220,9 @@ class Mux:
             pass
         except OSError:  # nobody reads there any more; that it is closed shows where it is read
             channel.backlog.clear()
+            if channel.ended:  # where nothing is read any more
+                channel.closed = True
+                self._out.append(HEADER.pack(CLOSE, number, 0))
         if channel.taken >= WINDOW_BYTES // 4:
             self._out.append(HEADER.pack(CREDIT, number, channel.taken))
             channel.taken = 0
@@ -282,10 +294,15 @@ class Mux:
         except BlockingIOError:
             return
         except OSError:
-            data = b""
+            self._out.append(HEADER.pack(CLOSE, number, 0))
+            self._drop(number)
+            return
         if data:
             channel.credit -= len(data)
             self._out.append(HEADER.pack(DATA, number, len(data)) + data)
+        elif self._halves:
+            channel.ended = True
+            self._out.append(HEADER.pack(END, number, 0))
         else:
             self._out.append(HEADER.pack(CLOSE, number, 0))
             self._drop(number)
@@ -295,11 +312,13 @@ class Mux:
         channel = self._channels.get(number)
         if channel is None:
             return
-        if channel.closed and not channel.backlog:
+        if not channel.backlog and (channel.closed or (channel.ends and channel.ended)):
             self._drop(number)
             return
+        if channel.ends and not channel.backlog:
+            _end(channel.sock)
         events = selectors.EVENT_WRITE if channel.backlog else 0
-        if channel.credit and not channel.closed:
+        if channel.credit and not (channel.closed or channel.ended):
             events |= selectors.EVENT_READ
         if events == channel.events:
             return
@@ -325,3 +344,11 @@ class Mux:
             self._selector.close()
             self._wake.close()
             self._woken.close()
+
+
+def _end(sock: socket.socket) -> None:
+    """Let whoever reads there know that nothing more comes. It may be called again."""
+    try:
+        sock.shutdown(socket.SHUT_WR)
+    except OSError:  # nobody reads there
+        pass

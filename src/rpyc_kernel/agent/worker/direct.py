@@ -3,7 +3,8 @@
 A ``direct_request`` brings a key, and ``direct_reply`` says where the worker listens. With both a broker connects, and
 gives the kernel's socket over (`..direct.handover`). From then on requests and answers are packets
 (`..direct.packets`), one answer for each request, in their order. An operation's name is ``family.name``. A request
-with ``live`` is for the frames of the live connection of that id (`..direct.shortcut`).
+with ``live`` is for the frames of the live connection of that id (`..direct.shortcut`), one with ``forward`` for
+connections to ports of this machine (`.forwarding`).
 """
 
 from __future__ import annotations
@@ -71,15 +72,24 @@ class Direct:
         try:
             key = bytes.fromhex(message.content["key"])
             listener, name = local_socket.listen(None, "direct-%d-%s" % (os.getpid(), os.urandom(8).hex()))
-            arguments = listener, key, message.content.get("live")
+            arguments = listener, key, self._server(message.content)
             threading.Thread(target=self._accept, args=arguments, name="rpyc-kernel-direct", daemon=True).start()
             answer: Json = {"status": "ok", "socket": name}
         except (OSError, LookupError, TypeError, ValueError, RuntimeError) as error:
             answer = {"status": "error", "ename": type(error).__name__, "evalue": str(error)}
         self._frontend.reply(number, wire.reply_type(message.type), answer)
 
-    def _accept(self, listener: socket.socket, key: bytes, live: Optional[str]) -> None:
-        """Take the one broker that is expected, and serve its kernel: packets, or the frames of a live connection."""
+    def _server(self, content: Json) -> Callable[[socket.socket], None]:
+        """What serves the kernel: packets, the frames of a live connection, or connections that are forwarded."""
+        if content.get("forward"):
+            from . import forwarding  # late: few sessions need it
+
+            return lambda sock: forwarding.serve(sock, self._frontend.forwarded)
+        live = content.get("live")
+        return self._serve if live is None else lambda sock: self._carry(live, sock)
+
+    def _accept(self, listener: socket.socket, key: bytes, serve: Callable[[socket.socket], None]) -> None:
+        """Take the one broker that is expected, and serve its kernel."""
         with listener:
             broker = _broker(listener, key)
         if broker is None:
@@ -92,10 +102,7 @@ class Direct:
                 with sock:
                     sock.setblocking(True)
                     sock.sendall(packets.GREETING)
-                    if live is None:
-                        self._serve(sock)
-                    else:
-                        self._carry(live, sock)
+                    serve(sock)
             except (OSError, EOFError, packets.PacketError):
                 pass  # the kernel has gone, or is none
 

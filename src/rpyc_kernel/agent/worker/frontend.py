@@ -75,6 +75,7 @@ class Frontend:
         allow_stdin: Whether the front end of the running cell can be asked.
         screen: Shows pictures; made when ``show`` is first called.
         page_host: The name of the machine that Jupyter runs on.
+        forwarded: The ports of this machine that are forwarded, each with the port of the kernel's machine.
     """
 
     def __init__(self, writer: FrameWriter, interrupts: Interrupts) -> None:
@@ -86,6 +87,7 @@ class Frontend:
         self.allow_stdin = False
         self.screen: Optional[ShownPictures] = None
         self.page_host = ""
+        self.forwarded: Dict[int, int] = {}
         self._page_hints: Optional[PageHints] = None
         self.user_streams: Optional[UserStreams] = None
         self._running: Dict[int, wire.Message] = {}  # by number
@@ -203,7 +205,7 @@ class Frontend:
         if self._page_hints is None:
             from .page_hints import PageHints  # late: not every session shows HTML
 
-            self._page_hints = PageHints(self.page_host)
+            self._page_hints = PageHints(self.page_host, self.forwarded)
         hint = self._page_hints.look(html)
         if hint:
             self.stream("stderr", hint + "\n")

@@ -8,7 +8,7 @@ import socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Dict
 
 MAX_HTML_CHARS = 4096  #: characters of what is looked at; whoever embeds a file sends more
 _LINK = re.compile(r"""\b(?:src|href)\s*=\s*["']([^"'<>]+)["']""", re.IGNORECASE)
@@ -17,10 +17,8 @@ _FILE = (
     "%s is a file of %s, and the page looks for it where Jupyter runs. Embed it instead: "
     "Image(filename=...), SVG(filename=...), Audio(filename=...), Video(..., embed=True)."
 )
-_SERVER = (
-    "%s is opened by the page on its own machine, not on %s. Forward the port to there (ssh -L %s:localhost:%s %s), or "
-    "let the server listen on all addresses and name this machine instead of localhost."
-)
+_SERVER = "%s is opened by the page on its own machine, not on %s. %%forward %s opens that port here, too."
+_OTHER = "%s is opened by the page on its own machine; that port of %s is http://localhost:%s there."
 
 
 class PageHints:
@@ -28,9 +26,11 @@ class PageHints:
 
     Args:
         page_host: The name of the machine that Jupyter runs on; nothing is found if it is this machine.
+        forwarded: The ports of this machine that are forwarded, each with the port of the kernel's machine.
     """
 
-    def __init__(self, page_host: str) -> None:
+    def __init__(self, page_host: str, forwarded: Dict[int, int]) -> None:
+        self._forwarded = forwarded
         self._left = {_FILE, _SERVER} if page_host not in ("", socket.gethostname()) else set()
 
     def look(self, html: Any) -> str:
@@ -41,9 +41,12 @@ class PageHints:
             server = _LOCAL.match(link)
             host = socket.gethostname()
             if server and _SERVER in self._left:
-                self._left.remove(_SERVER)
                 port = server.group(1) or "80"
-                return _SERVER % (link, host, port, port, host)
+                local = self._forwarded.get(int(port))
+                if local == int(port):
+                    continue
+                self._left.remove(_SERVER)
+                return _SERVER % (link, host, port) if local is None else _OTHER % (link, host, local)
             if _FILE in self._left and ":" not in link and os.path.isfile(link.partition("?")[0]):
                 self._left.remove(_FILE)
                 return _FILE % (link, host)

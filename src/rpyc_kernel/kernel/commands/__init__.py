@@ -1,5 +1,29 @@
 """The commands of our own, a family in a file. To import one of these modules is to have all commands."""
 
-from rpyc_kernel.kernel.commands import connect, discover, doctor, files, hosts, pair, sessions, several, sync, values
+from rpyc_kernel.kernel.commands import (
+    connect,
+    discover,
+    doctor,
+    files,
+    forward,
+    hosts,
+    pair,
+    sessions,
+    several,
+    sync,
+    values,
+)
 
-__all__ = ["connect", "discover", "doctor", "files", "hosts", "pair", "sessions", "several", "sync", "values"]
+__all__ = [
+    "connect",
+    "discover",
+    "doctor",
+    "files",
+    "forward",
+    "hosts",
+    "pair",
+    "sessions",
+    "several",
+    "sync",
+    "values",
+]

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from rpyc_kernel.files.sync import FolderSync
     from rpyc_kernel.kernel.ports import SessionHost
     from rpyc_kernel.kernel.sessions.requests import Show
+    from rpyc_kernel.link.forwarding import Forwarding
     from rpyc_kernel.live.remote import Remote
     from rpyc_kernel.transport.address import Address
 
@@ -95,6 +96,7 @@ class RemoteSession:
         self._exits = WorkerExits(name)
         self._channels = Channels()
         self._remote: Remote | None = None
+        self._forwarding: Forwarding | None = None
         self._inbox = Inbox(self, host, self.requests, self._exits, self._channels)
         self._link = link(address, self._inbox.take, self._changed, session, on_refused=self._refused, **link_options)
         self.direct = DirectConnections(self._link)
@@ -274,6 +276,7 @@ class RemoteSession:
 
     def close(self, *, end: bool) -> bool:
         """Leave the session, and *end* it too if it can be reached; return whether it has ended. It blocks."""
+        self._stop_forwarding()
         self.direct.close()
         if end:
             self._inbox.lose_comms(f"The session on {self.name} was ended.")
@@ -437,12 +440,29 @@ class RemoteSession:
             if self.status is LinkStatus.UP and time.monotonic() > give_up:
                 raise AgentError(f"No Python has begun on {self.name} within {READY_TIMEOUT_S:g} s.")
 
+    # --- ports
+
+    @property
+    def forwarding(self) -> Forwarding:
+        """The ports there that are forwarded to this machine."""
+        from rpyc_kernel.link.forwarding import Forwarding  # noqa: PLC0415 - most notebooks forward nothing
+        from rpyc_kernel.link.tunnel import Tunnel  # noqa: PLC0415
+
+        if self._forwarding is None:
+            self._forwarding = Forwarding(Tunnel(self._link, self.direct, self.name))
+        return self._forwarding
+
+    def _stop_forwarding(self) -> None:
+        if self._forwarding is not None:
+            self._forwarding.close()
+
     # --- what the link calls, on any thread
 
     def _changed(self, status: LinkStatus, error: RpycKernelError | None) -> None:
         log.info("%s: %s %s", self.name, status.value, error or "")
         if status is LinkStatus.CLOSED:
             self._inbox.closed.set()
+            self._stop_forwarding()
             self._channels.fail(error or RemoteClosedError(self.name, "the session was left"))
         self._inbox.soon(self._show_status, status, error)
         if status is LinkStatus.CLOSED and error is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -50,7 +51,8 @@ def pair(**options: object) -> Iterator[tuple[Mux, list[socket.socket]]]:
     ours, theirs = socket.socketpair()
     accepted: list[socket.socket] = []
     near = Mux(lambda: ours.recv(1 << 16), ours.sendall, **options)  # type: ignore[arg-type]
-    far = Mux(lambda: theirs.recv(1 << 16), theirs.sendall, accepted.append)
+    halves = bool(options.get("halves"))
+    far = Mux(lambda: theirs.recv(1 << 16), theirs.sendall, accepted.append, halves=halves)
     with running(near), running(far), ours, theirs:
         yield near, accepted
         for sock in accepted:
@@ -99,6 +101,62 @@ def test_connections_are_apart_and_whole() -> None:
         for ours, _theirs in ends:
             ours.close()
         assert [read(theirs, 1) for _ours, theirs in ends] == [b""] * 5
+
+
+def test_many_are_opened_at_once() -> None:
+    with pair() as (near, accepted):
+        opened: list[socket.socket] = []
+        gate = threading.Barrier(16)
+
+        def opens() -> None:
+            gate.wait()
+            opened.extend(near.open() for _ in range(3))
+
+        threads = [threading.Thread(target=opens) for _ in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        until = time.monotonic() + 10
+        while len(accepted) < 48 and time.monotonic() < until:
+            time.sleep(0.005)  # for the other end's thread
+        assert len(accepted) == 48
+        for sock in opened:
+            sock.close()
+
+
+def test_one_that_sends_no_more_may_still_be_read() -> None:
+    with pair(halves=True) as (near, accepted):
+        ours, theirs = accepted_after(near, accepted)
+        ours.sendall(b"x" * 100_000)
+        ours.shutdown(socket.SHUT_WR)
+        assert read(theirs, 100_001) == b"x" * 100_000
+        sender = threading.Thread(target=theirs.sendall, args=(b"y" * 3_000_000,))
+        sender.start()
+        assert read(ours, 3_000_000) == b"y" * 3_000_000
+        sender.join()
+        theirs.close()
+        assert read(ours, 1) == b""
+        assert near_is_empty(near)
+        ours.close()
+
+
+def test_one_that_is_closed_takes_nothing_more_where_halves_are_known() -> None:
+    with pair(halves=True) as (near, accepted):
+        ours, theirs = accepted_after(near, accepted)
+        ours.close()
+        assert read(theirs, 1) == b""
+        with suppress(ConnectionError):
+            for _ in range(100):
+                theirs.sendall(b"y" * 100_000)
+        assert near_is_empty(near)
+
+
+def near_is_empty(near: Mux) -> bool:
+    until = time.monotonic() + 10
+    while near.connections and time.monotonic() < until:
+        time.sleep(0.005)  # for the threads of both ends
+    return not near.connections
 
 
 def test_one_that_is_not_read_holds_up_no_other() -> None:

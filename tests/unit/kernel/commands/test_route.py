@@ -464,6 +464,7 @@ def test_completeness_as_ipython_sees_it(cell, status):
                 "%doctor",
                 "%put",
                 "%get",
+                "%forward",
                 "%hosts",
                 "%pair",
                 "%sessions",
