@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import socket
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -195,3 +197,14 @@ def test_a_link_that_is_lost(new_kernel: Callable[..., Kernel], remote: Remote, 
             with dial(port) as sock:
                 proxy.heal()
                 assert asked(sock, b"after") == b"after"
+
+
+def test_the_example(fresh: Client, remote: Remote) -> None:
+    notebook = json.loads((Path(__file__).parents[2] / "examples" / "forward.ipynb").read_text())
+    cells = ["".join(each["source"]) for each in notebook["cells"] if each["cell_type"] == "code"]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    said = [fresh.good(each.replace('localhost")', f'{remote.address}")').replace("6006", port)) for each in cells]
+    assert f"Port {port} of {remote.address} is http://localhost:" in said[1].stdout
+    assert said[3].stdout.startswith(said[1].stdout.partition(" here")[0])
+    assert "forwarded no longer" in said[4].stdout

@@ -21,7 +21,7 @@ from tests.kernel.conftest import connect
 from tests.kernel.gates import Gate
 from tests.kernel.kernels import REFERENCE, Kernel
 from tests.kernel.remotes import Remote
-from tests.kernel.results import Message, Request
+from tests.kernel.results import Message, Request, refused
 
 pytestmark = [pytest.mark.skipif(REFERENCE, reason="ipykernel has no show()"), pytest.mark.mainly("plain")]
 
@@ -116,6 +116,84 @@ def test_a_video_of_what_was_shown_is_complete_with_its_cell(nb: Client) -> None
     video = cv2.VideoCapture(path)
     assert sum(video.read()[0] for _ in range(1000)) >= 10
     assert "show() saves .avi" in str(nb.run("show(grey(1), save='clip.txt')").error)
+
+
+def svgs(cell: Request) -> list[str]:
+    return [each.content["data"]["image/svg+xml"] for each in pictures(cell)]
+
+
+def test_plots_of_numbers_as_they_come(nb: Client) -> None:
+    cell = nb.good("for value in range(2000): plot_live(value, name='one'); plot_live([value, -value], name='two')")
+    ends = {each.content["transient"]["display_id"]: each.content["data"]["image/svg+xml"] for each in pictures(cell)}
+    one, two = ends.values()
+    assert ">1999</text>" in one
+    assert ">one</text>" in one
+    assert ">0 1999</text>" in two
+    assert ">1 -1999</text>" in two
+    assert len(pictures(cell)) < 200
+    cell = nb.good("plot_live(({'a': value} for value in range(5)))")
+    assert ">a 4</text>" in svgs(cell)[-1]
+    assert "plot_live() takes numbers" in str(nb.run("plot_live('5')").error)
+    cell = nb.start(
+        "count = 0\ndef sensor():\n    global count\n    count += 1\n    return count\nplot_live(sensor, every=0.01)"
+    )
+    nb.wait_for(lambda: len(pictures(cell)) > 3, what="plots")
+    nb.interrupted(cell)
+    assert f">{nb.good('count').text}</text>" in svgs(cell)[-1]
+
+
+def test_watch(nb: Client) -> None:
+    nb.good("readings = iter(range(10**6))\ndef show(*_): raise ValueError\nplot_live = show")
+    cell = nb.good("%watch next(readings) * 2 --every 0.01 --during 0.5s")
+    assert "next(readings) * 2 " in svgs(cell)[-1]
+    assert len({each.content["transient"]["display_id"] for each in pictures(cell)}) == 1
+    cell = nb.good("%watch next(readings) x=-3 --during 0.2")
+    assert ">x -3</text>" in svgs(cell)[-1]
+    cell = nb.start("%watch next(readings)")
+    nb.wait_for(lambda: len(pictures(cell)) > 1, what="plots")
+    nb.interrupted(cell)
+    assert nb.run("%watch 1/0").error["ename"] == "ZeroDivisionError"  # type: ignore[index]
+    refused(nb.run("%watch"), "%watch needs its expressions")
+    refused(nb.run("%watch a b+"), "b+ is none")
+    refused(nb.run("%watch 1 --every 0"), "--every")
+    nb.good("del show, plot_live")
+
+
+SERVER = """
+import http.server, threading
+class MJPEG(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        self.end_headers()
+        for number in range(10**6 if self.path == "/endless" else 50):
+            self.wfile.write(b"--frame\\r\\nContent-Type: image/png\\r\\n\\r\\n" + PNGS[number % 2] + b"\\r\\n")
+        self.wfile.write(b"--frame--")
+    def log_message(self, *args): pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), MJPEG)
+server.daemon_threads = True
+threading.Thread(target=server.serve_forever, daemon=True).start()
+port = server.server_address[1]
+"""
+
+
+def test_streams_of_that_machine(nb: Client) -> None:
+    pngs = []
+    for value in (10, 20):
+        file = io.BytesIO()
+        Image.fromarray(np.full((40, 50), value, np.uint8)).save(file, "png")
+        pngs.append(file.getvalue())
+    nb.good(f"PNGS = {pngs!r}\n{SERVER}")
+    port = nb.good("port").text
+    cell = nb.good(f"%stream http://127.0.0.1:{port}/")
+    assert set(values(cell)) <= {10, 20}
+    assert values(cell)[-1] == 20
+    cell = nb.start(f"%stream http://127.0.0.1:{port}/endless --fps 60")
+    nb.wait_for(lambda: len(pictures(cell)) > 5, what="pictures")
+    nb.interrupted(cell)
+    assert "show.stream" not in str(nb.good("server.shutdown(); server.server_close()").stderr)
+    assert "can't be opened" in str(nb.run(f"%stream http://127.0.0.1:{port}/").error)
+    refused(nb.run("%stream camera"), "takes an http address")
 
 
 def test_the_stop_button_ends_it_and_the_last_picture_stays(nb: Client) -> None:
@@ -305,6 +383,16 @@ def test_the_example(fresh: Client, remote: Remote) -> None:
     assert [len({each.content["transient"]["display_id"] for each in pictures(cell)}) for cell in ran] == [0, 1, 1, 2]
     assert image(pictures(ran[1])[0]).size == (640, 480)
     assert len(pictures(ran[2])) > 10
+
+
+def test_the_example_of_what_moves(fresh: Client, remote: Remote) -> None:
+    notebook = json.loads((STANDINS.parents[1] / "examples" / "watch.ipynb").read_text())
+    for each in notebook["cells"]:
+        if each["cell_type"] == "code":
+            code = "".join(each["source"]).replace("localhost", remote.address).replace(" 5s", " 0.3s")
+            cell = fresh.good(code.replace("8765", str(8765 + os.getpid() % 1000)))
+            moves = code.startswith(("%watch", "%stream", "for "))
+            assert len(pictures(cell)) > 1 if moves else not pictures(cell)
 
 
 # MaixPy, as far as a stand-in goes

@@ -9,7 +9,7 @@ Everything has one form: a JSON header and any number of binary buffers beside i
 A `Message` is a Jupyter message (https://jupyter-client.readthedocs.io/en/stable/messaging.html) in that form, with
 the header ``{"type", "parent", "content", "metadata"}``; ``parent`` is the ``msg_id`` of its request. The text of a
 ``stream`` message travels as its one buffer instead of in the JSON, since it may be long. So does the picture of a
-display whose header has ``image``, its mime type; it becomes base64 where it arrives.
+display whose header has ``image``, its mime type; it becomes base64 where it arrives, and SVG text.
 
 A long message is cut: its packet travels in *parts*, packets of their own with the header ``{"part": [id, start, size],
 "type", "parent", "content": {}}``. ``size`` is that of the whole message; the buffer holds its bytes from ``start`` on.
@@ -50,9 +50,10 @@ MAX_UNCOUNTED = 1_000_000  #: the same of iterators, which may be endless
 MAX_HEADER = 1 << 30  #: bytes of JSON in one packet
 MAX_IMAGE = 64 << 20  #: bytes of one picture
 
-#: the pictures that travel as they are, and how each begins
 SHOWN = "rpyc_kernel"  #: in a display's metadata: the ``name`` of a picture, and its ``width`` and ``height``
-IMAGES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
+SVG = "image/svg+xml"
+#: the pictures that travel as they are, and how each begins
+IMAGES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff", SVG: b"<svg"}
 
 _COUNTS = struct.Struct("!II")
 _IS_PART, _TYPE, _CONTENT = b'{"part":[', b'{"type":"', b',"content":'  # as they are written here
@@ -439,7 +440,10 @@ def _put_image(kind: str, content: Json, mime: Any, buffers: List[memoryview]) -
     start = IMAGES.get(mime) if isinstance(mime, str) else None
     if start is None or bytes(image[: len(start)]) != start or len(image) > MAX_IMAGE:
         raise WireError("a picture that is none, or too large")
-    data[mime] = binascii.b2a_base64(image, newline=False).decode("ascii")
+    try:
+        data[mime] = str(image, "utf-8") if mime == SVG else binascii.b2a_base64(image, newline=False).decode("ascii")
+    except UnicodeDecodeError:
+        raise WireError("an SVG that is no text") from None
 
 
 def utf8_cut(data: Bytes, limit: int) -> int:

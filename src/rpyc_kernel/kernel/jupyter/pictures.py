@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import html
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
-from rpyc_kernel.agent.wire import IMAGES, SHOWN
+from rpyc_kernel.agent.wire import IMAGES, SHOWN, SVG
 
 if TYPE_CHECKING:
     from rpyc_kernel.agent.wire import Message
@@ -69,7 +70,8 @@ def _put_beside(message: Message) -> None:
     if mime is None:
         return
     name = html.escape(str(shown.get("name"))[:MAX_NAME_CHARS])
-    image = html.escape(data.pop(mime))  # which the other machine may have made up
+    image = data.pop(mime)  # which the other machine may have made up
+    image = base64.b64encode(image.encode("utf-8", "replace")).decode("ascii") if mime == SVG else html.escape(image)
     size = "".join(f' {key}="{pixels}"' for key in ("width", "height") if (pixels := _pixels(shown.get(key))))
     picture = f'<img src="data:{mime};base64,{image}" alt="{name}"{size}>'
     figure = f'<figure class="rpyc-kernel-show">{picture}<figcaption>{name}</figcaption></figure>'

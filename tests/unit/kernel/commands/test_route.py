@@ -466,6 +466,8 @@ def test_completeness_as_ipython_sees_it(cell, status):
                 "%get",
                 "%forward",
                 "%hosts",
+                "%watch",
+                "%stream",
                 "%pair",
                 "%sessions",
                 "%attach",

@@ -15,8 +15,16 @@ if TYPE_CHECKING:
 
 
 def install(frontend: Frontend) -> None:
-    """Make ``show`` a builtin: so it is no variable of the user's, who may have one of that name."""
+    """Make ``show`` and ``plot_live`` builtins: so they are no variables of the user's, who may have such names."""
     screen: Optional[Screen] = None
+
+    def screen_of() -> Screen:
+        nonlocal screen
+        if screen is None:
+            from .screen import Screen
+
+            frontend.screen = screen = Screen(frontend)
+        return screen
 
     def show(
         frame: Any,
@@ -48,12 +56,59 @@ def install(frontend: Frontend) -> None:
         save
             a video of all that is shown so, ``"clip.mp4"``, which is complete when the cell or thread has ended
         """
-        nonlocal screen
-        if screen is None:
-            from .screen import Screen
+        screen_of().show(frame, bgr=bgr, fps=fps, quality=quality, id=id, name=name, save=save)
 
-            frontend.screen = screen = Screen(frontend)
-        screen.show(frame, bgr=bgr, fps=fps, quality=quality, id=id, name=name, save=save)
+    def stream(url: str, **options: Any) -> None:
+        """Show what a server that this machine reaches gives out as MJPEG, until it ends.
+
+        Parameters
+        ----------
+        url
+            its address, such as ``http://127.0.0.1:8080/``
+        options
+            as of ``show``
+        """
+        from .mjpeg import pictures
+
+        for picture in pictures(url):
+            show(picture, **options)
+
+    show.stream = stream  # type: ignore[attr-defined]
+
+    def plot_live(
+        source: Any,
+        *,
+        name: str = "",
+        every: float = 0.1,
+        seconds: float = 30.0,
+        during: Any = None,
+        fps: float = 10.0,
+    ) -> None:
+        """Show numbers in the cell as a moving plot: what a sensor gives.
+
+        Parameters
+        ----------
+        source
+            a number, or a list or dictionary of several, which is added to the plot; a function that gives such a
+            value, and is called until stop is pressed; or an iterator, whose values are shown as they come
+        name
+            of the plot; each has a place of its own in the cell
+        every
+            seconds between two calls of a function
+        seconds
+            so much is seen at once; what is older is forgotten
+        during
+            seconds for which a function is called, or an iterator asked
+        fps
+            so often the plot is drawn in a second, at most
+        """
+        from .plot import values_of
+
+        for option, given in (("every", every), ("seconds", seconds), ("fps", fps)):
+            if not given > 0:
+                raise ValueError("plot_live() takes %s above 0, not %r." % (option, given))
+        for value in values_of(source, every, during):
+            screen_of().plot(str(name), seconds, fps, value)
 
     def mind_maixpy(module: Any) -> None:
         from .maixpy import mind
@@ -61,5 +116,6 @@ def install(frontend: Frontend) -> None:
         mind(module, show)
 
     builtins.__dict__["show"] = show
+    builtins.__dict__["plot_live"] = plot_live
     for name in ("maix", "maix.display"):
         when_imported(name, mind_maixpy)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .encoders import LOSSLESS_QUALITY, encode, makes_jpeg
-from .pictures import Encoded
+from .pictures import Encoded, Picture
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,9 +39,9 @@ class Fitting:
 
     def encode(self, picture: Shown, quality: int, most: int) -> Encoded:
         """Encode a picture to ``most`` bytes, if that can be; 0: as many as it takes. One that is finished stays it."""
-        if isinstance(picture, Encoded):
+        if not isinstance(picture, Picture):
             self.reduced = False
-            return picture
+            return picture if isinstance(picture, Encoded) else picture.encode()
         steps = _OF_JPEG if quality < LOSSLESS_QUALITY and makes_jpeg(picture) else _OF_PNG
         step = self._step if most and self._pixels == picture.width * picture.height else 0
         self._pixels = picture.width * picture.height

@@ -12,7 +12,7 @@ from ... import wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Optional, Tuple, Union
+    from typing import Any, Callable, Optional, Protocol, Tuple, Union
 
     Size = Tuple[int, int]
 
@@ -86,7 +86,17 @@ class Drawing:
 
 
 if TYPE_CHECKING:
-    Shown = Union[Picture, Encoded]
+
+    class Later(Protocol):
+        """What is drawn when it is sent, as it is then: `plot.Plot`."""
+
+        width: int
+        height: int
+
+        def copy(self, _spare: object) -> Later: ...
+        def encode(self) -> Encoded: ...
+
+    Shown = Union[Picture, Encoded, Later]
 
 
 def read(frame: Any, bgr: bool, quality: int) -> Union[Picture, Encoded, Drawing]:

@@ -18,7 +18,7 @@ import time
 from collections import deque
 
 from .encoders import plain
-from .pictures import Encoded
+from .pictures import Encoded, Picture
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -186,8 +186,8 @@ def pixels_of(found: Shown) -> Tuple[str, Size, bytes]:
     Raises:
         OSError: It is a JPEG or PNG, and nothing here can read it.
     """
-    if isinstance(found, Encoded):
-        return _decoded(found.data)
+    if not isinstance(found, Picture):
+        return _decoded(found.data if isinstance(found, Encoded) else found.encode().data)
     if isinstance(found.pixels, bytes) or found.is_array:
         pixels = plain(found)
         data = pixels if isinstance(pixels, bytes) else pixels.tobytes()

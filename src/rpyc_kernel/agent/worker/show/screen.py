@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from ..frontend import Frontend
     from .pictures import Encoded, Shown
+    from .plot import Plot
     from .saving import Clip
 
 QUICK_WORK_S = 0.01  #: seconds of work for a picture that the code which shows it can spare
@@ -43,6 +44,7 @@ class PictureSlot:
         number: The number of the cell's request.
         name: What is written below the pictures.
         clips: The videos that are made of them, by their paths.
+        plot: What is shown instead of pictures.
         display_id: "" until something is shown.
         waiting: The newest picture, if it was not sent yet.
         spare: One of ours whose memory may be used again.
@@ -57,6 +59,7 @@ class PictureSlot:
         self.number = number
         self.name = ""
         self.clips: Dict[str, Clip] = {}
+        self.plot: Optional[Plot] = None
         self.display_id = ""
         self.waiting: Optional[Shown] = None
         self.spare: Any = None
@@ -120,6 +123,28 @@ class Screen:
             check_range(found)
         if save:
             self._save(slot, found, os.fspath(save), fps)
+        self._offer(slot, found)
+
+    def plot(self, name: str, seconds: float, fps: float, value: Any) -> None:
+        """Show a value in the plot of that name.
+
+        Raises:
+            TypeError: It is no number.
+            ValueError: There are too many.
+        """
+        if self._frontend.writer.forked:
+            return
+        from .plot import Plot  # late: few cells plot
+
+        slot = self._slot("plot-live " + name)
+        slot.interval = 1.0 / fps
+        if slot.plot is None:
+            slot.plot = Plot(name, seconds)
+        slot.plot.add(value)
+        self._offer(slot, slot.plot)
+
+    def _offer(self, slot: PictureSlot, found: Shown) -> None:
+        """Send a picture if it may be, or let it wait."""
         if time.monotonic() < slot.turn or (slot.display_id and slot.work > QUICK_WORK_S):
             self._put(slot, found)
         else:
