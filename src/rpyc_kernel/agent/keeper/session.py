@@ -67,6 +67,7 @@ MAX_LOOK_S = 60.0  #: the loop looks at the clock at least so often
 #: before the next worker, by how many in a row have died before they could run a cell
 BIRTH_PAUSES_S = (0.0, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0)
 MIN_PACE_S, MAX_PACE_S = 0.02, 0.5  #: between two answers that nobody waits for
+MIN_PICTURE_PACE_S = 0.005  #: the same where a picture is next: 60 a second are a video, and each is an answer
 
 
 class Pull:
@@ -83,6 +84,7 @@ class Pull:
         self.max_bytes = max_bytes
         self.rtt = rtt
         self.pace = min(max(rtt, MIN_PACE_S), MAX_PACE_S)
+        self.picture_pace = min(max(rtt, MIN_PICTURE_PACE_S), MAX_PACE_S)
 
 
 def due(pull: Pull, journal: Journal, last_plain: float, now: float, measuring: bool = False) -> float:
@@ -107,7 +109,7 @@ def due(pull: Pull, journal: Journal, last_plain: float, now: float, measuring: 
     if journal.unsent_bytes >= pull.max_bytes:
         return now
     if journal.unsent:
-        return min(last_plain + pull.pace, pull.deadline)
+        return min(last_plain + (pull.picture_pace if journal.picture_next else pull.pace), pull.deadline)
     return pull.deadline
 
 

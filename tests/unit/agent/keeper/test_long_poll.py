@@ -100,3 +100,14 @@ def test_a_picture_waits_for_the_one_under_way(journal):
     assert due(pull(), journal, 0.0, NOW) == NOW + 5.0
     journal.acknowledge(1)
     assert due(pull(), journal, 0.0, NOW) == NOW
+
+
+def test_a_picture_goes_as_soon_as_60_a_second_need(journal):
+    journal.add_picture(picture())
+    assert due(pull(rtt=0.001), journal, NOW - 0.006, NOW) <= NOW
+    assert due(pull(rtt=0.001), journal, NOW - 0.001, NOW) == pytest.approx(NOW + 0.004)
+    assert due(pull(rtt=0.1), journal, NOW - 0.04, NOW) == pytest.approx(NOW + 0.06)
+    journal.take(1)
+    journal.add_packet(b"display", False)
+    journal.add_picture(picture())
+    assert due(pull(rtt=0.001), journal, NOW - 0.006, NOW) > NOW

@@ -124,14 +124,13 @@ class Journal:
     @property
     def held(self) -> bool:
         """Whether the next message is a picture that has to wait until the one before has arrived."""
+        return bool(self._pictures and self.sent_bytes > self.ahead and not self.urgent and self.picture_next)
+
+    @property
+    def picture_next(self) -> bool:
+        """Whether the next message is a picture."""
         return bool(
-            self._pictures
-            and self.sent_bytes > self.ahead
-            and not self.urgent
-            and self._sent == len(self._given)
-            and not self.spill.count
-            and self._tail
-            and self._tail.oldest.picture
+            self._sent == len(self._given) and not self.spill.count and self._tail and self._tail.oldest.picture
         )
 
     @property
