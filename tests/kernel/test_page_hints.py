@@ -33,11 +33,12 @@ def board(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Client]:
 def test_a_hint_follows_the_first_of_each_kind(board: Client) -> None:
     for harmless in ("<b>x</b>", "<img src='nowhere.png'>", "<a href='https://example.org/pic.svg'>x</a>"):
         assert board.good(f"HTML({harmless!r})").stderr == ""
-    cell = board.good("display(HTML('<img src=\"pic.svg\">'))")
-    assert "pic.svg is a file of board" in cell.stderr
-    assert "Embed" in cell.stderr
+    board.good("open('large.bin', 'wb').write(bytes(5 << 20))")
+    cell = board.good("display(HTML('<img src=\"large.bin\">'))")
+    assert "large.bin is a file of board, and too large" in cell.stderr
+    assert "%get large.bin" in cell.stderr
     assert cell.status == "ok"
-    assert board.good("HTML(\"<a href='pic.svg'>x</a>\")").stderr == "", "once"
+    assert board.good("HTML(\"<a href='large.bin'>x</a>\")").stderr == "", "once"
     cell = board.good('HTML(\'<iframe width="4" src="http://localhost:6006/?a=1"></iframe>\')')
     assert "not on board. %forward 6006 opens that port here" in cell.stderr
     assert board.good("HTML('<img src=\"http://127.0.0.1:1/\">')").stderr == "", "once"
@@ -63,6 +64,22 @@ def test_a_port_that_is_forwarded_needs_no_hint(board: Client) -> None:
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
+
+
+def test_files_are_sent_with_what_is_shown(board: Client) -> None:
+    board.good("open('a b.csv', 'w').write('1,2')\nopen('v.mp4', 'wb').write(b'video')")
+    shown = board.good("HTML(\"<a href='a b.csv' target='_blank'>a b.csv</a><br>\")")
+    assert shown.data["text/html"] == (  # type: ignore[index]
+        "<a href='data:text/csv;base64,MSwy' download='a b.csv' target='_blank'>a b.csv</a><br>"
+    )
+    assert shown.stderr == ""
+    shown = board.good('HTML(\'<video src="v.mp4" controls></video><p src="v.mp4">\')')
+    assert shown.data["text/html"] == (  # type: ignore[index]
+        '<video src="data:video/mp4;base64,dmlkZW8=" controls></video><p src="v.mp4">'
+    )
+    shown = board.good("from IPython.display import FileLink, Video\ndisplay(Video('v.mp4'))\nFileLink('a b.csv')")
+    assert "data:text/csv;base64,MSwy" in shown.data["text/html"]  # type: ignore[index]
+    assert "data:video/mp4;base64,dmlkZW8=" in shown.displays[0]["text/html"]
 
 
 def test_there_is_no_hint_on_the_machine_of_the_page(nb: Client) -> None:

@@ -187,6 +187,10 @@ class Frontend:
             self.flush()
         if msg_type == "clear_output" and self.screen is not None:
             self.screen.clear(number)
+        shown: Any = content.get("data") if msg_type in ("display_data", "execute_result") else None
+        named = isinstance(shown, dict) and "text/html" in shown
+        if named:
+            content = dict(content, data=self._embed(shown))
         message = wire.Message(msg_type, content, self.parents.get(number, ""), metadata, buffers or ())
         try:
             self.writer.send_message(kind, number, message)
@@ -195,18 +199,23 @@ class Frontend:
                 raise
             message.content = {"ename": str(content.get("ename")), "evalue": str(error), "traceback": [str(error)]}
             self.writer.send_message(kind, number, message)
-        if msg_type in ("display_data", "execute_result"):
-            data = content.get("data")
-            if isinstance(data, dict) and "text/html" in data:
-                self._hint(data["text/html"])
+        if named:
+            self._hint(content["data"]["text/html"])
 
-    def _hint(self, html: Any) -> None:
-        """Say what of this HTML the page can't load, if it is the first such thing."""
+    def _embed(self, data: Json) -> Json:
+        """Put files into what is shown that the page could not load."""
+        return dict(data, **{"text/html": self._hints().embed(data["text/html"])})
+
+    def _hints(self) -> PageHints:
         if self._page_hints is None:
             from .page_hints import PageHints  # late: not every session shows HTML
 
             self._page_hints = PageHints(self.page_host, self.forwarded)
-        hint = self._page_hints.look(html)
+        return self._page_hints
+
+    def _hint(self, html: Any) -> None:
+        """Say what of this HTML the page can't load, if it is the first such thing."""
+        hint = self._hints().look(html)
         if hint:
             self.stream("stderr", hint + "\n")
 

@@ -1,4 +1,7 @@
-"""Finds in shown HTML what a page looks for on its own machine: files of this machine, servers on ``localhost``."""
+"""Finds in shown HTML what a page looks for on its own machine: files of this machine, servers on ``localhost``.
+
+Files become a part of the HTML (`.page_files`); what is too large for that, and servers, are named in a sentence.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,7 @@ if TYPE_CHECKING:
 MAX_HTML_CHARS = 4096  #: characters of what is looked at; whoever embeds a file sends more
 _LINK = re.compile(r"""\b(?:src|href)\s*=\s*["']([^"'<>]+)["']""", re.IGNORECASE)
 _LOCAL = re.compile(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?::(\d+))?(?:[/?#]|$)", re.IGNORECASE)
-_FILE = (
-    "%s is a file of %s, and the page looks for it where Jupyter runs. Embed it instead: "
-    "Image(filename=...), SVG(filename=...), Audio(filename=...), Video(..., embed=True)."
-)
+_FILE = "%s is a file of %s, and too large to be sent with what is shown. %%get %s brings it to where Jupyter runs."
 _SERVER = "%s is opened by the page on its own machine, not on %s. %%forward %s opens that port here, too."
 _OTHER = "%s is opened by the page on its own machine; that port of %s is http://localhost:%s there."
 
@@ -31,7 +31,16 @@ class PageHints:
 
     def __init__(self, page_host: str, forwarded: Dict[int, int]) -> None:
         self._forwarded = forwarded
-        self._left = {_FILE, _SERVER} if page_host not in ("", socket.gethostname()) else set()
+        self._elsewhere = page_host not in ("", socket.gethostname())
+        self._left = {_FILE, _SERVER} if self._elsewhere else set()
+
+    def embed(self, html: Any) -> Any:
+        """Return the HTML of a display with the files that it names."""
+        if not self._elsewhere or not isinstance(html, str) or len(html) > MAX_HTML_CHARS or not _LINK.search(html):
+            return html
+        from .page_files import embedded  # late: few sessions show links
+
+        return embedded(html)
 
     def look(self, html: Any) -> str:
         """Return a sentence about the HTML of a display, or an empty text."""
@@ -49,5 +58,5 @@ class PageHints:
                 return _SERVER % (link, host, port) if local is None else _OTHER % (link, host, local)
             if _FILE in self._left and ":" not in link and os.path.isfile(link.partition("?")[0]):
                 self._left.remove(_FILE)
-                return _FILE % (link, host)
+                return _FILE % (link, host, link)
         return ""
