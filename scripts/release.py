@@ -20,7 +20,12 @@ AGENT = ROOT / "agent-package"
 DIST = ROOT / "dist"
 NOTES = ROOT / "build" / "release-notes.md"
 # What either distribution is nothing without.
-WHEEL = ["rpyc_kernel/py.typed", "rpyc_kernel/agent/boot.py", "share/jupyter/kernels/rpyc/kernel.json"]
+WHEEL = [
+    "rpyc_kernel/py.typed",
+    "rpyc_kernel/agent/boot.py",
+    "share/jupyter/kernels/rpyc/kernel.json",
+    "etc/jupyter/jupyter_server_config.d/rpyc_kernel.json",
+]
 WHEEL += [f"share/jupyter/labextensions/rpyc-kernel/{name}" for name in ("package.json", "static/extension.js")]
 AGENT_WHEEL = ["rpyc_kernel_agent/boot.py", "rpyc_kernel_agent/serve/main.py", "rpyc_kernel_agent/LICENSE"]
 AGENT_SDIST = ["pyproject.toml", "hatch_build.py", "README.md", *AGENT_WHEEL]

@@ -15,7 +15,7 @@ __all__ = ["__version__", "connect", "connect_classic", "discover", "pool", "ser
 
 def _jupyter_server_extension_points() -> list[dict[str, str]]:
     """Tell the Jupyter server where its extensions are."""
-    return [{"module": "rpyc_kernel.jupyter_server.extension"}]
+    return [{"module": "rpyc_kernel.jupyter_server.extension"}, {"module": "rpyc_kernel.contents.extension"}]
 
 
 def __getattr__(name: str) -> Any:

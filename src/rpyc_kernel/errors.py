@@ -754,7 +754,13 @@ class ParallelError(RpycKernelError):
 
 
 class TransferError(RpycKernelError):
-    """Raised for files that can't be copied, with the sentence that says which and why."""
+    """Raised for files that can't be copied, with the sentence that says which and why.
+
+    Attributes:
+        code: The name of the system's error there, as ``EACCES``; "" where it isn't the system's.
+    """
+
+    code = ""
 
 
 class ForwardError(RpycKernelError):
@@ -762,4 +768,12 @@ class ForwardError(RpycKernelError):
 
 
 class AgentError(RpycKernelError):
-    """Raised with the sentence in which the agent on the other machine refused something."""
+    """Raised with the sentence in which the agent on the other machine refused something.
+
+    Attributes:
+        code: The name of the system's error there, as ``ENOENT``; "" where it isn't the system's.
+    """
+
+    def __init__(self, sentence: str = "", code: str = "") -> None:
+        super().__init__(sentence)
+        self.code = code

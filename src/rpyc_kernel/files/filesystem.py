@@ -20,14 +20,13 @@ from rpyc_kernel.agent.files.entries import FILE, FOLDER, decoded, encoded
 from rpyc_kernel.files.entries import Entry
 from rpyc_kernel.files.get import get
 from rpyc_kernel.files.put import put
-from rpyc_kernel.files.remote import RemoteFiles
+from rpyc_kernel.files.remote import BLOCK_BYTES, RemoteFiles
 from rpyc_kernel.files.session import OwnSession, own_session
 from rpyc_kernel.hosts.target import find
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-BLOCK_BYTES = 4 << 20  # of one request
 _TYPES = {FILE: "file", FOLDER: "directory"}
 
 
@@ -117,14 +116,10 @@ class RpycFileSystem(AbstractFileSystem):
         """Return the bytes of a file between two places; *info* is of when it was looked at."""
         data = bytearray(max(end - start, 0))
         files, view = self._files(), memoryview(data)
-        of = [info["size"], info["mtime_ns"]]
+        of = Entry(encoded(path), FILE, info["size"], info["mtime_ns"], info["mode"])
         for place in range(start, end, BLOCK_BYTES):
             size = min(BLOCK_BYTES, end - place)
-            header = {"path": encoded(path), "start": place, "size": size, "of": of}
-            _answer, (block,) = files.carrier.call("read", header)
-            if len(block) != size:
-                raise files.unbelievable("fewer bytes than it was asked for")
-            view[place - start : place - start + size] = block
+            view[place - start : place - start + size] = files.read(encoded(path), of, place, size)
         return bytes(data)
 
     def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **_options: Any) -> None:
@@ -211,21 +206,15 @@ class RpycFileSystem(AbstractFileSystem):
 
     def write_part(self, path: str, transfer: str, start: int, data: bytes) -> None:
         """Write bytes of a file that is not there yet."""
-        files = self._files()
-        about = {"path": self._whole(path), "transfer": transfer, "attempt": transfer}
-        for place in range(0, max(len(data), 1), BLOCK_BYTES):
-            block = memoryview(data)[place : place + BLOCK_BYTES]
-            files.carrier.call("write", {**about, "start": start + place}, [block])
+        self._files().write(self._whole(path), transfer, start, data)
 
     def finish(self, path: str, transfer: str, size: int) -> None:
         """Put the file in its place."""
-        now = int(dt.datetime.now(dt.UTC).timestamp() * 10**9)
-        about = {"path": self._whole(path), "transfer": transfer, "attempt": transfer}
-        self._files().carrier.call("finish", {**about, "size": size, "mode": 0o644, "time": now})
+        self._files().finish(self._whole(path), transfer, size, 0o644)
 
     def drop(self, path: str, transfer: str) -> None:
         """Forget a file that was not finished."""
-        self._files().carrier.call("drop", {"path": self._whole(path), "transfer": transfer, "attempt": transfer})
+        self._files().drop(self._whole(path), transfer)
 
 
 class RpycFile(AbstractBufferedFile):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
-from rpyc_kernel.errors import ProtocolError, TransferError
+from rpyc_kernel.errors import AgentError, ProtocolError, TransferError
 from rpyc_kernel.files.blocks import HASHED_AT_ONCE_BYTES, hashes_there
 from rpyc_kernel.files.carrier import Carrier, FileRequest
 from rpyc_kernel.files.entries import Entry, checked, is_name, slashed
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator, Sequence
 
+    from rpyc_kernel.agent.wire import Bytes
     from rpyc_kernel.files.carrier import Ask
     from rpyc_kernel.files.plan import Copy
     from rpyc_kernel.link.bulk import BulkSession
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 MAX_ENTRIES = 2_000_000  # of one tree
 BATCH = 500  # paths in one request
+BLOCK_BYTES = 4 << 20  # of a file, in one request
 
 
 class RemoteFiles:
@@ -50,13 +53,29 @@ class RemoteFiles:
             told = self._list(answer, "found", len(batch))
             for each in told:
                 if isinstance(each, dict):
-                    raise TransferError(f"On {self.name}: {str(each.get('failed'))[:1000]}.")
+                    error = TransferError(f"On {self.name}: {str(each.get('failed'))[:1000]}.")
+                    error.code = str(each.get("code", ""))[:20]
+                    raise error
                 if isinstance(each, str):
                     found.append(slashed(self._name(each)))
                 else:
                     entry = self._entry(each)
                     found.append(entry._replace(name=slashed(entry.name)))
         return found
+
+    def glance(self, names: Sequence[str]) -> list[Entry | None]:
+        """Return what is at each path, behind links; None where nothing is, or what can't be looked at."""
+        found: list[Entry | None] = []
+        for batch in _batches(names):
+            answer, _buffers = self.carrier.call("look", {"names": batch})
+            told = self._list(answer, "found", len(batch))
+            found += [self._entry(each) if isinstance(each, list) else None for each in told]
+        return found
+
+    def writable(self, name: str) -> bool:
+        """Return whether a file or folder may be written to, by its permissions."""
+        answer, _buffers = self.carrier.call("writable", {"names": [name]})
+        return self._list(answer, "writable", 1)[0] is True
 
     def match(self, pattern: str) -> list[str]:
         """Return the paths that a pattern means; without wildcards the path itself."""
@@ -68,9 +87,9 @@ class RemoteFiles:
         answer, _buffers = self.carrier.call("real", {"name": name})
         return slashed(self._name(answer.get("path")))
 
-    def listed(self, folder: str) -> list[Entry]:
-        """Return what is in a folder."""
-        return list(self._entries("list", {"name": folder}))
+    def listed(self, folder: str) -> Iterator[Entry]:
+        """Give out what is in a folder."""
+        return self._entries("list", {"name": folder})
 
     def walked(self, folder: str, left_out: Sequence[str] = ()) -> Iterator[Entry]:
         """Give out what is below a folder, but not what is in folders of the names *left_out*."""
@@ -146,10 +165,60 @@ class RemoteFiles:
         """Return which files of a request with *count* of them failed, and why."""
         found = []
         for pair in self._list(answer, "failed"):
-            if not isinstance(pair, list) or len(pair) != 2 or type(pair[0]) is not int or not 0 <= pair[0] < count:
+            if not isinstance(pair, list) or len(pair) < 2 or type(pair[0]) is not int or not 0 <= pair[0] < count:
                 raise self.unbelievable("failures of another form")
             found.append((pair[0], f"On {self.name}: {str(pair[1])[:1000]}."))
         return found
+
+    def do_one(self, op: str, key: str, path: str) -> None:
+        """Do something with one file; as `do`, but raise an AgentError where it fails."""
+        answer, _buffers = self.carrier.call(op, {key: [path]})
+        for _number, sentence in self.failed(answer, 1):
+            code = answer["failed"][0][2:]
+            raise AgentError(sentence, str(code[0])[:20] if code else "")
+
+    # --- one file, in blocks
+
+    def read(self, path: str, of: Entry, start: int, size: int) -> memoryview:
+        """Return a block of a file that is still as it was when it was looked at.
+
+        Args:
+            path: Where it is, as it travels.
+            of: Its entry of then.
+            start: Where the block begins.
+            size: How long it is, at most `BLOCK_BYTES`.
+
+        Raises:
+            AgentError: It can't be read, or has changed.
+        """
+        header = {"path": path, "start": start, "size": size, "of": [of.size, of.time]}
+        _answer, buffers = self.carrier.call("read", header)
+        if len(buffers) != 1 or len(buffers[0]) != size:
+            raise self.unbelievable("fewer bytes than it was asked for")
+        return buffers[0]
+
+    def write(self, path: str, transfer: str, start: int, data: Bytes) -> None:
+        """Write bytes of a file that is not in its place yet.
+
+        Args:
+            path: Its place, whole, as it travels.
+            transfer: A name for the transfer, of letters and digits.
+            start: Where they go.
+            data: They.
+        """
+        about = {"path": path, "transfer": transfer, "attempt": transfer}
+        view = memoryview(data)
+        for place in range(0, max(len(view), 1), BLOCK_BYTES):
+            self.carrier.call("write", {**about, "start": start + place}, [view[place : place + BLOCK_BYTES]])
+
+    def finish(self, path: str, transfer: str, size: int, mode: int) -> None:
+        """Put what was written in its place, as long as *size*, with that mode and the time of now."""
+        about = {"path": path, "transfer": transfer, "attempt": transfer}
+        self.carrier.call("finish", {**about, "size": size, "mode": mode, "time": time.time_ns()})
+
+    def drop(self, path: str, transfer: str) -> None:
+        """Forget what was written and not put in its place."""
+        self.carrier.call("drop", {"path": path, "transfer": transfer, "attempt": transfer})
 
     def unbelievable(self, what: str) -> ProtocolError:
         """Return the error for an answer that can't be true."""

@@ -53,6 +53,11 @@ class OwnSession:
         """Whether the link won't be back."""
         return self._link.status is LinkStatus.CLOSED
 
+    @property
+    def up(self) -> bool:
+        """Whether the link is up, as far as is known."""
+        return self._link.status is LinkStatus.UP
+
     def wait_up(self, cancel: threading.Event) -> None:
         """Wait until the link is up, and dial at once. Raises the error for which it isn't."""
         self._link.hurry()

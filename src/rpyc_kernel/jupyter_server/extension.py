@@ -15,4 +15,4 @@ if TYPE_CHECKING:
 def _load_jupyter_server_extension(app: ServerApp) -> None:
     """Serve what pages ask for."""
     url = url_path_join(app.base_url, "rpyc-kernel", "hosts")
-    app.web_app.add_handlers(".*$", [(url, HostsHandler)])  # type: ignore[no-untyped-call]
+    app.web_app.add_handlers(".*$", [(url, HostsHandler)])

@@ -90,7 +90,8 @@ class DirectConnection:
             raise ProtocolError(self._stream.address, str(error)) from None
         self.waiting -= 1
         if "error" in header:
-            raise AgentError(f"On {self._stream.address}: {str(header['error'])[:2000]}.")
+            sentence = f"On {self._stream.address}: {str(header['error'])[:2000]}."
+            raise AgentError(sentence, str(header.get("code", ""))[:20])
         return header, buffers
 
     def call(self, op: str, header: dict[str, Any], buffers: Sequence[Bytes] = ()) -> dict[str, Any]:

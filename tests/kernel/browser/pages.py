@@ -2,103 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
-import subprocess
-import sys
-import urllib.request
-from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.folders import Folder
-from tests.kernel.kernels import COMMAND, private_environment, write_kernelspec
-from tests.kernel.remotes import wait_until
-from tests.servers.rpyc_servers import free_port
+from tests.servers.jupyter_servers import TOKEN, JupyterServer
 
 NAME = "Python (RPyC)"
-TOKEN = "browser-tests"
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-ROOT = Path(__file__).resolve().parents[3]
-EXTENSION = ROOT / "labextension" / "built"
-SERVER_EXTENSION = ROOT / "src" / "rpyc_kernel" / "jupyter_server" / "server_config.json"
 SLOW = 45_000
 """Milliseconds: a browser and two kernels share two cores."""
-
-
-class JupyterServer:
-    """A Jupyter server of this test's own. `app`: `jupyterlab` or `notebook`; `extension`: whether pages have ours.
-
-    `python`: the Python of another environment, which has the server and its extensions; the kernel is always ours.
-    """
-
-    def __init__(self, app: str, python: str = sys.executable, *options: str, extension: bool = True) -> None:
-        self._folder = Folder("rj-")
-        self.folder = self._folder.path
-        self.root = self.folder / "root"
-        self.root.mkdir()
-        write_kernelspec(self.folder / "share", COMMAND)
-        if not extension:
-            disabled = self.folder / "config" / "labconfig" / "page_config.json"
-            disabled.parent.mkdir(parents=True)
-            disabled.write_text(json.dumps({"disabledExtensions": {"rpyc-kernel": True}}))
-        else:
-            enabled = self.folder / "config" / "jupyter_server_config.d"
-            enabled.mkdir(parents=True)
-            shutil.copy(SERVER_EXTENSION, enabled / "rpyc_kernel.json")
-            shutil.copytree(EXTENSION, self.folder / "share" / "labextensions" / "rpyc-kernel")
-        self.env = private_environment(self.folder, JUPYTER_PATH=str(self.folder / "share"))
-        settings = self.folder / "config" / "lab" / "user-settings" / "@jupyterlab"
-        for name, content in {
-            "apputils-extension/notification": {"checkForUpdates": False, "fetchNews": "false"},
-            "docmanager-extension/plugin": {"renameUntitledFileOnSave": False},
-            "codemirror-extension/plugin": {"defaultConfig": {"autoClosingBrackets": False}},
-        }.items():
-            (settings / name).parent.mkdir(parents=True, exist_ok=True)
-            (settings / f"{name}.jupyterlab-settings").write_text(json.dumps(content))
-        self.port = free_port()
-        self.command = [
-            python, "-m", app, "--no-browser", f"--ServerApp.port={self.port}", "--ServerApp.port_retries=0",
-            "--ServerApp.ip=127.0.0.1", f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={self.root}",
-            "--LabApp.expose_app_in_browser=True", "--JupyterNotebookApp.expose_app_in_browser=True",
-            "--KernelSpecManager.ensure_native_kernel=False", "--LabApp.news_url=",
-            f"--ServerApp.allow_root={True}", *options,
-        ]  # fmt: skip
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def __enter__(self) -> Self:
-        with (self.folder / "log").open("wb") as log:
-            self.process = subprocess.Popen(
-                self.command, env=self.env, cwd=self.root, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
-        assert wait_until(self._answers, 60), (self.folder / "log").read_text()
-        return self
-
-    def _answers(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.url}/api?token={TOKEN}", timeout=2) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.process.terminate()
-        try:
-            self.process.wait(15)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        if value is not None:
-            print(f"-- the Jupyter server's log\n{(self.folder / 'log').read_text()[-4000:]}")
-        self._folder.cleanup()
 
 
 class Notebook:

@@ -49,10 +49,12 @@ def decoded(text: Any) -> str:
 
 def resolved(name: str) -> str:
     """Return the path of what a user has named: ``~`` is expanded, and it begins where the process is."""
-    try:
-        path = os.path.join(os.getcwd(), os.path.expanduser(name))
-    except OSError:
-        raise FileError("the folder that relative names begin in was removed") from None
+    path = os.path.expanduser(name)
+    if not os.path.isabs(path):
+        try:
+            path = os.path.join(os.getcwd(), path)
+        except OSError:
+            raise FileError("the folder that relative names begin in was removed") from None
     return path if os.pardir in path else os.path.normpath(path)  # behind a link, .. leads elsewhere than it reads
 
 

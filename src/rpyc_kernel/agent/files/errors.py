@@ -38,6 +38,11 @@ class FileError(Exception):
         Exception.__init__(self, sentence)
         self.number = number
 
+    @property
+    def code(self) -> str:
+        """The name of the system's error, as ``ENOENT``: numbers differ between systems."""
+        return errno.errorcode.get(self.number, "")
+
 
 class ChangedError(FileError):
     """Raised for a file that changes while it is read."""

@@ -42,7 +42,15 @@ BROKER_TIMEOUT_S = 60.0  #: in which the kernel has to dial: small boards and lo
 
 
 class DirectError(Exception):
-    """An operation can't be done; its text is for the user."""
+    """An operation can't be done; its text is for the user.
+
+    Attributes:
+        code: The name of the system's error, as ``ENOENT``; "" where it isn't the system's.
+    """
+
+    def __init__(self, sentence: str, code: str = "") -> None:
+        Exception.__init__(self, sentence)
+        self.code = code
 
 
 class Direct:
@@ -173,5 +181,6 @@ class _Request:
                 return self._operations.do(self._name, header, buffers)
             except Exception as error:
                 self._error = error
-        known = isinstance(self._error, DirectError)
-        return {"error": str(self._error) if known else describe(self._error or ValueError("no operation"))}, ()
+        if isinstance(self._error, DirectError):
+            return {"error": str(self._error), "code": self._error.code}, ()
+        return {"error": describe(self._error or ValueError("no operation"))}, ()

@@ -1,7 +1,7 @@
 """The files of this machine, for the kernel: the operations of the family ``files`` on direct connections.
 
 Names travel as `..files.entries` says. Where an operation concerns several files, those that fail are told as
-``failed``, pairs of a number and a sentence, and the others are done all the same.
+``failed``, each by its number, a sentence and the name of the system's error, and the others are done all the same.
 """
 
 from __future__ import annotations
@@ -78,9 +78,10 @@ class Files:
         try:
             return operation(*buffers, **arguments)
         except FileError as error:
-            raise DirectError(str(error)) from None
+            raise DirectError(str(error), error.code) from None
         except OSError as error:
-            raise DirectError(str(refusal(error, str(error.filename or "a file")))) from None
+            failure = refusal(error, str(error.filename or "a file"))
+            raise DirectError(str(failure), failure.code) from None
 
     # --- what is there
 
@@ -92,7 +93,7 @@ class Files:
                 path = entries.resolved(decoded(name))
                 found.append(entries.looked_at(path, follow=follow) or encoded(path))
             except FileError as error:
-                found.append({"failed": str(error)})
+                found.append({"failed": str(error), "code": error.code})
         return {"found": found}, ()
 
     def do_match(self, pattern: str) -> Tuple[Json, Sequence[Bytes]]:
@@ -102,6 +103,10 @@ class Files:
     def do_real(self, name: str) -> Tuple[Json, Sequence[Bytes]]:
         """Tell the path to which a name leads, behind all links."""
         return {"path": encoded(os.path.realpath(entries.resolved(decoded(name))))}, ()
+
+    def do_writable(self, names: List[str]) -> Tuple[Json, Sequence[Bytes]]:
+        """Tell of each name whether it may be written to, by its permissions."""
+        return {"writable": [os.access(entries.resolved(decoded(name)), os.W_OK) for name in names]}, ()
 
     def do_disk(self, folder: str) -> Tuple[Json, Sequence[Bytes]]:
         """Tell what names may be on a folder's disk: whether it ignores case, and is on Windows."""
@@ -304,5 +309,5 @@ def _each(deed: Callable[..., None], items: Iterable[Sequence[Any]]) -> Tuple[Js
         try:
             deed(*item)
         except FileError as error:
-            failed.append([number, str(error)])
+            failed.append([number, str(error), error.code])
     return {"failed": failed}, ()
