@@ -741,16 +741,18 @@ class CopyStoppedError(RpycKernelError):
 
 
 class ParallelError(RpycKernelError):
-    """Raised where a cell ran on several machines, and has failed on some of them.
+    """Raised where a cell or a command ran on several machines, and has failed on some of them.
 
     Args:
         failures: What went wrong, by the name of the machine.
         total: The number of machines.
+        then: A sentence about what follows of it, or "".
     """
 
-    def __init__(self, failures: Mapping[str, str], total: int) -> None:
+    def __init__(self, failures: Mapping[str, str], total: int, then: str = "") -> None:
         which = "the machine has" if total == 1 else f"{len(failures)} of {total} machines have"
-        super().__init__(f"{which} failed: " + "; ".join(f"{label}: {text}" for label, text in failures.items()))
+        text = f"{which} failed: " + "; ".join(f"{label}: {text}" for label, text in failures.items())
+        super().__init__(f"{text.rstrip('.')}. {then}" if then else text)
 
 
 class TransferError(RpycKernelError):

@@ -37,37 +37,54 @@ async def pull_named(
     session = await context.sessions.resolve(context.cell)
     words, started = " ".join(each.name for each in named), time.monotonic()
     peer = await context.blocking(lambda _cancel: versions())
-    reply = await context.request(
-        "pull_request", {"expressions": [each.expression for each in named], "peer": peer, "pickle": pickle}
-    )
-    if reply.get("ename") == "KeyboardInterrupt":
-        raise CopyStoppedError
-    offer = exchange.offer_of(reply, len(named), session.name, may_pickle=pickle)
-    if offer.pickled:
-        pickles = ", ".join(named[index].name for index in sorted(offer.pickled) if index < len(named))
-        context.output.say(PICKLED.format(pickles, session.name), context.cell.msg_id, "stderr")
+    content = {"expressions": [each.expression for each in named], "peer": peer, "pickle": pickle}
+    offer = await offered(context, session, content, named, pickle=pickle)
     try:
-        await _allow(context, session, offer.nbytes, max_bytes, f"%pull {words}", up=False)
+        await allow(context, session, offer.nbytes, max_bytes, f"%pull {words}", up=False)
     except RpycKernelError:
         await context.blocking(lambda _cancel: exchange.forget(session, offer.name))
         raise
-    values = await _carry(context, named, offer.nbytes, partial(exchange.take, session, offer, session.name))
+    values = await carry(context, named, offer.nbytes, partial(exchange.take, session, offer, session.name))
     made = dict(zip([each.name for each in named], values, strict=True))
     context.local_names.update(made)
     seconds = time.monotonic() - started
     return Copied(session.name, "here", [described(name, value) for name, value in made.items()], offer.nbytes, seconds)
 
 
+async def offered(
+    context: CommandContext,
+    session: RemoteSession,
+    content: dict[str, Any],
+    named: Sequence[NamedExpression],
+    *,
+    pickle: bool,
+) -> exchange.Offer:
+    """Have a machine pack values, by a ``pull_request`` of that content, and return what it offers.
+
+    Raises:
+        CopyStoppedError: The stop button has ended it.
+        RpycKernelError: A value isn't there, or can't be copied.
+    """
+    reply = await context.request("pull_request", content)
+    if reply.get("ename") == "KeyboardInterrupt":
+        raise CopyStoppedError
+    offer = exchange.offer_of(reply, len(named), session.name, may_pickle=pickle)
+    if offer.pickled:
+        pickles = ", ".join(named[index].name for index in sorted(offer.pickled) if index < len(named))
+        context.output.say(PICKLED.format(pickles, session.name), context.cell.msg_id, "stderr")
+    return offer
+
+
 async def push_named(context: CommandContext, named: Sequence[NamedExpression], max_bytes: int | None) -> Copied:
     """Copy values of expressions here into variables there. Raises a RpycKernelError; nothing was assigned then."""
     session = await context.sessions.resolve(context.cell)
     started = time.monotonic()
-    values = {each.name: _evaluate(each.expression, context.local_names) for each in named}
+    values = {each.name: evaluate(each.expression, context.local_names) for each in named}
     peer = await context.blocking(lambda cancel: exchange.peer_of(session, cancel))
     parts = await context.carrying(lambda _cancel: exchange.pack_all(values, peer))
     nbytes = sum(part.nbytes for part in parts)
-    await _allow(context, session, nbytes, max_bytes, f"%push {' '.join(values)}", up=True)
-    content = await _carry(context, named, nbytes, partial(exchange.put, session, parts))
+    await allow(context, session, nbytes, max_bytes, f"%push {' '.join(values)}", up=True)
+    content = await carry(context, named, nbytes, partial(exchange.put, session, parts))
     reply = await context.request("push_request", content)
     if reply.get("status") != "ok":
         raise CopyStoppedError if reply.get("ename") == "KeyboardInterrupt" else exchange.refusal(reply, session.name)
@@ -103,7 +120,7 @@ async def around(
     return reply
 
 
-async def _allow(
+async def allow(
     context: CommandContext, session: RemoteSession, nbytes: int, max_bytes: int | None, what: str, *, up: bool
 ) -> None:
     """Ask the user before much is copied. Raises DialCancelledError where the answer is no."""
@@ -119,7 +136,7 @@ async def _allow(
         raise ValueRefusedError("Nothing was copied.")
 
 
-async def _carry(
+async def carry(
     context: CommandContext,
     names: Sequence[NamedExpression],
     nbytes: int,
@@ -138,7 +155,8 @@ async def _carry(
         raise CopyStoppedError from None
 
 
-def _evaluate(expression: str, names: dict[str, Any]) -> Any:
+def evaluate(expression: str, names: dict[str, Any]) -> Any:
+    """Return the value of an expression of local cells. Raises ValueRefusedError where it has none."""
     try:
         return eval(compile(expression.strip(), f"<{expression}>", "eval"), names)  # noqa: S307 - the user's own
     except KeyboardInterrupt:

@@ -151,6 +151,7 @@ class Copied(NamedTuple):
         values: What each of them is.
         nbytes: The bytes that have travelled.
         seconds: How long it took.
+        machines: The names of the machines, where there are several.
     """
 
     source: str
@@ -158,3 +159,4 @@ class Copied(NamedTuple):
     values: list[str]
     nbytes: int
     seconds: float
+    machines: tuple[str, ...] = ()

@@ -142,7 +142,7 @@ class ParallelRun:
                 await asyncio.sleep(0)  # the machines have the cell before this one is busy with it
                 reply = await runner.run_local_code(self._code, cell)
             else:
-                await _wait_up(part.session)
+                await wait_up(part.session)
                 reply = await runner.run_in(part.session, self._code, cell, part.show, beside=beside)
         except STOPPED as error:
             part.failure, part.stopped = str(error), True
@@ -245,7 +245,7 @@ def _is_text(message: Message) -> bool:
     return message.type in ("stream", "error")
 
 
-async def _wait_up(session: RemoteSession) -> None:
+async def wait_up(session: RemoteSession) -> None:
     """Give a machine whose link is down a moment to come back. Raises the error for which it doesn't."""
     deadline = time.monotonic() + LINK_PATIENCE_S
     session.hurry()

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MAX_HELD = 64  #: offers and drafts; the oldest ones are forgotten
 MAX_BLOCK_BYTES = 16 << 20  #: of one request
+GONE = "what was to be sent is not there any more; the Python there may have ended meanwhile"
 
 
 class Transfers:
@@ -34,6 +35,7 @@ class Transfers:
         self._lock = threading.Lock()
         self._names = itertools.count(1)
         self._held: Dict[str, List[memoryview]] = {}
+        self._made: Dict[str, Dict[str, Any]] = {}  # values that are assigned once other machines have theirs, too
 
     # --- on the main thread
 
@@ -86,11 +88,22 @@ class Transfers:
         return {"offer": self._hold([part for of_one in parts for part in of_one]), "sizes": sizes}
 
     def push(self, content: Json) -> Json:
-        """Assign the values of a draft, all or none."""
+        """Assign the values of a draft, all or none; with ``hold`` only make them, until ``made`` has them assigned."""
         try:
-            self._namespace.update(self.take(content["draft"], content["values"]))
+            if "made" in content:
+                made = self._made.pop(content["made"], None)
+                if made is None:
+                    raise DirectError(GONE)
+            else:
+                made = self.take(content["draft"], content["values"])
         except Exception as error:
             return _failed(error)
+        if content.get("hold"):
+            self._made[content["draft"]] = made
+            while len(self._made) > MAX_HELD:
+                del self._made[next(iter(self._made))]
+        else:
+            self._namespace.update(made)
         return {"status": "ok"}
 
     def take(self, draft: str, described: Sequence[Sequence[Any]]) -> Dict[str, Any]:
@@ -164,6 +177,7 @@ class Transfers:
         """Let go of an offer or a draft."""
         with self._lock:
             self._held.pop(name, None)
+            self._made.pop(name, None)
 
     def _hold(self, buffers: List[memoryview]) -> str:
         with self._lock:
@@ -176,9 +190,7 @@ class Transfers:
     def _of(self, name: str) -> List[memoryview]:
         with self._lock:
             if name not in self._held:
-                raise DirectError(
-                    "what was to be sent is not there any more; the Python there may have ended meanwhile"
-                )
+                raise DirectError(GONE)
             return self._held[name]
 
     def _part(self, name: str, buffer: int, start: int, size: int) -> memoryview:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from rpyc_kernel.errors import CommandError
@@ -110,6 +110,10 @@ class CommandContext:
     _ask_user: AskUser
     runner: Runner
     parallel: ParallelRuns
+
+    def on(self, session: RemoteSession) -> CommandContext:
+        """Return the same, for a cell that runs in that session of the notebook's."""
+        return replace(self, cell=replace(self.cell, machine=session.label))
 
     def show(self, value: object) -> None:
         """Print what a value says, before the command has ended: a text, or one of `kernel.outcomes`."""

@@ -152,4 +152,5 @@ def _(value: Restarted) -> str:
 
 @sentence.register
 def _(value: Copied) -> str:
-    return f"{'; '.join(value.values)} ({size_text(value.nbytes)} in {value.seconds:.1f} s)"
+    which = f"{'to' if value.source else 'from'} {', '.join(value.machines)}: " if value.machines else ""
+    return f"{which}{'; '.join(value.values)} ({size_text(value.nbytes)} in {value.seconds:.1f} s)"

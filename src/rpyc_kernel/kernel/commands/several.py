@@ -9,17 +9,16 @@ from rpyc_kernel.errors import CommandError
 from rpyc_kernel.kernel.commands.registry import add, command
 from rpyc_kernel.kernel.commands.route import ON
 from rpyc_kernel.kernel.commands.spec import CommandSpec, Kind, Option, Positional
+from rpyc_kernel.kernel.commands.targets import TARGETS, sessions_of
 from rpyc_kernel.kernel.outcomes import Used
 from rpyc_kernel.kernel.parallel import Grouping, ParallelRun
 
 if TYPE_CHECKING:
     from rpyc_kernel.kernel.commands.context import CommandContext
-    from rpyc_kernel.kernel.sessions.session import RemoteSession
 
 GROUPINGS = ("type", "engine", "order")
 NO_QUESTIONS = "its cell runs on several machines, and these can't all ask at once"
 
-TARGETS = Option("targets", Kind.TEXT, "which machines; all of the notebook's without this", "NAME,NAME")
 LOCAL = Option("local", Kind.FLAG, "run it in the local IPython, too")
 NOBLOCK = Option("noblock", Kind.FLAG, "don't wait: %pxresult shows what came of it")
 GROUP = Option(
@@ -63,7 +62,7 @@ async def px(
 ) -> dict[str, Any] | str:
     """Run a cell on several machines."""
     grouping = _grouping(group_outputs)
-    sessions = await _sessions(context, targets)
+    sessions = await sessions_of(context, targets)
     run = ParallelRun(code, sessions, local=local, grouping=grouping, collected=noblock)
     cell, output, runs = context.cell, context.output, context.parallel
     runs.last = run
@@ -113,22 +112,11 @@ async def autopx(
         context.parallel.everywhere = None
         return "%autopx is off: cells run on one machine again."
     _grouping(group_outputs)
-    sessions = await _sessions(context, targets)
+    sessions = await sessions_of(context, targets)
     context.parallel.everywhere = {
         "targets": targets, "local": local, "noblock": noblock, "group_outputs": group_outputs,
     }  # fmt: skip
     return f"%autopx is on: cells run on {', '.join(session.label for session in sessions)}. %autopx again ends that."
-
-
-async def _sessions(context: CommandContext, targets: str | None) -> list[RemoteSession]:
-    """Return the sessions of those names; without any, all of the notebook's."""
-    if targets is None or targets == "all":
-        found = [session for session in context.sessions.hosts().sessions if not session.closed]
-        return found or [await context.sessions.resolve(context.cell)]
-    names = dict.fromkeys(name.strip() for name in targets.split(",") if name.strip())
-    if not names:
-        raise CommandError("--targets takes names of machines: --targets pi,gpu. %hosts lists them.")
-    return [await context.sessions.named(name) for name in names]
 
 
 def _grouping(text: str | None) -> Grouping:

@@ -1,0 +1,118 @@
+"""Values and folders of several machines at once: `--targets` of %push, %pull and %sync, and %scatter."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.kernel.client import Client
+from tests.kernel.conftest import connect
+from tests.kernel.remotes import Remote
+
+pytestmark = pytest.mark.mainly("plain")
+
+
+@pytest.fixture
+def other() -> Iterator[Remote]:
+    with Remote("ipython") as server:
+        yield server
+
+
+@pytest.fixture
+def both(front: Client, own_remote: Remote, other: Remote) -> Client:
+    """A notebook with two sessions on one machine, ``a`` and ``b``, and one on another, ``c``, where cells run."""
+    connect(front, own_remote, "--name", "a")
+    connect(front, own_remote, "--name", "b")
+    connect(front, other, "--name", "c")
+    for name in "abc":
+        front.good(f"%%on {name}\nwhere = {name!r}")
+    return front
+
+
+def _bad(client: Client, code: str) -> str:
+    cell = client.run(code)
+    assert cell.error is not None, cell
+    return str(cell.error["evalue"])
+
+
+def _each(client: Client, expression: str) -> list[Any]:
+    client.good(f"%pull seen={expression} --targets a,b,c")
+    return list(eval(client.good("%%local\nseen").text).values())
+
+
+def test_values_go_to_all_and_come_from_all(both: Client) -> None:
+    both.good("%%local\nx, text = {'k': [1, 2]}, 'häll'\ndef twice(n): return 2 * n")
+    said = both.good("%push x text twice --targets a,b").stdout
+    assert said.startswith("to a, b: x:"), said
+    assert both.good("%%px --targets a,b\nprint(x, text, twice(4))").stdout.count("{'k': [1, 2]} häll 8") == 2
+    assert "NameError" in str(both.run("x").error)
+    both.good("%push x --as y --targets all")
+    assert _each(both, "y['k']") == [[1, 2]] * 3
+    said = both.good("%pull where number=len(where) --targets c,a,c").stdout
+    assert said.startswith("from c, a: where:"), said
+    assert both.good("%%local\n[*where.items()], number").text == "([('c', 'c'), ('a', 'a')], {'c': 1, 'a': 1})"
+    both.good("%pull part=[where] --concat --targets b,a,c")
+    assert both.good("%%local\npart").text == "['b', 'a', 'c']"
+
+
+def test_a_part_for_each(both: Client) -> None:
+    both.good("%scatter part=range(7)")
+    assert _each(both, "list(part)") == [[0, 1, 2], [3, 4], [5, 6]]
+    both.good("%%px\npart = [2 * each for each in part]")
+    both.good("%pull part --concat")
+    assert both.good("%%local\npart").text == str([2 * each for each in range(7)])
+    both.good("%%local\nimport numpy\nrows = numpy.arange(10.0).reshape(5, 2)")
+    both.good("%scatter rows --targets a,b --as mine")
+    both.good("%pull back=mine --concat --targets a,b")
+    assert both.good("%%local\nbool((back == rows).all()), back.flags.writeable").text == "(True, True)"
+    assert "number is of the type int" in _bad(both, "%scatter number=5")
+    assert "can't be put one behind the other" in _bad(both, "%pull where=5 --concat")
+
+
+def test_all_of_them_or_none(both: Client) -> None:
+    both.good("%%local\nx = 'new'\nimport numpy\narray = numpy.zeros(3)")
+    both.good("%%px\nx = 'old'")
+    both.good("%%on b\nimport sys; sys.modules['numpy'] = None")
+    said = _bad(both, "%push x array --targets all")
+    assert said.startswith("1 of 3 machines have failed: b: What was copied cannot be made"), said
+    assert said.endswith("Nothing was assigned on any of them.")
+    assert _each(both, "x") == ["old"] * 3
+    assert "There is no variable nowhere here" in _bad(both, "%push x nowhere --targets all")
+    both.good("%%on a\nonly = 1")
+    said = _bad(both, "%pull x only --targets all")
+    assert said.startswith("2 of 3 machines have failed: b: There is no variable only"), said
+    assert said.endswith("Nothing was copied.")
+    assert both.good("%%local\nx").text == "'new'"
+    assert "no machine nobody" in _bad(both, "%push x --targets a,nobody")
+    assert "takes names of machines" in _bad(both, "%push x --targets ,")
+    both.good("%%on c\nimport os, signal")
+    both.run("%%on c\nos.kill(os.getpid(), signal.SIGKILL)")
+    both.good("%push x --targets all")
+    assert _each(both, "x") == ["new"] * 3
+
+
+def test_a_machine_that_is_down_is_named(both: Client, other: Remote) -> None:
+    both.good("%%px\nx = 'old'")
+    other.__exit__(None, None, None)
+    both.wait_for(lambda: "reconnecting" in both.good("%hosts").stdout, what="the link's loss")
+    said = _bad(both, "%push x=5 --targets all")
+    assert said.startswith("1 of 3 machines have failed: c: The connection to"), said
+    assert both.good("%%on a\nx").text == "'old'"
+
+
+def test_a_folder_of_all(both: Client, tmp_path: Path) -> None:
+    folder = tmp_path / "thing"
+    folder.mkdir()
+    (folder / "thing_of_all.py").write_text("value = 1\n")
+    said = both.good(f"%sync {folder} {tmp_path / 'there'} --targets a,c --watch").stdout
+    assert said.count("is like") == 2, said
+    both.good("%%px --targets a,c\nimport thing_of_all")
+    assert "ModuleNotFoundError" in str(both.run("%%on b\nimport thing_of_all").error)
+    (folder / "thing_of_all.py").write_text("value = 22\n")
+    os.utime(folder / "thing_of_all.py")
+    cell = both.good("%%px --targets a,c\nprint(open(thing_of_all.__file__).read())")
+    assert cell.stdout.count("value = 22") == 2, cell.stdout
+    assert both.good(f"%sync {folder} --no-watch --targets all").stdout.endswith("is watched no longer.\n")
+    assert "no machine nobody" in _bad(both, f"%sync {folder} --targets nobody")
