@@ -22,7 +22,7 @@ WITH_IPYTHON, WITHOUT = "rpyc-kernel, IPython there", "rpyc-kernel, none there"
 ROUNDS = 7
 # Its port can't be chosen. An address of its own keeps it away from everybody who looks for a server on localhost.
 OLD_HOST, OLD_PORT = "127.0.77.12", 18812
-PARTS = ("cells", "live", "start", "memory", "values", "files", "link")
+PARTS = ("cells", "live", "start", "memory", "values", "files", "several", "link")
 
 
 def main() -> None:
@@ -44,6 +44,7 @@ def main() -> None:
     notes: list[str] = []
     value_notes: list[str] = []
     file_notes: list[str] = []
+    several_notes: list[str] = []
     with Processes() as processes:
         if {"cells", "live", "start", "memory"} & set(parts):
             tables["loopback"] = _loopback(processes, parts, options.rounds, notes)
@@ -57,11 +58,17 @@ def main() -> None:
             from benchmarks.files import files  # late, as the values
 
             tables["files"] = files(processes, options.rounds, file_notes)
+        if "several" in parts:
+            _say("several machines")
+            from benchmarks.several import several
+
+            tables["several"] = several(processes, options.rounds, several_notes)
         if "link" in parts:
             _say("slow link")
             pythons = {WITH_IPYTHON: venvs.with_ipython(), WITHOUT: venvs.plain()}
             tables["link"] = markdown([*pythons], slow_link(processes, pythons, options.rounds))
-    text = report(tables, about, {"loopback": notes, "values": value_notes, "files": file_notes}, options.rounds)
+    said = {"loopback": notes, "values": value_notes, "files": file_notes, "several": several_notes}
+    text = report(tables, about, said, options.rounds)
     print(text)
     if options.write:
         write(text)

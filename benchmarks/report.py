@@ -37,6 +37,11 @@ _FILES = """\
 Files ([files.md](files.md)) between this machine and a session on a stock server, on loopback, on one disk; the time is
 from the call until all are in their places, with modes and times. A folder is synced when the one there is the same.
 """
+_SEVERAL = """\
+## Several machines
+
+One notebook with several sessions ([several.md](several.md)) on one stock server, on loopback. Memory is the kernel's.
+"""
 _LINK = """\
 ## On a link of 50 ms each way
 
@@ -50,13 +55,19 @@ def report(tables: dict[str, str], about: str, notes: dict[str, list[str]], roun
     """Make the page.
 
     Args:
-        tables: Markdown by part: ``loopback``, ``values``, ``files`` and ``link``.
+        tables: Markdown by part: ``loopback``, ``values``, ``files``, ``several`` and ``link``.
         about: The paragraph about the machine.
         notes: What to say below a table, by part.
         rounds: How often each contender was measured.
     """
     parts = [_HEAD.format(rounds=rounds)]
-    for name, head in (("loopback", _LOOPBACK), ("values", _VALUES), ("files", _FILES), ("link", _LINK)):
+    for name, head in (
+        ("loopback", _LOOPBACK),
+        ("values", _VALUES),
+        ("files", _FILES),
+        ("several", _SEVERAL),
+        ("link", _LINK),
+    ):
         if name in tables:
             parts.append(f"{head}\n{tables[name]}\n")
             parts += ["\n".join(f"- {note}" for note in notes[name]) + "\n"] if notes.get(name) else []

@@ -93,6 +93,25 @@ def test_all_of_them_or_none(both: Client) -> None:
     assert _each(both, "x") == ["new"] * 3
 
 
+def test_sessions_on_one_machine_share_what_came_once_and_change_their_own(both: Client) -> None:
+    both.good("%%local\nimport numpy\nbig, raw = numpy.arange(1e6), bytes(range(256)) * 10")
+    both.good("%push big raw --targets all")
+    mapped = "open('/proc/self/maps').read().count('memfd:rpyc-kernel')"
+    assert (
+        _each(both, f"({mapped}, float(big.sum()), big.flags.writeable, raw[-1])")[:2]
+        == [(1, 499999500000.0, True, 255)] * 2
+    )
+    both.good("%%on a\nbig[:] = 0")
+    both.good("%%on b\nbig[0] = 5")
+    assert _each(both, "float(big[:2].sum())") == [0.0, 6.0, 1.0]
+    both.good("%restart a")
+    assert both.good("%%on b\nfloat(big[-1])").text == "999999.0"
+    both.good("%%on b\ndel big")
+    assert both.good(f"%%on b\n{mapped}").text == "0"
+    both.good("%push big --targets a,b")
+    assert both.good("%%on a\nfloat(big[-1])").text == "999999.0"
+
+
 def test_a_machine_that_is_down_is_named(both: Client, other: Remote) -> None:
     both.good("%%px\nx = 'old'")
     other.__exit__(None, None, None)

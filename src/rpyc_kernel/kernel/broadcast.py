@@ -17,6 +17,7 @@ from rpyc_kernel.kernel.outcomes import Copied
 from rpyc_kernel.kernel.parallel import wait_up
 from rpyc_kernel.values import exchange, pieces
 from rpyc_kernel.values.describe import described
+from rpyc_kernel.values.sharing import Sharing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -68,10 +69,10 @@ async def push_all(
     what = f"{'%scatter' if scattered else '%push'} {' '.join(values)}"
     await copies.allow(context, sessions[0], nbytes, max_bytes, what, up=True)
     drafts: dict[RemoteSession, str] = {}
-    by_session = dict(zip(sessions, packed, strict=True))
+    sharing = Sharing(dict(zip(sessions, packed, strict=True)))
 
     def bring(session: RemoteSession, cancel: threading.Event, show: Callable[[int], None]) -> dict[str, Any]:
-        content = exchange.put(session, by_session[session], cancel, show)
+        content = sharing.put(session, cancel, show)
         drafts[session] = content["draft"]
         return content
 

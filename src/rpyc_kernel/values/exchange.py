@@ -208,6 +208,11 @@ def put(
         RpycKernelError: They can't be brought; nothing was assigned.
     """
     draft = bring(session, [buffer for part in parts for buffer in part.buffers], cancel, progress)
+    return push_content(draft, parts)
+
+
+def push_content(draft: str, parts: Sequence[Part]) -> dict[str, Any]:
+    """Return the content of the ``push_request`` that assigns the values of a draft."""
     return {"draft": draft, "values": [[part.name, part.how, part.defines, len(part.buffers)] for part in parts]}
 
 

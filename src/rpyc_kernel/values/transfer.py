@@ -52,7 +52,14 @@ def fetch(
     return buffers
 
 
-def bring(session: BulkSession, buffers: Sequence[memoryview], cancel: threading.Event, progress: Progress) -> str:
+def bring(
+    session: BulkSession,
+    buffers: Sequence[memoryview],
+    cancel: threading.Event,
+    progress: Progress,
+    *,
+    shared: bool = False,
+) -> str:
     """Bring buffers to the worker.
 
     Args:
@@ -60,6 +67,7 @@ def bring(session: BulkSession, buffers: Sequence[memoryview], cancel: threading
         buffers: The buffers.
         cancel: Ends the transfer.
         progress: Gets the bytes that have arrived so far.
+        shared: Whether it is to lie where other sessions on that machine can adopt it, if possible.
 
     Returns:
         The name of the draft that holds the buffers there.
@@ -70,14 +78,14 @@ def bring(session: BulkSession, buffers: Sequence[memoryview], cancel: threading
     """
     sizes = [buffer.nbytes for buffer in buffers]
     with session.direct.connection(cancel) as connection:
-        draft = drafted(connection, sizes)
+        draft = drafted(connection, sizes, shared=shared)
     _Transfer(session, buffers, _Write(draft), cancel, progress).run()
     return draft
 
 
-def drafted(connection: DirectConnection, sizes: Sequence[int]) -> str:
+def drafted(connection: DirectConnection, sizes: Sequence[int], *, shared: bool = False) -> str:
     """Have the worker make a draft of buffers of these sizes, and return its name. Raises a RpycKernelError."""
-    name = connection.call("values.draft", {"sizes": sizes}).get("draft")
+    name = connection.call("values.draft", {"sizes": sizes, "shared": shared}).get("draft")
     if type(name) is not str:
         raise ProtocolError(connection.address, "a draft without a name")
     return name

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional, Sequence, Tuple
 
     from ..wire import Bytes, Json
+    from .shared_memory import SharedDraft
 
 MAX_HELD = 64  #: offers and drafts; the oldest ones are forgotten
 MAX_BLOCK_BYTES = 16 << 20  #: of one request
@@ -35,6 +36,7 @@ class Transfers:
         self._lock = threading.Lock()
         self._names = itertools.count(1)
         self._held: Dict[str, List[memoryview]] = {}
+        self._shared: Dict[str, SharedDraft] = {}
         self._made: Dict[str, Dict[str, Any]] = {}  # values that are assigned once other machines have theirs, too
 
     # --- on the main thread
@@ -161,9 +163,13 @@ class Transfers:
         if name == "draft":
             try:
                 check_room(sum(header["sizes"]))
+                if header.get("shared"):
+                    return self._shared_draft(header["sizes"]), ()
                 return {"draft": self._hold([new_memory(size) for size in header["sizes"]])}, ()
             except (OSError, MemoryError) as error:
                 raise DirectError("the values don't fit: %s" % error) from None
+        if name in ("share", "adopt"):
+            return self._share(header) if name == "share" else self._adopt(header), ()
         if name == "forget":
             self.forget(header["held"])
         elif name == "write":
@@ -173,11 +179,49 @@ class Transfers:
             raise DirectError("no operation values.%.40s" % name)
         return {}, ()
 
+    def _shared_draft(self, sizes: Sequence[int]) -> Json:
+        """Make a draft that other sessions on this machine can adopt, or else any."""
+        from .shared_memory import CannotShareError, SharedDraft
+
+        try:
+            made = SharedDraft(sizes)
+        except CannotShareError:
+            return {"draft": self._hold([new_memory(size) for size in sizes])}
+        name = self._hold(made.buffers)
+        self._shared = {name: made}  # the one before is not needed any more
+        return {"draft": name}
+
+    def _share(self, header: Json) -> Json:
+        from .shared_memory import CannotShareError
+
+        draft = header["draft"]
+        shared = self._shared.get(draft)
+        if shared is None:
+            raise DirectError("that draft can't be shared")
+        with self._lock:
+            self._held.pop(draft, None)
+        try:
+            return shared.share()
+        except (CannotShareError, OSError) as error:
+            raise DirectError("that draft can't be shared: %s" % error) from None
+        finally:
+            with self._lock:
+                self._held[draft] = shared.buffers
+
+    def _adopt(self, header: Json) -> Json:
+        from .shared_memory import CannotShareError, adopt
+
+        try:
+            return {"draft": self._hold(adopt(header, header["sizes"]))}
+        except CannotShareError as error:
+            raise DirectError("what another session shares can't be adopted: %s" % error) from None
+
     def forget(self, name: str) -> None:
         """Let go of an offer or a draft."""
         with self._lock:
             self._held.pop(name, None)
             self._made.pop(name, None)
+            self._shared.pop(name, None)
 
     def _hold(self, buffers: List[memoryview]) -> str:
         with self._lock:

@@ -125,6 +125,12 @@ class RemoteSession:
         return self._link.address
 
     @property
+    def place(self) -> tuple[str, ...]:
+        """What its machine calls itself and its user, () where it doesn't say: other machines may say the same."""
+        host, user = (str(self._link.hello.get(key, ""))[:MAX_WARNING_CHARACTERS] for key in ("host", "user"))
+        return (host, user) if host else ()
+
+    @property
     def status(self) -> LinkStatus:
         """The state of the link."""
         return self._link.status

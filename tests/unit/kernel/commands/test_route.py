@@ -482,6 +482,7 @@ def test_completeness_as_ipython_sees_it(cell, status):
                 "%sync",
                 "%pull",
                 "%push",
+                "%scatter",
             ],
         ),
         ("%%|", ["%%local", "%%on", "%%px"]),

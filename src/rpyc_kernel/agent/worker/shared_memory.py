@@ -1,0 +1,144 @@
+"""What came to one session, for the others of this user on this machine: a file without a name, mapped by each.
+
+The kernel has the bytes of a draft written into such a file (Linux's memfd) by one session, and *shared*: it is sealed,
+so that nobody can change or cut it any more, and the session tells its process, its descriptor and a random mark at the
+file's end. Another session *adopts* it by ``/proc``: it has to be this user's, without a name, sealed, of the right
+size, with that mark. Each maps it privately: a write copies the page, and nobody else sees it. The file is gone with
+the last of them.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import stat
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import List, Sequence
+
+    from ..wire import Json
+
+MARK_BYTES = 16
+_ALIGNMENT = 64  # of each buffer, for arrays
+_ADD_SEALS, _GET_SEALS = 1033, 1034  # of fcntl, which names them from Python 3.8 on
+_ALL_SEALS = 1 | 2 | 4 | 8  # against other seals, shrinking, growing, writing
+_ALLOW_SEALING = 2
+_CLOEXEC = 1
+
+
+class CannotShareError(Exception):
+    """It has to be brought in the usual way."""
+
+
+class SharedDraft:
+    """Buffers in a file without a name, into which one session is written.
+
+    Args:
+        sizes: The bytes of each buffer.
+
+    Attributes:
+        buffers: The buffers.
+
+    Raises:
+        CannotShareError: This system has no such files, or no room.
+    """
+
+    def __init__(self, sizes: Sequence[int]) -> None:
+        if not hasattr(os, "memfd_create"):  # Python 3.7, and all but Linux
+            raise CannotShareError("no memfd")
+        self._sizes = list(sizes)
+        self._end = _end(sizes)
+        fd = -1
+        try:
+            fd = os.memfd_create("rpyc-kernel", _CLOEXEC | _ALLOW_SEALING)
+            os.posix_fallocate(fd, 0, self._end + MARK_BYTES)
+            self._map = mmap.mmap(fd, self._end, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+        except (OSError, ValueError) as error:
+            if fd >= 0:
+                os.close(fd)
+            raise CannotShareError(str(error)) from None
+        self._fd = fd
+        self.buffers = _cut(self._map, sizes)
+
+    def share(self) -> Json:
+        """Seal the file, and map it privately; returns what another session needs to adopt it."""
+        import fcntl
+
+        for buffer in self.buffers:
+            buffer.release()
+        try:
+            self._map.close()
+        except BufferError:  # a connection that was given up still has a part of it
+            self.buffers = _cut(self._map, self._sizes)
+            raise CannotShareError("it is in use") from None
+        mark = os.urandom(MARK_BYTES)
+        try:
+            os.pwrite(self._fd, mark, self._end)
+            fcntl.fcntl(self._fd, _ADD_SEALS, _ALL_SEALS)
+        finally:
+            self.buffers = _cut(_private(self._fd, self._end), self._sizes)
+        return {"pid": os.getpid(), "fd": self._fd, "mark": mark.hex()}
+
+    def close(self) -> None:
+        """Let nobody adopt it from now on. What was mapped stays."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    __del__ = close
+
+
+def adopt(told: Json, sizes: Sequence[int]) -> List[memoryview]:
+    """Return the buffers of what another session on this machine shares.
+
+    Args:
+        told: What `SharedDraft.share` has returned there.
+        sizes: The bytes of each buffer.
+
+    Raises:
+        CannotShareError: It isn't there, or can't be trusted.
+    """
+    path, end = "/proc/%d/fd/%d" % (told["pid"], told["fd"]), _end(sizes)
+    try:
+        import fcntl
+
+        _check(os.stat(path), end)  # before it is opened: to open a device may do something
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            _check(os.fstat(fd), end)
+            if fcntl.fcntl(fd, _GET_SEALS) != _ALL_SEALS or os.pread(fd, MARK_BYTES, end) != bytes.fromhex(
+                told["mark"]
+            ):
+                raise CannotShareError("another file")
+            return _cut(_private(fd, end), sizes)
+        finally:
+            os.close(fd)
+    except (ImportError, OSError, ValueError) as error:
+        raise CannotShareError(str(error)) from None
+
+
+def _check(status: os.stat_result, end: int) -> None:
+    if not (
+        stat.S_ISREG(status.st_mode)
+        and status.st_uid == os.geteuid()
+        and status.st_nlink == 0
+        and status.st_size == end + MARK_BYTES
+    ):
+        raise CannotShareError("another file")
+
+
+def _private(fd: int, size: int) -> mmap.mmap:
+    return mmap.mmap(fd, size, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_WRITE)
+
+
+def _end(sizes: Sequence[int]) -> int:
+    return sum(-(-size // _ALIGNMENT) * _ALIGNMENT for size in sizes)
+
+
+def _cut(mapped: mmap.mmap, sizes: Sequence[int]) -> List[memoryview]:
+    buffers, start = [], 0
+    for size in sizes:
+        buffers.append(memoryview(mapped)[start : start + size])
+        start += -(-size // _ALIGNMENT) * _ALIGNMENT
+    return buffers

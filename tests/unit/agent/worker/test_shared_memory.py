@@ -1,0 +1,82 @@
+"""Memory that sessions of one user on one machine share: each sees what was written, and nobody what others change."""
+
+import fcntl
+import os
+import tempfile
+
+import pytest
+
+from rpyc_kernel.agent.worker.shared_memory import CannotShareError, SharedDraft, adopt
+
+SIZES = [5, 100_000, 0, 64]
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="Linux has such files")
+
+
+def drafted():
+    draft = SharedDraft(SIZES)
+    for number, buffer in enumerate(draft.buffers, 65):
+        buffer[:] = bytes([number]) * len(buffer)
+    return draft
+
+
+def test_each_has_what_came_and_changes_its_own():
+    draft = drafted()
+    told = draft.share()
+    first, second = adopt(told, SIZES), adopt(told, SIZES)
+    for buffers in (draft.buffers, first, second):
+        assert [bytes(buffer) for buffer in buffers] == [b"A" * 5, b"B" * 100_000, b"", b"D" * 64]
+        assert not any(buffer.readonly for buffer in buffers)
+    draft.buffers[0][:] = b"first"
+    first[0][:] = b"other"
+    first[1][99_999] = 0
+    assert [bytes(buffers[0]) for buffers in (draft.buffers, first, second)] == [b"first", b"other", b"A" * 5]
+    assert bytes(adopt(told, SIZES)[1]) == bytes(second[1]) == b"B" * 100_000
+    draft.close()
+    assert bytes(second[1][-3:]) == b"BBB"
+    with pytest.raises(CannotShareError):
+        adopt(told, SIZES)
+
+
+def test_what_is_in_use_is_not_shared_and_stays():
+    draft = drafted()
+    part = draft.buffers[0][1:3]
+    with pytest.raises(CannotShareError, match="in use"):
+        draft.share()
+    assert bytes(part) == b"AA"
+    assert bytes(draft.buffers[1]) == b"B" * 100_000
+    part.release()
+    assert bytes(adopt(draft.share(), SIZES)[0]) == b"A" * 5
+
+
+def test_nothing_else_is_adopted():
+    draft = drafted()
+    told = draft.share()
+    for change in ({"mark": "00" * 16}, {"mark": "no"}, {"pid": 1 << 30}, {"fd": 1 << 20}):
+        with pytest.raises(CannotShareError):
+            adopt({**told, **change}, SIZES)
+    with pytest.raises(CannotShareError):
+        adopt(told, [*SIZES, 1])
+    content = os.pread(told["fd"], 1 << 20, 0)
+    with tempfile.NamedTemporaryFile() as named:  # a file that others may open, and change
+        named.write(content)
+        named.flush()
+        with pytest.raises(CannotShareError):
+            adopt({**told, "fd": named.fileno()}, SIZES)
+    unsealed = os.memfd_create("x", os.MFD_ALLOW_SEALING)
+    os.write(unsealed, content)
+    with pytest.raises(CannotShareError):
+        adopt({**told, "fd": unsealed}, SIZES)
+    os.close(unsealed)
+    read_end, write_end = os.pipe()
+    with pytest.raises(CannotShareError):
+        adopt({**told, "fd": read_end}, SIZES)
+    os.close(read_end), os.close(write_end)
+
+
+def test_nobody_can_change_it_any_more():
+    draft = drafted()
+    fd = draft.share()["fd"]
+    for change in (lambda: os.write(fd, b"x"), lambda: os.ftruncate(fd, 0), lambda: fcntl.fcntl(fd, 1033, 8)):
+        with pytest.raises(PermissionError):
+            change()
