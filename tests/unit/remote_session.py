@@ -25,12 +25,18 @@ class Machine:
         shown: What was published, as (type, cell, content).
     """
 
-    def __init__(self, name="pi"):
-        self.shown = []
+    def __init__(self, name="pi", notebook=None):
+        """Make a session there, of a notebook of its own or of that of another `Machine`."""
+        self.shown = [] if notebook is None else notebook.shown
         self.link = create_autospec(Link, instance=True)
         self.link.status, self.link.error, self.link.failure = LinkStatus.UP, None, ""
         self.link.address, self.link.session, self.link.title = Address.parse(name), "0123456789abcdef", ""
         self.link.hello, self.link.attached, self.link.behind = {}, {}, 0
+        self.host = self._new_notebook() if notebook is None else notebook.host
+        self.output = self.host.output
+        self.session = RemoteSession(name, self.link.address, self.host, link=self._make_link)
+
+    def _new_notebook(self):
         self.host = create_autospec(SessionHost, instance=True)
         self.host.loop, self.host.comms = None, CommTable()
         self.host.runs.return_value = True
@@ -40,7 +46,7 @@ class Machine:
             (message.type, message.parent, message.content)
         )
         self.output.error.side_effect = self._error
-        self.session = RemoteSession(name, self.link.address, self.host, link=self._make_link)
+        return self.host
 
     def _make_link(self, address, on_message, on_status, session, *, on_refused):
         self._take, self._tell_status, self.refuse = on_message, on_status, on_refused
