@@ -96,7 +96,7 @@ def random_cuts(
     with start_server() as server, ThreadPoolExecutor(sessions) as pool:
 
         def one(number: int) -> Figures:
-            return _one_session(server.port, share[number], f"{seed}.{number}", end, say if number == 0 else None)
+            return one_session(server.port, share[number], f"{seed}.{number}", end, say if number == 0 else None)
 
         for each in pool.map(one, range(sessions)):
             figures.add(each)
@@ -115,7 +115,16 @@ def lives(rng: random.Random, number: int, done: Callable[[], bool]) -> Iterator
         yield Life(direction, length, rng.choice([RST, FIN]))  # type: ignore[arg-type]
 
 
-def _one_session(port: int, cuts: int, seed: str, end: float, say: Callable[[str], None] | None) -> Figures:
+def one_session(
+    port: int,
+    cuts: int,
+    seed: str,
+    end: float = float("inf"),
+    say: Callable[[str], None] | None = None,
+    first: int = 0,
+    more: Callable[[], bool] = bool,
+) -> Figures:
+    """Run cells in one session, as `random_cuts` does; *first*: the number of the first. It goes on for *more*, too."""
     rng = random.Random(seed)
     figures = Figures(0)
     told = time.monotonic()
@@ -126,9 +135,9 @@ def _one_session(port: int, cuts: int, seed: str, end: float, say: Callable[[str
         session.run("import sys\nran = []")
         proxy.lives = lives(random.Random(f"{seed}.lives"), cuts, lambda: proxy.cuts >= cuts)
         proxy.cut()
-        while proxy.cuts < cuts and time.monotonic() < end:
+        while (more() or proxy.cuts < cuts) and time.monotonic() < end:
             while found.open < IN_FLIGHT:
-                number = len(found.sent)
+                number = first + len(found.sent)
                 interrupted = rng.random() < INTERRUPTED and found.interrupted <= found.replied
                 code, tokens = (ENDLESS, [("interrupted", "")]) if interrupted else _cell(rng, number)
                 msg_id = session.start(code)

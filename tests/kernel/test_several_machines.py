@@ -128,6 +128,12 @@ def test_errors_are_gathered_and_named_and_hold_nobody(both: Client, gate: Gate)
     assert "[gpu] " in cell.stderr
     assert "ZeroDivisionError" in cell.stderr
     assert "[pi] pi" in cell.stdout
+    cell = both.run("%%px\nimport os\nif where == 'gpu': os._exit(3)\nraise SystemExit")
+    assert cell.error is not None, "the one of the cell, and none of a machine's beside it"
+    assert cell.error["evalue"].startswith("2 of 2 machines have failed: gpu: WorkerDied: The Python on")
+    assert cell.error["evalue"].endswith("pi: SystemExit")
+    assert "[gpu] WorkerDied: The Python on" in cell.stderr
+    both.good("%%px -t gpu\nwhere = 'gpu'")
     question = both.run("%%px\ninput('?')")
     assert question.error is not None
     assert "several machines" in question.error["evalue"]

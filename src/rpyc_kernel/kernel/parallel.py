@@ -150,7 +150,8 @@ class ParallelRun:
             part.failure = str(error)
         else:
             if reply.get("status") != "ok":
-                part.failure = plain(f"{reply.get('ename')}: {reply.get('evalue')}", MAX_FAILURE_CHARACTERS)
+                text = f"{reply.get('ename')}: {reply.get('evalue') or ''}".removesuffix(": ")
+                part.failure = plain(text, MAX_FAILURE_CHARACTERS)
                 part.stopped = reply.get("ename") == "KeyboardInterrupt"
         part.done = True
         if isinstance(part.show, LabelledOutput):

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from rpyc_kernel.kernel.commands.context import CommandContext
     from rpyc_kernel.kernel.sessions.session import RemoteSession
 
-TARGETS = Option("targets", Kind.TEXT, "which machines; all of the notebook's without this", "NAME,NAME")
-SEVERAL = Option("targets", Kind.TEXT, "on several machines at once, or on all: all", "NAME,NAME")
+TARGETS = Option("targets", Kind.TEXT, "which machines; all of the notebook's without this", "NAME,NAME", short="t")
+SEVERAL = Option("targets", Kind.TEXT, "on several machines at once, or on all: all", "NAME,NAME", short="t")
 
 
 async def sessions_of(context: CommandContext, targets: str | None) -> list[RemoteSession]:

@@ -249,9 +249,21 @@ class Inbox:
         if end is not None and message.type == "execute_reply":
             text = self._exits.describe(end)
             shown = text + ("" if content.get("begun") else NOT_RUN)
-            content = self._host.output.error("WorkerDied", shown, self._requests.shown_by(message.parent))
+            content = self._show_death(shown, message.parent)
             told = "" if end.get("restart") else text
         self.soon(self._resolve, (message.type, message.parent), content, told)
+
+    def _show_death(self, text: str, parent: str) -> dict[str, Any]:
+        """Show in the cell of a request that its Python has died; return the content of the reply."""
+        cell = self._requests.shown_by(parent)
+        content = {"ename": "WorkerDied", "evalue": text, "traceback": [f"WorkerDied: {text}"]}
+        shown = list(self._requests.shown(Message("error", dict(content), parent)))
+        if [each.type for each in shown] == ["error"]:
+            return self._host.output.error("WorkerDied", text, cell)
+        for each in shown:  # the cell runs on several machines, and has an error of its own at its end
+            each.parent = cell
+            self._host.output.publish(each, self.closed)
+        return {"status": "error", **content}
 
     @loop_only
     def _resolve(self, key: tuple[str, str], content: dict[str, Any], told: str) -> None:
