@@ -22,7 +22,7 @@ WITH_IPYTHON, WITHOUT = "rpyc-kernel, IPython there", "rpyc-kernel, none there"
 ROUNDS = 7
 # Its port can't be chosen. An address of its own keeps it away from everybody who looks for a server on localhost.
 OLD_HOST, OLD_PORT = "127.0.77.12", 18812
-PARTS = ("cells", "live", "start", "memory", "values", "files", "several", "link")
+PARTS = ("cells", "live", "start", "memory", "values", "files", "several", "link", "placing")
 
 
 def main() -> None:
@@ -67,6 +67,11 @@ def main() -> None:
             _say("slow link")
             pythons = {WITH_IPYTHON: venvs.with_ipython(), WITHOUT: venvs.plain()}
             tables["link"] = markdown([*pythons], slow_link(processes, pythons, options.rounds))
+        if "placing" in parts:
+            _say("placing")
+            from benchmarks.placing import placing  # late: it needs distributed
+
+            tables["placing"] = placing(options.rounds)
     said = {"loopback": notes, "values": value_notes, "files": file_notes, "several": several_notes}
     text = report(tables, about, said, options.rounds)
     print(text)

@@ -49,13 +49,19 @@ A TCP proxy holds back every byte for 50 ms in each direction and limits nothing
 takes a round trip of its own, as on a real link. The first `%connect` is a single figure. The row of 10,000 lines is
 not judged by a number: what goes beyond the round trip is the time that printing them takes.
 """
+_PLACING = """\
+## Placing by Dask
+
+A session on a worker of a Dask cluster on this machine ([growing.md](growing.md)), beside one by `local:`. A Python is
+started for either; from the address to the reply of `1+1`.
+"""
 
 
 def report(tables: dict[str, str], about: str, notes: dict[str, list[str]], rounds: int) -> str:
     """Make the page.
 
     Args:
-        tables: Markdown by part: ``loopback``, ``values``, ``files``, ``several`` and ``link``.
+        tables: Markdown by part: ``loopback``, ``values``, ``files``, ``several``, ``link`` and ``placing``.
         about: The paragraph about the machine.
         notes: What to say below a table, by part.
         rounds: How often each contender was measured.
@@ -67,6 +73,7 @@ def report(tables: dict[str, str], about: str, notes: dict[str, list[str]], roun
         ("files", _FILES),
         ("several", _SEVERAL),
         ("link", _LINK),
+        ("placing", _PLACING),
     ):
         if name in tables:
             parts.append(f"{head}\n{tables[name]}\n")

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from rpyc_kernel.agent.wire import Message
     from rpyc_kernel.kernel.cells import Cell
+    from rpyc_kernel.kernel.own_cluster import OwnCluster
     from rpyc_kernel.kernel.ports import CellOutput
     from rpyc_kernel.kernel.sessions.requests import Show
     from rpyc_kernel.kernel.sessions.session import RemoteSession
@@ -207,11 +208,15 @@ class ParallelRuns:
         last: The last of them.
         everywhere: The arguments of ``%%px`` with which each cell runs on several machines, None while it doesn't.
         tasks: Those that nobody waits for.
+        cluster: The notebook's Dask cluster, None while there is none.
+        cluster_machines: Those on which that has workers.
     """
 
     last: ParallelRun | None = None
     everywhere: dict[str, Any] | None = None
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    cluster: OwnCluster | None = None
+    cluster_machines: list[RemoteSession] = field(default_factory=list)
 
 
 def grouped(kept: Sequence[tuple[str, Sequence[Message]]], grouping: Grouping) -> list[Message]:

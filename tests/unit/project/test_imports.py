@@ -53,7 +53,7 @@ THIRD_PARTY = {
     "doctor": {"jupyter_client", "jupyter_core"},
     "files": {"fsspec", "pathspec"},
     "hosts": {"jupyter_core", "tomlkit"},
-    "kernel": JUPYTER,
+    "kernel": JUPYTER | {"distributed"},
     "live": {"rpyc", "IPython", "numpy"},
     "transport": {"dask", "distributed", "jupyter_core", "rpyc", "zeroconf"},
     "values": {"cloudpickle", "tqdm"},

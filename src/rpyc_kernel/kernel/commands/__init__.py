@@ -2,6 +2,7 @@
 
 from rpyc_kernel.kernel.commands import (
     connect,
+    dask,
     discover,
     doctor,
     files,
@@ -17,6 +18,7 @@ from rpyc_kernel.kernel.commands import (
 
 __all__ = [
     "connect",
+    "dask",
     "discover",
     "doctor",
     "files",

@@ -10,10 +10,19 @@ from __future__ import annotations
 import dataclasses
 import re
 import threading
+import time
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import quote, unquote
 
-from rpyc_kernel.errors import AddressError, DialCancelledError, DialError, SessionGoneError, UnsupportedSchemeError
+from rpyc_kernel.errors import (
+    AddressError,
+    DialCancelledError,
+    DialError,
+    NobodyListeningError,
+    SessionGoneError,
+    UnsupportedSchemeError,
+)
+from rpyc_kernel.transport import syntax
 from rpyc_kernel.transport.address import Address, Transport
 from rpyc_kernel.transport.deadline import Deadline
 from rpyc_kernel.transport.syntax import shown
@@ -25,6 +34,7 @@ if TYPE_CHECKING:
 
 PLACE_TIMEOUT_S = 60.0
 PROBE_TIMEOUT_S = 3.0
+GONE_AFTER_S = 20.0  # in which both the server and the scheduler have refused connections
 OPTIONS = ("resources", "worker", "placed")
 _RESOURCE = re.compile(r"([\w.-]{1,100}):([0-9]{1,12}(?:\.[0-9]{1,6})?)")
 _WORKER = re.compile(r"[\w.:/\[\]%-]{1,300}")
@@ -113,22 +123,47 @@ class Dask(Transport):
         if placement is None:
             raise SessionGoneError(self.display(address), "nothing is known here of where it was placed")
         try:
-            return open_placed(address, placement, deadline)
+            sock = open_placed(address, placement, deadline)
         except DialCancelledError:
             raise
         except DialError as error:
-            try:
-                gone = dask_cluster.look(address, placement, deadline)
-            except DialError:
-                raise error from None
-            if not gone:
-                raise
+            if isinstance(error, NobodyListeningError) and _is_refused(address, deadline):
+                first = _refused.setdefault(address, time.monotonic())
+                if not syntax.is_loopback(placement.host) and time.monotonic() - first < GONE_AFTER_S:
+                    raise  # this machine may be in another network
+                gone = "neither its server nor the cluster's scheduler is there any more"
+            else:
+                try:
+                    gone = dask_cluster.look(address, placement, deadline)
+                except DialError:
+                    raise error from None
+                if not gone:
+                    raise
+        else:
+            _refused.pop(address, None)
+            return sock
         placements.forget(placement.token)
         raise SessionGoneError(self.display(address), gone)
 
 
 _lock = threading.Lock()  # one is placed after the other
 _latest: dict[Address, Address] = {}  # where this process had the session of an address placed last
+
+
+_refused: dict[Address, float] = {}  # since when both that server and the scheduler have refused connections
+
+
+def _is_refused(address: Address, deadline: Deadline) -> bool:
+    """Return whether the scheduler's machine answers, and says that no scheduler is there."""
+    from rpyc_kernel.transport.sockets import open_tcp  # noqa: PLC0415
+
+    try:
+        open_tcp(address, deadline.part(PROBE_TIMEOUT_S)).close()
+    except NobodyListeningError:
+        return True
+    except DialError:
+        pass
+    return False
 
 
 def _placement(address: Address) -> Placement | None:

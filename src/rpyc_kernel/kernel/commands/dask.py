@@ -1,0 +1,105 @@
+"""``%dask start`` and ``%dask stop``: the notebook's machines as one Dask cluster."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rpyc_kernel.errors import CommandError
+from rpyc_kernel.kernel import own_cluster
+from rpyc_kernel.kernel.commands.registry import command
+from rpyc_kernel.kernel.commands.spec import Kind, Option, Positional
+from rpyc_kernel.kernel.commands.targets import sessions_of
+from rpyc_kernel.kernel.own_cluster import OwnCluster
+from rpyc_kernel.kernel.parallel import ParallelRun
+
+if TYPE_CHECKING:
+    from rpyc_kernel.kernel.commands.context import CommandContext
+    from rpyc_kernel.kernel.sessions.session import RemoteSession
+
+OPEN = (
+    "Its connections are not encrypted, and whoever reaches {0} can run code on all of its machines: use it in a "
+    "network that you trust."
+)
+
+
+@command(
+    "dask",
+    "Makes the notebook's machines a Dask cluster, and puts its client into the variable client, here and there.",
+    Positional("action", "start or stop"),
+    Positional(
+        "hosts",
+        "names of machines, as %hosts lists them; all without one",
+        required=False,
+        many=True,
+        suggests="connected",
+    ),
+    Option("scheduler", Kind.TEXT, "join the cluster of that scheduler", "ADDRESS"),
+    Option("host", Kind.TEXT, "the address of this machine at which the others reach it", "ADDRESS"),
+    examples=("%dask start", "%dask start pi gpu --scheduler 10.0.0.7:8786", "%dask stop"),
+)
+async def dask(
+    context: CommandContext, action: str, hosts: list[str] | None, *, scheduler: str | None, host: str | None
+) -> str:
+    """Start or stop the notebook's cluster."""
+    runs = context.parallel
+    if action == "stop" and not (hosts or scheduler or host):
+        if runs.cluster is None:
+            return "No Dask cluster of this notebook runs."
+        await _stop(context, runs.cluster)
+        return "The Dask cluster has ended."
+    if action != "start":
+        raise CommandError("%dask takes start, with names of machines and options, or stop.")
+    if runs.cluster is not None:
+        raise CommandError(f"The notebook has a Dask cluster already, at {runs.cluster.address}. %dask stop ends it.")
+    found = await sessions_of(context, ",".join(hosts or ()) or None)
+    if scheduler:
+        cluster = OwnCluster.join(scheduler)
+    else:
+        addresses = [session.address for session in found]
+        cluster = await context.blocking(lambda cancel: OwnCluster.begin(addresses, host or "", cancel))
+    runs.cluster, runs.cluster_machines = cluster, found
+    try:
+        return await _begin(context, cluster, found)
+    except BaseException:
+        await _stop(context, cluster)
+        raise
+
+
+async def _begin(context: CommandContext, cluster: OwnCluster, found: list[RemoteSession]) -> str:
+    run = ParallelRun(own_cluster.worker_code(cluster.address), found, collected=True)
+    await run.run(context.runner, context.cell, context.output)
+    failed = {part.show.label: part.failure for part in run.parts if part.failure}
+    begun = len(found) - len(failed)
+    if not begun:
+        raise CommandError(f"No worker was started: {next(iter(failed.values()))}")
+    count = await context.blocking(lambda cancel: cluster.connect(begun, cancel))
+    context.local_names["client"] = cluster.client
+    current = context.sessions.current
+    if current is not None and current.label not in failed:
+        there = ParallelRun(own_cluster.client_code(cluster.address), [current], collected=True)
+        await there.run(context.runner, context.cell, context.output)
+    lines = [f"A Dask cluster of {count} worker{'s' * (count != 1)}, at {cluster.address}; client is here and there."]
+    if cluster.dashboard:
+        lines.append(f"Its dashboard is {cluster.dashboard}")
+    lines += [f"No worker on {label}: {failure}" for label, failure in failed.items()]
+    if count < begun:
+        lines.append(
+            f"{begun - count} more have not come yet: do the machines reach {cluster.address}? --host says it."
+        )
+    if not cluster.address.startswith(("tls://", "tcp://127.")):
+        lines.append(OPEN.format(cluster.address))
+    return "\n".join(lines)
+
+
+async def _stop(context: CommandContext, cluster: OwnCluster) -> None:
+    runs = context.parallel
+    left = [session for session in runs.cluster_machines if not session.closed]
+    runs.cluster, runs.cluster_machines = None, []
+    if context.local_names.get("client") is cluster.client:
+        context.local_names.pop("client", None)
+    try:
+        if left:
+            run = ParallelRun(own_cluster.end_code(), left, collected=True)
+            await run.run(context.runner, context.cell, context.output)
+    finally:
+        await context.blocking(lambda _cancel: cluster.close())

@@ -1,0 +1,184 @@
+"""A Dask cluster of the notebook's own: a scheduler here, or one that exists, and workers in the notebook's sessions.
+
+The scheduler is a process of this machine. It ends when its stdin does, and so with this process, however that ends.
+The workers end when the scheduler has gone, and with their sessions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rpyc_kernel.errors import CommandError
+from rpyc_kernel.transport.plain import plain
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Sequence
+
+    from rpyc_kernel.transport.address import Address
+
+START_TIMEOUT_S = 30.0
+WORKERS_TIMEOUT_S = 30.0
+POLL_S = 0.05
+MAX_SAID_CHARS = 300
+INSTALL = "Dask's package distributed is missing here. Install it: python -m pip install 'rpyc-kernel[dask]'"
+_NOWHERE = ("192.0.2.1", 9)  # of no machine (RFC 5737); nothing is sent
+_SCHEDULER = (
+    "import os, sys, threading; threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start(); "
+    "from distributed.cli.dask_scheduler import main; main(sys.argv[1:])"
+)
+# In a session: a worker beside the cells' Python, which belongs to the session as all programs that cells start.
+_WORKER = """
+import importlib.util, subprocess, sys, types
+if importlib.util.find_spec("distributed") is None:
+    raise ModuleNotFoundError("no worker here: its Python has no distributed")
+kept = sys.modules.setdefault("_rpyc_kernel_dask", types.ModuleType("_rpyc_kernel_dask"))
+kept.worker = subprocess.Popen(
+    [sys.executable, "-m", "distributed.cli.dask_worker", address, "--no-dashboard", "--death-timeout", "60"],
+    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+)
+"""
+_END = """
+import subprocess, sys
+worker = getattr(sys.modules.pop("_rpyc_kernel_dask", None), "worker", None)
+if worker is not None:
+    worker.terminate()
+    try:
+        worker.wait(10)
+    except subprocess.TimeoutExpired:
+        worker.kill()
+        worker.wait()
+"""
+
+
+class OwnCluster:
+    """The cluster.
+
+    Attributes:
+        address: The scheduler's.
+        dashboard: Where a browser of this machine sees it; "" where that isn't known.
+        client: Dask's client of it, in this process.
+    """
+
+    def __init__(self, address: str, process: subprocess.Popen[bytes] | None, dashboard: str) -> None:
+        self.address = address
+        self.dashboard = dashboard
+        self.client: Any = None
+        self._process = process
+
+    @classmethod
+    def begin(cls, machines: Sequence[Address], host: str, cancel: threading.Event) -> OwnCluster:
+        """Start a scheduler, which the *machines* reach at *host*, or else at the address that they are reached from.
+
+        Raises:
+            CommandError: It has not started.
+        """
+        if _missing():
+            raise CommandError(INSTALL)
+        where = host or _seen_from(machines)
+        with tempfile.TemporaryDirectory(prefix="rpyc-kernel-") as folder:
+            file = Path(folder, "scheduler.json")
+            command = [sys.executable, "-c", _SCHEDULER, "--host", where, "--port", "0"]
+            command += ["--dashboard-address", "127.0.0.1:0", "--scheduler-file", str(file)]
+            with Path(folder, "said").open("w+b") as said:
+                process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=said, stderr=said)
+                deadline = time.monotonic() + START_TIMEOUT_S
+                while (found := _read(file)) is None:
+                    if process.poll() is not None or time.monotonic() > deadline or cancel.wait(POLL_S):
+                        said.seek(0)
+                        last = said.read().decode("utf-8", "replace").strip().splitlines()[-1:]
+                        _end(process)
+                        why = f": {plain(last[0], MAX_SAID_CHARS)}" if last else ""
+                        raise CommandError(f"No scheduler has started at {where}{why}. --host says another address.")
+        port = found.get("services", {}).get("dashboard")
+        return cls(str(found["address"]), process, f"http://127.0.0.1:{port}/status" if port else "")
+
+    @classmethod
+    def join(cls, address: str) -> OwnCluster:
+        """Take a scheduler that runs already."""
+        if _missing():
+            raise CommandError(INSTALL)
+        return cls(address if "://" in address else f"tcp://{address}", None, "")
+
+    def connect(self, workers: int, cancel: threading.Event) -> int:
+        """Open the client, and wait for so many workers of one process each; returns how many there are."""
+        from distributed import Client  # noqa: PLC0415 - as late as it can be
+
+        try:
+            self.client = Client(self.address, timeout=START_TIMEOUT_S, set_as_default=False)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise CommandError(
+                f"No Dask scheduler answers at {self.address} ({plain(str(error), MAX_SAID_CHARS)})."
+            ) from None
+        deadline = time.monotonic() + WORKERS_TIMEOUT_S
+        while (count := len(self.client.nthreads())) < workers and time.monotonic() < deadline:
+            if cancel.wait(POLL_S):
+                break
+        return count
+
+    def close(self) -> None:
+        """Close the client, and end the scheduler if it is ours."""
+        if self.client is not None:
+            with contextlib.suppress(Exception):
+                self.client.close(timeout=5)
+        if self._process is not None:
+            _end(self._process)
+
+
+def worker_code(address: str) -> str:
+    """Return the code that starts a worker in a session; it leaves no name there."""
+    return f"exec({_WORKER!r}, {{'address': {address!r}}})"
+
+
+def end_code() -> str:
+    """Return the code that ends a session's worker."""
+    return f"exec({_END!r}, {{}})"
+
+
+def client_code(address: str) -> str:
+    """Return the code that makes ``client`` in a session."""
+    return f"client = __import__('distributed').Client({address!r}, set_as_default=False)"
+
+
+def _missing() -> bool:
+    from importlib.util import find_spec  # noqa: PLC0415
+
+    return find_spec("distributed") is None
+
+
+def _seen_from(machines: Sequence[Address]) -> str:
+    """Return the address of this machine by which its packets leave for the first of those that are elsewhere."""
+    elsewhere = [machine for machine in machines if not machine.is_loopback]
+    if not elsewhere:
+        return "127.0.0.1"
+    for place in [*((machine.host, 9) for machine in elsewhere if machine.host), _NOWHERE]:
+        with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.connect(place)
+            return str(sock.getsockname()[0])
+    return socket.gethostname()
+
+
+def _read(file: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(file.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and "address" in found else None
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.stdin is not None:
+        process.stdin.close()
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,48 @@
+"""A notebook and Dask: `%dask` makes its machines a cluster, and `dask://` puts a session on a worker of one."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.kernel.client import Client
+from tests.kernel.remotes import wait_until
+
+pytestmark = [pytest.mark.needs("linux"), pytest.mark.timeout(150)]
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_machines_become_a_cluster_on_whose_worker_a_session_is(front: Client) -> None:
+    pytest.importorskip("distributed")
+    assert "%dask takes start" in str(front.run("%dask begin").error)
+    assert front.good("%dask stop").stdout == "No Dask cluster of this notebook runs.\n"
+    cells = ["".join(cell["source"]) for cell in json.loads((ROOT / "examples" / "dask.ipynb").read_text())["cells"]
+             if cell["cell_type"] == "code"]  # fmt: skip
+    assert [cell.split("\n")[0] for cell in cells[:2]] == ["%connect local: --name pi", "%dask start"]
+    front.good(cells[0])
+    started = front.good(cells[1]).stdout
+    found = re.match(r"A Dask cluster of 1 worker, at (tcp://127\.0\.0\.1:\d+); client is here and there\.\n", started)
+    assert found, started
+    assert "\nIts dashboard is http://127.0.0.1:" in started
+    assert "can run code on all of its machines" not in started  # since nobody else reaches a loopback address
+    assert "has a Dask cluster already" in str(front.run("%dask start").error)
+    assert front.good(cells[2]).text == "285"
+    assert front.good(cells[3]).text == "{'here': 285}"
+    answer = front.good(cells[4].replace("SCHEDULER", found[1].removeprefix("tcp://"))).stdout
+    assert re.search(r"It is on the worker tcp://127\.0\.0\.1:\d+\.\n", answer), answer
+    assert front.good(cells[5]).text == "True"
+    front.good("import os")
+    pid = int(front.good("os.getpid()").text or 0)
+    assert front.good(cells[6]).stdout == "The Dask cluster has ended.\n"
+    wait_until(lambda: not Path(f"/proc/{pid}").exists())  # with its worker
+    cell = front.run("1 + 1")
+    assert cell.status == "error"
+    assert re.search(r"is gone \((the worker .* has died or was stopped|neither its server nor)", str(cell.error)), (
+        cell.error
+    )
+    assert front.good("%%on pi\n'client' in globals()").text == "True"
+    assert os.getpid() != pid
