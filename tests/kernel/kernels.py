@@ -64,7 +64,7 @@ def write_kernelspec(folder: Path, command: list[str] = COMMAND, metadata: dict[
     spec = folder / "kernels" / "rpyc"
     spec.mkdir(parents=True, exist_ok=True)
     content = {"argv": command, "display_name": "Python (RPyC)", "language": "python", "interrupt_mode": "message"}
-    (spec / "kernel.json").write_text(json.dumps({**content, "metadata": metadata or {}}))
+    (spec / "kernel.json").write_text(json.dumps({**content, "metadata": metadata or {"debugger": True}}))
     return spec.parent
 
 

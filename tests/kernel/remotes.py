@@ -16,9 +16,10 @@ from tests import elsewhere
 from tests.compiled import put_agent
 from tests.folders import Folder
 from tests.servers.rpyc_servers import Server, start_server
-from tests.servers.venvs import WIDGET_LIBRARIES, WITH_IPYTHON, WITHOUT_IPYTHON
+from tests.servers.venvs import DEBUGGED, DEBUGGED_IPYTHON, WIDGET_LIBRARIES, WITH_IPYTHON, WITHOUT_IPYTHON
 
 PACKAGES = {"ipython": WITH_IPYTHON, "plain": WITHOUT_IPYTHON, "bare": [], "widgets": WIDGET_LIBRARIES}
+PACKAGES.update({"debugged ipython": DEBUGGED_IPYTHON, "debugged plain": DEBUGGED})
 
 SPAWNED = "spawned "
 

@@ -11,17 +11,24 @@ from tests.kernel.remotes import Remote
 
 pytestmark = pytest.mark.mainly("plain")
 
-STARTS_A_DEBUGGER = ("initialize", "attach", "setBreakpoints", "dumpCell", "configurationDone", "richInspectVariables")
+DEBUGGER = {
+    "initialize": "%pip install debugpy",
+    "attach": "not started",
+    "setBreakpoints": "not started",
+    "dumpCell": "not started",
+    "configurationDone": "not started",
+    "richInspectVariables": "not started",
+}
 
 
-@pytest.mark.parametrize("command", STARTS_A_DEBUGGER)
-def test_the_debugger_says_that_there_is_none(nb: Client, command: str) -> None:
+@pytest.mark.parametrize(("command", "said"), DEBUGGER.items())
+def test_without_debugpy_the_debugger_says_what_is_missing(nb: Client, command: str, said: str) -> None:
     """A breakpoint that is said to be verified would never stop anything."""
     content = {"type": "request", "seq": 11, "command": command, "arguments": {"code": "x = 1"}}
     reply = nb.ask("debug_request", content, "control")
     assert (reply["type"], reply["request_seq"], reply["command"]) == ("response", 11, command)
     assert reply["success"] is False
-    assert "debugger" in reply["message"]
+    assert said in reply["message"]
     state = nb.ask("debug_request", {"type": "request", "seq": 12, "command": "debugInfo"}, "control")
     assert state["success"] is True
     assert state["body"]["isStarted"] is False
@@ -35,8 +42,8 @@ def test_odd_questions_to_the_debugger_fail_too(nb: Client, content: dict[str, o
     assert reply["message"]
 
 
-def test_no_debugger_is_advertised(nb: Client) -> None:
-    assert nb.kernel_info()["supported_features"] == []
+def test_a_debugger_is_advertised_and_subshells_are_not(nb: Client) -> None:
+    assert nb.kernel_info()["supported_features"] == ["debugger"]
 
 
 def test_version_and_links_are_those_of_the_other_python() -> None:

@@ -35,6 +35,8 @@ WIDGET_LIBRARIES += ["jupyter_bokeh", "jupyter_rfb", "jupyterlab", "panel", "plo
 #: Jupyter servers that run the cells of a page themselves
 WITH_DOCUMENTS = ["jupyter-server-documents", "jupyterlab"]
 WITH_NBMODEL = ["jupyter-server-nbmodel", "jupyterlab"]
+DEBUGGED = ["debugpy"]
+DEBUGGED_IPYTHON = ["debugpy", "ipython"]
 OLD_IPYTHON = ["ipython", "comm", "matplotlib"]
 WITH_ARROW = ["numpy<2", "pandas<2.1", "pyarrow"]  # what values are packed for, of an older time
 
@@ -50,6 +52,10 @@ ALL: list[tuple[str, str, list[str]]] = [
     ("4.1.5", "3.8", ["ipykernel==5.5.6", "ipython==7.34.0"]),
     *((rpyc, python, []) for rpyc, python in VERSIONS if (rpyc, python) != (CURRENT_RPYC, CURRENT_PYTHON)),
     (CURRENT_RPYC, CURRENT_PYTHON, []),
+    (CURRENT_RPYC, CURRENT_PYTHON, DEBUGGED_IPYTHON),
+    (CURRENT_RPYC, CURRENT_PYTHON, DEBUGGED),
+    ("4.1.5", "3.8", DEBUGGED_IPYTHON),
+    (CURRENT_RPYC, "3.13", DEBUGGED),
     ("5.0.1", "3.6", []),
 ]
 

@@ -203,7 +203,7 @@ PLACES = [
     Place("base_kernel.py", f"{KERNEL}.kernel_info", "it changes what it returns", takes="self"),
     Place("base_kernel.py", f"{KERNEL}.comm_info_request", "it answers it", takes=HANDLER),
     Place("base_kernel.py", f"{KERNEL}.usage_request", "it answers it", takes=HANDLER),
-    Place("base_kernel.py", f"{IPYTHON_KERNEL}.do_debug_request", "it answers it", takes="self, msg"),
+    Place("base_kernel.py", f"{KERNEL}.debug_request", "it answers it", takes=HANDLER),
     Place("base_kernel.py", f"{KERNEL}.create_subshell_request", "it answers it", takes="self, socket, ident, parent"),
     Place("base_kernel.py", f"{KERNEL}.delete_subshell_request", "it answers it", takes="self, socket, ident, parent"),
     Place("base_kernel.py", f"{KERNEL}.list_subshell_request", "it answers it", takes="self, socket, ident, parent"),
@@ -231,7 +231,7 @@ PLACES = [
     Place(
         "debugger.py",
         "ipykernel.debugger:",
-        "without debugpy there is no debugger",
+        "without debugpy it has no debugger of its own",
         has=("from debugpy.server import api", "_is_debugpy_available = False"),
     ),
     Place(
@@ -243,7 +243,7 @@ PLACES = [
     Place(
         "base_kernel.py",
         f"{IPYTHON_KERNEL}.poll_stopped_queue",
-        "it waits for nothing, as there is no debugger",
+        "it waits for nothing, as ipykernel's debugger is left out",
         takes="self",
     ),
     # --- who asked for a cell

@@ -80,7 +80,7 @@ def test_the_wheel_brings_a_kernelspec_with_logos(tmp_path):
         "language": "python",
         "interrupt_mode": "message",
         "kernel_protocol_version": "5.5",
-        "metadata": {"debugger": False, "supported_encryption": ["curve"]},
+        "metadata": {"debugger": True, "supported_encryption": ["curve"]},
         "env": {},
     }
 
@@ -107,7 +107,7 @@ def test_installs_for_the_user_with_this_interpreter(capsys):
     assert list(spec["metadata"]["parameters"]["properties"]) == ["rpyc_machine"]
     assert Path(spec["argv"][0]).is_absolute()
     assert (spec["display_name"], spec["language"]) == ("Python (RPyC)", "python")
-    assert (spec["interrupt_mode"], spec["metadata"]["debugger"]) == ("message", False)
+    assert (spec["interrupt_mode"], spec["metadata"]["debugger"]) == ("message", True)
 
 
 def test_user_is_the_same_as_nothing():

@@ -34,6 +34,7 @@ class Cell:
         allow_stdin: Whether its client can be asked for input.
         user_expressions: What is to be evaluated after it.
         machine: The machine that ``%%on`` names, "" for the one where cells run.
+        text: All of it, as its front end knows it.
     """
 
     msg_id: str
@@ -44,6 +45,7 @@ class Cell:
     allow_stdin: bool
     user_expressions: dict[str, str] = field(default_factory=dict)
     machine: str = ""
+    text: str = ""
 
 
 class AskFrontEnd(Protocol):
@@ -67,6 +69,16 @@ class Watcher(Protocol):
         """Take note of a link that has changed. On any thread."""
 
 
+class DebuggerEvents(Protocol):
+    """Takes note of what happens to the cells that are debugged on other machines. On the link's thread."""
+
+    def event(self, session: Any, content: dict[str, Any]) -> None:
+        """Take the content of a ``debug_event``."""
+
+    def python_ended(self, session: HostedSession) -> None:
+        """Take note of the end of a Python: nothing of it is stopped any more."""
+
+
 class RunningCells:
     """The cells that run: who asked for each. It is the `SessionHost` of sessions, and lives in the event loop.
 
@@ -76,6 +88,7 @@ class RunningCells:
         arrived_until_now: Returns the number of the last shell message that has come.
         comms: The comms of all sessions.
         found_widgets: Called with a session that was taken over and has widgets which front ends don't know.
+        debugger: Is told what the debuggers on other machines tell.
     """
 
     loop: asyncio.AbstractEventLoop | None = None
@@ -86,6 +99,7 @@ class RunningCells:
         self.comms = CommTable()
         self.arrived_until_now = arrived_until_now
         self._ask_front_end = ask_front_end
+        self.debugger: DebuggerEvents | None = None
         self._watchers: tuple[Watcher, ...] = ()
         self._clients: dict[str, tuple[dict[str, Any], Any]] = {}  # request and identity of who sent a cell
         self._asking = asyncio.Lock()
@@ -166,6 +180,16 @@ class RunningCells:
         for watcher in self._watchers:
             if watcher.watched is None or message.type in watcher.watched:
                 watcher.before(message)
+
+    def debug_event(self, session: HostedSession, content: dict[str, Any]) -> None:
+        """Tell the debugger what another machine's tells. On the link's thread."""
+        if self.debugger is not None:
+            self.debugger.event(session, content)
+
+    def python_ended(self, session: HostedSession) -> None:
+        """Tell the debugger of the end of a Python there. On the link's thread."""
+        if self.debugger is not None:
+            self.debugger.python_ended(session)
 
     def changed(self, session: HostedSession, status: LinkStatus) -> None:
         """Tell the watchers of a link that has changed. On any thread."""

@@ -28,6 +28,7 @@ from rpyc_kernel.kernel.commands import complete, registry, route, values
 from rpyc_kernel.kernel.commands.context import CommandContext
 from rpyc_kernel.kernel.commands.suggest import of_expression, suggestions
 from rpyc_kernel.kernel.commands.sync import refresh
+from rpyc_kernel.kernel.debugging import NotebookDebugger
 from rpyc_kernel.kernel.jupyter import logs, stdin
 from rpyc_kernel.kernel.jupyter.base_kernel import BaseKernel
 from rpyc_kernel.kernel.jupyter.documents import belongs_to_notebook, is_run_by_server
@@ -67,6 +68,7 @@ class RpycKernel(BaseKernel):
         output: Shows something in a cell.
         cells: The cells that run.
         sessions: The notebook's sessions.
+        debugger_state: What is to be stopped in the cells.
         interrupts: What a press of the stop button means.
         router: Carries comm messages.
         resolver: Finds the session in which a cell runs.
@@ -104,6 +106,7 @@ class RpycKernel(BaseKernel):
         self.connection = ConnectionStatus()
         self.sessions = SessionRegistry(self.cells, self._on_missed, known_machine.begun, self.connection, **options)
         self.router = CommRouter(self.cells, self.sessions, self._request, lambda: self.comm_manager.targets)
+        self.debugger_state = self.cells.debugger = NotebookDebugger(self.sessions, self.cells, self.output)
         self.interrupts = InterruptPolicy(self.cells)
         self._beside = BesideHints()
         self._of_notebook = belongs_to_notebook()
@@ -152,6 +155,17 @@ class RpycKernel(BaseKernel):
             return {"hostname": session.info.get("host"), "pid": session.info.get("pid")}, str(error)
         return answer, ""
 
+    async def do_debug(self, request: dict[str, Any], parent: dict[str, Any]) -> dict[str, Any]:
+        """Do a request of the debugger's; return the response. On the control channel's thread."""
+        msg_id = self.output.remember(parent)
+        if request["command"] == "debugInfo" or self.cells.loop is None:
+            return self.debugger_state.info(request)
+
+        async def work() -> dict[str, Any]:
+            return await self.debugger_state.request(request, msg_id)
+
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work(), self.cells.loop))
+
     def do_comm_info(self) -> dict[str, str]:
         """Return the target's name by the id of each comm that is open there."""
         return self.cells.comms.targets()
@@ -173,9 +187,11 @@ class RpycKernel(BaseKernel):
         parent, ident = self.requester()
         msg_id = self.output.remember(parent)
         self.cells.begin(msg_id, parent, ident)
+        if not silent:
+            self.debugger_state.last_cell = msg_id
         if self._of_notebook and is_run_by_server(parent.get("header", {})):
             self.output.begin_in_document(msg_id)
-        cell = Cell(msg_id, self.count, self.count, silent, store_history and not silent, allow_stdin)
+        cell = Cell(msg_id, self.count, self.count, silent, store_history and not silent, allow_stdin, text=code)
         if cell.store_history:
             self.count += 1
             self._lines += 1
@@ -284,6 +300,11 @@ class RpycKernel(BaseKernel):
             "deaths": deaths,
             "origin": self.origin(),
         }
+        if self.debugger_state.started and not cell.silent:
+            if text := await self.debugger_state.be_ready(session):
+                self.output.say(text, cell.msg_id, "stderr")
+            if cell.text != code and cell.store_history:
+                content["cell"] = cell.text  # by which the front end knows it
         metadata = self.get_parent("shell").get("metadata")
         request = Message("execute_request", content, cell.msg_id, metadata)
         reply = await self._request(session, request, show, beside=beside)

@@ -180,3 +180,9 @@ class SessionHost(Protocol):
 
     def changed(self, session: HostedSession, status: LinkStatus) -> None:
         """Take note of a link that has changed. On any thread."""
+
+    def debug_event(self, session: HostedSession, content: dict[str, Any]) -> None:
+        """Take note of what the debugger there tells. On the link's thread."""
+
+    def python_ended(self, session: HostedSession) -> None:
+        """Take note of the end of a Python there. On the link's thread."""

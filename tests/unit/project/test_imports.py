@@ -42,7 +42,9 @@ ALLOWED = {
 OF_SERVE = {"rpyc_kernel.agent.serve.main", "rpyc_kernel.agent.serve.options"}
 OF_BOOT = {f"rpyc_kernel.agent.boot.{name}" for name in ("digest_of", "package_of", "write_file")}
 # both ends use them
-OF_THE_AGENT = tuple(f"rpyc_kernel.agent.{name}" for name in ("wire", "direct", "files", "serve.mux", "values"))
+OF_THE_AGENT = tuple(
+    f"rpyc_kernel.agent.{name}" for name in ("wire", "direct", "files", "murmur2", "serve.mux", "values")
+)
 JUPYTER = {"IPython", "comm", "ipykernel", "jupyter_client", "jupyter_core", "psutil", "tornado", "traitlets", "zmq"}
 # What each part may import of other people's packages.
 THIRD_PARTY = {

@@ -38,7 +38,7 @@ def test_the_protocol_version_is_the_one_that_ipykernel_names():
     assert install.main([]) == 0
     installed = KernelSpec.from_resource_dir(str(user_kernels() / "rpyc"))
     assert installed.kernel_protocol_version == spec["kernel_protocol_version"]
-    assert spec["metadata"]["debugger"] is False
+    assert spec["metadata"]["debugger"] is True
 
 
 # --- the commands
@@ -140,7 +140,7 @@ def test_the_fields_and_the_connection_file(running):
     manager, client = running
     spec = manager.kernel_spec
     assert (spec.display_name, spec.language, spec.interrupt_mode) == ("Python (RPyC)", "python", "message")
-    assert {"debugger": False, "supported_encryption": ["curve"]}.items() <= spec.metadata.items()
+    assert {"debugger": True, "supported_encryption": ["curve"]}.items() <= spec.metadata.items()
     assert spec.argv[0] == sys.executable
     assert Path(spec.resource_dir) == user_kernels() / "board"
     connection_file = Path(manager.connection_file)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ANSWERED = frozenset(
     {
         *(EXECUTE, "complete_request", "inspect_request", "is_complete_request", "pull_request", "push_request"),
-        *("comm_open", "comm_msg", "comm_close", "direct_request"),
+        *("comm_open", "comm_msg", "comm_close", "direct_request", "debug_request"),
     }
 )
 MAX_WAIT_S = 30.0  #: of a pull

@@ -18,6 +18,7 @@ SHELLS = (OURS, "IPython.", "comm.")  #: modules that stand between a cell's fra
 LOOPS = ("asyncio", "selectors")
 CO_COROUTINE = 0x80  #: inspect.CO_COROUTINE, without importing inspect
 DEBUGGERS = ("pdb", "IPython.core.debugger")
+TRACERS = ("_pydevd", "pydevd")
 MAX_EXCEPTIONS = 1000  #: of a chain, whose tracebacks are searched for frames of ours
 
 
@@ -114,12 +115,20 @@ def user_traceback(tb: Optional[TracebackType], also: Container[str] = ()) -> Op
 
 
 def without_ours(tb: Optional[TracebackType]) -> Optional[TracebackType]:
-    """Take the agent's frames from a traceback, in place; returns its first entry."""
+    """Take the agent's frames from a traceback, in place, and a debugger's at its end; returns its first entry."""
     first = last = user_traceback(tb)
     while last is not None:
-        last.tb_next = user_traceback(last.tb_next)
+        following = user_traceback(last.tb_next)
+        while following is not None and following.tb_frame is last.tb_frame and is_tracer(following.tb_next):
+            following = following.tb_next  # a trace function that raises is called by a frame that is there already
+        last.tb_next = None if is_tracer(following) else following
         last = last.tb_next
     return first
+
+
+def is_tracer(tb: Optional[TracebackType]) -> bool:
+    """Whether an entry is of pydevd, which waits at a breakpoint in the midst of the user's code."""
+    return tb is not None and module_of(tb.tb_frame).startswith(TRACERS)
 
 
 def hide_ours(error: Optional[BaseException]) -> None:

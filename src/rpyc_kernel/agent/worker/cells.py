@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from ..wire import Json, Message
     from .comms import Comms
+    from .debugger.requests import Debugger
     from .frontend import Frontend
     from .interrupts import Interrupts
     from .shells.protocol import Shell
@@ -59,6 +60,7 @@ class Cells:
     Attributes:
         shell: Runs the code of cells; set before `run`.
         comms: Handles comm messages; set before `run`.
+        debugger: Stops cells at breakpoints, once a front end has asked for it.
         main_loop: The event loop, once something needs it.
     """
 
@@ -69,6 +71,7 @@ class Cells:
         interrupts.frames.driving = frozenset((Interruptible.__await__.__code__, Cells._run.__code__))
         interrupts.wake = self.wake
         interrupts.abandon = self._abandon_soon
+        self.debugger: Optional[Debugger] = None
         self.shell: Shell
         self.comms: Comms
         self.main_loop = MainLoop(self._caught)
@@ -107,6 +110,11 @@ class Cells:
         self._jobs.put(job)
         if self.main_loop.loop is not None:
             self.main_loop.call(self._turn)
+
+    def have_debugger(self, debugger: Debugger) -> None:
+        """From now on tell the debugger of the cells (from another thread)."""
+        self.interrupts.let_go = debugger.let_go
+        self.debugger = debugger
 
     def wake(self) -> None:
         """Let an event loop that waits return to Python (from another thread), so that a signal is handled."""
@@ -405,6 +413,8 @@ class Cells:
             from . import program  # late: no notebook needs it
 
             return program.run(self.frontend, content["code"], content["program"])
+        if self.debugger is not None:
+            self.debugger.begin_cell(content)
         coroutine = self.shell.execute(
             content["code"],
             bool(content.get("silent")),

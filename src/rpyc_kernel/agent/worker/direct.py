@@ -18,6 +18,7 @@ from weakref import WeakSet
 from .. import local_socket, wire
 from ..direct import handover, packets
 from .failures import describe
+from .own_thread import OwnThread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Direct:
             key = bytes.fromhex(message.content["key"])
             listener, name = local_socket.listen(None, "direct-%d-%s" % (os.getpid(), os.urandom(8).hex()))
             arguments = listener, key, self._server(message.content)
-            threading.Thread(target=self._accept, args=arguments, name="rpyc-kernel-direct", daemon=True).start()
+            OwnThread(self._accept, "rpyc-kernel-direct", arguments).start()
             answer: Json = {"status": "ok", "socket": name}
         except (OSError, LookupError, TypeError, ValueError, RuntimeError) as error:
             answer = {"status": "error", "ename": type(error).__name__, "evalue": str(error)}

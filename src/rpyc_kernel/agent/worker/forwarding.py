@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 
 from ..direct.first_line import read_line, send_line
 from ..direct.passing import pass_bytes
 from ..direct.two_way import TwoWay
 from ..serve.mux import Mux, MuxError
+from .own_thread import OwnThread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def serve(sock: socket.socket, forwarded: Dict[int, int]) -> None:
         finally:
             line.close()
 
-    threading.Thread(target=write, name="rpyc-kernel-forward", daemon=True).start()
+    OwnThread(write, "rpyc-kernel-forward").start()
     try:
         mux.read()
     except (OSError, MuxError):
@@ -56,7 +56,7 @@ def serve(sock: socket.socket, forwarded: Dict[int, int]) -> None:
 
 
 def _begin(sock: socket.socket, forwarded: Dict[int, int]) -> None:
-    threading.Thread(target=_carry, args=(sock, forwarded), name="rpyc-kernel-forward", daemon=True).start()
+    OwnThread(_carry, "rpyc-kernel-forward", (sock, forwarded)).start()
 
 
 def _carry(sock: socket.socket, forwarded: Dict[int, int]) -> None:

@@ -67,6 +67,7 @@ class Interrupts:
         cancel: Cancels the awaiting code of a request, soon; set while an event loop runs.
         abandon: Ends a request whose awaiting code swallows that.
         wake: Lets an event loop that waits return to Python.
+        let_go: Ends the waiting at a debugger's breakpoint of a thread that gets an exception in that frame.
         mute: Whether code that swallows interrupts is being given up, so that its errors are nobody's.
     """
 
@@ -79,6 +80,7 @@ class Interrupts:
         self.cancel: Optional[Callable[[int], None]] = None
         self.abandon: Callable[[int], None] = _nothing
         self.wake: Callable[[], None] = _nothing
+        self.let_go: Callable[[Optional[FrameType]], None] = _nothing
         self.mute = False
         self._running: Dict[int, float] = {}  # request: the time at which it was last interrupted
         self._early = 0  # the request that was interrupted before it began
@@ -244,6 +246,7 @@ class Interrupts:
         self._running[meant] = now
         if now - last < SECOND_PRESS_S:
             self.force(meant, frame)
+        self.let_go(frame)
         if self.cancel is None:
             if self.frames.is_machinery(frame):
                 self._pending = meant  # just before the code of the cell, or just after

@@ -15,11 +15,12 @@ import threading
 import time
 
 from .. import wire
+from .own_thread import OwnThread
 from .request_context import NOBODY, current
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import List, Optional
+    from typing import Callable, List, Optional
 
     from ..wire import Json, Message
     from .frontend import Frontend
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 POLL_INTERVAL_S = 0.05  #: seconds between two looks whether another question waits
 LIMIT_S = 1.2  #: seconds for one question
 LONE_LIMIT_S = 8.0  #: seconds while no code of cells runs for it, and no other question waits
+DEBUGGER_LIMIT_S = 5.0  #: seconds for a look at all variables, for which a front end waits
 HURRIED_LIMIT_S = 0.4  #: seconds for a question that is tried again
 MAX_LEFT_THREADS = 16  #: that may be left behind; with more, each answer is that nothing was found
 
@@ -50,11 +52,15 @@ class Introspection:
     Args:
         frontend: Takes the answers.
         shell: Finds them.
+
+    Attributes:
+        look_for_debugger: Answers a ``debug_request`` about the variables; set by the debugger.
     """
 
     def __init__(self, frontend: Frontend, shell: Shell) -> None:
         self.frontend = frontend
         self.shell = shell
+        self.look_for_debugger: Optional[Callable[[Message], Json]] = None
         self._questions: queue.SimpleQueue[IntrospectionQuestion] = queue.SimpleQueue()
         self._current: Optional[IntrospectionQuestion] = None
         self._watch_waits = False
@@ -64,15 +70,15 @@ class Introspection:
         self._left: List[threading.Thread] = []
 
     def ask(self, number: int, message: Message) -> None:
-        """Answer a ``complete_request``, an ``inspect_request`` or an ``is_complete_request`` soon."""
-        self._questions.put(IntrospectionQuestion(number, message))
+        """Answer a question soon: by its type, of the shell or of the debugger."""
+        limit = DEBUGGER_LIMIT_S if message.type == "debug_request" else LIMIT_S
+        self._questions.put(IntrospectionQuestion(number, message, limit))
         if self._thread is None:
             self._start(None)
-            threading.Thread(target=self._watch, name="rpyc-kernel-introspection-watch", daemon=True).start()
+            OwnThread(self._watch, "rpyc-kernel-introspection-watch").start()
 
     def _start(self, first: Optional[IntrospectionQuestion]) -> None:
-        name = "rpyc-kernel-introspection"
-        self._thread = threading.Thread(target=self._work, args=(first,), name=name, daemon=True)
+        self._thread = OwnThread(self._work, "rpyc-kernel-introspection", (first,))
         self._thread.start()
 
     def _work(self, question: Optional[IntrospectionQuestion]) -> None:
@@ -149,6 +155,8 @@ class Introspection:
 
     def _look_up(self, message: Message) -> Json:
         content = message.content
+        if message.type == "debug_request" and self.look_for_debugger is not None:
+            return self.look_for_debugger(message)
         if message.type == "is_complete_request":
             return dict(self.shell.is_complete(content["code"]))
         code, cursor = content["code"], content["cursor_pos"]
@@ -171,5 +179,9 @@ def _nothing(message: Message) -> Json:
         return {"status": "ok", "found": False, "data": {}, "metadata": {}}
     if message.type == "is_complete_request":
         return {"status": "unknown"}
+    if message.type == "debug_request":
+        from .debugger.dap import failure
+
+        return failure(message.content["request"], "It takes too long, or can't be shown.")
     cursor = message.content.get("cursor_pos", 0)
     return {"status": "ok", "matches": [], "cursor_start": cursor, "cursor_end": cursor, "metadata": {}}

@@ -23,11 +23,13 @@ from .import_hooks import when_imported
 from .interrupts import Interrupts, signal_main
 from .io import output
 from .kernel_shim import KernelShim
+from .own_thread import OwnThread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional
 
+    from .debugger.requests import Debugger
     from .direct import Direct, Operations
     from .introspect import Introspection
     from .io.keeper_channel import FrameWriter, KeeperChannel
@@ -85,8 +87,8 @@ def _run(channel: KeeperChannel, config: Json, writers: List[FrameWriter]) -> No
     frontend.user_streams = streams
     Claims.frontend = frontend
     cells = Cells(frontend, interrupts)
-    sorter = Sorter(channel, frontend, cells)
-    threading.Thread(target=sorter.run, name="rpyc-kernel-sorter", daemon=True).start()
+    sorter = Sorter(channel, frontend, cells, config.get("scratch"))
+    OwnThread(sorter.run, "rpyc-kernel-sorter").start()
     request_context.follow_threads()
     recursion.follow_limit()
     handlers.guard(interrupts, cells.caught_beside)
@@ -125,8 +127,9 @@ class Sorter:
         safe_stops: The functions for a safe stop.
     """
 
-    def __init__(self, channel: KeeperChannel, frontend: Frontend, cells: Cells) -> None:
+    def __init__(self, channel: KeeperChannel, frontend: Frontend, cells: Cells, scratch: Optional[str]) -> None:
         self._channel = channel
+        self._scratch = scratch
         self._frontend = frontend
         self._cells = cells
         self._introspection: Optional[Introspection] = None
@@ -188,16 +191,17 @@ class Sorter:
             self.ready.wait()
             if self._live is not None:  # another kernel has come: the connections of the one before are nobody's
                 self._live.close()
+            if self._cells.debugger is not None:
+                self._cells.debugger.leave()
             about = dict(_describe(self._cells.shell), comms=self._cells.comms.targets())
             self._frontend.publish("session_info", about, kind=frames.URGENT)
             self._frontend.ask_again()
         elif message.type in ("complete_request", "inspect_request", "is_complete_request"):
             self.ready.wait()
-            if self._introspection is None:
-                from .introspect import Introspection  # late: a notebook that is only run asks nothing
-
-                self._introspection = Introspection(self._frontend, self._cells.shell)
-            self._introspection.ask(number, message)
+            self._introspection_of().ask(number, message)
+        elif message.type == "debug_request":
+            self.ready.wait()
+            self._debugger_of().take(number, message)
         elif message.type.startswith("rpyc_"):
             self.ready.wait()
             self._live_of().take(number, message)
@@ -211,6 +215,24 @@ class Sorter:
             self._direct.listen(number, message)
         else:
             self._cells.put(QueuedRequest(number, message))
+
+    def _introspection_of(self) -> Introspection:
+        if self._introspection is None:
+            from .introspect import Introspection  # late: a notebook that is only run asks nothing
+
+            self._introspection = Introspection(self._frontend, self._cells.shell)
+        return self._introspection
+
+    def _debugger_of(self) -> Debugger:
+        debugger = self._cells.debugger
+        if debugger is None:
+            from .debugger.requests import Debugger  # late: few sessions need it
+
+            introspection = self._introspection_of()
+            debugger = Debugger(self._frontend, self._cells.shell, introspection.ask, self._scratch)
+            introspection.look_for_debugger = debugger.look
+            self._cells.have_debugger(debugger)
+        return debugger
 
     def _live_of(self) -> Live:
         if self._live is None:

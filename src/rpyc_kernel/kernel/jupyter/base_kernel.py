@@ -11,7 +11,7 @@ from typing import Any
 
 from traitlets import Type
 
-from rpyc_kernel.kernel.jupyter import debugger, usage
+from rpyc_kernel.kernel.jupyter import usage
 from rpyc_kernel.kernel.jupyter.interrupt import InterruptibleKernel
 from rpyc_kernel.kernel.jupyter.iopub import IOPubBackpressure, Publisher
 from rpyc_kernel.kernel.jupyter.local_shell import LocalShell
@@ -47,6 +47,10 @@ class BaseKernel(InterruptibleKernel):
     async def do_usage(self) -> tuple[dict[str, Any], str]:
         """Return what the session and its machine use, and the reason where that isn't known."""
         return {}, ""
+
+    async def do_debug(self, request: dict[str, Any], parent: dict[str, Any]) -> dict[str, Any]:
+        """Do a request of the Debug Adapter Protocol; return its response. *parent* is the message that has it."""
+        raise NotImplementedError
 
     def do_comm_info(self) -> dict[str, str]:
         """Return the target's name by the id of each comm that is open on the other machine."""
@@ -95,7 +99,7 @@ class BaseKernel(InterruptibleKernel):
     @property
     def kernel_info(self) -> dict[str, Any]:
         """The content of a ``kernel_info_reply``: the other machine's Python once it is known."""
-        info: dict[str, Any] = dict(super().kernel_info, supported_features=[], rpyc_kernel={"comm": TARGET})
+        info: dict[str, Any] = dict(super().kernel_info, supported_features=["debugger"], rpyc_kernel={"comm": TARGET})
         if version := self.python_version():
             info["language_info"] = dict(info["language_info"], version=version)
             info["help_links"] = _links_for(version, info["help_links"])
@@ -127,12 +131,14 @@ class BaseKernel(InterruptibleKernel):
         answer, reason = await self.do_usage()
         self.session.send(stream, "usage_reply", usage.content(answer, reason), parent, ident)
 
-    async def do_debug_request(self, msg: dict[str, Any]) -> dict[str, Any]:
-        """Say that there is no debugger."""
-        return debugger.response(msg)
+    async def debug_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+        """Have the cells debugged where they run; on the control channel's thread, also while a cell runs."""
+        self.set_parent(ident, parent, channel="control")
+        content = await self.do_debug(parent["content"], parent)
+        self.session.send(stream, "debug_reply", content, parent, ident)
 
     async def poll_stopped_queue(self) -> None:
-        """Wait for nothing: there is no debugger that stops."""
+        """Wait for nothing: ipykernel's debugger is left out."""
 
     async def create_subshell_request(self, socket: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Refuse: the other machine runs cells one after the other."""

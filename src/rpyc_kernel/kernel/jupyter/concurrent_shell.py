@@ -41,7 +41,7 @@ ANSWERED_BESIDE = QUESTIONS | {"comm_open", "comm_msg", "comm_close"}
 HANDED_ON = LOOKUPS | {"execute_request"}
 """Requests that the control channel hands to the shell's event loop, which waits for the machine and may run code."""
 
-BESIDE_INTERRUPTS = frozenset({"usage_request"})
+BESIDE_INTERRUPTS = frozenset({"usage_request", "debug_request"})
 """Requests of the control channel that may take their time, while an interrupt must not wait behind them."""
 
 YOUNG_CELL_S = 1.0  # since a cell has begun: so long questions wait for its end

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rpyc_kernel.kernel.ports import HostedSession, SessionHost
     from rpyc_kernel.live.channels import Channels
 
-LOOKED_UP = frozenset({"complete_reply", "inspect_reply"})
+LOOKED_UP = frozenset({"complete_reply", "inspect_reply", "debug_reply"})
 MAX_OWN_REQUESTS = 4096
 ANNOUNCE_TIMEOUT_S = 5.0
 
@@ -190,6 +190,7 @@ class Inbox:
             self._tell_watchers()
             self.lose_comms(self._exits.fate(end))
             end["widgets"] = self._lost_widgets
+            self._host.python_ended(self._session)
         if message.type == "session_info":
             self._channels.python_began(message.content.get("pid"))
             self._lost_widgets = 0
@@ -203,6 +204,9 @@ class Inbox:
             return
         if message.type == "direct_reply":
             self._session.direct.take(message)
+            return
+        if message.type == "debug_event":
+            self._host.debug_event(self._session, message.content)
             return
         if self._requests.adopter and backlog:
             self.announced.wait(ANNOUNCE_TIMEOUT_S)

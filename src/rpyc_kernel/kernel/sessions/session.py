@@ -385,6 +385,11 @@ class RemoteSession:
     # --- the ends of its Pythons
 
     @property
+    def python(self) -> tuple[str, int, int]:
+        """Which of the session's Pythons it is whose end isn't known."""
+        return self.id, self._exits.known, self._exits.restarts
+
+    @property
     def deaths(self) -> int:
         """The number of Pythons that have died there unasked, as far as is known; each cell says it to the keeper."""
         return self._exits.known

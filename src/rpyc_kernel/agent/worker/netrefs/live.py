@@ -15,6 +15,7 @@ import threading
 from ...direct import live_frames, sequence, shortcut
 from ..frontend import Frontend
 from ..io.keeper_channel import FrameWriter
+from ..own_thread import OwnThread
 from ..request_context import current
 from .channel import LiveChannel, say_closed
 
@@ -102,7 +103,7 @@ class Served:
 
     def start(self, number: int) -> None:
         """Let a new thread serve it from now on."""
-        self._thread = threading.Thread(target=self._serve, args=(number,), name="rpyc-kernel-live", daemon=True)
+        self._thread = OwnThread(self._serve, "rpyc-kernel-live", (number,))
         self._thread.start()
 
     def abandon(self, number: int) -> None:

@@ -12,6 +12,7 @@ import time
 import warnings
 
 from ... import frames, wire
+from ..own_thread import OwnThread
 from .function import RegisteredStop, call
 from .guard import run_guard
 
@@ -122,7 +123,7 @@ class Registry:
             return
         for stop in list(self.stops.values()):
             if stop.id == number:
-                threading.Thread(target=self._run, args=(stop,), name="rpyc-kernel-stop", daemon=True).start()
+                OwnThread(self._run, "rpyc-kernel-stop", (stop,)).start()
 
     def _run(self, stop: RegisteredStop) -> None:
         """Run a function on this thread, and tell of it when it has ended, or its time is over."""

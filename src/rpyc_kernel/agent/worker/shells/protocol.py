@@ -9,7 +9,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
-    from typing import Any, Dict, List, Optional, Protocol, Sequence, Set, Tuple
+    from typing import Any, Callable, Dict, List, Optional, Protocol, Sequence, Set, Tuple
 
     from ...wire import Bytes, Json
     from .plain.display.publish import Displays
@@ -52,6 +52,16 @@ if TYPE_CHECKING:
 
         def cells(self) -> List[Tuple[str, str]]:
             """File name and text of the cells that have run, as Python without magics."""
+
+        def name_cells(self, named: Optional[Callable[[str, str], None]]) -> None:
+            """Tell a debugger of each cell's code, also of those that have run; None: tell it no more.
+
+            Args:
+                named: Gets the file name of the code, and the name of the file that ipykernel would give the cell.
+            """
+
+        def format(self, value: Any) -> Tuple[Json, Json]:
+            """The data and metadata by which a value is shown."""
 
         def complete(self, code: str, cursor_pos: int) -> Json:
             """The content of a ``complete_reply``; offsets in code points."""

@@ -17,6 +17,7 @@ import threading
 import time
 from collections import deque
 
+from ..own_thread import OwnThread
 from .encoders import plain
 from .pictures import Encoded, Picture
 
@@ -78,7 +79,7 @@ class Clip:
         self._failure, self._told = "", False
         self._owner = threading.current_thread()
         self.of_cell = self._owner is threading.main_thread()
-        self._thread = threading.Thread(target=self._run, name="rpyc-kernel-save", daemon=True)
+        self._thread = OwnThread(self._run, "rpyc-kernel-save")
         self._thread.start()
         atexit.register(self._finish_at_exit)
 

@@ -17,6 +17,7 @@ import threading
 import time
 
 from ... import frames, wire
+from ..own_thread import OwnThread
 from ..request_context import current, started_by
 from .fitting import Fitting, allowance
 from .pictures import Drawing, check_range, read
@@ -200,7 +201,7 @@ class Screen:
         with self._lock:
             slot.spare, slot.waiting = slot.waiting, found
             if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._run, name="rpyc-kernel-show", daemon=True)
+                self._thread = OwnThread(self._run, "rpyc-kernel-show")
                 self._thread.start()
             elif self._resting:
                 self._changed.notify_all()

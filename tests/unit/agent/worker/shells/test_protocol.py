@@ -57,5 +57,6 @@ def test_a_shell_has_the_attributes_of_the_protocol(shell):
 
 
 def test_the_protocol_names_what_the_worker_uses():
-    assert {"execute", "complete", "inspect", "is_complete", "needs_loop", "cells"} == METHODS.keys() - PROPERTIES
+    asked = {"execute", "complete", "inspect", "is_complete", "needs_loop", "cells", "name_cells", "format"}
+    assert asked == METHODS.keys() - PROPERTIES
     assert {"name", "execution_count", "in_a_hurry", "kernel", "facade"} == ATTRIBUTES

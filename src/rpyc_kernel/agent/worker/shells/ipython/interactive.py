@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import os
 import sys
 
@@ -15,6 +16,7 @@ from traitlets import Any as AnyTrait
 from traitlets import Instance, Type, default, observe
 from traitlets.config import Config
 
+from ....murmur2 import file_name
 from ...cell_frames import hide_ours, without_ours
 from ...claims import Claims
 from ...error_hints import hints
@@ -30,13 +32,9 @@ from .publisher import ZMQDisplayPublisher
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Optional
+    from typing import Any, Callable, List, Optional
 
     from ....wire import Json
-
-SEED = 0xC70F6907  #: ipykernel's, which front ends compute the name of a cell by, too
-_M = 0x5BD1E995
-_32 = 0xFFFFFFFF
 
 
 class CellCompiler(CachingCompiler):  # type: ignore[misc]
@@ -44,13 +42,25 @@ class CellCompiler(CachingCompiler):  # type: ignore[misc]
 
     The names of cells are ipykernel's: paths, since rich and profilers show no source of ``<...>``. No file of the name
     need exist.
+
+    Attributes:
+        named: Is told each path and the file's name in it, while there is a debugger.
     """
+
+    named: Optional[Callable[[str, str], None]] = None
+
+    @property
+    def names(self) -> List[str]:
+        """The paths of the cells that have run: IPython keeps their source."""
+        prefix = os.path.join(_temporary_folder(), "ipykernel_%d" % os.getpid(), "")
+        return [name for name in list(linecache.cache) if name.startswith(prefix)]
 
     def get_code_name(self, raw_code: str, _transformed_code: str, _number: int) -> str:
         """The path of a cell, by its text and this process."""
-        folder = "ipykernel_%d" % os.getpid()
-        name = "%d.py" % murmur2(raw_code.encode("utf-8", "surrogatepass"), SEED)
-        return os.path.join(_temporary_folder(), folder, name)
+        name = os.path.join(_temporary_folder(), "ipykernel_%d" % os.getpid(), file_name(raw_code))
+        if self.named is not None:
+            self.named(name, os.path.basename(name))
+        return name
 
 
 class LenientEventManager(EventManager):  # type: ignore[misc]
@@ -306,16 +316,3 @@ def _temporary_folder() -> str:
     from tempfile import gettempdir
 
     return gettempdir()
-
-
-def murmur2(data: bytes, seed: int) -> int:
-    """MurmurHash2, of 32 bits (https://github.com/aappleby/smhasher)."""
-    whole = len(data) // 4 * 4
-    value = seed ^ len(data)
-    for at in range(0, whole, 4):
-        word = int.from_bytes(data[at : at + 4], "little") * _M & _32
-        value = (value * _M & _32) ^ ((word ^ word >> 24) * _M & _32)
-    if whole < len(data):
-        value = (value ^ int.from_bytes(data[whole:], "little")) * _M & _32
-    value = (value ^ value >> 13) * _M & _32
-    return value ^ value >> 15

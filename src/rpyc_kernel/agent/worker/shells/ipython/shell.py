@@ -14,7 +14,7 @@ from .looking import make_jedi_careful, needs_property, spare_html
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional, Set, Tuple
+    from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
     from ....wire import Json
 
@@ -44,6 +44,7 @@ class IPythonShell:
         self._app: Optional[Any] = app  # it runs a profile's start-up files before the first cell
         self._shell = make_shell(app)
         self.in_a_hurry = self._without_jedi = False
+        self._stripped: Any = None  # what takes blank lines off the top of a cell, while a debugger counts lines
         when_imported("jedi", make_jedi_careful)
         spare_html(self._shell)
         if "show" in builtins.__dict__:  # jedi completes no name that somebody has added to them
@@ -80,6 +81,29 @@ class IPythonShell:
         """Name and text of the cells that have run, as Python without magics."""
         inputs = self._shell.history_manager.input_hist_parsed
         return [("<Cell In[%d]>" % number, text) for number, text in enumerate(inputs) if text]
+
+    def name_cells(self, named: Optional[Callable[[str, str], None]]) -> None:
+        """Tell a debugger of each cell's code, also of those that have run; None: tell it no more.
+
+        The lines of a cell are those that the front end counts: IPython keeps blank ones at the top meanwhile.
+        """
+        shell = self._shell
+        shell.compile.named = named
+        transforms = shell.input_transformer_manager.cleanup_transforms
+        if named is None:
+            if self._stripped is not None and self._stripped not in transforms:
+                transforms.insert(0, self._stripped)
+            self._stripped = None
+            return
+        if transforms and transforms[0].__name__ == "leading_empty_lines":
+            self._stripped = transforms.pop(0)
+        for name in shell.compile.names:
+            named(name, os.path.basename(name))
+
+    def format(self, value: Any) -> Tuple[Json, Json]:
+        """The data and metadata by which a value is shown."""
+        data, metadata = self._shell.display_formatter.format(value)
+        return data, metadata
 
     def needs_loop(self, code: str) -> bool:
         """Whether a cell may await something outside functions, by its text or by what changes that."""

@@ -12,8 +12,9 @@ import errno
 import os
 import subprocess
 import sys
-import threading
 import time
+
+from ...own_thread import OwnThread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ class _PipeReader:
     def leave(self) -> None:
         """Go on reading in a thread: a program in the background has the pipe, and would die without a reader."""
         self.left = True
-        threading.Thread(target=self._drain, name="output of a background program", daemon=True).start()
+        OwnThread(self._drain, "output of a background program").start()
 
     def _drain(self) -> None:
         with self.pipe:
@@ -208,7 +209,7 @@ def _feed(child: subprocess.Popen[bytes], data: bytes) -> None:
         except OSError:
             pass  # it ended without reading
 
-    threading.Thread(target=write, name="input of a program", daemon=True).start()
+    OwnThread(write, "input of a program").start()
 
 
 def _read(child: subprocess.Popen[bytes], readers: List[_PipeReader]) -> None:
@@ -260,14 +261,14 @@ def _read_by_threads(child: subprocess.Popen[bytes], readers: List[_PipeReader])
 
     for reader in readers:
         reader.left = True  # its thread closes it
-        threading.Thread(target=fill, args=(reader,), name="output of a program", daemon=True).start()
+        OwnThread(fill, "output of a program", (reader,)).start()
     while left:
         ended = child.poll() is not None
         try:
             empty()
         except queue.Empty:
             if ended:
-                threading.Thread(target=drain, name="output of a background program", daemon=True).start()
+                OwnThread(drain, "output of a background program").start()
                 return
 
 

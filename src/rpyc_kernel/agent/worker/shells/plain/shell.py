@@ -20,7 +20,7 @@ from .magics.usage import CellInfo, Outcome
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional, Tuple
+    from typing import Any, Callable, Dict, List, Optional, Tuple
 
     from ..protocol import ShellOutput
     from .display.figures import Figures
@@ -165,6 +165,26 @@ class PlainShell:
             except Exception:  # it wasn't run either
                 continue
         return found
+
+    def name_cells(self, named: Optional[Callable[[str, str], None]]) -> None:
+        """Tell a debugger of each cell's code, also of those that have run; None: tell it no more."""
+        self.compiler.named = None
+        if named is None:
+            return
+        from ....murmur2 import file_name
+
+        tell = named
+
+        def tell_text(name: str, source: str) -> None:
+            tell(name, file_name(source))
+
+        self.compiler.named = tell_text
+        for name, source in list(self.compiler.sources.items()):
+            tell_text(name, source)
+
+    def format(self, value: Any) -> Tuple[Content, Content]:
+        """The data and metadata by which a value is shown."""
+        return mime_bundle(value)
 
     # --- running
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import linecache
 import os
 
-from ....cell_frames import is_ours
+from ....cell_frames import is_ours, is_tracer
 from ..language.compiling import cell_of
 
 TYPE_CHECKING = False
@@ -54,8 +54,10 @@ def frames_of(tb: Optional[TracebackType]) -> List[TracebackFrame]:
     found = []
     while tb is not None and tb.tb_frame.f_globals.get("__name__", "").startswith("IPython.core."):
         tb = tb.tb_next  # it runs the cell
-    while tb is not None:
-        if not is_ours(tb.tb_frame) and not tb.tb_frame.f_code.co_filename.startswith("<frozen importlib."):
+    while tb is not None and not is_tracer(tb):
+        if tb.tb_next is not None and tb.tb_next.tb_frame is tb.tb_frame and is_tracer(tb.tb_next.tb_next):
+            pass  # the frame stands there twice: its trace function has raised
+        elif not is_ours(tb.tb_frame) and not tb.tb_frame.f_code.co_filename.startswith("<frozen importlib."):
             found.append(TracebackFrame(tb.tb_frame, tb.tb_lineno, tb.tb_lasti))
         tb = tb.tb_next
     if len(found) > 1 and _is_cell_magic(found[0]):

@@ -12,7 +12,7 @@ from ....import_hooks import when_imported
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType
-    from typing import Any, Dict, List, Optional, Tuple
+    from typing import Any, Callable, Dict, List, Optional, Tuple
 
 CO_COROUTINE = 0x80  #: inspect.CO_COROUTINE, without importing inspect
 TOP_LEVEL_AWAIT = getattr(ast, "PyCF_ALLOW_TOP_LEVEL_AWAIT", 0)  #: missing on 3.7
@@ -54,6 +54,7 @@ class Compiler:
     def __init__(self) -> None:
         self.flags = 0
         self.sources: Dict[str, str] = {}
+        self.named: Optional[Callable[[str, str], None]] = None  #: is told each name and text, for a debugger
         self._linecache: Any = None
         when_imported("linecache", self._show_sources)
 
@@ -75,6 +76,8 @@ class Compiler:
         self.sources[name] = source
         if self._linecache is not None:
             self._show_source(name, source)
+        if self.named is not None:
+            self.named(name, source)
         return name
 
     def forget(self, name: str) -> None:

@@ -12,6 +12,8 @@ import re
 import sys
 import types
 
+from ....own_thread import OwnThread
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Tuple
@@ -190,8 +192,6 @@ def _inherited_dir(value: Any) -> Any:
 
 def _patient_dir(value: Any) -> Tuple[bool, List[str]]:
     """``dir(value)`` in a thread of its own, which is left behind if it takes too long."""
-    import threading
-
     result: List[List[str]] = []
 
     def ask() -> None:
@@ -200,7 +200,7 @@ def _patient_dir(value: Any) -> Tuple[bool, List[str]]:
         except BaseException:
             pass
 
-    thread = threading.Thread(target=ask, name="completion asks __dir__", daemon=True)
+    thread = OwnThread(ask, "completion asks __dir__")
     thread.start()
     thread.join(_DIR_TIMEOUT_S)
     return bool(result), result[0] if result else []
