@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
+import socket
 from pathlib import Path
 
 import pytest
 
 from tests.kernel.client import Client
-from tests.kernel.remotes import wait_until
+from tests.kernel.conftest import connect
+from tests.kernel.kernels import Kernel
+from tests.kernel.remotes import Remote, wait_until
+from tests.servers.dask_clusters import DaskCluster
 
-pytestmark = [pytest.mark.needs("linux"), pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.mainly("plain"), pytest.mark.needs("linux"), pytest.mark.timeout(150)]
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -46,3 +51,29 @@ def test_machines_become_a_cluster_on_whose_worker_a_session_is(front: Client) -
     )
     assert front.good("%%on pi\n'client' in globals()").text == "True"
     assert os.getpid() != pid
+
+
+def test_a_cluster_that_exists_is_joined_and_one_of_our_own_ends_with_the_notebook(
+    front: Client, kernel: Kernel, own_remote: Remote
+) -> None:
+    pytest.importorskip("distributed")
+    connect(front, own_remote, "--name", "bare")
+    front.good("%connect local: --name pi")
+    with DaskCluster(workers=1) as cluster:
+        joined = front.good(f"%dask start pi --scheduler {cluster.scheduler.removeprefix('tcp://')}").stdout
+        assert joined == f"A Dask cluster of 2 workers, at {cluster.scheduler}; client is here and there.\n"
+        assert len(cluster.ask("workers")) == 2
+        assert front.good("%dask stop").stdout == "The Dask cluster has ended for this notebook.\n"
+        wait_until(lambda: len(cluster.ask("workers")) == 1)
+    started = front.good("%dask start").stdout
+    assert re.search(r"^A Dask cluster of 1 worker, ", started), started
+    assert "No worker on bare: ModuleNotFoundError: no worker here: its Python has no distributed" in started
+    port = int(re.findall(r"tcp://127\.0\.0\.1:(\d+)", started)[0])
+    assert is_open(port)
+    os.kill(kernel.pid, signal.SIGKILL)
+    wait_until(lambda: not is_open(port))
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0

@@ -73,6 +73,12 @@ class OwnCluster:
         self.dashboard = dashboard
         self.client: Any = None
         self._process = process
+        self._before = 0  # workers, before the notebook's were started
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the scheduler is the notebook's own."""
+        return self._process is not None
 
     @classmethod
     def begin(cls, machines: Sequence[Address], host: str, cancel: threading.Event) -> OwnCluster:
@@ -108,8 +114,8 @@ class OwnCluster:
             raise CommandError(INSTALL)
         return cls(address if "://" in address else f"tcp://{address}", None, "")
 
-    def connect(self, workers: int, cancel: threading.Event) -> int:
-        """Open the client, and wait for so many workers of one process each; returns how many there are."""
+    def open(self) -> None:
+        """Open the client. Raises CommandError where no scheduler answers."""
         from distributed import Client  # noqa: PLC0415 - as late as it can be
 
         try:
@@ -118,11 +124,16 @@ class OwnCluster:
             raise CommandError(
                 f"No Dask scheduler answers at {self.address} ({plain(str(error), MAX_SAID_CHARS)})."
             ) from None
+        self._before = len(self.client.nthreads())
+
+    def wait(self, workers: int, cancel: threading.Event) -> tuple[int, int]:
+        """Wait for so many workers more than there were; returns how many are missing, and how many there are."""
         deadline = time.monotonic() + WORKERS_TIMEOUT_S
+        workers += self._before
         while (count := len(self.client.nthreads())) < workers and time.monotonic() < deadline:
             if cancel.wait(POLL_S):
                 break
-        return count
+        return max(0, workers - count), count
 
     def close(self) -> None:
         """Close the client, and end the scheduler if it is ours."""

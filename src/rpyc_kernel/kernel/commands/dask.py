@@ -45,8 +45,9 @@ async def dask(
     if action == "stop" and not (hosts or scheduler or host):
         if runs.cluster is None:
             return "No Dask cluster of this notebook runs."
-        await _stop(context, runs.cluster)
-        return "The Dask cluster has ended."
+        cluster = runs.cluster
+        await _stop(context, cluster)
+        return "The Dask cluster has ended." if cluster.is_ours else "The Dask cluster has ended for this notebook."
     if action != "start":
         raise CommandError("%dask takes start, with names of machines and options, or stop.")
     if runs.cluster is not None:
@@ -66,13 +67,14 @@ async def dask(
 
 
 async def _begin(context: CommandContext, cluster: OwnCluster, found: list[RemoteSession]) -> str:
+    await context.blocking(lambda _cancel: cluster.open())
     run = ParallelRun(own_cluster.worker_code(cluster.address), found, collected=True)
     await run.run(context.runner, context.cell, context.output)
     failed = {part.show.label: part.failure for part in run.parts if part.failure}
     begun = len(found) - len(failed)
     if not begun:
         raise CommandError(f"No worker was started: {next(iter(failed.values()))}")
-    count = await context.blocking(lambda cancel: cluster.connect(begun, cancel))
+    missing, count = await context.blocking(lambda cancel: cluster.wait(begun, cancel))
     context.local_names["client"] = cluster.client
     current = context.sessions.current
     if current is not None and current.label not in failed:
@@ -82,10 +84,8 @@ async def _begin(context: CommandContext, cluster: OwnCluster, found: list[Remot
     if cluster.dashboard:
         lines.append(f"Its dashboard is {cluster.dashboard}")
     lines += [f"No worker on {label}: {failure}" for label, failure in failed.items()]
-    if count < begun:
-        lines.append(
-            f"{begun - count} more have not come yet: do the machines reach {cluster.address}? --host says it."
-        )
+    if missing:
+        lines.append(f"{missing} more have not come yet: do the machines reach {cluster.address}? --host says it.")
     if not cluster.address.startswith(("tls://", "tcp://127.")):
         lines.append(OPEN.format(cluster.address))
     return "\n".join(lines)
