@@ -39,10 +39,12 @@ class Page:
     _COUNTERS = struct.Struct("@QQQ")  # turn, and bytes read from either pipe
     _INTERRUPT = struct.Struct("@II")
     _CARRIES = struct.Struct("@Q")
+    _PRESS = struct.Struct("@I")
     _PARTIAL = struct.Struct("=BII")
     _INTERRUPT_AT = 24
     _CARRIES_AT = 32
-    _PARTIAL_AT = 40
+    _PRESS_AT = 40
+    _PARTIAL_AT = 48
     _TEXT_AT = _PARTIAL_AT + _PARTIAL.size
     PARTIAL_MAX = 2048
 
@@ -109,6 +111,18 @@ class Page:
     @interrupt.setter
     def interrupt(self, value: Tuple[int, int]) -> None:
         self._INTERRUPT.pack_into(self._memory, self._INTERRUPT_AT, *value)
+
+    def take_press(self) -> bool:
+        """Take the last interrupt's press of the stop button; returns whether nobody has.
+
+        The functions of `on_interrupt` run where it is taken. Worker and keeper may both take it in one moment, which
+        does no harm: what stops a motor may run twice.
+        """
+        serial = self.interrupt[0]
+        if self._PRESS.unpack_from(self._memory, self._PRESS_AT)[0] == serial:
+            return False
+        self._PRESS.pack_into(self._memory, self._PRESS_AT, serial)
+        return True
 
     def note_interrupt(self, _number: int) -> bool:
         """The keeper has set `interrupt` and sent the signal. Returns whether the worker has to send it: no."""

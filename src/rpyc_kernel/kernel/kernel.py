@@ -166,6 +166,12 @@ class RpycKernel(BaseKernel):
 
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work(), self.cells.loop))
 
+    def pressed(self) -> None:
+        """Tell the session of a press for which none of its requests is interrupted: it may have a safe stop."""
+        session = self.sessions.current
+        if session is not None and session.status is LinkStatus.UP and not session.requests.queue():
+            session.interrupt("")
+
     def do_comm_info(self) -> dict[str, str]:
         """Return the target's name by the id of each comm that is open there."""
         return self.cells.comms.targets()

@@ -89,6 +89,9 @@ class Guards:
             text = self._session.stops.report(told, socket.gethostname(), clock)
         except (LookupError, TypeError, ValueError, OverflowError):
             return  # the agent has not written that
+        printed = str(told.get("printed") or "")
+        if text and printed:
+            self._say(printed if printed.endswith("\n") else printed + "\n")
         self._say(text)
 
     def _say(self, text: str) -> None:

@@ -172,6 +172,7 @@ class Handlers:
             "load": _load(),
             "epoch": session.lease.epoch,
             "queued": len(session.requests.open),
+            "heard": None if session.stops is None or session.stops.heard is None else now - session.stops.heard,
         }
 
     def _tell_usage(self, _peer: Peer, _request: Json, _payload: List[memoryview], _now: float) -> Json:

@@ -10,15 +10,22 @@ import math
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional, Tuple
+    from typing import Any, Dict, List, Optional, Protocol, Tuple
 
     Json = Dict[str, Any]
+
+    class Presser(Protocol):
+        """A worker, as far as presses of the stop button go."""
+
+        def take_press(self) -> bool: ...
+
 
 DISCONNECT, DEATH, INTERRUPT = "disconnect", "death", "interrupt"
 KINDS = (DISCONNECT, DEATH, INTERRUPT)
 MAX_STOPS = 64
 BEATS_IN_SILENCE = 5  #: heartbeats in the shortest silence that counts: with 0.5 s one may be late by 0.4 s
 MIN_INTERVAL_S, MAX_INTERVAL_S = 0.02, 1.0  #: between two heartbeats
+PRESS_S = 0.25  #: that a worker has to begin with what a press of the stop button means
 FIRST_BEAT_S = 10.0  #: that a kernel has to begin with heartbeats, after which it counts as silent
 MAX_NAME_CHARACTERS = 200
 
@@ -58,6 +65,7 @@ class SafeStop:
         self.heard: Optional[float] = None
         self._stops: Dict[int, Stop] = {}
         self._suspected = False
+        self._pressed: Optional[float] = None
         self._running: Dict[int, Tuple[Stop, Optional[float]]] = {}  # with the last heartbeat before it
 
     def register(self, told: List[Json], now: float) -> None:
@@ -96,11 +104,31 @@ class SafeStop:
         return self.heard + stop.after
 
     @property
+    def minds_presses(self) -> bool:
+        """Whether there is a function for a press of the stop button."""
+        return bool(self._of(INTERRUPT))
+
+    def press(self, now: float) -> None:
+        """The stop button was pressed, and the worker told."""
+        if self.minds_presses and self._pressed is None:
+            self._pressed = now
+
+    def take_pressed(self, now: float, worker: Presser) -> List[int]:
+        """Return the functions that are to run since the worker doesn't run them: its C code holds the GIL."""
+        if self._pressed is None or now < self._pressed + PRESS_S:
+            return []
+        self._pressed = None
+        return self._begin(self._of(INTERRUPT)) if worker.take_press() else []
+
+    @property
     def due(self) -> float:
-        """When silence has to be judged; infinity for never."""
+        """When something has to be judged; infinity for never."""
         if self._suspected:
             return 0.0
-        return min([self._silent_at(stop) for stop in self._of(DISCONNECT) if not stop.ran] or [math.inf])
+        times = [self._silent_at(stop) for stop in self._of(DISCONNECT) if not stop.ran]
+        if self._pressed is not None:
+            times.append(self._pressed + PRESS_S)
+        return min(times or [math.inf])
 
     def take_silent(self, looked: float) -> List[int]:
         """Return the functions that are to run, since the kernel is silent. Each is given once.
@@ -119,6 +147,7 @@ class SafeStop:
     def take_dead(self) -> List[int]:
         """Return the functions that are to run, since the worker has ended; it has none any more."""
         dead = self._begin(self._of(DEATH))
+        self._pressed = None
         self._stops = {}
         self.interval, self.heard, self._suspected = 0.0, None, False
         return dead
@@ -148,4 +177,4 @@ class SafeStop:
             else:
                 text += ", %.2f s after the last heartbeat" % (began - heard)
         error = told.get("error")
-        return text + (". %s\n" % str(error)[:500] if error else ".\n")
+        return text + (". %s.\n" % str(error)[:500].rstrip(".") if error else ".\n")

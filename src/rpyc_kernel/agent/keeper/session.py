@@ -56,6 +56,8 @@ if TYPE_CHECKING:
 
         def send(self, number: int, packet: Bytes) -> None: ...
         def interrupt(self, number: int) -> None: ...
+        def press(self) -> None: ...
+        def take_press(self) -> bool: ...
         def tell_speed(self, carries: int) -> None: ...
         def say(self, word: int, number: int = 0) -> None: ...
 
@@ -323,12 +325,20 @@ class Session:
             self.worker.send(request.number, request.packet)
 
     def interrupt(self, parent: str) -> bool:
-        """Interrupt the request with that ``msg_id``; returns whether it was open."""
+        """Interrupt the request with that ``msg_id``, and return whether it was open; "" is a press beside requests."""
+        if not parent:
+            if self.stops is None or not self.stops.minds_presses or self.worker is None:
+                return False
+            self.worker.press()
+            self.stops.press(self._looked)
+            return True
         request = self.requests.named(parent)
         if request is None:
             return False
         if self.worker is not None and (self._ending is None or request.number <= self._ending.last):
             self.worker.interrupt(request.number)
+            if self.stops is not None:
+                self.stops.press(self._looked)
         else:  # its worker may not have begun
             exits.answer_stopped(self.journal, self.requests, request)
         return True
@@ -429,6 +439,8 @@ class Session:
         """Do everything whose time has come, but for starting a worker."""
         if self.stops is not None:
             self._run_stops(self.stops.take_silent(self._looked))
+            if self.worker is not None:
+                self._run_stops(self.stops.take_pressed(now, self.worker))
         self._answer_pulls(now)
         if self.worker is not None and self.worker.restarts and self._ending is None and self.requests.cell is None:
             self._end_worker(now)

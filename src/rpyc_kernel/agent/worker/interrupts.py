@@ -43,6 +43,9 @@ if TYPE_CHECKING:
         def note_interrupt(self, __number: int) -> bool:
             """Note that an interrupt for this request has come; returns whether the worker has to send the signal."""
 
+        def take_press(self) -> bool:
+            """Take the last press of the stop button; returns whether nobody has."""
+
 
 REPEAT_SWALLOWED_S = 0.02  #: seconds after which an interrupt that Python has swallowed is repeated
 SAME_PRESS_S = 0.5  #: seconds in which a second interrupt of one request is the same press
@@ -64,6 +67,7 @@ class Interrupts:
         depth: Above 0 while the main thread must not be interrupted; `leave` delivers what came meanwhile.
         postponed: Handlers of the user's whose signals have come meanwhile; each takes a frame.
         frames: Tells the frames of cells from ours.
+        before: Called with each press, before anything else is done about it, if there is something to call.
         cancel: Cancels the awaiting code of a request, soon; set while an event loop runs.
         abandon: Ends a request whose awaiting code swallows that.
         wake: Lets an event loop that waits return to Python.
@@ -82,6 +86,9 @@ class Interrupts:
         self.wake: Callable[[], None] = _nothing
         self.let_go: Callable[[Optional[FrameType]], None] = _nothing
         self.mute = False
+        self.before: Optional[Callable[[], None]] = None
+        self._pressed = False  # while `depth` is not 0
+        self._overrun: Optional[BaseException] = None  # what ends the function that `before` calls
         self._running: Dict[int, float] = {}  # request: the time at which it was last interrupted
         self._early = 0  # the request that was interrupted before it began
         self._late, self._late_until = 0, 0.0  # how many signals of interrupts that are known may still come
@@ -183,8 +190,10 @@ class Interrupts:
             BaseException: It was, meanwhile; or what a handler of the user's raises, whose signal has come.
         """
         self.depth -= 1
-        if not self.depth and (self._pending is not None or self.postponed):
+        if not self.depth and (self._pending is not None or self.postponed or self._pressed):
             try:
+                if self._pressed:
+                    self._call_before()
                 while self.postponed:
                     self.postponed.pop(0)(sys._getframe(1))
             finally:
@@ -214,11 +223,44 @@ class Interrupts:
         self._late_until = time.monotonic() + SAME_PRESS_S
         self._seen = serial
 
+    def _call_before(self) -> None:
+        """Call `before`, unless somebody else has done what it does; what comes meanwhile waits for its end.
+
+        Raises:
+            BaseException: What has come meanwhile, see `leave`.
+        """
+        self._pressed = False
+        if self.before is None or not self._signals.take_press():
+            return
+        self.depth += 1
+        try:
+            self.before()
+        finally:
+            self.leave()
+
+    def end_overrun(self, error: BaseException) -> None:
+        """Raise that in the function that `before` calls, whose time is over; from another thread."""
+        self._overrun = error
+        signal_main()
+
+    def drop_overrun(self) -> None:
+        """The function has ended: if its time was over, the signal for that may still come."""
+        if self._overrun is not None:
+            self._overrun = None
+            self._late, self._late_until = self._late + 1, time.monotonic() + SAME_PRESS_S
+
     def _handle(self, _signum: int, frame: Optional[FrameType]) -> None:
+        overrun, self._overrun = self._overrun, None
+        if overrun is not None:
+            raise overrun
         again, self._again = self._again, 0
         serial, meant = self._signals.interrupt
         if serial != self._seen:
             self._see(serial, 1)
+            if self.depth:
+                self._pressed = True
+            else:
+                self._call_before()
         elif again:
             self._look_again(again, frame)
             return

@@ -100,7 +100,7 @@ def _run(channel: KeeperChannel, config: Json, writers: List[FrameWriter]) -> No
     comms = Comms(frontend)
     frontend.page_host = str(config.get("from", ""))
     show.install(frontend)
-    sorter.safe_stops = safe_stop.install(frontend, channel)
+    sorter.safe_stops = safe_stop.install(frontend, channel, interrupts)
     shell = _make_shell(frontend, config)
     shell.kernel = KernelShim(frontend, shell.facade, comms, cells)
     _replace_input(frontend)

@@ -137,6 +137,14 @@ class InterruptibleKernel(ConcurrentShellKernel):
         if await self.blocking(lambda cancel: cancel.wait(seconds)):
             raise DialCancelledError(address)
 
+    def _press(self) -> None:
+        """The stop button was pressed."""
+        self._targets.interrupt()
+        self.io_loop.add_callback_from_signal(self.pressed)
+
+    def pressed(self) -> None:
+        """Do what else a press means, in the event loop."""
+
     def pre_handler_hook(self) -> None:
         """Set our handler of SIGINT while a request is handled. ipykernel's makes every SIGINT a KeyboardInterrupt."""
         self.saved_sigint_handler = signal.signal(signal.SIGINT, self._on_sigint)
@@ -145,7 +153,7 @@ class InterruptibleKernel(ConcurrentShellKernel):
         if self._running_locally or not self._targets:
             LocalShell.interrupts += 1
             signal.default_int_handler(signum, frame)
-        self._targets.interrupt()
+        self._press()
 
     @contextmanager
     def _cancel_on_sigint(self, future: asyncio.Future[Any]) -> Iterator[None]:
@@ -166,7 +174,7 @@ class InterruptibleKernel(ConcurrentShellKernel):
 
     async def interrupt_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Stop whatever runs; where nothing does, it does no harm."""
-        self._targets.interrupt()
+        self._press()
         self.session.send(stream, "interrupt_reply", {"status": "ok"}, parent, ident=ident)
 
 

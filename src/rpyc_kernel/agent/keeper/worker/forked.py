@@ -100,6 +100,10 @@ class ForkedWorker(WorkerProcess):
         kill(self.pid, signal.SIGINT)  # at once, also where C code holds the sorter up, which repeats it if it must
         self.say(frames.INTERRUPT, number)
 
+    def take_press(self) -> bool:
+        """Take the last press of the stop button; returns whether the worker hasn't yet."""
+        return self.page.take_press()
+
     def tell_speed(self, carries: int) -> None:
         """Tell it how many bytes a second the link to the kernel carries; 0: nobody knows."""
         self.page.carries = carries

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     Json = Dict[str, Any]
 
-MAX_REPORT_BYTES = 1 << 16
+MAX_REPORT_BYTES = 1 << 17
 
 
 class Guard:

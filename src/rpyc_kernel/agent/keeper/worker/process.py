@@ -100,6 +100,14 @@ class WorkerProcess(ABC):
     @abstractmethod
     def _interrupt_worker(self, number: int) -> None: ...
 
+    def press(self) -> None:
+        """The stop button was pressed while nothing runs: the functions of `on_interrupt` may."""
+        self._interrupt_worker(0)
+
+    def take_press(self) -> bool:
+        """Take the last press of the stop button, if the worker hasn't, and another process may do it in its place."""
+        return False
+
     @abstractmethod
     def tell_speed(self, carries: int) -> None:
         """Tell it how many bytes a second the link to the kernel carries; 0: nobody knows."""

@@ -184,9 +184,11 @@ class FrameWriter:
         self.lock.between_threads.acquire()
 
     def _after_fork_in_child(self) -> None:
-        """In a forked child: write to fd 1 and 2 from now on, like any program."""
-        self.forked = True
+        """In a forked child, or in a child of that: write to fd 1 and 2 from now on, like any program."""
         self._held, self._holding = {}, threading.RLock()
+        if self.forked:
+            return
+        self.forked = True
         leave = os._exit
 
         def leave_flushed(status: int) -> NoReturn:
@@ -358,9 +360,11 @@ class ForkedFrameWriter(FrameWriter):
         write_all(self._fd, frames.FRAME.pack(kind, request, len(data), out, err) + data)
 
     def _after_fork_in_child(self) -> None:
+        first = not self.forked
         super()._after_fork_in_child()
         self._partial = b""
-        os.close(self._fd)
+        if first:  # in a child of the child another file may have that number
+            os.close(self._fd)
 
 
 def write_all(fd: int, data: bytes) -> None:

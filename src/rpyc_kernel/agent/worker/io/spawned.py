@@ -46,6 +46,10 @@ class SpawnedSignals:
         self.interrupt = (self.interrupt[0] + 1, number)
         return True
 
+    def take_press(self) -> bool:
+        """Take the last press of the stop button: nobody else does."""
+        return True
+
 
 class SpawnedChannel:
     """A `KeeperChannel` made of the pipes that the keeper has started the worker with."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any, Optional
 
     from ..frontend import Frontend
+    from ..interrupts import Interrupts
     from ..io.keeper_channel import KeeperChannel
     from .registry import Registry
 
@@ -23,8 +24,8 @@ class SafeStops:
         registry: Made when the first one is registered.
     """
 
-    def __init__(self, frontend: Frontend, channel: KeeperChannel) -> None:
-        self._parts = frontend, channel
+    def __init__(self, frontend: Frontend, channel: KeeperChannel, interrupts: Interrupts) -> None:
+        self._parts = frontend, channel, interrupts
         self.registry: Optional[Registry] = None
 
     def add(self, kind: str, function: Any, **options: float) -> Any:
@@ -39,9 +40,9 @@ class SafeStops:
         return registry.add(kind, function, **options)
 
 
-def install(frontend: Frontend, channel: KeeperChannel) -> SafeStops:
+def install(frontend: Frontend, channel: KeeperChannel, interrupts: Interrupts) -> SafeStops:
     """Make the three names builtins: so they are no variables of the user's, who may have some of these names."""
-    stops = SafeStops(frontend, channel)
+    stops = SafeStops(frontend, channel, interrupts)
 
     def on_interrupt(function: Any = None, *, deadline: float = 2.0) -> Any:
         """Have a function called when the stop button is pressed, before anything else.

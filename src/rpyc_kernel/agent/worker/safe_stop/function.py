@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 MAX_ERROR_CHARACTERS = 300
 
 
+class Overrun(BaseException):
+    """The time of a function is over; no ``except Exception`` of its own takes this."""
+
+
 class RegisteredStop:
     """A function that was registered. It may be called as before; `cancel` takes it back.
 
@@ -73,6 +77,8 @@ def call(stop: RegisteredStop) -> str:
     """Call it; returns what has failed, a clause."""
     try:
         stop.function()
+    except Overrun as error:
+        return str(error)
     except BaseException as error:
         traceback.print_exc()
         text = "".join(traceback.format_exception_only(type(error), error)).strip()

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     Json = Dict[str, Any]
 
+MAX_PRINTED_BYTES = 8192  #: of a run, that are shown
 _BEGAN = struct.Struct("=d")
 _MODULES: Dict[str, ModuleType] = sys.modules  # a cell may put another in its place
 
@@ -39,12 +40,15 @@ class _Run:
     Attributes:
         began: When it began, by the monotonic clock; None while that isn't known.
         told: What the child has said at the end.
+        printed: What the function has printed, as far as that is kept. The worker's own pipes end with the worker.
     """
 
-    def __init__(self, stop: RegisteredStop, pid: int, pipe: int) -> None:
+    def __init__(self, stop: RegisteredStop, pid: int, pipe: int, output: int) -> None:
         self.stop = stop
         self.pid = pid
         self.pipe = pipe
+        self.output = output
+        self.printed = b""
         self.asked = time.monotonic()
         self.began: Optional[float] = None
         self.told = b""
@@ -53,6 +57,15 @@ class _Run:
     def due(self) -> float:
         """When its time is over."""
         return (self.began or self.asked) + self.stop.deadline
+
+    def read_output(self) -> bool:
+        """Read what the function prints; returns whether more may come."""
+        try:
+            data = os.read(self.output, 1 << 14)
+        except BlockingIOError:
+            return True
+        self.printed = (self.printed + data)[:MAX_PRINTED_BYTES]
+        return bool(data)
 
     def read(self) -> bool:
         """Read what the child says; returns whether it has ended."""
@@ -73,7 +86,7 @@ def run_guard(control: socket.socket, stops: List[RegisteredStop]) -> None:
     """
     _detach()
     known = {stop.id: stop for stop in stops}
-    runs: Dict[int, _Run] = {}  # by the pipe of each
+    runs: Dict[int, _Run] = {}  # by the pipes of each
     poll = select.poll()
     poll.register(control, select.POLLIN)
     received, ending = b"", False
@@ -84,8 +97,13 @@ def run_guard(control: socket.socket, stops: List[RegisteredStop]) -> None:
         wanted: List[int] = []
         for fd, _events in poll.poll(wait):
             if fd != control.fileno():
-                run = runs[fd]
-                if run.read():
+                run = runs.get(fd)
+                if run is None:  # ended a moment ago
+                    continue
+                if fd == run.output:
+                    if not run.read_output():
+                        poll.unregister(fd)
+                elif run.read():
                     _end(run, runs, poll, control)
                 continue
             data = control.recv(1 << 12)
@@ -102,7 +120,7 @@ def run_guard(control: socket.socket, stops: List[RegisteredStop]) -> None:
                 _begin(known[number], runs, poll)
             if number in dead:
                 dead.remove(number)
-        for run in list(runs.values()):
+        for run in set(runs.values()):
             if time.monotonic() >= run.due:
                 _end(run, runs, poll, control, over=True)
 
@@ -127,25 +145,37 @@ def _detach() -> None:
 
 
 def _begin(stop: RegisteredStop, runs: Dict[int, _Run], poll: select.poll) -> None:
-    reader, writer = os.pipe()
+    (reader, writer), (output, printing) = os.pipe(), os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
             os.setpgid(0, 0)
+            for fd in (1, 2):
+                os.dup2(printing, fd)
             os.write(writer, _BEGAN.pack(time.monotonic()))
             os.write(writer, json.dumps({"error": call(stop)}).encode("ascii") + b"\n")
         finally:
             os._exit(0)
     os.close(writer)
-    runs[reader] = _Run(stop, pid, reader)
+    os.close(printing)
+    os.set_blocking(output, False)
+    runs[reader] = runs[output] = _Run(stop, pid, reader, output)
     poll.register(reader, select.POLLIN)
+    poll.register(output, select.POLLIN)
 
 
 def _end(run: _Run, runs: Dict[int, _Run], poll: Any, control: socket.socket, over: bool = False) -> None:
     """It has ended, or its time is over: then it is killed, with all that it has started."""
     poll.unregister(run.pipe)
-    os.close(run.pipe)
-    del runs[run.pipe]
+    try:
+        poll.unregister(run.output)
+        while run.read_output() and select.select([run.output], [], [], 0)[0]:
+            pass
+    except KeyError:  # all was read
+        pass
+    for pipe in (run.pipe, run.output):
+        os.close(pipe)
+        del runs[pipe]
     for kill in (os.killpg, os.kill):
         try:
             if over:
@@ -154,6 +184,7 @@ def _end(run: _Run, runs: Dict[int, _Run], poll: Any, control: socket.socket, ov
             pass
     _pid, status = os.waitpid(run.pid, 0)
     told: Json = {"ran": run.stop.id, "began": run.began if run.began is not None else run.asked}
+    told["printed"] = run.printed.decode("utf-8", "replace")
     if over:
         told["error"] = "It did not end within %g s, and was ended by force" % run.stop.deadline
     elif run.told.endswith(b"\n"):

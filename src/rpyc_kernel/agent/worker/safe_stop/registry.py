@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import json
 import math
 import os
@@ -13,7 +14,7 @@ import warnings
 
 from ... import frames, wire
 from ..own_thread import OwnThread
-from .function import RegisteredStop, call
+from .function import Overrun, RegisteredStop, call
 from .guard import run_guard
 
 TYPE_CHECKING = False
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any, Callable, Dict, Hashable, List
 
     from ..frontend import Frontend
+    from ..interrupts import Interrupts
     from ..io.keeper_channel import KeeperChannel
 
 MIN_AFTER_S, MAX_AFTER_S = 0.1, 86400.0  #: of silence
@@ -35,15 +37,17 @@ class Registry:
     Args:
         frontend: Takes what is told.
         channel: The channel to the keeper.
+        interrupts: Has functions called when the stop button is pressed.
 
     Attributes:
         stops: The functions, by what another one takes the place of.
         heard: Set once a heartbeat of the kernel has come.
     """
 
-    def __init__(self, frontend: Frontend, channel: KeeperChannel) -> None:
+    def __init__(self, frontend: Frontend, channel: KeeperChannel, interrupts: Interrupts) -> None:
         self._frontend = frontend
         self._channel = channel
+        self._interrupts = interrupts
         self._lock = threading.RLock()
         self._last = 0
         self.stops: Dict[Hashable, RegisteredStop] = {}
@@ -104,7 +108,9 @@ class Registry:
 
     def _publish(self) -> None:
         """Tell the keeper which functions there are, and give it the guard that has them."""
-        stops = [stop for stop in self.stops.values() if stop.kind != "interrupt"]
+        stops = list(self.stops.values())
+        pressed = any(stop.kind == "interrupt" for stop in stops)
+        self._interrupts.before = self._stopped if pressed else None
         if not any(stop.kind == "disconnect" for stop in stops):
             self.heard.clear()
         guarded = bool(stops) and self._channel.forks
@@ -124,6 +130,22 @@ class Registry:
         for stop in list(self.stops.values()):
             if stop.id == number:
                 OwnThread(self._run, "rpyc-kernel-stop", (stop,)).start()
+
+    def _stopped(self) -> None:
+        """The stop button was pressed: call what is registered for that, on the main thread."""
+        for stop in [stop for stop in self.stops.values() if stop.kind == "interrupt"]:
+            ended = _thread.allocate_lock()
+            ended.acquire()
+            _thread.start_new_thread(self._watch, (stop, ended))  # no Thread: this may be in the midst of starting one
+            error = call(stop)
+            ended.release()
+            self._interrupts.drop_overrun()
+            if error:
+                self._frontend.stream("stderr", "on_interrupt ran %s. %s.\n" % (stop.name, error))
+
+    def _watch(self, stop: RegisteredStop, ended: _thread.LockType) -> None:
+        if not ended.acquire(timeout=stop.deadline):
+            self._interrupts.end_overrun(Overrun("It did not end within %g s, and was stopped" % stop.deadline))
 
     def _run(self, stop: RegisteredStop) -> None:
         """Run a function on this thread, and tell of it when it has ended, or its time is over."""
