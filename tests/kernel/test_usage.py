@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -93,3 +94,16 @@ def test_a_worker_that_has_died_is_not_counted(fresh: Client) -> None:
     fresh.run("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     again = fresh.good("import os; os.getpid()").text
     assert str(usage(fresh)["pid"]) == again != str(pid)
+
+
+def test_info_tells_what_the_machine_is(nb: Client) -> None:
+    lines = nb.good("%info").stdout.splitlines()
+    python = nb.good("import sys, os; f'{sys.version.split()[0]} {os.cpu_count()}'").text
+    assert python is not None
+    version, processors = python.strip("'").split()
+    rows = dict(line.split(maxsplit=1) for line in lines[1:])
+    assert rows["Python"].startswith(version)
+    assert re.search(rf"\b{processors}\b", rows["processor"])
+    assert re.fullmatch(r"[\d.]+ GiB of [\d.]+ GiB available", rows["memory"])
+    assert "free at /" in rows["disk"]
+    assert {"system", "up"} <= set(rows)

@@ -14,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
+    from .machine import MachineFacts
     from .session import Peer, Session
     from .usage import Usage
 
@@ -37,6 +38,7 @@ class Handlers:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._usage: Optional[Usage] = None
+        self._known_machine: Optional[MachineFacts] = None
         self._handlers: Dict[str, Handler] = {
             "attach": self._attach,
             "submit": self._submit,
@@ -49,6 +51,7 @@ class Handlers:
             "terminate": self._terminate,
             "status": self._status,
             "usage": self._tell_usage,
+            "machine": self._describe_machine,
             "beat": self._beat,
         }
 
@@ -181,8 +184,25 @@ class Handlers:
             from .usage import Usage  # late: few front ends ask
 
             self._usage = Usage()
+        machine = self._machine()
+        found = self._usage.content(self._worker_pid)
+        return dict(found, temperatures=machine.temperatures(), gpus=machine.gpu.figures())
+
+    def _describe_machine(self, _peer: Peer, _request: Json, _payload: List[memoryview], _now: float) -> Json:
+        """Tell what the session's machine is, and how it is."""
+        return self._machine().describe(self._worker_pid)
+
+    def _machine(self) -> MachineFacts:
+        if self._known_machine is None:
+            from .machine import MachineFacts  # late: few ask
+
+            self._known_machine = MachineFacts()
+        return self._known_machine
+
+    @property
+    def _worker_pid(self) -> Optional[int]:
         worker = self._session.worker
-        return self._usage.content(worker.pid if worker else None)
+        return worker.pid if worker else None
 
 
 def _keep_of(request: Json) -> float:

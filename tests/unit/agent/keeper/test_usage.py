@@ -100,7 +100,7 @@ def test_where_there_is_no_proc_each_field_is_there_and_none(monkeypatch):
 )
 def test_what_another_machine_makes_up_is_not_passed_on(answer):
     found = usage.content(answer)
-    assert set(found) == {"hostname", *usage.NUMBERS, "host_virtual_memory"}
+    assert set(found) == {"hostname", *usage.NUMBERS, "host_virtual_memory", "temperatures", "gpus"}
     assert [found[name] for name in usage.NUMBERS] == [None] * len(usage.NUMBERS)
     assert found["host_virtual_memory"] == dict.fromkeys(MEMORY_FIELDS)
 
