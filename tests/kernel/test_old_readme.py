@@ -113,11 +113,13 @@ NOTEBOOKS = [
     "exec",
     "files",
     "hosts",
+    "info",
     "local",
     "ping",
     "quickstart",
     "replay",
     "restart",
+    "safe_stop",
     "sessions",
     "values",
 ]
