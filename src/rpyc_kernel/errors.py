@@ -70,6 +70,7 @@ that belong to an address have its text as their attribute ``address``.
     ├── CopyStoppedError             the user pressed stop while something was copied
     ├── ParallelError                a cell has failed on some of the machines on which it ran
     └── AgentError                   a sentence of our agent on the other machine
+        └── HeldError                somebody else holds that machine for a while
 """
 
 from __future__ import annotations
@@ -779,3 +780,16 @@ class AgentError(RpycKernelError):
     def __init__(self, sentence: str = "", code: str = "") -> None:
         super().__init__(sentence)
         self.code = code
+    """Raised with the sentence in which the agent on the other machine refused something."""
+
+
+class HeldError(AgentError):
+    """Raised when somebody else holds the machine for a while, by ``%lease``.
+
+    Attributes:
+        held: Who does, what for, and for how long, a sentence.
+    """
+
+    def __init__(self, name: object, held: str) -> None:
+        self.held = held
+        super().__init__(f"{held} In a notebook, %lease {name} --wait waits until it is free.")

@@ -114,6 +114,7 @@ NOTEBOOKS = [
     "files",
     "hosts",
     "info",
+    "lease",
     "local",
     "ping",
     "quickstart",

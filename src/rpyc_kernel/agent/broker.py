@@ -68,6 +68,8 @@ class Broker:
                 return wire.pack(look_at(wire.unpack(payload)[0].get("python")))
             if op == "serve":
                 return wire.pack(self._install_serve(*wire.unpack(payload)))
+            if op == "lease":
+                return wire.pack(_lease(wire.unpack(payload)[0]))
             if op == "direct":
                 return self._hand_over(wire.unpack(payload)[0])
             return self._pass(op, payload)
@@ -97,6 +99,9 @@ class Broker:
     def _spawn(self, config: Json) -> Json:
         record = self._asked_again(str(config.get("session")))
         if record is None:
+            refused = _held_by_other(config.get("person"))
+            if refused is not None:
+                return refused
             with session_limit.room_for_one(os.environ, _every_session):
                 record = spawn(*self._agent, config)
         answer = records.public(record)
@@ -233,6 +238,24 @@ def _look_at(record: Json, status: Json) -> None:
         records.forget(record)
     except (OSError, ValueError):
         pass  # it is stopped, or very busy
+
+
+def _lease(header: Json) -> Json:
+    from . import leases  # late: few ask for it
+
+    return leases.ask(header)
+
+
+def _held_by_other(person: Any) -> Optional[Json]:
+    """The answer to who wants to begin a session while somebody else holds the machine; None where nobody does."""
+    if not any(os.path.exists(os.path.join(folder, "machine.lease")) for folder in records.sessions_folders(False)):
+        return None
+    from . import leases
+
+    lease = leases.present()
+    if lease is None or lease["person"] == person:
+        return None
+    return {"error": "held", "text": "%s holds this machine" % lease["person"], "lease": lease}
 
 
 def _error(kind: str, text: str) -> bytes:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rpyc_kernel._version import __version__
 from rpyc_kernel.errors import AddressError
 from rpyc_kernel.hosts import file
+from rpyc_kernel.hosts.person import person
 from rpyc_kernel.hosts.saved import name_of
 from rpyc_kernel.transport.address import Address
 
@@ -51,6 +52,7 @@ class Target:
             shell: ``auto``, ``plain`` or ``ipython``.
         """
         own = {"name": session, "keep": keep, "shell": shell, "agent": __version__, "env": {}}
+        own["person"] = person()
         return self.config({}, own)
 
     def start(

@@ -22,6 +22,7 @@ from rpyc_kernel.agent.boot import package_of
 from rpyc_kernel.agent.direct import packets
 from rpyc_kernel.errors import (
     AgentError,
+    HeldError,
     LinkLost,
     ProtocolError,
     PythonTooOldError,
@@ -58,6 +59,7 @@ _GATEWAY = {
 DAY_S = 86400.0
 ROUND_TRIPS = 3  # that are measured
 MAX_AGO_S = 1000 * DAY_S
+MIN_HOURS = 2  # that are told in hours
 HELLO_TIMEOUT_S = 60.0  # a small board compiles the broker in that time
 
 
@@ -202,6 +204,8 @@ class BrokerClient:
             return LinkLost(self.address, "a newer link of this notebook took its place")
         if answer["error"] == "stale":
             return TakenOverError(self.address, plain(str(answer["by"]), 100), _clock(answer.get("ago")))
+        if answer["error"] == "held":
+            return HeldError(self.address, held_by(self.address, answer.get("lease")))
         if answer["error"] == "version":
             return SessionVersionError(self.address, plain(str(answer.get("agent", ""))), __version__)
         return AgentError(f"On {self.address}: {text}.")
@@ -213,6 +217,17 @@ class BrokerClient:
     def close(self) -> None:
         """Close the connection without asking the server."""
         self.connection.close()
+
+
+def held_by(name: object, lease: object) -> str:
+    """Return the sentence about a lease that another machine tells, "" where it tells none."""
+    if not isinstance(lease, dict):
+        return ""
+    left = lease.get("left")
+    minutes = max(1, round(left / 60)) if isinstance(left, int | float) and 0 <= left < MAX_AGO_S else 0
+    time_left = f"{minutes} min" if minutes < MIN_HOURS * 60 else f"{minutes / 60:.0f} h"
+    note = plain(str(lease.get("note") or ""), 100)
+    return f"{plain(str(lease.get('person')), 100)} holds {name} for another {time_left}{note and f' ({note})'}."
 
 
 def _clock(ago: object) -> str:

@@ -6,6 +6,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel._version import __version__
+from rpyc_kernel.hosts.person import person
 from rpyc_kernel.kernel.sessions import identity
 
 if TYPE_CHECKING:
@@ -37,6 +38,6 @@ def session_config(
     """
     config: dict[str, Any] = {"keep": keep, "kept": kept, "shell": shell, "profile": profile, "agent": __version__}
     config["env"] = {str(name): str(value) for name, value in (environment or {}).items()}
-    config["name"], config["from"] = identity.notebook(), socket.gethostname()
+    config["name"], config["from"], config["person"] = identity.notebook(), socket.gethostname(), person()
     config.update({name: value for name, value in (("cwd", cwd), ("python", python)) if value})
     return config

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import getpass
 import os
-import socket
 from pathlib import PurePath
+
+from rpyc_kernel.hosts.person import person
 
 
 def notebook() -> str:
@@ -15,8 +15,4 @@ def notebook() -> str:
 
 def holder() -> str:
     """Return who holds a session: ``ada@laptop, walk``."""
-    try:
-        user = getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        user = str(os.getuid()) if hasattr(os, "getuid") else "somebody"
-    return ", ".join(filter(None, [f"{user}@{socket.gethostname()}", notebook()]))
+    return ", ".join(filter(None, [person(), notebook()]))

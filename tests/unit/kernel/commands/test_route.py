@@ -468,6 +468,7 @@ def test_completeness_as_ipython_sees_it(cell, status):
                 "%hosts",
                 "%watch",
                 "%stream",
+                "%lease",
                 "%info",
                 "%pair",
                 "%sessions",
