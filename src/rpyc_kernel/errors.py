@@ -68,6 +68,7 @@ that belong to an address have its text as their attribute ``address``.
     ├── ValueMissingError            a copy of a value needs a package that isn't installed here
     ├── ValueRefusedError            a value that isn't there, or of which no copy can be sent
     ├── CopyStoppedError             the user pressed stop while something was copied
+    ├── MachineTimeoutError          a machine has not answered in the time that a page waits
     ├── ParallelError                a cell has failed on some of the machines on which it ran
     └── AgentError                   a sentence of our agent on the other machine
         └── HeldError                somebody else holds that machine for a while
@@ -741,6 +742,10 @@ class CopyStoppedError(RpycKernelError):
         super().__init__(what)
 
 
+class MachineTimeoutError(RpycKernelError):
+    """Raised where a machine hasn't answered in time."""
+
+
 class ParallelError(RpycKernelError):
     """Raised where a cell or a command ran on several machines, and has failed on some of them.
 
@@ -780,6 +785,7 @@ class AgentError(RpycKernelError):
     def __init__(self, sentence: str = "", code: str = "") -> None:
         super().__init__(sentence)
         self.code = code
+
     """Raised with the sentence in which the agent on the other machine refused something."""
 
 

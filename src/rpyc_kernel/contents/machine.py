@@ -11,7 +11,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, TypeVar
 
-from rpyc_kernel.errors import RpycKernelError, again
+from rpyc_kernel.errors import MachineTimeoutError, RpycKernelError, again
 from rpyc_kernel.files.remote import RemoteFiles
 from rpyc_kernel.files.session import OwnSession, own_session
 
@@ -26,10 +26,6 @@ REFUSAL_S = 5.0  # that a machine is not dialled again after it couldn't be reac
 IDLE_S = 600.0  # without work until the session ends
 
 T = TypeVar("T")
-
-
-class MachineTimeoutError(RpycKernelError):
-    """Raised where a machine hasn't answered in time."""
 
 
 class BrowsedMachine:

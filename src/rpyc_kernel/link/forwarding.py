@@ -94,7 +94,9 @@ class Forwarding:
         with self._lock:
             known = self._ports.get((host, port))
         if known is not None and local not in (None, known.local):
-            raise ForwardError(f"Port {port} is port {known.local} here already; %forward {port} --end closes that.")
+            raise ForwardError(
+                f"Port {port} is port {known.local} here already; in a notebook, %forward {port} --end closes that."
+            )
         made = known or Forwarded(_listen(local, port), host, port)
         why = ""
         try:

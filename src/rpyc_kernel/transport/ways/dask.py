@@ -118,7 +118,7 @@ class Dask(Transport):
         from rpyc_kernel.transport.proving import open_placed  # noqa: PLC0415
 
         if not self.is_settled(address):
-            raise UnsupportedSchemeError(address, "a session has to be placed there first, by %connect.")
+            raise UnsupportedSchemeError(address, "a session has to be placed there first, by %connect in a notebook.")
         placement = _placement(address)
         if placement is None:
             raise SessionGoneError(self.display(address), "nothing is known here of where it was placed")
