@@ -418,7 +418,8 @@ def test_a_picture_travels_as_it_is_and_arrives_as_base64(mime, image):
     ("header", "buffers"),
     [
         ({"image": "text/html"}, [b"<script>"]),
-        ({"image": "image/svg+xml"}, [b"<svg>"]),
+        ({"image": "image/svg+xml"}, [b"<html>"]),
+        ({"image": "image/svg+xml"}, [b"<svg \xff>"]),
         ({"image": "image/png"}, [JPEG]),
         ({"image": "image/jpeg"}, [b"\xff\xd8"]),
         ({"image": "image/jpeg"}, []),

@@ -187,6 +187,8 @@ def test_whatever_is_recommended_can_be_dialled():
         for placeholder, example in (
             ("[user@]", ""),
             ("[:port]", ""),
+            ("[:8786]", ""),
+            ("[?resources=GPU:1]", "?resources=GPU:1"),
             ("[serial]", ""),
             (":port", ":1"),
             ("%s", "/x"),

@@ -149,6 +149,7 @@ def test_the_status_of_a_session(client, sessions):
         "epoch": client.epoch,
         "queued": 0,
         "packets": [],
+        "heard": None,
     }
 
 

@@ -97,7 +97,7 @@ def test_requests_that_ask_too_much_are_refused(files, op, header, buffers):
 def test_files_behind_the_end_of_what_came_are_told(files, tmp_path):
     about = [[str(tmp_path / "a"), 0o600, 5, 3], [str(tmp_path / "b"), 0o600, 5, 3]]
     answer, _buffers = files.do("store", {"files": about, "transfer": "t"}, [memoryview(b"12345")])
-    assert [number for number, _sentence in answer["failed"]] == [1]
+    assert [number for number, *_why in answer["failed"]] == [1]
     assert (tmp_path / "a").read_bytes() == b"123"
     assert names(tmp_path) == ["a"]
 

@@ -460,6 +460,7 @@ def test_completeness_as_ipython_sees_it(cell, status):
                 "%connect",
                 "%%local",
                 "%disconnect",
+                "%dask",
                 "%discover",
                 "%doctor",
                 "%put",
