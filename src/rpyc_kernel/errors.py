@@ -757,8 +757,8 @@ class ParallelError(RpycKernelError):
 
     def __init__(self, failures: Mapping[str, str], total: int, then: str = "") -> None:
         which = "the machine has" if total == 1 else f"{len(failures)} of {total} machines have"
-        text = f"{which} failed: " + "; ".join(f"{label}: {text}" for label, text in failures.items())
-        super().__init__(f"{text.rstrip('.')}. {then}" if then else text)
+        text = f"{which} failed: " + "; ".join(f"{label}: {text.rstrip('.')}" for label, text in failures.items())
+        super().__init__(f"{text}. {then}" if then else text)
 
 
 class TransferError(RpycKernelError):

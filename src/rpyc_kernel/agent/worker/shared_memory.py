@@ -15,7 +15,7 @@ import stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import List, Sequence
+    from typing import List, Optional, Sequence
 
     from ..wire import Json
 
@@ -34,11 +34,10 @@ class CannotShareError(Exception):
 class SharedDraft:
     """Buffers in a file without a name, into which one session is written.
 
+    It is written, and mapped only at the end: to write into a mapping takes twice as long, page by page.
+
     Args:
         sizes: The bytes of each buffer.
-
-    Attributes:
-        buffers: The buffers.
 
     Raises:
         CannotShareError: This system has no such files, or no room.
@@ -49,35 +48,40 @@ class SharedDraft:
             raise CannotShareError("no memfd")
         self._sizes = list(sizes)
         self._end = _end(sizes)
-        fd = -1
+        self._buffers: Optional[List[memoryview]] = None
+        self._fd = -1
         try:
-            fd = os.memfd_create("rpyc-kernel", _CLOEXEC | _ALLOW_SEALING)
-            os.posix_fallocate(fd, 0, self._end + MARK_BYTES)
-            self._map = mmap.mmap(fd, self._end, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
-        except (OSError, ValueError) as error:
-            if fd >= 0:
-                os.close(fd)
+            self._fd = os.memfd_create("rpyc-kernel", _CLOEXEC | _ALLOW_SEALING)
+            os.ftruncate(self._fd, self._end + MARK_BYTES)
+        except OSError as error:
             raise CannotShareError(str(error)) from None
-        self._fd = fd
-        self.buffers = _cut(self._map, sizes)
+
+    def write(self, buffer: int, start: int, block: memoryview) -> None:
+        """Write a part of a buffer. Raises an OSError or ValueError where it can't be."""
+        if not (0 <= buffer < len(self._sizes) and 0 <= start <= start + len(block) <= self._sizes[buffer]):
+            raise ValueError("a part that isn't there")
+        place = _end(self._sizes[:buffer]) + start
+        while block:
+            count = os.pwrite(self._fd, block, place)
+            block, place = block[count:], place + count
+
+    @property
+    def buffers(self) -> List[memoryview]:
+        """The buffers, mapped privately: from then on nothing is written that others wrote."""
+        if self._buffers is None:
+            self._buffers = _cut(_private(self._fd, self._end), self._sizes)
+        return self._buffers
 
     def share(self) -> Json:
-        """Seal the file, and map it privately; returns what another session needs to adopt it."""
+        """Seal the file; returns what another session needs to adopt it."""
         import fcntl
 
-        for buffer in self.buffers:
-            buffer.release()
-        try:
-            self._map.close()
-        except BufferError:  # a connection that was given up still has a part of it
-            self.buffers = _cut(self._map, self._sizes)
-            raise CannotShareError("it is in use") from None
         mark = os.urandom(MARK_BYTES)
         try:
             os.pwrite(self._fd, mark, self._end)
             fcntl.fcntl(self._fd, _ADD_SEALS, _ALL_SEALS)
-        finally:
-            self.buffers = _cut(_private(self._fd, self._end), self._sizes)
+        except OSError as error:
+            raise CannotShareError(str(error)) from None
         return {"pid": os.getpid(), "fd": self._fd, "mark": mark.hex()}
 
     def close(self) -> None:

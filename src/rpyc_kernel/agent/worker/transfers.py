@@ -147,7 +147,7 @@ class Transfers:
 
     def room(self, name: str, header: Json, sizes: Sequence[int]) -> Optional[Sequence[memoryview]]:
         """Have what is written land in its draft."""
-        if name != "write" or header.get("zip"):
+        if name != "write" or header.get("zip") or header["draft"] in self._shared:
             return None
         (size,) = sizes
         return [self._part(header["draft"], header["buffer"], header["start"], size)]
@@ -173,7 +173,10 @@ class Transfers:
         if name == "forget":
             self.forget(header["held"])
         elif name == "write":
-            if header.get("zip"):
+            shared = self._shared.get(header["draft"])
+            if shared is not None:
+                _write_shared(shared, header, buffers[0])
+            elif header.get("zip"):
                 unshrunk(buffers[0], self._part(header["draft"], header["buffer"], header["start"], header["size"]))
         else:
             raise DirectError("no operation values.%.40s" % name)
@@ -187,7 +190,7 @@ class Transfers:
             made = SharedDraft(sizes)
         except CannotShareError:
             return {"draft": self._hold([new_memory(size) for size in sizes])}
-        name = self._hold(made.buffers)
+        name = self._hold([])
         self._shared = {name: made}  # the one before is not needed any more
         return {"draft": name}
 
@@ -198,15 +201,10 @@ class Transfers:
         shared = self._shared.get(draft)
         if shared is None:
             raise DirectError("that draft can't be shared")
-        with self._lock:
-            self._held.pop(draft, None)
         try:
             return shared.share()
-        except (CannotShareError, OSError) as error:
+        except CannotShareError as error:
             raise DirectError("that draft can't be shared: %s" % error) from None
-        finally:
-            with self._lock:
-                self._held[draft] = shared.buffers
 
     def _adopt(self, header: Json) -> Json:
         from .shared_memory import CannotShareError, adopt
@@ -235,13 +233,25 @@ class Transfers:
         with self._lock:
             if name not in self._held:
                 raise DirectError(GONE)
-            return self._held[name]
+            shared = self._shared.get(name)
+            return self._held[name] if shared is None else shared.buffers
 
     def _part(self, name: str, buffer: int, start: int, size: int) -> memoryview:
         whole = self._of(name)[buffer]
         if not 0 <= start <= start + size <= len(whole) or size > MAX_BLOCK_BYTES:
             raise DirectError("a part that isn't there")
         return whole[start : start + size]
+
+
+def _write_shared(shared: SharedDraft, header: Json, block: memoryview) -> None:
+    if header.get("zip"):
+        size = header["size"]
+        if not 0 <= size <= MAX_BLOCK_BYTES:
+            raise DirectError("a part that isn't there")
+        whole = memoryview(bytearray(size))
+        unshrunk(block, whole)
+        block = whole
+    shared.write(header["buffer"], header["start"], block)
 
 
 def _failed(error: BaseException) -> Json:

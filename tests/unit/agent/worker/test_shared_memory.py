@@ -15,8 +15,10 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="Linux h
 
 def drafted():
     draft = SharedDraft(SIZES)
-    for number, buffer in enumerate(draft.buffers, 65):
-        buffer[:] = bytes([number]) * len(buffer)
+    for number, size in enumerate(SIZES):
+        half = size // 2
+        for start, end in ((half, size), (0, half)):
+            draft.write(number, start, memoryview(bytes([65 + number]) * (end - start)))
     return draft
 
 
@@ -38,15 +40,15 @@ def test_each_has_what_came_and_changes_its_own():
         adopt(told, SIZES)
 
 
-def test_what_is_in_use_is_not_shared_and_stays():
+def test_nothing_is_written_beside_it_or_later():
     draft = drafted()
-    part = draft.buffers[0][1:3]
-    with pytest.raises(CannotShareError, match="in use"):
-        draft.share()
-    assert bytes(part) == b"AA"
-    assert bytes(draft.buffers[1]) == b"B" * 100_000
-    part.release()
-    assert bytes(adopt(draft.share(), SIZES)[0]) == b"A" * 5
+    for place in ((0, 3), (4, 0), (-1, 0), (0, -1), (2, 0)):
+        with pytest.raises(ValueError, match="isn't there"):
+            draft.write(*place, memoryview(b"xyz"))
+    assert bytes(draft.buffers[0]) == b"A" * 5
+    draft.share()
+    with pytest.raises(PermissionError):
+        draft.write(0, 0, memoryview(b"x"))
 
 
 def test_nothing_else_is_adopted():
