@@ -95,5 +95,14 @@ def test_a_manager_that_is_not_asynchronous(jupyter, proxy, tmp_path):
     assert (lost.status, "pi has not answered for" in lost.json["message"]) == (503, True), lost
     assert resolved() == []  # rather no link than one to the file of this machine
     assert time.monotonic() - began < 60
+    # the link knows by now that it is lost; of many requests at once, those behind the first ones don't wait in turn
+    assert wait_until(lambda: "for 5 s" in listed(there).json["message"], 60)
+    began = time.monotonic()
+    asked = [threading.Thread(target=listed, args=(there,)) for _ in range(12)]
+    for each in asked:
+        each.start()
+    for each in asked:
+        each.join(60)
+    assert time.monotonic() - began < 14
     proxy.heal()
     assert wait_until(lambda: listed(there).status == 200, 90)

@@ -68,9 +68,12 @@ class BrowsedMachine:
             try:
                 return await _on_thread(lambda cancel: work(RemoteFiles(session, cancel, self.name)), seconds)
             except TimeoutError:
-                raise MachineTimeoutError(
+                error = MachineTimeoutError(
                     f"{self.name} has not answered for {seconds:g} s. Is it on, and is the way to it up?"
-                ) from None
+                )
+                if not session.up:  # those behind this one don't wait as long again
+                    self._refuse(error)
+                raise error from None
 
     def close(self) -> None:
         """End the session, if its machine can be reached. It may block for a few seconds."""
@@ -79,9 +82,10 @@ class BrowsedMachine:
             self._session.close()
 
     async def _connected(self) -> OwnSession:
+        down = self._session is None or not self._session.up
+        if down and self._refusal is not None and time.monotonic() < self._refused_until:
+            raise again(self._refusal)
         if self._session is None or self._session.closed:
-            if self._refusal is not None and time.monotonic() < self._refused_until:
-                raise again(self._refusal)
             if self._connecting is None:
                 self._connecting = asyncio.ensure_future(self._connect())
                 self._connecting.add_done_callback(lambda _done: setattr(self, "_connecting", None))
@@ -103,13 +107,18 @@ class BrowsedMachine:
         try:
             self._session = await _on_thread(begin, self._connect_timeout)
         except TimeoutError:
-            self._refusal = MachineTimeoutError(
-                f"{self.name} could not be reached within {self._connect_timeout:g} s. "
-                "Is it on, and is the way to it up?"
+            self._refuse(
+                MachineTimeoutError(
+                    f"{self.name} could not be reached within {self._connect_timeout:g} s. "
+                    "Is it on, and is the way to it up?"
+                )
             )
         except RpycKernelError as error:
-            self._refusal = error
-        self._refused_until = time.monotonic() + REFUSAL_S
+            self._refuse(error)
+
+    def _refuse(self, error: RpycKernelError) -> None:
+        """Note why the machine can't be asked: it isn't tried again for a while."""
+        self._refusal, self._refused_until = error, time.monotonic() + REFUSAL_S
 
     def _rest(self) -> None:
         """Have the session end once nobody has asked for a while."""
