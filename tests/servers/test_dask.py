@@ -124,10 +124,9 @@ def test_a_task_that_dask_runs_again_refuses(cluster: DaskCluster, monkeypatch: 
 
 
 def test_a_worker_that_is_retired_and_a_scheduler_that_is_started_again(cluster: DaskCluster) -> None:
-    worker = cluster.ask("workers")[0]
-    server = placed(cluster, f"?worker={worker}")
+    worker, second = cluster.ask("workers")
+    server, other = placed(cluster, f"?worker={worker}"), placed(cluster, f"?worker={second}")
     assert worker_of(server) == worker
-    other = placed(cluster)
     assert worker_of(other) != worker
     with Session(str(server)) as session, Session(str(other)) as last:
         session.run("import atexit, pathlib")
@@ -176,6 +175,7 @@ def test_addresses() -> None:
 
 
 def test_no_scheduler_and_no_distributed(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("distributed")
     monkeypatch.setattr(dask, "PLACE_TIMEOUT_S", 1.0)
     with pytest.raises(ProgramError, match=r"no Dask scheduler answers there \(.*\)\. Is the address"):
         Address.parse("dask://127.0.0.1:1").locate()
