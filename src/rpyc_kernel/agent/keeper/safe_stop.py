@@ -65,11 +65,15 @@ class SafeStop:
         self.heard: Optional[float] = None
         self._stops: Dict[int, Stop] = {}
         self._suspected = False
+        self._awaited = False
         self._pressed: Optional[float] = None
         self._running: Dict[int, Tuple[Stop, Optional[float]]] = {}  # with the last heartbeat before it
 
-    def register(self, told: List[Json], now: float) -> None:
+    def register(self, told: List[Json], now: float) -> bool:
         """These are the worker's functions from now on; one that was known goes on as it was.
+
+        Returns:
+            Whether the kernel is heard just now. If not, `beat` tells of the next heartbeat.
 
         Raises:
             LookupError, TypeError, ValueError: They aren't described as they should be.
@@ -84,24 +88,32 @@ class SafeStop:
             self.interval = min(max(min(silences) / BEATS_IN_SILENCE, MIN_INTERVAL_S), MAX_INTERVAL_S)
         else:
             self.interval, self.heard = 0.0, None
+        heard = self.heard is not None and now < self.heard + min(silences)
+        self._awaited = bool(silences) and not heard
+        return heard
 
     def beat(self, now: float) -> bool:
-        """A heartbeat has come: what has run may run again. Returns whether it is the first."""
-        first = self.heard is None
+        """A heartbeat has come: what has run may run again. Returns whether it was awaited since a registration."""
+        awaited, self._awaited = self._awaited, False
         if self.interval:
             self.heard = now
             self._suspected = False
             for stop in self._of(DISCONNECT):
                 stop.ran = False
-        return first and self.heard is not None
+        return awaited
 
     def _of(self, kind: str) -> List[Stop]:
         return [stop for stop in self._stops.values() if stop.kind == kind]
 
+    def _heard_for(self, stop: Stop) -> Optional[float]:
+        """The last heartbeat; None where the link was silent when the function was registered, and still is."""
+        return None if self.heard is None or self.heard + stop.after < stop.since else self.heard
+
     def _silent_at(self, stop: Stop) -> float:
-        if self.heard is None:
+        heard = self._heard_for(stop)
+        if heard is None:
             return stop.since + max(FIRST_BEAT_S, stop.after)
-        return self.heard + stop.after
+        return heard + stop.after
 
     @property
     def minds_presses(self) -> bool:
@@ -155,7 +167,7 @@ class SafeStop:
     def _begin(self, stops: List[Stop]) -> List[int]:
         for stop in stops:
             stop.ran = True
-            self._running[stop.id] = stop, self.heard
+            self._running[stop.id] = stop, self._heard_for(stop)
         return [stop.id for stop in stops]
 
     def report(self, told: Json, host: str, clock: str) -> str:

@@ -286,10 +286,9 @@ class Session:
             from .safe_stop import SafeStop  # late: few sessions have any
 
             self.stops = SafeStop()
-        known = self.stops.heard is not None
-        self.stops.register(told, now)
+        heard = self.stops.register(told, now)
         self._run_stops = run
-        if known and self.stops.heard is not None and self.worker is not None:
+        if heard and self.worker is not None:
             self.worker.say(frames.HEARD)
 
     def beat(self, client: str, now: float) -> None:

@@ -62,6 +62,18 @@ def test_without_a_first_beat_it_counts_from_the_registration():
     assert "no heartbeat had come in the 10 s" in found.report({"ran": 1, "began": 10.0}, "pi", "12:00:00")
 
 
+def test_one_that_is_registered_while_the_link_is_silent_waits_for_a_heartbeat():
+    found = stops()
+    assert found.beat(10.0), "it was awaited"
+    assert not found.beat(10.1)
+    assert silent(found, 11.0) == [1]
+    assert not found.register([SLOW], 13.0)
+    assert not silent(found, 13.1 + FIRST_BEAT_S - 0.2)
+    assert found.beat(20.0)
+    assert found.register([SLOW, STOP], 20.1)
+    assert silent(found, 22.0) == [2, 1]
+
+
 def test_registering_another_leaves_the_others_as_they_are():
     found = stops()
     found.beat(10.0)

@@ -86,6 +86,7 @@ class Registry:
             )
             before = self.stops.get(key)
             self.stops[key] = stop
+            self.heard.clear()  # the keeper says whether it hears the kernel now
             try:
                 self._publish()
             except BaseException:
@@ -111,8 +112,6 @@ class Registry:
         stops = list(self.stops.values())
         pressed = any(stop.kind == "interrupt" for stop in stops)
         self._interrupts.before = self._stopped if pressed else None
-        if not any(stop.kind == "disconnect" for stop in stops):
-            self.heard.clear()
         guarded = bool(stops) and self._channel.forks
         if guarded:
             self._channel.give(self._fork(stops))
