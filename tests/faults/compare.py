@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from rpyc_kernel.kernel.sessions.labels import METADATA
 from tests.kernel.results import Request
 
 LINK_LINE = "link-"  # what the display_id of our own line about the link begins with
@@ -39,6 +40,8 @@ class Shown:
                     order.append((content["name"], [content["text"]]))
             else:
                 without = {name: value for name, value in content.items() if name != "execution_count"}
+                shown_on = without.get("metadata", {})  # without the machine, which is another address under the fault
+                without["metadata"] = {name: value for name, value in shown_on.items() if name != METADATA}
                 order.append((message.kind, [json.dumps(without, sort_keys=True)]))
         shown.order = [(kind, "".join(parts)) for kind, parts in order]
         shown.stdout = "".join(text for kind, text in shown.order if kind == "stdout")

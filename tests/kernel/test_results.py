@@ -124,7 +124,6 @@ def test_advertised_features_work(nb: Client) -> None:
     info = nb.kernel_info()
     features = set(info.get("supported_features", []))
     assert features <= {"debugger", "kernel subshells"}
-    assert bool(info.get("debugger")) == ("debugger" in features)
     if "kernel subshells" in features:
         made = nb.ask("create_subshell_request", {}, "control")
         assert made["status"] == "ok"
