@@ -12,6 +12,10 @@ ROOT = SOURCE.parent
 WITHOUT = [
     "agent/worker/show/test_encoders",
     "agent/worker/show/test_screen",
+    "agent/worker/show/test_plot",
+    "agent/worker/show/test_saving",
+    "contents/test_mixed",
+    "values/test_pieces",
     "agent/values/test_of_numpy",
     "agent/values/test_of_pandas",
     "agent/values/test_of_pillow",

@@ -1,6 +1,5 @@
 """Memory that sessions of one user on one machine share: each sees what was written, and nobody what others change."""
 
-import fcntl
 import os
 import tempfile
 
@@ -10,6 +9,7 @@ from rpyc_kernel.agent.worker.shared_memory import CannotShareError, SharedDraft
 
 SIZES = [5, 100_000, 0, 64]
 
+fcntl = pytest.importorskip("fcntl", reason="Linux has such files")
 pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="Linux has such files")
 
 
