@@ -71,6 +71,8 @@ def test_questions_and_completion_and_the_stop_button_go_to_the_machine_of_the_c
     assert (reply["cursor_start"], reply["cursor_end"]) == (len(code) - len("only_th"), len(code))
     assert both.complete("only_th")["matches"] == []
     assert both.complete("%%on g")["matches"] == ["gpu"]
+    assert both.complete("%%on gpu\n%pull only_th")["matches"] == ["only_there"]
+    assert both.complete("%pull only_th")["matches"] == []
     assert both.inspect("%%on gpu\nonly_there")["found"]
     assert both.good("%%on gpu\nx = input('where? ')\nprint(x, where)", answers=["here"]).stdout.endswith("here gpu\n")
     cell = both.start("%%on gpu\nprint('begun')\n" + gate.wait)

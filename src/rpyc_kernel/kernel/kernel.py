@@ -24,14 +24,13 @@ from rpyc_kernel.kernel import known_machine
 from rpyc_kernel.kernel.beside import BesideHints
 from rpyc_kernel.kernel.cells import NOTHING, Cell, RunningCells
 from rpyc_kernel.kernel.comm_router import CommRouter
-from rpyc_kernel.kernel.commands import complete, registry, route, values
+from rpyc_kernel.kernel.commands import registry, route, values
 from rpyc_kernel.kernel.commands.context import CommandContext
-from rpyc_kernel.kernel.commands.suggest import of_expression, suggestions
 from rpyc_kernel.kernel.commands.sync import refresh
 from rpyc_kernel.kernel.debugging import NotebookDebugger
 from rpyc_kernel.kernel.jupyter import logs, stdin
-from rpyc_kernel.kernel.jupyter.base_kernel import BaseKernel
 from rpyc_kernel.kernel.jupyter.documents import belongs_to_notebook, is_run_by_server
+from rpyc_kernel.kernel.lookups import LookupKernel
 from rpyc_kernel.kernel.page.actions import BesideCells, PageActions
 from rpyc_kernel.kernel.page.feed import StatusFeed
 from rpyc_kernel.kernel.page.figures import machine_figures
@@ -55,12 +54,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LOOKUP_TIMEOUT_S = 10.0  # for completion and inspection
 USAGE_TIMEOUT_S = 5.0  # front ends give up after 10
 END_TIMEOUT_S = 2.0  # for sessions that were given up just before the end; Jupyter kills a kernel after five
 
 
-class RpycKernel(BaseKernel):
+class RpycKernel(LookupKernel):
     """An IPython kernel whose cells run on another machine, unless they are marked as local.
 
     Attributes:
@@ -371,78 +369,6 @@ class RpycKernel(BaseKernel):
         with self.stoppable(press, beside=beside or message.type.startswith("comm_")):
             return await session.request(message, show)
 
-    # --- completion, inspection, completeness, history
-
-    async def do_complete(self, code: str, cursor_pos: int | None) -> dict[str, Any]:
-        """Complete on the machine where the code would run, and our own commands here."""
-        cursor_pos = len(code) if cursor_pos is None else cursor_pos
-        machine, start = route.machine_of(code)
-        if machine and cursor_pos >= start:
-            return _moved(await self._complete(code[start:], cursor_pos - start, machine), start)
-        return await self._complete(code, cursor_pos)
-
-    async def _complete(self, code: str, cursor_pos: int, machine: str = "") -> dict[str, Any]:
-        if route.is_local(code):
-            return dict(super().do_complete(code, cursor_pos))
-        if argument := complete.argument_at(code, cursor_pos):
-            if argument.suggests in ("value", "remote value"):
-                return await self._complete_expression(argument, cursor_pos)
-            matches = await suggestions(argument, self.resolver)
-            return dict(NO_MATCHES, matches=matches, cursor_start=argument.start, cursor_end=cursor_pos)
-        ours = complete.complete_command(code, cursor_pos)
-        content = {"code": code, "cursor_pos": cursor_pos}
-        reply = await self._look_up("complete_request", content, machine)
-        if ours is None:
-            return reply or dict(NO_MATCHES, cursor_start=cursor_pos, cursor_end=cursor_pos)
-        theirs = reply["matches"] if reply and reply.get("cursor_start") == ours.start else []
-        matches = [*ours.matches, *(match for match in theirs if match not in ours.matches)]
-        return dict(NO_MATCHES, matches=matches, cursor_start=ours.start, cursor_end=ours.end)
-
-    async def _complete_expression(self, argument: complete.Argument, cursor_pos: int) -> dict[str, Any]:
-        """Complete an expression of a command by the Python that evaluates it."""
-        content = {"code": argument.typed, "cursor_pos": len(argument.typed)}
-        if argument.suggests == "value":
-            reply: dict[str, Any] | None = super().do_complete(argument.typed, len(argument.typed))
-        else:
-            reply = await self._look_up("complete_request", content)
-        matches, start = of_expression(reply or {}, argument)
-        return dict(NO_MATCHES, matches=matches, cursor_start=start, cursor_end=cursor_pos)
-
-    async def do_inspect(
-        self, code: str, cursor_pos: int, detail_level: int = 0, omit_sections: Any = ()
-    ) -> dict[str, Any]:
-        """Inspect on the machine where the code would run."""
-        machine, start = route.machine_of(code)
-        if machine:
-            code, cursor_pos = code[start:], max(cursor_pos - start, 0)
-        if route.is_local(code):
-            return dict(super().do_inspect(code, cursor_pos, detail_level, omit_sections))
-        content = {"code": code, "cursor_pos": cursor_pos, "detail_level": detail_level}
-        reply = await self._look_up("inspect_request", dict(content, omit_sections=list(omit_sections)), machine)
-        return reply or {"status": "ok", "found": False, "data": {}, "metadata": {}}
-
-    async def _look_up(self, msg_type: str, content: dict[str, Any], machine: str = "") -> dict[str, Any] | None:
-        """Ask the current machine, or that one of the notebook's, if it can be asked now."""
-        session = self.sessions.named(machine) if machine else self.sessions.current
-        if session is None or session.status is not LinkStatus.UP:
-            return None
-        msg_id = self.output.remember(self.get_parent("shell"))
-        try:
-            async with asyncio.timeout(LOOKUP_TIMEOUT_S):
-                return await session.request(Message(msg_type, content, msg_id))
-        except (TimeoutError, RpycKernelError):
-            return None
-
-    async def do_is_complete(self, code: str) -> dict[str, Any]:
-        """Tell whether a console should run the typed code, by the Python that would run it."""
-        rest = route.strip_commands(code)
-        machine, start = route.machine_of(code)
-        local = route.is_local(code[start:])
-        if not local and (reply := await self._look_up("is_complete_request", {"code": rest}, machine)):
-            if reply.get("status") in ("complete", "incomplete", "invalid"):
-                return reply
-        return dict(super().do_is_complete(rest))
-
     # --- comms
 
     async def do_comm(self, message: dict[str, Any]) -> bool:
@@ -465,18 +391,3 @@ class RpycKernel(BaseKernel):
             await asyncio.to_thread(deferred_end.wait, END_TIMEOUT_S)
             self.state.forget()
         return dict(super().do_shutdown(restart))
-
-
-def _moved(reply: dict[str, Any], start: int) -> dict[str, Any]:
-    """Return a reply about completion of the text behind *start*, with the places of the whole text."""
-    places = {key: reply[key] + start for key in ("cursor_start", "cursor_end") if isinstance(reply.get(key), int)}
-    metadata = reply.get("metadata")
-    types = metadata.get("_jupyter_types_experimental") if isinstance(metadata, dict) else None
-    for each in types if isinstance(types, list) else ():
-        for key in ("start", "end"):
-            if isinstance(each, dict) and isinstance(each.get(key), int):
-                each[key] += start
-    return {**reply, **places}
-
-
-NO_MATCHES = {"status": "ok", "matches": [], "metadata": {}}
