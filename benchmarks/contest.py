@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from statistics import median
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -44,3 +45,12 @@ def contest(measures: Mapping[T, Callable[[], float]], rounds: int, repeat: int 
         for name, measure in order if number % 2 else reversed(order):
             result.rounds[name].append(median(measure() for _ in range(repeat)))
     return result
+
+
+def took(work: Callable[[], object]) -> float:
+    """Return the seconds that *work* takes, without those in which what it returns is let go of."""
+    started = time.perf_counter()
+    kept = work()
+    seconds = time.perf_counter() - started
+    del kept
+    return seconds

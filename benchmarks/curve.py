@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+from benchmarks.contest import took
 
 if TYPE_CHECKING:
     from rpyc_kernel.live.remote import Remote
@@ -44,17 +45,9 @@ def _point(remote: Remote, size: int) -> Point:
     rounds = range(ROUNDS if size < LARGE_BYTES else LARGE_ROUNDS)
     return Point(
         size,
-        median(_took(lambda: remote.value("array")) for _ in rounds),
-        median(_took(lambda: remote.push(pushed=array)) for _ in rounds),
+        median(took(lambda: remote.value("array")) for _ in rounds),
+        median(took(lambda: remote.push(pushed=array)) for _ in rounds),
     )
-
-
-def _took(work: Any) -> float:
-    started = time.perf_counter()
-    kept = work()
-    took = time.perf_counter() - started
-    del kept
-    return took
 
 
 def draw(points: list[Point], about: str) -> None:

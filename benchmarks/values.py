@@ -15,7 +15,7 @@ import rpyc
 
 import rpyc_kernel
 from benchmarks import curve, venvs
-from benchmarks.contest import contest
+from benchmarks.contest import contest, took
 from benchmarks.kernels import Kernel, ours
 from benchmarks.servers import Server
 from benchmarks.table import TIMES, Row, markdown, seconds
@@ -77,15 +77,15 @@ def _speed(remote: Remote, server: Server, rounds: int, notes: list[str]) -> lis
     result = contest(
         {
             "socket": lambda: socket_rate(LARGE_BYTES),
-            "pulled": lambda: LARGE_BYTES / _took(lambda: remote.value("array")),
-            "pushed": lambda: LARGE_BYTES / _took(lambda: remote.push(array=array)),
+            "pulled": lambda: LARGE_BYTES / took(lambda: remote.value("array")),
+            "pushed": lambda: LARGE_BYTES / took(lambda: remote.push(array=array)),
         },
         rounds,
     )
     stock = rpyc.classic.connect("127.0.0.1", server.port)
     try:
         stock.execute(f"import numpy; array = numpy.random.default_rng(7).random({OBTAINED_BYTES // 8})")
-        obtained = OBTAINED_BYTES / _took(lambda: rpyc.classic.obtain(stock.namespace["array"]))
+        obtained = OBTAINED_BYTES / took(lambda: rpyc.classic.obtain(stock.namespace["array"]))
     finally:
         stock.close()
     notes.append(
@@ -144,7 +144,7 @@ def _table(remote: Remote, rounds: int) -> Row:
         pa.ipc.open_stream(sink.getvalue()).read_pandas()
         return time.perf_counter() - started
 
-    result = contest({"arrow": arrow, "copy": lambda: _took(lambda: remote.value("df"))}, rounds)
+    result = contest({"arrow": arrow, "copy": lambda: took(lambda: remote.value("df"))}, rounds)
     ratio = result.ratio("copy", "arrow")
     figure = f"{seconds(result.middle('copy'))} ({ratio:.2f} {TIMES} {seconds(result.middle('arrow'))})"
     what = "a DataFrame of a million rows pulled, beside Arrow IPC written and read"
@@ -219,11 +219,3 @@ def socket_rate(size: int) -> float:
             took = time.perf_counter() - started
         os.waitpid(child, 0)
     return size / took
-
-
-def _took(work: Any) -> float:
-    started = time.perf_counter()
-    kept = work()
-    took = time.perf_counter() - started
-    del kept
-    return took

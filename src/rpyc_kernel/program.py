@@ -117,14 +117,7 @@ class Program:
         self._events: queue.SimpleQueue[Message | Exception] = queue.SimpleQueue()
         self._lost = False
         self._link = Link(server, self._take, self._changed, title=config["name"], holder="rpyc-kernel exec")
-        try:
-            self._link.open(config, cancel)
-        except BaseException as error:
-            given_up = cancel.is_set() or not isinstance(error, RpycKernelError)  # by Ctrl-C, or a signal that ends us
-            if given_up and self._link.hello:
-                with contextlib.suppress(RpycKernelError):
-                    end_begun(server, self._link.session)
-            raise
+        open_or_end(self._link, config, cancel)
 
     def start(self, source: str, argv: list[str], *, asks: bool = True) -> None:
         """Have the program run. Raises TooLongError."""
@@ -203,6 +196,28 @@ class Program:
             self._write(f"The link to {where} is back.\n", error=True)
         elif status is LinkStatus.CLOSED and error is not None:
             self._events.put(error)
+
+
+def open_or_end(link: Link, config: dict[str, Any], cancel: threading.Event) -> None:
+    """Begin the session of a link; where that is given up meanwhile, end what has begun. It blocks.
+
+    Args:
+        link: The link, which wasn't opened yet.
+        config: How the session begins.
+        cancel: Gives it up.
+
+    Raises:
+        RpycKernelError: It can't begin, or was given up.
+    """
+    server = link.address
+    try:
+        link.open(config, cancel)
+    except BaseException as error:
+        given_up = cancel.is_set() or not isinstance(error, RpycKernelError)  # by Ctrl-C, or a signal that ends us
+        if given_up and link.hello:
+            with contextlib.suppress(RpycKernelError):
+                end_begun(server, link.session)
+        raise
 
 
 def end_begun(server: Address, session: str) -> None:

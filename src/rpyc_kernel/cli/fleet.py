@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.cli.exec_ import program_of
 from rpyc_kernel.cli.terminal import RefusalError, ending_in_order, say
-from rpyc_kernel.transport.plain import aligned
+from rpyc_kernel.transport.plain import WholeLines, aligned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -167,23 +167,21 @@ class BoardLines:
     def __init__(self, board: Board, write: WriteLine) -> None:
         self._board = board
         self._write = write
-        self._rest = {False: "", True: ""}
+        self._streams = {error: WholeLines(MAX_LINE_CHARACTERS) for error in (False, True)}
 
     def __call__(self, text: str, *, error: bool = False) -> None:
         """Take a text of stdout or, with *error*, of stderr."""
-        *lines, rest = (self._rest[error] + text).split("\n")
-        if len(rest) > MAX_LINE_CHARACTERS:
-            lines, rest = [*lines, rest], ""
-        self._rest[error] = rest
-        for line in lines:
-            self._board.tell(line)
-            self._write(f"[{self._board.name}] {line}", error=error)
+        self._write_all(self._streams[error].feed(text), error=error)
 
     def end(self) -> None:
         """WriteLine the lines that have no end."""
-        for error, rest in self._rest.items():
-            if rest:
-                self("\n", error=error)
+        for error, lines in self._streams.items():
+            self._write_all(lines.end(), error=error)
+
+    def _write_all(self, lines: list[str], *, error: bool) -> None:
+        for line in lines:
+            self._board.tell(line)
+            self._write(f"[{self._board.name}] {line}", error=error)
 
 
 @contextlib.contextmanager

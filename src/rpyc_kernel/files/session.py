@@ -7,11 +7,10 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
-from rpyc_kernel.errors import RpycKernelError
 from rpyc_kernel.link.direct import DirectConnections
 from rpyc_kernel.link.link import Link
 from rpyc_kernel.link.protocol import LinkStatus
-from rpyc_kernel.program import end_begun
+from rpyc_kernel.program import open_or_end
 from rpyc_kernel.transport.servers import first_server
 
 if TYPE_CHECKING:
@@ -41,12 +40,7 @@ class OwnSession:
         config = machine.config_without_kernel(title, KEEP_S, "plain")
         self._link = Link(server, self._take, lambda _status, _error: None, title=title, holder=f"rpyc-kernel {title}")
         self.direct = DirectConnections(self._link)
-        try:
-            self._link.open(config, cancel)
-        except BaseException as error:
-            if (cancel.is_set() or not isinstance(error, RpycKernelError)) and self._link.hello:
-                end_begun(server, self._link.session)
-            raise
+        open_or_end(self._link, config, cancel)
 
     @property
     def closed(self) -> bool:

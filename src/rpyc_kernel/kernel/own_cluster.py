@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Sequence
 
+    from rpyc_kernel.kernel.sessions.session import RemoteSession
     from rpyc_kernel.transport.address import Address
 
 START_TIMEOUT_S = 30.0
@@ -66,12 +67,14 @@ class OwnCluster:
         address: The scheduler's.
         dashboard: Where a browser of this machine sees it; "" where that isn't known.
         client: Dask's client of it, in this process.
+        machines: The sessions that have its workers.
     """
 
     def __init__(self, address: str, process: subprocess.Popen[bytes] | None, dashboard: str) -> None:
         self.address = address
         self.dashboard = dashboard
         self.client: Any = None
+        self.machines: list[RemoteSession] = []
         self._process = process
         self._before = 0  # workers, before the notebook's were started
 

@@ -209,14 +209,12 @@ class ParallelRuns:
         everywhere: The arguments of ``%%px`` with which each cell runs on several machines, None while it doesn't.
         tasks: Those that nobody waits for.
         cluster: The notebook's Dask cluster, None while there is none.
-        cluster_machines: Those on which that has workers.
     """
 
     last: ParallelRun | None = None
     everywhere: dict[str, Any] | None = None
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     cluster: OwnCluster | None = None
-    cluster_machines: list[RemoteSession] = field(default_factory=list)
 
 
 def grouped(kept: Sequence[tuple[str, Sequence[Message]]], grouping: Grouping) -> list[Message]:

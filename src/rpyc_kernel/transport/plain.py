@@ -30,6 +30,28 @@ def cause(end: dict[str, Any]) -> str:
     return plain(str(end.get("text", "ended")), MAX_CAUSE_CHARS) + memory
 
 
+class WholeLines:
+    """Cuts a text that comes in pieces into lines, and holds the last one until it has its end.
+
+    Args:
+        most: The characters of an unfinished line from which on it is taken for a whole one.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._unfinished = ""
+
+    def feed(self, text: str) -> list[str]:
+        """Take the next piece; return the lines that are whole now, without their ends."""
+        *lines, self._unfinished = (self._unfinished + text).split("\n")
+        return lines + self.end() if len(self._unfinished) > self._most else lines
+
+    def end(self) -> list[str]:
+        """Return the unfinished line, if there is one."""
+        rest, self._unfinished = self._unfinished, ""
+        return [rest] if rest else []
+
+
 def aligned(rows: Sequence[Sequence[str]]) -> str:
     """Return *rows* as lines with aligned columns, two spaces apart."""
     widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]

@@ -37,6 +37,24 @@ def cut(text: str) -> str:
     return text if len(text) <= MAX_SHOWN_CHARS else f"{text[: MAX_SHOWN_CHARS - 3]}..."
 
 
+def options_of(text: str, written: str) -> dict[str, str]:
+    """Return the options that are *written* behind the ``?`` of the address *text*, ``NAME=VALUE&NAME=VALUE``.
+
+    Raises:
+        AddressError: One of them is written twice.
+    """
+    pairs = [option.partition("=")[::2] for option in written.split("&")]
+    found = {name: unquote(value) for name, value in pairs}
+    if len(found) < len(pairs):
+        raise AddressError(f"{shown(text)}: an option is written twice.")
+    return found
+
+
+def options_in(path: str) -> dict[str, str]:
+    """Return the options that are kept in the ``path`` of an `Address`, quoted, as they stand in its text."""
+    return {name: unquote(value) for name, value in re.findall(r"[?&](\w+)=([^&]*)", path)}
+
+
 def has_blanks(text: str) -> bool:
     """Return whether a space or control character is in *text*."""
     return bool(re.search(r"[\s\x00-\x1f\x7f]", text))

@@ -12,7 +12,7 @@ from rpyc_kernel.kernel.commands.sentences import sentence
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from rpyc_kernel.kernel.outcomes import Connected, Disconnected, Hosts, Listing
     from rpyc_kernel.kernel.parallel import ParallelRuns, Runner
@@ -164,27 +164,24 @@ class CommandContext:
         return (answer or "").strip().lower() in ("y", "yes")
 
     async def _ask(self, prompt: str, *, password: bool) -> str | None:
-        loop = asyncio.get_running_loop()
-        asking = loop.create_task(self._ask_user(self.cell.msg_id, prompt, password=password))
-
-        def stop() -> None:
-            loop.call_soon_threadsafe(asking.cancel)
-
-        with self._blocking.stoppable(stop):
-            await asyncio.wait([asking])
+        asking = await self._until_stopped(self._ask_user(self.cell.msg_id, prompt, password=password))
         return None if asking.cancelled() else asking.result()
 
     async def wait(self, event: asyncio.Event) -> bool:
         """Wait for an event of the event loop; return whether it was set. The stop button ends the waiting."""
+        return not (await self._until_stopped(event.wait())).cancelled()
+
+    async def _until_stopped(self, waiting: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Return the task that waits, once it has ended; the stop button cancels it."""
         loop = asyncio.get_running_loop()
-        waiting = loop.create_task(event.wait())
+        task = loop.create_task(waiting)
 
         def stop() -> None:
-            loop.call_soon_threadsafe(waiting.cancel)
+            loop.call_soon_threadsafe(task.cancel)
 
         with self._blocking.stoppable(stop):
-            await asyncio.wait([waiting])
-        return not waiting.cancelled()
+            await asyncio.wait([task])
+        return task
 
     async def request(self, msg_type: str, content: dict[str, Any]) -> dict[str, Any]:
         """Send a request of ours to where cells run, and return the content of its reply.

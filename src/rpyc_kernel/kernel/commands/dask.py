@@ -58,7 +58,7 @@ async def dask(
     else:
         addresses = [session.address for session in found]
         cluster = await context.blocking(lambda cancel: OwnCluster.begin(addresses, host or "", cancel))
-    runs.cluster, runs.cluster_machines = cluster, found
+    runs.cluster, cluster.machines = cluster, found
     try:
         return await _begin(context, cluster, found)
     except BaseException:
@@ -93,8 +93,8 @@ async def _begin(context: CommandContext, cluster: OwnCluster, found: list[Remot
 
 async def _stop(context: CommandContext, cluster: OwnCluster) -> None:
     runs = context.parallel
-    left = [session for session in runs.cluster_machines if not session.closed]
-    runs.cluster, runs.cluster_machines = None, []
+    left = [session for session in cluster.machines if not session.closed]
+    runs.cluster = None
     if context.local_names.get("client") is cluster.client:
         context.local_names.pop("client", None)
     try:

@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.agent.wire import Message
+from rpyc_kernel.transport.plain import WholeLines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,14 +25,14 @@ class NamedOutput:
 
     def __init__(self, label: str) -> None:
         self.label = label
+        self._metadata = {METADATA: {"machine": label}}
 
     def __call__(self, message: Message) -> Iterable[Message]:
         """Return the message with the machine's name."""
-        machine = {METADATA: {"machine": self.label}}
-        message.metadata = {**message.metadata, **machine}
+        message.metadata = {**message.metadata, **self._metadata}
         shown = message.content.get("metadata")
         if message.type in IN_NOTEBOOKS and isinstance(shown, dict):
-            message.content = {**message.content, "metadata": {**shown, **machine}}
+            message.content = {**message.content, "metadata": {**shown, **self._metadata}}
         return (message,)
 
 
@@ -43,7 +44,7 @@ class LabelledOutput(NamedOutput):
 
     def __init__(self, label: str) -> None:
         super().__init__(label)
-        self._unfinished: dict[str, str] = {}  # lines, by the name of the stream
+        self._lines: dict[str, WholeLines] = {}  # by the name of the stream
         self._cell = ""
         self._lock = threading.RLock()  # the link's thread shows messages, the event loop the rest
 
@@ -73,19 +74,13 @@ class LabelledOutput(NamedOutput):
     def rest(self) -> list[Message]:
         """Return what is shown of lines that have not ended."""
         with self._lock:
-            rest = [self._stream(name, f"[{self.label}] {text}\n") for name, text in self._unfinished.items() if text]
-            self._unfinished.clear()
-            return rest
+            return [each for name, lines in self._lines.items() for each in self._shown_lines(name, lines.end())]
 
     def _text(self, name: str, text: str) -> list[Message]:
-        text = self._unfinished.pop(name, "") + text
-        *lines, last = text.split("\n")
-        if len(last) > MAX_LINE_CHARACTERS:
-            lines, last = [*lines, last], ""
-        if last:
-            self._unfinished[name] = last
-        labelled = "".join(f"[{self.label}] {line}\n" for line in lines)
-        return [self._stream(name, labelled)] if lines else []
+        return self._shown_lines(name, self._lines.setdefault(name, WholeLines(MAX_LINE_CHARACTERS)).feed(text))
+
+    def _shown_lines(self, name: str, lines: list[str]) -> list[Message]:
+        return [self._stream(name, "".join(f"[{self.label}] {line}\n" for line in lines))] if lines else []
 
     def _result(self, message: Message) -> Iterable[Message]:
         content = message.content
@@ -101,5 +96,4 @@ class LabelledOutput(NamedOutput):
         return [self._stream("stdout", head.rstrip() + "\n"), *named] if head else named
 
     def _stream(self, name: str, text: str) -> Message:
-        metadata = {METADATA: {"machine": self.label}}
-        return Message("stream", {"name": name, "text": text}, self._cell, metadata)
+        return Message("stream", {"name": name, "text": text}, self._cell, dict(self._metadata))

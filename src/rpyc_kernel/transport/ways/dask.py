@@ -12,7 +12,7 @@ import re
 import threading
 import time
 from typing import TYPE_CHECKING, ClassVar
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from rpyc_kernel.errors import (
     AddressError,
@@ -25,7 +25,7 @@ from rpyc_kernel.errors import (
 from rpyc_kernel.transport import syntax
 from rpyc_kernel.transport.address import Address, Transport
 from rpyc_kernel.transport.deadline import Deadline
-from rpyc_kernel.transport.syntax import shown
+from rpyc_kernel.transport.syntax import options_in, options_of, shown
 
 if TYPE_CHECKING:
     import ssl
@@ -54,10 +54,7 @@ class Dask(Transport):
         address = super().parse(before, place)
         if not mark:
             return address
-        pairs = [option.partition("=")[::2] for option in options.split("&")]
-        given = {name: unquote(value) for name, value in pairs}
-        if len(given) < len(pairs):
-            raise AddressError(f"{shown(before)}: an option is written twice.")
+        given = options_of(before, options)
         for name in given:
             if name not in OPTIONS:
                 raise AddressError(f"{shown(before)} has no option {shown(name)}; it takes resources and worker.")
@@ -71,13 +68,13 @@ class Dask(Transport):
 
     def display(self, address: Address) -> str:
         """Return the address without the usual port, and without the name of its server."""
-        given = {name: value for name, value in _options(address).items() if name != "placed"}
+        given = {name: value for name, value in options_in(address.path).items() if name != "placed"}
         bare = dataclasses.replace(address, path="", port=None if address.port == self.default_port else address.port)
         return self.text(_with(bare, given))
 
     def is_settled(self, address: Address) -> bool:
         """Return whether a server was placed already."""
-        return "placed" in _options(address)
+        return "placed" in options_in(address.path)
 
     def locate(
         self, address: Address, registry: str | None = None, cancel: threading.Event | None = None
@@ -91,7 +88,7 @@ class Dask(Transport):
             before = _latest.get(address)
             if before is not None and _lives(before, cancel):
                 return [before]
-            options = _options(address)
+            options = options_in(address.path)
             placement = dask_cluster.place(
                 address,
                 f"{'[' * (':' in address.host)}{address.host}{']' * (':' in address.host)}:{address.port}",
@@ -169,7 +166,7 @@ def _is_refused(address: Address, deadline: Deadline) -> bool:
 def _placement(address: Address) -> Placement | None:
     from rpyc_kernel.transport.placing import placements  # noqa: PLC0415
 
-    return placements.find(_options(address).get("placed", ""))
+    return placements.find(options_in(address.path).get("placed", ""))
 
 
 def _lives(server: Address, cancel: threading.Event | None) -> bool:
@@ -178,10 +175,6 @@ def _lives(server: Address, cancel: threading.Event | None) -> bool:
     except (DialError, SessionGoneError):
         return False
     return True
-
-
-def _options(address: Address) -> dict[str, str]:
-    return {name: unquote(value) for name, value in re.findall(r"[?&](\w+)=([^&]*)", address.path)}
 
 
 def _with(address: Address, given: dict[str, str]) -> Address:

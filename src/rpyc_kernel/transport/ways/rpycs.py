@@ -7,14 +7,13 @@ that must have signed the server's certificate (without them, the system's), and
 from __future__ import annotations
 
 import dataclasses
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from rpyc_kernel.errors import AddressError
 from rpyc_kernel.transport.address import Address, Transport
-from rpyc_kernel.transport.syntax import shown
+from rpyc_kernel.transport.syntax import options_in, options_of, shown
 from rpyc_kernel.transport.ways.rpyc import Rpyc
 
 if TYPE_CHECKING:
@@ -40,10 +39,7 @@ class Rpycs(Rpyc):
         address = super().parse(before, place)
         if not mark:
             return address
-        pairs = [option.partition("=")[::2] for option in options.split("&")]
-        if len(dict(pairs)) < len(pairs):
-            raise AddressError(f"{shown(before)}: an option is written twice.")
-        return with_files(address, {name: unquote(path) for name, path in pairs})
+        return with_files(address, options_of(before, options))
 
     def display(self, address: Address) -> str:
         """Return the address without the usual port and without files."""
@@ -114,7 +110,7 @@ def with_files(address: Address, files: Mapping[str, str]) -> Address:
 
 def files_of(address: Address) -> dict[str, str]:
     """Return the files that *address* names, by their names in `FILES`."""
-    return {name: unquote(path) for name, path in re.findall(r"[?&](\w+)=([^&]*)", address.path)}
+    return options_in(address.path)
 
 
 TRANSPORT = Rpycs("rpycs")
