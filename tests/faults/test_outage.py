@@ -114,7 +114,7 @@ def test_a_cell_that_was_never_sent_ends_at_once_and_never_runs(client: Client, 
     client.wait_for(lambda: link_lines(unsent), what="the line about the link")
     took = client.interrupted(unsent)
     assert unsent.status == "error"
-    assert took < 2
+    assert took < 10
     proxy.refuse(0)
     again = client.run("ran", 30)
     assert again.text == "[]"

@@ -84,6 +84,6 @@ def test_the_stop_button_works_after_continue(nb: Client) -> None:
     said(nb, "breakpoint()\nx = 1", "c")
     cell = nb.start("import time\nprint('ready'); time.sleep(60)")
     nb.wait_output(cell, "ready")
-    assert nb.interrupted(cell) < 3
+    assert nb.interrupted(cell) < 10
     assert cell.error is not None
     assert cell.error["ename"] == "KeyboardInterrupt"

@@ -14,7 +14,7 @@ from tests import elsewhere
 from tests.kernel.kernels import SOURCE, Kernel
 from tests.kernel.remotes import Remote, processes_with, wait_until
 
-SOON = 5.0
+SOON = 10.0
 
 
 @pytest.fixture

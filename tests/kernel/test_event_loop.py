@@ -177,7 +177,7 @@ def test_nested_loops_from_the_first_cell_on(new_kernel: Callable[..., Kernel], 
     assert stopped.error["evalue"] == "Event loop stopped before Future completed."
     cell = nb.start("print('ready'); asyncio.run(asyncio.sleep(60))")
     nb.wait_output(cell, "ready")
-    assert nb.interrupted(cell) < 5
+    assert nb.interrupted(cell) < 10
     assert cell.error is not None
     assert cell.error["ename"] == "KeyboardInterrupt"
     assert nb.good("await asyncio.sleep(.01, asyncio.run(asyncio.sleep(.01, 'both')))").text == "'both'"

@@ -13,7 +13,7 @@ from tests.kernel.results import Request
 
 pytestmark = ALSO_SPAWNED
 
-SOON = 3.0
+SOON = 10.0
 """Seconds that a loaded machine may take for what is meant to take a few milliseconds."""
 
 PATIENT = 20.0
@@ -258,9 +258,9 @@ class Slow:
 slow = Slow()""")
     cell = nb.start("del slow")
     nb.wait_output(cell, "letting go")
-    assert nb.interrupted(cell) < 5
+    assert nb.interrupted(cell) < 10
     assert nb.good("time.sleep(0.3)\n'slept'").text == "'slept'"
     cell = nb.start("print('began', flush=True)\ntime.sleep(60)")
     nb.wait_output(cell, "began")
-    assert nb.interrupted(cell) < 5
+    assert nb.interrupted(cell) < 10
     assert cell.status == "error"

@@ -9,7 +9,7 @@ from tests.kernel.remotes import SPAWNED, Remote, wait_until
 
 pytestmark = SPAWNED_IN_SOAK
 
-SOON = 3.0
+SOON = 10.0
 
 LOOPS = {
     "!": "while True:\n    !echo ready; sleep 0.05",

@@ -10,7 +10,7 @@ from tests.kernel.results import Request
 
 pytestmark = SPAWNED_IN_SOAK
 
-SOON = 3.0
+SOON = 10.0
 
 CLICKS = """
 import asyncio, comm, time

@@ -12,7 +12,7 @@ from tests.kernel.results import Request
 
 pytestmark = SPAWNED_IN_SOAK
 
-SOON = 5.0
+SOON = 10.0
 APART = 0.6
 """Seconds between two presses, so that they don't count as one."""
 

@@ -60,6 +60,6 @@ def test_interrupts(old: Client) -> None:
     for body in ("while True: pass", "import time; time.sleep(60)", "await asyncio.sleep(60)"):
         cell = old.start(f"import asyncio\nprint('ready')\n{body}")
         old.wait_output(cell, "ready")
-        assert old.interrupted(cell) < 3
+        assert old.interrupted(cell) < 10
         assert cell.error is not None
         assert cell.error["ename"] == "KeyboardInterrupt"

@@ -68,7 +68,7 @@ def test_large_output_and_the_stop_button(front: Client, server: PairedServer, h
     assert len(front.good("print('x' * 20_000_000)", timeout=60).stdout) == 20_000_001
     cell = front.start("while True: print('y' * 1000)")
     front.wait_output(cell, "yyy")
-    assert front.interrupted(cell) < 5
+    assert front.interrupted(cell) < 10
 
 
 def test_a_link_that_breaks_proves_itself_again(front: Client, server: PairedServer, host: str, tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_the_stop_button_ends_the_question(front: Client, kernel: Kernel, server
     code = server.codes.show()
     cell = front.start(f"%pair {host}")
     front.wait_for(lambda: cell.inputs, what="the question")
-    assert front.interrupted(cell) < 3
+    assert front.interrupted(cell) < 10
     assert cell.status == "error"
     assert files(kernel) == []
     front.good(f"%pair {host}", answers=[code])

@@ -40,7 +40,7 @@ def test_another_time_zone_is_the_cells(nb: Client, remote: Remote) -> None:
         assert nb.good("import time; time.strftime('%z')").text == "'+1400'"
         cell = nb.start("print('ready'); time.sleep(60)")
         nb.wait_output(cell, "ready")
-        assert nb.interrupted(cell) < 3
+        assert nb.interrupted(cell) < 10
 
 
 def test_no_terminal_is_needed(nb: Client, remote: Remote) -> None:
@@ -77,7 +77,7 @@ def test_started_in_the_background_of_a_script(kernel: Kernel, remote: Remote, t
         dial(front, port)
         cell = front.start("import time\ntry:\n    print('ready'); time.sleep(60)\nfinally:\n    print('finally')")
         front.wait_output(cell, "ready")
-        assert front.interrupted(cell) < 3
+        assert front.interrupted(cell) < 10
         assert cell.stdout == "ready\nfinally\n"
         code = (
             "import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'import signal; "

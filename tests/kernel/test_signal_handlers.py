@@ -28,7 +28,7 @@ def test_timeouts_of_a_cell_that_prints_leave_no_lock_held(nb: Client) -> None:
     assert (thread.stdout, thread.text) == ("there\n", "False")
     cell = nb.start("print('ready'); time.sleep(60)")
     nb.wait_output(cell, "ready")
-    assert nb.interrupted(cell) < 5
+    assert nb.interrupted(cell) < 10
     failed = nb.run("signal.setitimer(signal.ITIMER_REAL, 0.05); time.sleep(20)", timeout=10)
     assert failed.error is not None
     assert failed.error["evalue"] == "late"

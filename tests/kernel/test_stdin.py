@@ -49,7 +49,7 @@ def test_what_was_printed_before_is_shown_when_it_asks(nb: Client) -> None:
 def test_input_can_be_interrupted(nb: Client, ask: str) -> None:
     cell = nb.start(f"try:\n    {ask}\nfinally:\n    print('finally')")
     nb.wait_for(lambda: cell.inputs, what="the question")
-    assert nb.interrupted(cell) < 3
+    assert nb.interrupted(cell) < 10
     assert cell.error is not None
     assert cell.error["ename"] == "KeyboardInterrupt"
     assert cell.stdout == "finally\n"

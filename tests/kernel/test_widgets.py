@@ -76,7 +76,7 @@ def test_a_slider_is_heard_in_time_and_a_flood_of_it_is_one_call(nb: Client, gat
     assert [value for value, _at in got] == list(range(10, 30))
     delays = sorted(at - then for (_value, at), then in zip(got, sent, strict=True))
     print("a moved slider reached Python in", delays[10], "s")
-    assert delays[0] < 0.1
+    assert delays[0] < 1
 
     held = Gate(gate.path.parent)
     nb.good("calls.clear()")

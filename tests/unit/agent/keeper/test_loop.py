@@ -141,7 +141,7 @@ def test_a_full_journal_holds_the_worker_back(sessions, tmp_path):
         printed += client.printed(messages)
     before = cpu_seconds(client.keeper)
     assert not client.pull(wait=1)
-    assert cpu_seconds(client.keeper) - before < 0.2, "it didn't sleep while it waited"
+    assert cpu_seconds(client.keeper) - before < 0.5, "it didn't sleep while it waited"
     assert 90_000 <= len(printed) < 1_000_000  # headers count too
     assert not (tmp_path / "done").exists()
     client.acknowledging = True

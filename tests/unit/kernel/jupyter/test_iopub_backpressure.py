@@ -116,23 +116,23 @@ def test_who_hangs_for_too_long_is_let_go(publishing, monkeypatch):
 
 
 def test_before_the_first_front_end_comes_nothing_waits(publishing):
-    assert waits(publishing, 1.0) < 1.0
+    assert waits(publishing, 10.0) < 10.0
 
 
 def test_when_the_last_front_end_has_gone_nothing_is_published_for_a_moment(publishing, monkeypatch):
     first, second = publishing.front(), publishing.front()
     first.close(0)
     time.sleep(0.2)  # ZeroMQ tells only of the last one that goes
-    assert waits(publishing, 1.0) < 1.0
+    assert waits(publishing, 10.0) < 10.0
     second.close(0)
     wait_for(publishing.patient._is_alone)
     assert waits(publishing, 0.5) == 0.5
     publishing.front()
-    assert waits(publishing, 1.0) < 1.0
+    assert waits(publishing, 10.0) < 10.0
 
 
 def test_a_kernel_that_nobody_listens_to_goes_on_after_that_moment(publishing, monkeypatch):
     monkeypatch.setattr(iopub, "ALONE_S", 0.5)
     publishing.front().close(0)
     wait_for(lambda: publishing.patient._alone_since is not None)
-    assert waits(publishing, 5.0) < 5.0
+    assert waits(publishing, 10.0) < 10.0

@@ -35,7 +35,7 @@ class Slow:
     known = 1
     def __dir__(self):
         import time
-        time.sleep(1)
+        time.sleep(10)
         return ['late']
 class Broken:
     known = 1
@@ -167,7 +167,7 @@ def test_file_names(session):
 def test_a_slow_dir_is_not_waited_for(session):
     start = time.monotonic()
     assert "known" in complete(session, "slow.")[0]
-    assert time.monotonic() - start < 0.3
+    assert time.monotonic() - start < 5
 
 
 def test_imports_are_not_run(session):
@@ -190,7 +190,7 @@ def test_it_is_quick(session):
         complete(session, code)
         start = time.monotonic()
         complete(session, code)
-        assert time.monotonic() - start < 0.3
+        assert time.monotonic() - start < 5
 
 
 def test_odd_objects(session):
