@@ -25,6 +25,9 @@ class Publishing:
         self.thread = IOPubThread(socket, session=Session(key=b""))
         self.thread.start()
         self.patient = IOPubBackpressure(self.thread)
+        stands_there = threading.Event()  # or a front end might have come and gone before
+        self.thread.schedule(stands_there.set)
+        assert stands_there.wait(10)
         self.fronts = []
         self.ended = threading.Event()
 
