@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from rpyc_kernel.link.link import Link
 from rpyc_kernel.link.protocol import LinkStatus
 from rpyc_kernel.transport import dial
 from rpyc_kernel.transport.address import Address
+from rpyc_kernel.transport.broker_client import BrokerClient
 from tests.faults.proxy import Proxy
 from tests.kernel.remotes import Remote, wait_until
 from tests.servers.sessions import Session
@@ -85,6 +87,44 @@ def test_no_callback_is_called_with_the_lock_held(session: Watched, proxy: Proxy
     session.link.move(Address.parse(proxy.address))
     session.come_back(times=2)
     assert session.statuses == [LinkStatus.UP, *[LinkStatus.LOST, LinkStatus.UP] * 2], "told once each, and in order"
+
+
+def test_a_small_request_is_sent_by_whoever_makes_it_and_a_large_one_is_not(
+    session: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The event loop never waits for a socket."""
+    senders: list[tuple[str, str]] = []
+    send = BrokerClient.send
+
+    def noting(broker: BrokerClient, op: str, header: dict[str, Any], buffers: Any = ()) -> int:
+        senders.append((op, threading.current_thread().name))
+        return send(broker, op, header, buffers)
+
+    monkeypatch.setattr(BrokerClient, "send", noting)
+    session.run("2")  # the sender has a connection now
+    here = threading.current_thread().name
+
+    def sent_here() -> bool:
+        senders.clear()
+        session.run("3")
+        return ("submit", here) in senders
+
+    assert wait_until(sent_here, 10), "the sender rests between two cells"
+    senders.clear()
+    session.run(f"'{'x' * 100_000}'")
+    assert [name for op, name in senders if op == "submit"] == ["rpyc-kernel-sender"]
+
+
+def test_what_can_not_be_sent_at_once_leaves_the_caller_alone(session: Watched, proxy: Proxy) -> None:
+    """A connection that takes nothing fills up with requests; who makes more of them goes on."""
+    session.run("1")
+    proxy.blackhole()
+    began = time.monotonic()
+    for number in range(3000):
+        session.link.submit(Message("execute_request", {"code": f"'{'x' * 3000}'"}, f"waits-{number}"))
+    assert time.monotonic() - began < 10, "9 MB in small requests"
+    proxy.heal()
+    session.until("execute_reply", "waits-2999", timeout=60)
 
 
 def test_a_link_that_is_lost_while_the_sender_dials(session: Watched, proxy: Proxy) -> None:

@@ -339,6 +339,27 @@ PLACES = [
         has=("os.dup2(pw, fno)", "target=self._watch_pipe_fd"),
     ),
     Place("base_app.py", f"{APP}.start", "it ends the control thread behind it", takes="self"),
+    Place("base_app.py", f"{APP}.outstream_class", "it names a class of ours for the streams"),
+    # --- the streams
+    Place("quick_streams.py", "ipykernel.iostream:OutStream", "the streams derive from it"),
+    Place(
+        "quick_streams.py",
+        "ipykernel.iostream:OutStream.flush",
+        "it waits until the IOPub thread has sent what was written",
+        takes="self",
+        has=("self.pub_thread.schedule(self._flush)", "evt.wait("),
+    ),
+    Place(
+        "quick_streams.py",
+        "ipykernel.iostream:OutStream._buffers",
+        "it is empty where nothing was written since the last flush",
+    ),
+    Place(
+        "quick_streams.py",
+        "ipykernel.iostream:OutStream._rotate_buffers",
+        "each flush begins with no buffers",
+        has=("old_buffers = self._buffers", "self._buffers = defaultdict(StringIO)"),
+    ),
     # --- the local shell
     Place("local_shell.py", "ipykernel.zmqshell:ZMQInteractiveShell", "the local shell derives from it"),
     Place(

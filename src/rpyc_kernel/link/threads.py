@@ -1,6 +1,7 @@
 """The two threads of a link.
 
-Each does what a `LinkProtocol` wants of one RPyC connection, and reports what came of it.
+Each does what a `LinkProtocol` wants of one RPyC connection, and reports what came of it. A small request is sent by
+whoever makes it, while the connection's thread rests: to wake that one first would take as long as all the sending.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from rpyc_kernel.agent import wire
     from rpyc_kernel.link.protocol import LinkProtocol
     from rpyc_kernel.transport.broker_client import BrokerClient
+
+MOST_AT_ONCE = 4000  # bytes of a request that is sent by whoever makes it: a pipe that is ready takes 4,096
 
 clock = time.monotonic
 
@@ -165,6 +168,7 @@ class ConnectionThread(threading.Thread):
         self._cancel: threading.Event | None = None  # while it is an event, that one ends any dialling and waiting
         self._threads = threads
         self._role = role
+        self._rests = False  # whether it waits for something to do, and leaves the connection alone
         self._number = 0  # of the connection, or of the one that is dialled; 0: there is none
         self._broker: BrokerClient | None = None
         self._dialled = 0  # the number of the newest connection that is wanted
@@ -178,7 +182,9 @@ class ConnectionThread(threading.Thread):
         return -1 if broker is None else broker.connection.moved
 
     def take(self, action: ForThread | Abort) -> None:
-        """With the lock held: do that next, but break off a connection at once."""
+        """With the lock held: do that next; but send a small request now if that can be, and break off at once."""
+        if self._sends_now(action):
+            return
         self.queue.append(action)
         if isinstance(action, Dial):
             self._dialled, self._abort = action.number, threading.Event()
@@ -186,6 +192,20 @@ class ConnectionThread(threading.Thread):
             self._abort.set()
             if self._broker is not None and action.number == self._number:
                 self._broker.abort(action.reason)
+
+    def _sends_now(self, action: ForThread | Abort) -> bool:
+        """Send a request that its connection takes at once, for the thread, which rests; tell whether that was done."""
+        if not (self._rests and isinstance(action, Send) and action.number == self._number and not self.queue):
+            return False
+        if self._broker is None or not self._broker.connection.has_room:
+            return False
+        if len(repr(action.header)) + sum(map(len, action.buffers)) > MOST_AT_ONCE:
+            return False
+        try:
+            self._use(action)
+        except (RpycKernelError, *MALFORMED):  # the thread fails with it too, and reports that
+            return False
+        return True
 
     def cancel_with(self, cancel: threading.Event | None) -> None:
         """Let that event end any dialling and waiting; for who does the thread's steps before it is started."""
@@ -211,7 +231,11 @@ class ConnectionThread(threading.Thread):
                     protocol.tick(clock())
                     threads.sort_actions()
                 else:
-                    threads.changed.wait(None if due is None else due - clock())
+                    self._rests = True
+                    try:
+                        threads.changed.wait(None if due is None else due - clock())
+                    finally:
+                        self._rests = False
             action = self.queue.popleft() if self.queue else None
         try:
             if action is None:

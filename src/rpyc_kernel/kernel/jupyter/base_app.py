@@ -1,4 +1,4 @@
-"""The application differs from ipykernel's before the kernel is there and after its end."""
+"""The application differs from ipykernel's before the kernel is there, in its streams, and after its end."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import zmq
 from ipykernel import kernelapp
 from ipykernel.iostream import IOPubThread
 from ipykernel.kernelapp import IPKernelApp, kernel_aliases
+from traitlets import DottedObjectName
 from traitlets.utils import filefind
 
 from rpyc_kernel.kernel.jupyter import debugger
+from rpyc_kernel.kernel.jupyter.quick_streams import QuickOutStream
 
 ALIASES: dict[str, str] = dict(kernel_aliases)
 STARTUP_ERRORS = (OSError, ValueError, KeyError, zmq.ZMQError)
@@ -23,6 +25,9 @@ class BaseApp(IPKernelApp):
     """ipykernel's application without subshells, debugger, and a TCP port where the transport is ipc."""
 
     connection_file: Any
+    outstream_class = DottedObjectName(
+        f"{QuickOutStream.__module__}.{QuickOutStream.__name__}", help="The class of the streams.", allow_none=True
+    ).tag(config=True)
 
     def init_connection_file(self) -> None:
         """Read or write the connection file as ipykernel does; what is no such file ends in a line, not a traceback."""

@@ -110,6 +110,11 @@ class Connection:
         return self._stream.moved
 
     @property
+    def has_room(self) -> bool:
+        """Whether a request of a few thousand bytes would be gone at once."""
+        return self._stream.has_room
+
+    @property
     def max_frame(self) -> int:
         """The largest message that is taken, in bytes, packed or not."""
         return self._stream.limit

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import selectors
 import socket
 import struct
 import threading
@@ -80,6 +81,16 @@ class FrameStream:
     def waiting(self) -> bool:
         """Whether bytes have come that were not read, of which the socket itself tells nothing."""
         return self._end > self._start or self._size > 0 or bool(self._pending and self._pending())
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the socket takes a few thousand bytes without waiting; False where that can't be told."""
+        if self._pending or self._ended:  # TLS may have to read first
+            return False
+        with selectors.DefaultSelector() as selector, contextlib.suppress(OSError, ValueError):  # it is closed
+            selector.register(self._socket, selectors.EVENT_WRITE)
+            return bool(selector.select(0))
+        return False
 
     @property
     def progress(self) -> int:
