@@ -284,9 +284,10 @@ class RemoteSession:
         """Leave the session, and *end* it too if it can be reached; return whether it has ended. It blocks."""
         self._stop_forwarding()
         self.direct.close()
-        if end:
+        ended = self._link.close(end=end)
+        if end:  # not before: what marks them in the page would wait for one that is gone, and the end would too
             self._inbox.lose_comms(f"The session on {self.name} was ended.")
-        return self._link.close(end=end)
+        return ended
 
     # --- requests, in the event loop
 

@@ -284,6 +284,18 @@ def test_one_that_was_taken_over_and_is_busy_is_open_before_it_says_where_it_is(
     assert machine.session.info == {}
 
 
+def test_widgets_of_a_session_that_is_ended_are_marked_without_waiting_for_a_front_end(machine):
+    """The kernel may be ending, and the page gone: neither would come to its end."""
+    waits = []
+    machine.output.publish.side_effect = lambda _message, until, **_more: waits.append(not until.is_set())
+    machine.link.close.side_effect = lambda *, end: machine.becomes(LinkStatus.CLOSED) is None and end
+    machine.gives("comm_open", "a", comm_id="w", target_name="jupyter.widget", data={"state": {"_dom_classes": []}})
+    waits.clear()
+    assert machine.session.close(end=True)
+    assert waits
+    assert not any(waits)
+
+
 def test_a_move_that_fails_is_taken_back(machine):
     there, cancel = Address.parse("board"), threading.Event()
     machine.link.wait_up.side_effect = DialError("board", "nobody listens")
