@@ -77,7 +77,7 @@ def take(descriptors: list[int], env: dict[str, str], cwd: str) -> None:
     os.environ.clear()
     os.environ.update(env)
     if env.get("PYTHONUNBUFFERED"):
-        sys.stdout.reconfigure(write_through=True)  # type: ignore[union-attr]
+        sys.stdout.reconfigure(line_buffering=True, write_through=True)  # type: ignore[union-attr]
     for path in reversed(env.get("PYTHONPATH", "").split(os.pathsep)):
         if path and path not in sys.path:
             sys.path.insert(0, path)

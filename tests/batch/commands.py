@@ -8,7 +8,9 @@ import sys
 import threading
 import time
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Self
+
+from tests import nursery
 
 LINE = "import sys; from rpyc_kernel.cli.main import main; sys.exit(main())"
 
@@ -16,14 +18,19 @@ LINE = "import sys; from rpyc_kernel.cli.main import main; sys.exit(main())"
 class Command:
     """One command. A context manager: leaving it kills the process if it still runs.
 
-    `stdin` is what it reads there; without it, the test writes to `process.stdin`.
+    `stdin` is what it reads there; without it, the test writes to `process.stdin`. With its own `env` it is a process
+    that this one starts, else one that the nursery forks (`tests/nursery.py`), and so is a kernel of it.
     """
 
     def __init__(self, *argv: object, stdin: bytes | None = b"", env: dict[str, str] | None = None) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", LINE, *map(str, argv)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **(env or {})},
-        )  # fmt: skip
+        words = ["-c", LINE, *map(str, argv)]
+        pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        pipes["env"] = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **(env or {})}
+        pipes["env"].pop("PYTHONUNBUFFERED", None)  # users have none
+        if env is None:
+            self.process = nursery.start(words, kernels=int(words[2] == "run"), **pipes)
+        else:
+            self.process = subprocess.Popen([sys.executable, *words], **pipes)
         self._texts = {"out": b"", "err": b""}
         self._changed = threading.Condition()
         assert self.process.stdin is not None

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests import nursery
 from tests.kernel.kernels import COMMAND, private_environment, write_kernelspec
 from tests.kernel.remotes import Remote, wait_until
 
@@ -62,14 +63,22 @@ class Terminal:
     def run(self, line: str, **names: str) -> str:
         """Run a line of the document that has to work; returns what it prints."""
         for _ in range(3):
-            done = subprocess.run(
-                self.arguments(line, **names), cwd=self.folder, env=self.env, timeout=TIMEOUT,
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            )  # fmt: skip
+            done = self._done(self.arguments(line, **names))
             if not any(sign in done.stdout for sign in CROWDED):
                 break
         assert done.returncode == 0, done.stdout
         return done.stdout
+
+    def _done(self, command: list[str]) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end; what Python runs has imported already what such scripts do, as have its kernels."""
+        if command[0] == "python":
+            return nursery.run(
+                command[1:], env=self.env, cwd=self.folder, stderr=subprocess.STDOUT, timeout=TIMEOUT, kernels=2
+            )
+        return subprocess.run(
+            command, cwd=self.folder, env=self.env, timeout=TIMEOUT, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
 
     @contextmanager
     def kernel(self, line: str, end: signal.Signals = signal.SIGINT) -> Iterator[Running]:

@@ -13,14 +13,13 @@ from pathlib import Path
 import pytest
 from jupyter_client.connect import write_connection_file
 
+from tests import nursery
 from tests.kernel.client import Client
 from tests.kernel.conftest import connect
 from tests.kernel.kernels import COMMAND, Kernel, private_environment, write_kernelspec
 from tests.kernel.remotes import Remote, wait_until
 
-pytestmark = [pytest.mark.alone, pytest.mark.mainly("plain")]
-
-RUN = [sys.executable, "-m", "rpyc_kernel"]
+pytestmark = pytest.mark.mainly("plain")
 
 
 @pytest.fixture
@@ -29,11 +28,10 @@ def env(tmp_path: Path) -> dict[str, str]:
 
 
 def out(*arguments: str, env: dict[str, str], timeout: float = 30) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*RUN, *arguments], capture_output=True, text=True, env=env, timeout=timeout, stdin=subprocess.DEVNULL
-    )
+    return nursery.run(["-m", "rpyc_kernel", *arguments], env=env, timeout=timeout)
 
 
+@pytest.mark.alone
 def test_kernel_info_answers_while_a_machine_is_unreachable(new_kernel: Callable[..., Kernel]) -> None:
     with socket.socket() as hole:
         hole.bind(("127.0.0.1", 0))
@@ -60,6 +58,7 @@ def test_an_address_as_option_needs_no_connect(new_kernel: Callable[..., Kernel]
     assert cell.text == "'there'"
 
 
+@pytest.mark.alone
 def test_an_open_port_is_told_of_in_the_first_cell_once(new_kernel: Callable[..., Kernel], remote: Remote) -> None:
     """0.0.0.0 leads to this machine, and as a text is no loopback address."""
     kernel = new_kernel(f"--RpycKernel.address=0.0.0.0:{remote.port}")
@@ -83,6 +82,7 @@ def test_a_config_file_is_read(new_kernel: Callable[..., Kernel], remote: Remote
     assert front.good("import os; os.environ['RK_WHERE']").text == "'there'"
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("transport", ["ipc", "tcp"])
 def test_transports(new_kernel: Callable[..., Kernel], remote: Remote, transport: str) -> None:
     kernel = new_kernel(transport=transport)
@@ -156,6 +156,7 @@ def test_an_option_that_is_none_shows_no_traceback(env: dict[str, str], option: 
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.alone
 def test_it_is_quiet_by_default(new_kernel: Callable[..., Kernel], remote: Remote) -> None:
     kernel = new_kernel()
     connect(kernel.first, remote)
@@ -165,6 +166,7 @@ def test_it_is_quiet_by_default(new_kernel: Callable[..., Kernel], remote: Remot
     assert [line for line in log if line.strip() and "NOTE" not in line] == [], log
 
 
+@pytest.mark.alone
 def test_debug_says_what_happens(new_kernel: Callable[..., Kernel], remote: Remote) -> None:
     kernel = new_kernel("--debug")
     connect(kernel.first, remote)
@@ -196,6 +198,7 @@ def test_jupyter_lists_the_spec_it_was_given(env: dict[str, str], tmp_path: Path
     assert json.loads(done.stdout)["kernelspecs"]["rpyc"]["spec"]["interrupt_mode"] == "message"
 
 
+@pytest.mark.alone
 def test_the_kernel_has_not_imported_debugpy_and_a_local_cell_may(front: Client) -> None:
     code = "%%local\nimport sys\nbefore = 'debugpy' in sys.modules\nimport debugpy\nprint(before, debugpy.__name__)"
     assert front.good(code).stdout == "False debugpy\n"

@@ -12,6 +12,7 @@ import pexpect
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
+from tests import nursery
 from tests.kernel.kernels import COMMAND, private_environment, write_kernelspec
 from tests.kernel.remotes import Remote
 from tests.kernel.results import plain
@@ -68,9 +69,7 @@ def check(path: Path) -> None:
 
 
 def run(env: dict[str, str], *command: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, *command], env=env, capture_output=True, text=True, timeout=150, stdin=subprocess.DEVNULL
-    )
+    done = nursery.run(command, env=env, kernels=1)
     assert done.returncode == 0, done.stdout + done.stderr
     return done
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
 
+from tests import nursery
 from tests.kernel.kernels import COMMAND, private_environment, write_kernelspec
 
 PROGRAM = """
@@ -29,9 +28,6 @@ def run(cells: list[str], folder: Path, options: list[str], command: list[str] |
     env = private_environment(folder, JUPYTER_PATH=str(folder / "share"))
     path = folder / "notebook.ipynb"
     nbformat.write(new_notebook(cells=[new_code_cell(each) for each in cells]), path)
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(path)],
-        env=env, capture_output=True, text=True, timeout=150, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+    done = nursery.run(["-c", PROGRAM, str(path)], env=env, kernels=1)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout, path.read_text()

@@ -20,8 +20,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Any, Self
 
+from tests import nursery
 from tests.folders import Folder
 from tests.servers.venvs import CURRENT_PYTHON, CURRENT_RPYC, VERSIONS, venv
 
@@ -51,6 +52,20 @@ _SERVERS = {
 }
 
 
+def started(command: Sequence[str], *, env: Mapping[str, str], cwd: str | Path, log: IO[bytes]) -> Any:
+    """Start a server that prints into *log*."""
+    return subprocess.Popen(
+        command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+    )
+
+
+def may_fork(command: Sequence[str], env: Mapping[str, str]) -> bool:
+    """Whether a server is one that a nursery may fork: of this Python, and without what an interpreter begins with."""
+    begins_with = any(name.startswith(("LC_", "PYTHON", "RPYC_BIND", "TZ")) for name in env)
+    is_own = f"/py{CURRENT_PYTHON}-" in command[0] and env.get("LANG") in (None, nursery.LANG)
+    return nursery.may_fork() and command[1] == "-c" and is_own and not begins_with
+
+
 class Server:
     """A running server. Leaving the ``with`` block ends it, by its process number."""
 
@@ -62,10 +77,8 @@ class Server:
         self.port = 0
         self.host = "127.0.0.1"
         with self.log_file.open("wb") as log:
-            self.process = subprocess.Popen(
-                command, cwd=cwd or self.folder, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True,
-            )  # fmt: skip
+            begin = nursery.start_server if may_fork(command, env) else started
+            self.process: Any = begin(command, cwd=cwd or self.folder, env=env, log=log)
 
     @property
     def pid(self) -> int:

@@ -2,7 +2,7 @@
 
 import gc
 import json
-import subprocess
+import os
 import sys
 import time
 import tracemalloc
@@ -29,6 +29,7 @@ from rpyc_kernel.transport import dial as dial_module
 from rpyc_kernel.transport.address import Address
 from rpyc_kernel.transport.dial import dial
 from rpyc_kernel.transport.rpyc_wire.connection import RemoteRef
+from tests import nursery
 from tests.servers.calls import call, call_method
 from tests.servers.rpyc_servers import start_server
 
@@ -80,9 +81,9 @@ def know_nothing(monkeypatch):
 @contextmanager
 def hostile(behaviour, phase, folder):
     log = folder / "log"
-    command = [sys.executable, str(Path(__file__).with_name("hostile.py")), behaviour, phase, str(folder)]
+    program = [str(Path(__file__).with_name("hostile.py")), behaviour, phase, str(folder)]
     with log.open("wb") as file:
-        server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+        server = nursery.start(program, env=os.environ, stdout=file, stderr=file)
     try:
         end = time.monotonic() + 20
         while not (folder / "port").exists():

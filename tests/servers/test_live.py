@@ -19,6 +19,7 @@ from rpyc_kernel.link import listing
 from rpyc_kernel.live.remote import Remote
 from rpyc_kernel.live.teleport import TeleportError
 from rpyc_kernel.transport.address import Address
+from tests import nursery
 from tests.kernel.kernels import SOURCE
 from tests.kernel.remotes import Remote as Machine
 from tests.kernel.remotes import wait_until
@@ -77,10 +78,7 @@ def environment() -> dict[str, str]:
 
 def run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a script to its end."""
-    return subprocess.run(
-        command(name, *arguments), capture_output=True, text=True, timeout=TIMEOUT, env=environment(),
-        stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+    return nursery.run(command(name, *arguments)[1:], timeout=TIMEOUT, env=environment())
 
 
 def sessions(server: Server) -> list[listing.SessionEntry]:
@@ -163,9 +161,7 @@ def test_ctrl_c_ends_a_waiting_script_and_its_session(server: Server) -> None:
 
 def test_a_script_ends_its_session_also_without_close(server: Server) -> None:
     code = f"import rpyc_kernel; remote = rpyc_kernel.connect({server.address!r}); print(remote.eval('6 * 7'))"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=TIMEOUT, env=environment()
-    )
+    done = nursery.run(["-c", code], timeout=TIMEOUT, env=environment())
     assert (done.stdout, done.stderr) == ("42\n", "")
     assert wait_until(lambda: not sessions(server))
 

@@ -36,10 +36,10 @@ class Parser(argparse.ArgumentParser):
 
 
 def say(text: str, *, error: bool = False) -> None:
-    """Print on a terminal of whatever encoding: names may be of any script."""
+    """Print on a terminal of whatever encoding: names may be of any script. A pipe or a file gets it at once too."""
     stream = sys.stderr if error else sys.stdout
     encoding = stream.encoding or "utf-8"
-    print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream)
+    print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
 
 
 @contextmanager
