@@ -78,7 +78,8 @@ def pytest_collection_modifyitems(config, items):
     """`mainly` is told what it means, and the files are put in the order in which workers begin them."""
     for item in items:
         mainly = item.get_closest_marker("mainly")
-        kind = getattr(item, "callspec", None) and item.callspec.params.get("remote")
+        params = item.callspec.params if hasattr(item, "callspec") else {}
+        kind = params.get("remote") or params.get("machine")
         if mainly and kind and kind != mainly.args[0]:
             item.add_marker("soak")
     result = yield

@@ -1,6 +1,6 @@
 """What tests of the kernel are given: a remote with IPython and one without, and notebooks on them.
 
-Variables change what runs: RPYC_KERNEL_TESTS_FULL=1 takes the large numbers (a million prints, more random cells),
+Variables change what runs: RPYC_KERNEL_TESTS_FULL=1 takes the large numbers (more random cells),
 RPYC_KERNEL_TESTS_REFERENCE=1 runs the same tests on a local ipykernel, to see whether they ask for what notebooks do,
 RPYC_KERNEL_TESTS_SPAWNED=1 has workers spawned, as the tests marked with ALSO_SPAWNED do anyway.
 """

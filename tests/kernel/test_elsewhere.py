@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,13 +17,25 @@ from tests.kernel.remotes import Remote, processes_with, wait_until
 SOON = 10.0
 
 
-@pytest.fixture
-def deceived(new_kernel: Callable[..., Kernel], tmp_path: Path) -> Kernel:
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The temporary folder of `deceived`."""
+    return tmp_path_factory.mktemp("elsewhere")
+
+
+def begin(folder: Path) -> Kernel:
     """A kernel whose `local:` is a server by a port."""
     path = os.pathsep.join([elsewhere.FOLDER, str(SOURCE)])
-    kernel = new_kernel(env={"PYTHONPATH": path, "TMPDIR": str(tmp_path), "RK_MARK": tmp_path.name})
-    kernel.first.good("%connect local:")
-    return kernel
+    return Kernel(env={"PYTHONPATH": path, "TMPDIR": str(folder), "RK_MARK": folder.name})
+
+
+@pytest.fixture(scope="module")
+def deceived(folder: Path) -> Iterator[Kernel]:
+    """One for all tests of this file, the last of which ends it."""
+    kernel = begin(folder)
+    with kernel as front:
+        front.good("%connect local:")
+        yield kernel
 
 
 def test_cells_run_in_the_embedded_server(deceived: Kernel) -> None:
@@ -34,8 +46,8 @@ def test_cells_run_in_the_embedded_server(deceived: Kernel) -> None:
     assert front.good("%hosts").stdout.count("local:") == 1
 
 
-def test_what_listens_lets_in_nobody_without_the_secret(deceived: Kernel, tmp_path: Path) -> None:
-    (path,) = tmp_path.glob("rpyc-kernel-*/socket")
+def test_what_listens_lets_in_nobody_without_the_secret(deceived: Kernel, folder: Path) -> None:
+    (path,) = folder.glob("rpyc-kernel-*/socket")
     assert path.stat().st_mode & 0o077 == path.parent.stat().st_mode & 0o077 == 0
     door = json.loads(path.read_text())
     with socket.create_connection(("127.0.0.1", door["port"]), 10) as stranger:
@@ -70,17 +82,24 @@ def test_a_crash_and_a_restart(deceived: Kernel) -> None:
     assert front.good("6 * 7").text == "42"
 
 
-def test_nothing_is_left(deceived: Kernel, tmp_path: Path) -> None:
+def test_nothing_is_left(deceived: Kernel, folder: Path) -> None:
     deceived.first.good("1")
-    assert len(processes_with("RK_MARK", tmp_path.name)) == 4  # kernel, server, keeper, worker
+    assert wait_until(lambda: len(processes_with("RK_MARK", folder.name)) == 4)  # kernel, server, keeper, worker
     deceived.shutdown()
-    assert wait_until(lambda: not processes_with("RK_MARK", tmp_path.name), 10.0)
-    assert list(tmp_path.glob("rpyc-kernel-*")) == []
+    assert wait_until(lambda: not processes_with("RK_MARK", folder.name), 10.0)
+    assert list(folder.glob("rpyc-kernel-*")) == []
 
 
-def test_a_kernel_that_was_killed_leaves_nothing_but_its_session(deceived: Kernel, tmp_path: Path) -> None:
-    deceived.first.good("1")
-    os.kill(deceived.pid, 9)
+def test_a_kernel_that_was_killed_leaves_nothing_but_its_session(tmp_path: Path) -> None:
+    kernel = begin(tmp_path)
+    with kernel as front:
+        front.good("%connect local:\n1")
+        killed_alone(kernel, tmp_path)
+
+
+def killed_alone(kernel: Kernel, tmp_path: Path) -> None:
+    """Kill it, and then its session."""
+    os.kill(kernel.pid, 9)
     assert wait_until(lambda: len(processes_with("RK_MARK", tmp_path.name)) == 2, 10.0)
     assert list(tmp_path.glob("rpyc-kernel-*")) == []
     (keeper,) = (pid for pid, line in processes_with("RK_MARK", tmp_path.name).items() if "start_keeper" in line)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,29 +27,57 @@ def alone(before: str = "") -> Kernel:
     return Kernel(command=[*ALONE, start, "{connection_file}"], transport="ipc")
 
 
-def test_the_first_cell_works() -> None:
-    with alone() as front:
-        cell = front.good("import os\nos.environ['RK_WHERE'], 6 * 7")
-        assert cell.text == "('here', 42)"
-        front.good("x = 1")
-        assert front.good("x + 1").text == "2"
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The temporary folder of `kernel`."""
+    return tmp_path_factory.mktemp("embedded")
 
 
-def test_it_is_a_process_of_its_own_that_no_port_leads_to() -> None:
+@pytest.fixture(scope="module")
+def kernel(folder: Path) -> Iterator[Kernel]:
+    """One for the tests of this file, the last of which ends it."""
     kernel = alone()
-    with kernel as front:
-        look = "import os\nos.getpid(), [line.split()[3] for line in open('/proc/net/tcp')].count('0A')"
-        here, there = (str(front.good(code).text).strip("()").split(", ") for code in ("%%local\n" + look, look))
-        assert here[0] != there[0]
-        assert here[1] == there[1], "nothing more listens than the kernel did before"
+    kernel.env["TMPDIR"] = str(folder)
+    with kernel:
+        yield kernel
 
 
-def test_nothing_of_it_is_left() -> None:
-    kernel = alone()
-    with kernel as front:
-        front.good("1")
-        marker = kernel.env["HOME"]
-    assert wait_until(lambda: not processes_with("HOME", marker), 10), processes_with("HOME", marker)
+def test_the_first_cell_works(kernel: Kernel) -> None:
+    cell = kernel.first.good("import os\nos.environ['RK_WHERE'], 6 * 7")
+    assert cell.text == "('here', 42)"
+    kernel.first.good("x = 1")
+    assert kernel.first.good("x + 1").text == "2"
+
+
+def test_it_is_a_process_of_its_own_that_no_port_leads_to(kernel: Kernel) -> None:
+    look = "import os\nos.getpid(), [line.split()[3] for line in open('/proc/net/tcp')].count('0A')"
+    here, there = (str(kernel.first.good(code).text).strip("()").split(", ") for code in ("%%local\n" + look, look))
+    assert here[0] != there[0]
+    assert here[1] == there[1], "nothing more listens than the kernel did before"
+
+
+def test_its_socket_is_private(kernel: Kernel, folder: Path) -> None:
+    kernel.first.good("1")
+    sockets = [path for path in folder.rglob("*") if path.is_socket()]
+    for path in sockets:
+        assert path.parent.stat().st_mode & 0o077 == 0
+
+
+def test_local_colon_names_it(kernel: Kernel) -> None:
+    assert kernel.first.good("$connect('local:')\nimport os; os.environ['RK_WHERE']").text == "'here'"
+
+
+def test_a_death_of_the_embedded_python_is_told_and_survived(kernel: Kernel) -> None:
+    kernel.first.good("1")
+    assert "SIGKILL" in str(kernel.first.run("import os; os.kill(os.getpid(), 9)").error)
+    assert kernel.first.good("2").text == "2"
+
+
+def test_a_restart_is_fresh(kernel: Kernel) -> None:
+    kernel.first.good("gone = 1")
+    kernel.restart()
+    assert kernel.first.run("gone").error["ename"] == "NameError"  # type: ignore[index]
+    assert kernel.first.good("2").text == "2"
 
 
 def test_a_server_on_the_usual_port_is_found() -> None:
@@ -64,32 +93,8 @@ def test_a_server_on_the_usual_port_is_found() -> None:
         os.kill(pid, 9)
 
 
-def test_a_restart_is_fresh() -> None:
-    kernel = alone()
-    with kernel as front:
-        front.good("gone = 1")
-        kernel.restart()
-        assert front.run("gone").error["ename"] == "NameError"  # type: ignore[index]
-        assert front.good("2").text == "2"
-
-
-def test_local_colon_names_it() -> None:
-    with alone() as front:
-        assert front.good("$connect('local:')\nimport os; os.environ['RK_WHERE']").text == "'here'"
-
-
-def test_a_death_of_the_embedded_python_is_told_and_survived() -> None:
-    with alone() as front:
-        front.good("1")
-        assert "SIGKILL" in str(front.run("import os; os.kill(os.getpid(), 9)").error)
-        assert front.good("2").text == "2"
-
-
-def test_its_socket_is_private(tmp_path: Path) -> None:
-    kernel = alone()
-    kernel.env["TMPDIR"] = str(tmp_path)
-    with kernel as front:
-        front.good("1")
-        sockets = [path for path in tmp_path.rglob("*") if path.is_socket()]
-        for path in sockets:
-            assert path.parent.stat().st_mode & 0o077 == 0
+def test_nothing_of_it_is_left(kernel: Kernel) -> None:
+    kernel.first.good("1")
+    marker = kernel.env["HOME"]
+    kernel.shutdown()
+    assert wait_until(lambda: not processes_with("HOME", marker), 10), processes_with("HOME", marker)

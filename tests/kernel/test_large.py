@@ -13,7 +13,7 @@ from tests.kernel.results import Request
 
 pytestmark = pytest.mark.mainly("ipython")
 
-SIZE = 70_000_000
+SIZES = pytest.mark.parametrize("size", [20_000_000, pytest.param(70_000_000, marks=pytest.mark.soak)])
 LIMIT = 4 << 20
 """Bytes of a message, in the tests of what is above the limit."""
 
@@ -30,17 +30,19 @@ def html(cell: Request) -> str:
     return str(shown.content["data"]["text/html"])
 
 
-def test_a_large_display_stands_where_it_was_made(nb: Client) -> None:
+@SIZES
+def test_a_large_display_stands_where_it_was_made(nb: Client, size: int) -> None:
     nb.good(SHOW)
-    cell = nb.good(f"print('before')\nshow({SIZE}, 'é')\nprint('after')")
+    cell = nb.good(f"print('before')\nshow({size}, 'é')\nprint('after')")
     text = html(cell)
-    assert (len(text), text[:2], text[-2:]) == (SIZE, "äx", "xé")
+    assert (len(text), text[:2], text[-2:]) == (size, "äx", "xé")
     assert [each.kind for each in cell.messages] == ["stream", "display_data", "stream"]
     assert nb.good("1 + 1").text == "2"
 
 
-def test_a_large_last_value_and_a_large_reply(nb: Client) -> None:
-    assert nb.good("bytes(20 * 1024 * 1024)").text == repr(bytes(20 * 1024 * 1024))
+@SIZES
+def test_a_large_last_value_and_a_large_reply(nb: Client, size: int) -> None:
+    assert nb.good(f"bytes({size // 4})").text == repr(bytes(size // 4))
     cell = nb.good("1", user_expressions={"large": "'y' * 10_000_000"})
     assert cell.reply is not None
     assert cell.reply["user_expressions"]["large"]["data"]["text/plain"] == repr("y" * 10_000_000)
@@ -55,16 +57,17 @@ def test_large_updates_of_one_display_come_in_order(nb: Client) -> None:
     assert [each.content["data"]["text/html"][-2:] for each in cell.of("update_display_data")] == ["x0", "x1", "x2"]
 
 
-def test_large_buffers_of_a_comm_both_ways(nb: Client) -> None:
-    code = f"from comm import create_comm\nlarge = create_comm('large', {{'a': 1}}, buffers=[bytes({SIZE}), b'b'])"
+@SIZES
+def test_large_buffers_of_a_comm_both_ways(nb: Client, size: int) -> None:
+    code = f"from comm import create_comm\nlarge = create_comm('large', {{'a': 1}}, buffers=[bytes({size}), b'b'])"
     opened = nb.good(code).of("comm_open")[0]
-    assert [len(each) for each in opened.buffers] == [SIZE, 1]
+    assert [len(each) for each in opened.buffers] == [size, 1]
     nb.good("came = []\nlarge.on_msg(lambda each: came.append((each['content']['data'], *map(len, each['buffers']))))")
-    nb.comm_send(opened.content["comm_id"], {"b": 2}, [bytes(SIZE), b"12"])
-    assert nb.good("came").text == f"[({{'b': 2}}, {SIZE}, 2)]"
+    nb.comm_send(opened.content["comm_id"], {"b": 2}, [bytes(size), b"12"])
+    assert nb.good("came").text == f"[({{'b': 2}}, {size}, 2)]"
 
 
-@pytest.mark.parametrize("size", [5_000_000, pytest.param(SIZE, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("size", [5_000_000, pytest.param(70_000_000, marks=pytest.mark.soak)])
 def test_a_large_cell(nb: Client, size: int) -> None:
     count = nb.good("1").reply["execution_count"]  # type: ignore[index]
     cell = nb.good(f"text = {'y' * size!r}\nlen(text)", timeout=120)
@@ -73,12 +76,13 @@ def test_a_large_cell(nb: Client, size: int) -> None:
     assert cell.reply["execution_count"] == count + 1
 
 
-def test_large_frames_of_a_live_connection(nb: Client) -> None:
-    code = """%%local
-remote.execute("there = bytes(100_000_000)")
+@SIZES
+def test_large_frames_of_a_live_connection(nb: Client, size: int) -> None:
+    code = f"""%%local
+remote.execute("there = bytes({size})")
 remote.namespace["back"] = remote.eval("there")
 print(len(remote.namespace["back"]), remote.eval("back == there"))"""
-    assert nb.good(code, timeout=120).stdout == "100000000 True\n"
+    assert nb.good(code, timeout=120).stdout == f"{size} True\n"
 
 
 def test_what_a_large_message_is_when_it_is_replayed(nb: Client) -> None:
@@ -95,12 +99,13 @@ def test_what_a_large_message_is_when_it_is_replayed(nb: Client) -> None:
 def test_a_stop_while_a_large_message_is_on_its_way(nb: Client) -> None:
     """It is given up in its midst, and what follows is whole."""
     nb.good(SHOW)
-    cell = nb.start(f"print('begun')\nwhile True: show({SIZE})")
+    size = 20_000_000
+    cell = nb.start(f"print('begun')\nwhile True: show({size})")
     nb.wait_output(cell, "begun")
     nb.send("control", "interrupt_request", {})
     nb.finish(cell)
     assert cell.status == "error"
-    assert all(len(each.content["data"]["text/html"]) == SIZE for each in cell.of("display_data"))
+    assert all(len(each.content["data"]["text/html"]) == size for each in cell.of("display_data"))
     assert len(html(nb.good("show(5_000_000)"))) == 5_000_000
 
 

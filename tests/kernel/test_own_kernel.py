@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,9 +28,10 @@ def board() -> Iterator[Remote]:
         yield remote
 
 
-@pytest.fixture
-def folder(board: Remote, tmp_path: Path) -> Path:
-    """The folder of kernels with the example in it, installed with this test's address in place of its own."""
+@pytest.fixture(scope="module")
+def folder(board: Remote, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of kernels with the example in it, installed with this file's address in place of its own."""
+    tmp_path = tmp_path_factory.mktemp("board")
     source = tmp_path / "own_kernel"
     shutil.copytree(OWN, source)
     text = (source / "boardkernel.py").read_text()
@@ -42,8 +43,9 @@ def folder(board: Remote, tmp_path: Path) -> Path:
     return Path(env["JUPYTER_DATA_DIR"]) / "kernels"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def kernel(folder: Path) -> Iterator[InstalledKernel]:
+    """One for all tests of this file: what they define is gone with the restart of one of the last."""
     kernel = InstalledKernel("board", folder)
     with kernel:
         yield kernel
@@ -81,13 +83,13 @@ def test_its_command_is_one_like_ours(front: Client) -> None:
 
 
 def test_its_command_is_no_entry_in_that_pythons_history(front: Client) -> None:
-    front.good("1 + 1")
+    count = front.good("1 + 1").reply["execution_count"]
     cell = front.good("%memory\nimport __main__; 'after'")
     assert cell.stdout.startswith("MemAvailable:")
     assert cell.text == "'after'"
-    assert cell.reply["execution_count"] == 2
+    assert cell.reply["execution_count"] == count + 1
     assert front.good("_").text == "'after'"
-    assert front.good("2 + 2").reply["execution_count"] == 4
+    assert front.good("2 + 2").reply["execution_count"] == count + 3
 
 
 def test_a_command_whose_code_fails_ends_the_cell(front: Client) -> None:
@@ -96,6 +98,7 @@ def test_a_command_whose_code_fails_ends_the_cell(front: Client) -> None:
     assert cell.status == "error"
     assert cell.error["ename"] == "OSError"
     assert "must not run" not in cell.stdout
+    front.good("del open")
 
 
 def test_a_command_is_stopped_like_a_cell(front: Client) -> None:
@@ -181,11 +184,12 @@ main(OwnKernel)
 """
 
 
-@pytest.fixture
-def own(new_kernel: Callable[..., Kernel], tmp_path: Path) -> Client:
-    source = tmp_path / "ownkernel.py"
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    source = tmp_path_factory.mktemp("own") / "ownkernel.py"
     source.write_text(COMMANDS)
-    return new_kernel(command=[sys.executable, str(source), "-f", "{connection_file}"]).first
+    with Kernel(command=[sys.executable, str(source), "-f", "{connection_file}"]) as front:
+        yield front
 
 
 def test_commands_that_run_here(own: Client) -> None:

@@ -20,10 +20,12 @@ def proxy() -> Iterator[ConnectProxy]:
         yield proxy
 
 
-@pytest.fixture
-def kernel(new_kernel: Callable[..., Kernel]) -> Kernel:
-    """A kernel beside which the example transport is installed."""
-    return new_kernel(env={"PYTHONPATH": os.pathsep.join([str(SOURCE), str(installed_example())])})
+@pytest.fixture(scope="module")
+def kernel() -> Iterator[Kernel]:
+    """A kernel beside which the example transport is installed, for all tests of this file."""
+    kernel = Kernel(env={"PYTHONPATH": os.pathsep.join([str(SOURCE), str(installed_example())])})
+    with kernel:
+        yield kernel
 
 
 @pytest.fixture(scope="module")
@@ -72,9 +74,9 @@ def test_a_restarted_kernel_goes_there_again(kernel: Kernel, remote: Remote, pro
     assert len(proxy.asked) > before
 
 
-def test_a_kernel_that_crashed_finds_its_session_again(kernel: Kernel, own_remote: Remote, proxy: ConnectProxy) -> None:
+def test_a_kernel_that_crashed_finds_its_session_again(kernel: Kernel, remote: Remote, proxy: ConnectProxy) -> None:
     front = kernel.first
-    front.good(f"%connect {proxy.address(own_remote.address)}\nkept = 1")
+    front.good(f"%connect {proxy.address(remote.address)}\nkept = 1")
     os.kill(kernel.pid, signal.SIGKILL)
     assert wait_until(lambda: not kernel.alive(), 10)
     kernel.launch()

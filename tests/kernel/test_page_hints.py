@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -17,17 +16,30 @@ from tests.kernel.remotes import Remote
 BOARD = "import socket\nsocket.gethostname = lambda: 'board'\n"
 
 
-@pytest.fixture(params=["ipython", "plain"])
-def board(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Client]:
-    """A notebook on a machine of another name."""
-    (tmp_path / "sitecustomize.py").write_text(BOARD)
-    with Remote(request.param, env={"PYTHONPATH": str(tmp_path)}) as server, Kernel() as client:
-        connect(client, server)
-        client.good(
-            "class HTML:\n    def __init__(self, text): self.text = text\n    def _repr_html_(self): return self.text\n"
-            "open('pic.svg', 'w').close()"
-        )
+@pytest.fixture(scope="module", params=["ipython", "plain"])
+def machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remote]:
+    """A machine of another name."""
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "sitecustomize.py").write_text(BOARD)
+    with Remote(request.param, env={"PYTHONPATH": str(folder)}) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def notebook(machine: Remote) -> Iterator[Client]:
+    with Kernel() as client:
         yield client
+
+
+@pytest.fixture
+def board(notebook: Client, machine: Remote) -> Client:
+    """A notebook there, in which nothing has run."""
+    connect(notebook, machine, "--new")
+    notebook.good(
+        "class HTML:\n    def __init__(self, text): self.text = text\n    def _repr_html_(self): return self.text\n"
+        "open('pic.svg', 'w').close()"
+    )
+    return notebook
 
 
 def test_a_hint_follows_the_first_of_each_kind(board: Client) -> None:

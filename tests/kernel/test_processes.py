@@ -12,6 +12,8 @@ from tests.kernel.kernels import Kernel
 from tests.kernel.remotes import Remote, wait_until
 from tests.kernel.results import ANSI
 
+pytestmark = pytest.mark.mainly("plain")
+
 WAY = pytest.mark.parametrize("way", ["fork", "spawn", "forkserver"])
 
 

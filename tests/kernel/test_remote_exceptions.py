@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.kernel.client import Client
 from tests.kernel.test_remote_name import fails, here, text
+
+pytestmark = pytest.mark.mainly("plain")
 
 THERE = """
 import contextlib, subprocess

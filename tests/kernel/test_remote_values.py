@@ -7,6 +7,8 @@ import pytest
 from tests.kernel.client import Client
 from tests.kernel.test_remote_name import fails, here, text
 
+pytestmark = pytest.mark.mainly("plain")
+
 THERE = """
 import numpy as np, pandas
 class Odd:
@@ -30,7 +32,6 @@ d = {'a': 1}
 """
 
 
-@pytest.mark.mainly("ipython")
 def test_what_cannot_be_sent_is_an_error_of_its_call(nb: Client) -> None:
     """The connection is the same one after each of them."""
     nb.good(THERE)
@@ -116,7 +117,6 @@ def test_netrefs_look_like_what_they_lead_to(nb: Client) -> None:
         assert text(nb, expression) == shown, expression
 
 
-@pytest.mark.mainly("ipython")
 def test_isinstance_of_anything_never_fails(fresh: Client) -> None:
     """Not of netrefs of a connection that is no more, either, nor where their class says nothing of itself."""
     fresh.good(THERE)

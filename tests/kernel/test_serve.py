@@ -19,15 +19,30 @@ pytestmark = pytest.mark.needs("posix")
 PYTHONS = [(CURRENT_RPYC, CURRENT_PYTHON), ("4.1.5", "3.8"), ("5.0.1", "3.7")]
 
 
-@pytest.fixture(params=PYTHONS, ids=lambda each: each[1])
-def python(request: pytest.FixtureRequest) -> tuple[str, str]:
+# Each way on a new Python, and one of them on the oldest.
+OFTEN = [(PYTHONS[0], "unix"), (PYTHONS[0], "rpycs"), (PYTHONS[2], "rpycs")]
+WAYS = [
+    pytest.param((python, way), id=f"{way}-{python[1]}", marks=[] if (python, way) in OFTEN else pytest.mark.soak)
+    for way in ("unix", "rpycs")
+    for python in PYTHONS
+]
+
+
+@pytest.fixture(params=WAYS)
+def served(request: pytest.FixtureRequest) -> tuple[tuple[str, str], str]:
     return request.param
 
 
-@pytest.fixture(params=["unix", "rpycs"])
-def daemon(request: pytest.FixtureRequest, python: tuple[str, str]) -> Iterator[Daemon]:
-    interpreter = venv(python[1], python[0])
-    with Daemon(python=interpreter) if request.param == "unix" else PortDaemon("--pair", python=interpreter) as daemon:
+@pytest.fixture
+def python(served: tuple[tuple[str, str], str]) -> tuple[str, str]:
+    return served[0]
+
+
+@pytest.fixture
+def daemon(served: tuple[tuple[str, str], str]) -> Iterator[Daemon]:
+    (rpyc, python), way = served
+    interpreter = venv(python, rpyc)
+    with Daemon(python=interpreter) if way == "unix" else PortDaemon("--pair", python=interpreter) as daemon:
         yield daemon
 
 
@@ -70,7 +85,7 @@ def test_a_cell_goes_on_while_the_daemon_is_restarted(notebook: Client, daemon: 
     assert notebook.good("'still here'").text == "'still here'"
 
 
-@pytest.mark.parametrize(("python", "daemon"), [(PYTHONS[0], "rpycs")], indirect=True)
+@pytest.mark.parametrize("served", [(PYTHONS[0], "rpycs")], indirect=True)
 def test_who_was_forgotten_is_told_what_to_do_and_goes_on_when_it_is_done(notebook: Client, daemon: PortDaemon) -> None:
     notebook.good("kept = 42")
     name = daemon.run("--clients").stdout.strip()

@@ -19,6 +19,7 @@ for n in range(300):
 """
 
 
+@pytest.mark.mainly("plain")
 def test_timeouts_of_a_cell_that_prints_leave_no_lock_held(nb: Client) -> None:
     nb.good(TIMEOUTS, timeout=60)
     assert nb.good("caught, before, signal.getsignal(signal.SIGALRM) is late").text == (
@@ -36,6 +37,7 @@ def test_timeouts_of_a_cell_that_prints_leave_no_lock_held(nb: Client) -> None:
     assert "handlers.py" not in failed.traceback
 
 
+@pytest.mark.mainly("plain")
 def test_what_a_handler_prints_comes_between_what_the_cell_prints(nb: Client) -> None:
     cell = nb.good(
         "import signal\nticks = 0\n"
@@ -48,6 +50,7 @@ def test_what_a_handler_prints_comes_between_what_the_cell_prints(nb: Client) ->
     assert cell.stdout.count("t") == int(str(cell.text)) > 5
 
 
+@pytest.mark.mainly("ipython")  # whose own code is what it is called in most often
 @pytest.mark.parametrize("error", ["SystemExit(3)", "KeyboardInterrupt()", "TimeoutError()"])
 def test_a_handler_that_raises_all_the_time_loses_no_cell(nb: Client, error: str) -> None:
     nb.good(

@@ -1,6 +1,5 @@
 """What a cell prints: all of it, in order, while it runs, whoever writes it."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -10,8 +9,6 @@ from tests.kernel.conftest import ALSO_SPAWNED
 from tests.kernel.gates import Gate
 
 pytestmark = ALSO_SPAWNED
-
-MILLION = 1_000_000 if os.environ.get("RPYC_KERNEL_TESTS_FULL") else 200_000
 
 
 def test_output_arrives_while_the_cell_runs(nb: Client, gate: Gate) -> None:
@@ -127,15 +124,17 @@ def test_bytes_that_are_no_text_harm_nothing(nb: Client) -> None:
     assert len(cell.stdout) > len("ab\nafter\n")
 
 
+@pytest.mark.mainly("plain")
 def test_twenty_megabytes_in_one_print(nb: Client) -> None:
     cell = nb.good("print(''.join(f'{i:09d}\\n' for i in range(2_000_000)), end='')", timeout=60)
     assert cell.stdout == "".join(f"{i:09d}\n" for i in range(2_000_000))
 
 
-def test_very_many_small_prints(nb: Client) -> None:
-    """20 MB in a million prints; a fifth of it unless RPYC_KERNEL_TESTS_FULL is set."""
-    cell = nb.good(f"for i in range({MILLION}): print(f'{{i:019d}}')", timeout=120)
-    assert cell.stdout == "".join(f"{i:019d}\n" for i in range(MILLION))
+@pytest.mark.parametrize("count", [50_000, pytest.param(1_000_000, marks=pytest.mark.soak)])
+def test_very_many_small_prints(nb: Client, count: int) -> None:
+    """Of 20 bytes each."""
+    cell = nb.good(f"for i in range({count}): print(f'{{i:019d}}')", timeout=120)
+    assert cell.stdout == "".join(f"{i:019d}\n" for i in range(count))
 
 
 def test_many_megabytes_of_a_child(nb: Client) -> None:

@@ -2,8 +2,9 @@
 
 A test names its report with ``@of("out-03-queue-listener")``, is given the cells (`cells`) and a notebook (`nb`), and
 does what the report's action says. Each test runs on a machine with IPython and on one without; ``on=`` names the kinds
-of machine, where a report is about one only. With RPYC_KERNEL_TESTS_REFERENCE=1 the tests run on a local ipykernel,
-and fail where ipykernel is wrong: `docs/conformance.md` has the table.
+of machine, where a report is about one only, and a file says ``mainly`` where the shell makes no difference. With
+RPYC_KERNEL_TESTS_REFERENCE=1 the tests run on a local ipykernel, and fail where ipykernel is wrong:
+`docs/conformance.md` has the table.
 """
 
 from __future__ import annotations

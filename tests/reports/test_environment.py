@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.kernel.client import Client
 from tests.kernel.conftest import connect
 from tests.kernel.kernels import Kernel
 from tests.kernel.remotes import Remote
 from tests.reports.conftest import PACKAGES, REFERENCE, of
+
+pytestmark = pytest.mark.mainly("plain")
 
 
 @of("env-01-bashrc-and-libraries")

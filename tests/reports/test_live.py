@@ -7,7 +7,10 @@ import pytest
 from tests.kernel.client import Client
 from tests.reports.conftest import REFERENCE, of
 
-pytestmark = pytest.mark.skipif(REFERENCE, reason="ipykernel has no live connections")
+pytestmark = [
+    pytest.mark.skipif(REFERENCE, reason="ipykernel has no live connections"),
+    pytest.mark.mainly("plain"),
+]
 
 
 @pytest.mark.soak

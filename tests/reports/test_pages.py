@@ -11,7 +11,10 @@ from tests.faults.jupyter import JupyterServer, Page, kernels_of
 from tests.kernel.remotes import Remote, wait_until
 from tests.reports.conftest import REFERENCE, of
 
-pytestmark = pytest.mark.skipif(REFERENCE, reason="ipykernel neither shows again what a page has missed nor survives")
+pytestmark = [
+    pytest.mark.skipif(REFERENCE, reason="ipykernel neither shows again what a page has missed nor survives"),
+    pytest.mark.mainly("plain"),
+]
 
 
 @of("con-01-page-closed")

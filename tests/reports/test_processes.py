@@ -7,10 +7,14 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.kernel.client import Client
 from tests.kernel.kernels import Kernel
 from tests.kernel.remotes import Remote, wait_until
 from tests.reports.conftest import REFERENCE, of
+
+pytestmark = pytest.mark.mainly("plain")
 
 
 def running(*words: str) -> list[str]:

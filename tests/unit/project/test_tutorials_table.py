@@ -7,8 +7,6 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "from-the-tutorials.md"
 TEST = re.compile(r"`([\w/]+\.py)::(\w+)`")
@@ -43,16 +41,15 @@ def test_there_is_a_section_for_each_document() -> None:
     assert len(rows()) > 120
 
 
-@pytest.mark.parametrize("row", rows(), ids=lambda row: row[1][0][:60])
-def test_every_row_is_whole_and_its_tests_are_there(row: tuple[str, list[str]]) -> None:
-    _heading, cells = row
-    assert len(cells) == 3, cells
-    assert all(cells), f"an empty cell: {cells}"
-    named = TEST.findall(cells[2])
-    assert named, f"no test: {cells[2]}"
-    assert TEST.sub("", cells[2]).replace("<br>", "").strip() == ""
-    missing = [f"{path}::{name}" for path, name in named if not (name.startswith("test_") and name in named_in(path))]
-    assert not missing, missing
+def test_every_row_is_whole_and_its_tests_are_there() -> None:
+    for _heading, cells in rows():
+        assert len(cells) == 3, cells
+        assert all(cells), f"an empty cell: {cells}"
+        named = TEST.findall(cells[2])
+        assert named, f"no test: {cells[2]}"
+        assert TEST.sub("", cells[2]).replace("<br>", "").strip() == ""
+        missing = [f"{path}::{name}" for path, name in named if name[:5] != "test_" or name not in named_in(path)]
+        assert not missing, missing
 
 
 def test_what_it_links_to_is_there() -> None:

@@ -181,10 +181,10 @@ def test_each_place_is_named(path):
         )
 
 
-@pytest.mark.parametrize("path", OTHER_FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_no_other_file_imports_ipykernel(path):
-    imports = re.findall(r"^\s*(?:from|import) (?:ipykernel|zmq)\b.*", path.read_text("utf-8"), re.MULTILINE)
-    assert not imports, f"{path.name} has {imports}: what reaches into ipykernel belongs into kernel/jupyter/"
+def test_no_other_file_imports_ipykernel():
+    for path in OTHER_FILES:
+        imports = re.findall(r"^\s*(?:from|import) (?:ipykernel|zmq)\b.*", path.read_text("utf-8"), re.MULTILINE)
+        assert not imports, f"{path.name} has {imports}: what reaches into ipykernel belongs into kernel/jupyter/"
 
 
 @pytest.mark.parametrize(("kind", "interface"), [(RpycKernel, OF_A_KERNEL), (RpycKernelApp, OF_AN_APP)])
