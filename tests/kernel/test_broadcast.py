@@ -79,6 +79,10 @@ def test_all_of_them_or_none(both: Client) -> None:
     assert said.startswith("1 of 3 machines have failed: b: What was copied cannot be made"), said
     assert said.endswith("Nothing was assigned on any of them.")
     assert _each(both, "x") == ["old"] * 3
+    both.good("%%local\nbig = numpy.arange(1e6)")
+    said = _bad(both, "%push x big --targets a,b")  # which b maps, and can't make
+    assert said.startswith("1 of 2 machines have failed: b: What was copied cannot be made"), said
+    assert _each(both, "(x, 'big' in globals())") == [("old", False)] * 3
     assert "There is no variable nowhere here" in _bad(both, "%push x nowhere --targets all")
     both.good("%%on a\nonly = 1")
     said = _bad(both, "%pull x only --targets all")

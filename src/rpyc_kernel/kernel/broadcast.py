@@ -77,7 +77,8 @@ async def push_all(
         return content
 
     async def make(session: RemoteSession) -> None:
-        await _push(context, session, {**contents[session], "hold": True})
+        if session not in sharing.made:
+            await _push(context, session, {**contents[session], "hold": True})
 
     async def assign(session: RemoteSession) -> None:
         await _push(context, session, {"made": drafts[session]})

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rpyc_kernel.values.exchange import Part
 
 LEAST_BYTES = 4 << 20  # below, sharing saves nothing
+MAX_TEXT_BYTES = 64 << 10  # of a value that is made as soon as it is adopted, which then takes no time
 POLL_INTERVAL_S = 0.05
 
 
@@ -46,10 +47,14 @@ class Sharing:
 
     Args:
         packed: The values of each session; those that are the same are the same list.
+
+    Attributes:
+        made: The sessions that have made their values already, and only have to assign them.
     """
 
     def __init__(self, packed: Mapping[PlacedSession, Sequence[Part]]) -> None:
         self._packed = packed
+        self.made: set[PlacedSession] = set()
         groups: dict[Hashable, _Group] = {}
         for session, parts in packed.items():
             if session.place and sum(part.nbytes for part in parts) >= LEAST_BYTES:
@@ -84,11 +89,26 @@ class Sharing:
         while not group.brought.wait(POLL_INTERVAL_S):
             if cancel.is_set():
                 raise DialCancelledError(session.address)
-        sizes = [buffer.nbytes for buffer in buffers]
-        if group.told and (draft := _adopted(session, group.told, sizes, cancel)):
-            progress(sum(sizes))
-            return exchange.push_content(draft, parts)
-        return exchange.put(session, parts, cancel, progress)
+        draft = self._adopt(session, parts, group.told, cancel) if group.told else ""
+        if not draft:
+            return exchange.put(session, parts, cancel, progress)
+        progress(sum(buffer.nbytes for buffer in buffers))
+        return exchange.push_content(draft, parts)
+
+    def _adopt(
+        self, session: PlacedSession, parts: Sequence[Part], told: dict[str, Any], cancel: threading.Event
+    ) -> str:
+        """Have a session adopt what another one shares; returns the name of its draft, or "" where it can't."""
+        request = {**told, "sizes": [buffer.nbytes for part in parts for buffer in part.buffers]}
+        if all(part.how == "value" and part.buffers[0].nbytes <= MAX_TEXT_BYTES for part in parts):
+            request["make"] = exchange.push_content("", parts)["values"]
+        try:
+            answer = carry(session, cancel, lambda connection: connection.call("values.adopt", request), lambda: 0)
+        except AgentError:
+            return ""
+        if answer.get("made") is True:
+            self.made.add(session)
+        return name if type(name := answer.get("draft")) is str else ""
 
 
 def _told(session: BulkSession, draft: str, cancel: threading.Event) -> dict[str, Any]:
@@ -100,14 +120,3 @@ def _told(session: BulkSession, draft: str, cancel: threading.Event) -> dict[str
         return {}
     sound = type(told.get("pid")) is int and type(told.get("fd")) is int and type(told.get("mark")) is str
     return {key: told[key] for key in ("pid", "fd", "mark")} if sound else {}
-
-
-def _adopted(session: BulkSession, told: dict[str, Any], sizes: list[int], cancel: threading.Event) -> str:
-    """Have a session adopt what another one shares; returns the name of its draft, or "" where it can't."""
-    try:
-        answer = carry(
-            session, cancel, lambda connection: connection.call("values.adopt", {**told, "sizes": sizes}), lambda: 0
-        )
-    except AgentError:
-        return ""
-    return name if type(name := answer.get("draft")) is str else ""

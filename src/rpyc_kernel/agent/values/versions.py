@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, Mapping, Optional, Tuple
+    from typing import Any, Dict, Mapping, Optional, Tuple
 
 PACKAGES = ("cloudpickle", "numpy", "pandas", "pillow", "polars", "pyarrow", "torch")
 
 MIN_ARROW = (14, 0, 1)  #: before it, pyarrow unpickles what some types name
+_known: Tuple[Any, Dict[str, str]] = (None, {})  # what was found, behind the folders as they were then
 
 
 def versions() -> Dict[str, str]:
@@ -24,12 +26,27 @@ def versions() -> Dict[str, str]:
             if isinstance(told, str):
                 found[name] = told
         return found
-    for name in PACKAGES:
+    global _known
+    folders = _folders()
+    if _known[0] != folders:  # to read what a package says of itself takes a millisecond
+        for name in PACKAGES:
+            try:
+                found[name] = version(name)
+            except PackageNotFoundError:
+                pass
+        _known = folders, found
+    return dict(_known[1])
+
+
+def _folders() -> Tuple[Any, ...]:
+    """Where packages may be, and when something was last installed or removed there."""
+    seen = []
+    for path in sys.path:
         try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            pass
-    return found
+            seen.append((path, os.stat(path or ".").st_mtime_ns))
+        except (OSError, TypeError, ValueError):
+            seen.append((path, 0))
+    return (*seen, len(sys.meta_path))
 
 
 def has_arrow(peer: Optional[Mapping[str, str]] = None) -> bool:

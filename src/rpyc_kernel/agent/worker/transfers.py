@@ -37,6 +37,7 @@ class Transfers:
         self._names = itertools.count(1)
         self._held: Dict[str, List[memoryview]] = {}
         self._shared: Dict[str, SharedDraft] = {}
+        self._blocks = threading.local()
         self._made: Dict[str, Dict[str, Any]] = {}  # values that are assigned once other machines have theirs, too
 
     # --- on the main thread
@@ -93,7 +94,8 @@ class Transfers:
         """Assign the values of a draft, all or none; with ``hold`` only make them, until ``made`` has them assigned."""
         try:
             if "made" in content:
-                made = self._made.pop(content["made"], None)
+                with self._lock:
+                    made = self._made.pop(content["made"], None)
                 if made is None:
                     raise DirectError(GONE)
             else:
@@ -101,12 +103,16 @@ class Transfers:
         except Exception as error:
             return _failed(error)
         if content.get("hold"):
-            self._made[content["draft"]] = made
-            while len(self._made) > MAX_HELD:
-                del self._made[next(iter(self._made))]
+            self._keep(content["draft"], made)
         else:
             self._namespace.update(made)
         return {"status": "ok"}
+
+    def _keep(self, draft: str, made: Dict[str, Any]) -> None:
+        with self._lock:
+            self._made[draft] = made
+            while len(self._made) > MAX_HELD:
+                del self._made[next(iter(self._made))]
 
     def take(self, draft: str, described: Sequence[Sequence[Any]]) -> Dict[str, Any]:
         """Make the values of a draft, by their names, and let go of it.
@@ -147,9 +153,11 @@ class Transfers:
 
     def room(self, name: str, header: Json, sizes: Sequence[int]) -> Optional[Sequence[memoryview]]:
         """Have what is written land in its draft."""
-        if name != "write" or header.get("zip") or header["draft"] in self._shared:
+        if name != "write" or header.get("zip"):
             return None
         (size,) = sizes
+        if header["draft"] in self._shared:
+            return [self._block(size)]
         return [self._part(header["draft"], header["buffer"], header["start"], size)]
 
     def do(self, name: str, header: Json, buffers: Sequence[memoryview]) -> Tuple[Json, Sequence[Bytes]]:
@@ -210,9 +218,17 @@ class Transfers:
         from .shared_memory import CannotShareError, adopt
 
         try:
-            return {"draft": self._hold(adopt(header, header["sizes"]))}
+            buffers = adopt(header, header["sizes"])
         except CannotShareError as error:
             raise DirectError("what another session shares can't be adopted: %s" % error) from None
+        draft = self._hold(list(buffers))
+        if header.get("make") is None:
+            return {"draft": draft}
+        try:  # at once, on this thread: to ask for it by a message takes longer than all of this
+            self._keep(draft, self.take(draft, header["make"]))
+        except Exception:
+            return {"draft": self._hold(buffers)}  # the message will say why it can't be made
+        return {"draft": draft, "made": True}
 
     def forget(self, name: str) -> None:
         """Let go of an offer or a draft."""
@@ -220,6 +236,15 @@ class Transfers:
             self._held.pop(name, None)
             self._made.pop(name, None)
             self._shared.pop(name, None)
+
+    def _block(self, size: int) -> memoryview:
+        """Memory of this thread's connection, for a block on its way into a file: new memory would take longer."""
+        if size > MAX_BLOCK_BYTES:
+            raise DirectError("a part that isn't there")
+        kept: Optional[memoryview] = getattr(self._blocks, "kept", None)
+        if kept is None or len(kept) < size:
+            kept = self._blocks.kept = new_memory(size)
+        return kept[:size]
 
     def _hold(self, buffers: List[memoryview]) -> str:
         with self._lock:
