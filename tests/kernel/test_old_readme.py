@@ -122,6 +122,7 @@ NOTEBOOKS = [
     "restart",
     "safe_stop",
     "sessions",
+    "several",
     "values",
 ]
 

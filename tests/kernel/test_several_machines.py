@@ -121,6 +121,18 @@ def test_one_cell_on_all_of_them(both: Client) -> None:
     assert sorted(cell.stdout.splitlines()) == ["None", "[gpu] gpu", "[pi] pi"]
 
 
+def test_one_line_on_all_of_them(both: Client) -> None:
+    cell = both.good("%px print('it', where, sep=\"'s \")\nx = input('?')\nx", answers=["asked"])
+    assert sorted(cell.stdout.splitlines()[:2]) == ["[gpu] it's gpu", "[pi] it's pi"]
+    assert cell.text == "'asked'"  # what follows runs where cells run, and may ask
+    assert both.good("%px -t gpu --group-outputs type print(where)").stdout == "[gpu] gpu\n"
+    assert "several machines" in _bad(both, "%px -t pi input('?')")["evalue"]
+    assert _bad(both, "%px 1 / 0")["evalue"].startswith("2 of 2 machines have failed: gpu: ZeroDivisionError")
+    both.good("%px --noblock only_here = where")
+    assert both.good("%pxresult").status == "ok"
+    assert both.complete("%px only_h")["matches"] == ["only_here"]
+
+
 def test_errors_are_gathered_and_named_and_hold_nobody(both: Client, gate: Gate) -> None:
     cell = both.run("%%px\nprint(where)\nif where == 'gpu': 1 / 0")
     assert cell.status == "error"

@@ -127,7 +127,7 @@ class RunningCells:
 
     @loop_only
     def refuse_questions(self, msg_id: str, reason: str) -> None:
-        """Answer each question of a cell with an error that gives that *reason*, a part of a sentence."""
+        """Answer each question of a cell with an error that gives that *reason*, a part of a sentence; with "" ask."""
         self._refusals[msg_id] = reason
 
     @loop_only

@@ -326,7 +326,7 @@ class RpycKernel(LookupKernel):
         return dict(await copies.around(run, context, inputs, outputs, step.options.get("max")))
 
     def refuse_questions(self, msg_id: str, reason: str) -> None:
-        """Answer each ``input()`` of a cell with an error that gives that *reason*."""
+        """Answer each ``input()`` of a cell with an error that gives that *reason*; with "" no longer."""
         self.cells.refuse_questions(msg_id, reason)
 
     async def run_local_code(self, code: str, cell: Cell) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class Runner(Protocol):
         """Run code in the local IPython."""
 
     def refuse_questions(self, msg_id: str, reason: str) -> None:
-        """Answer each ``input()`` of a cell with an error that gives that *reason*."""
+        """Answer each ``input()`` of a cell with an error that gives that *reason*; with "" no longer."""
 
 
 class CollectedOutput(NamedOutput):

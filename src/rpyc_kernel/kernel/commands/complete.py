@@ -6,10 +6,10 @@ import re
 from typing import NamedTuple
 
 from rpyc_kernel.errors import CommandError
-from rpyc_kernel.kernel.commands.parse import split_words
+from rpyc_kernel.kernel.commands.parse import split_rest, split_words
 from rpyc_kernel.kernel.commands.route import head_at
 from rpyc_kernel.kernel.commands.scan import NOT_CODE, Line, logical_lines, tokens
-from rpyc_kernel.kernel.commands.spec import COMMANDS, CommandSpec, Kind, Suggests, spelled
+from rpyc_kernel.kernel.commands.spec import COMMANDS, CommandSpec, Kind, Positional, Suggests, positionals_of, spelled
 
 
 class Completion(NamedTuple):
@@ -56,7 +56,7 @@ def complete_command(text: str, cursor: int) -> Completion | None:
     if head["prefix"] == "$":
         word, options = _word_in_call(rest), [option.key + "=" for option in spec.options]
     else:
-        word, options = _word_in_magic(rest), ["--" + option.name for option in spec.options] + ["--help"]
+        word, options = _word_in_magic(spec, rest), ["--" + option.name for option in spec.options] + ["--help"]
     if word is None:
         return None
     matches = [option for option in options if option.startswith(word)]
@@ -81,11 +81,13 @@ def argument_at(text: str, cursor: int) -> Argument | None:
         }
         wanted = named.get(name) if name else next((each.suggests for each in spec.positionals), None)
         return Argument(wanted, typed["typed"], cursor - len(typed["typed"]), quoted=True) if wanted else None
-    suggests, word = _argument_of_magic(spec, rest)
+    suggests, word = _argument_of_magic(spec, positionals_of(spec, head["written"]), rest)
     return Argument(suggests, word, cursor - len(word), quoted=False) if suggests else None
 
 
-def _argument_of_magic(spec: CommandSpec, rest: str) -> tuple[Suggests | None, str]:
+def _argument_of_magic(
+    spec: CommandSpec, positionals: tuple[Positional, ...], rest: str
+) -> tuple[Suggests | None, str]:
     """Return what may stand at the end of *rest*, and its beginning."""
     rest = re.sub(r"\\(?:\r\n|\r|\n)", " ", rest)
     words = re.split(r"\s+", rest)
@@ -103,9 +105,9 @@ def _argument_of_magic(spec: CommandSpec, rest: str) -> tuple[Suggests | None, s
         value_follows = not value_follows and each in valued
     if value_follows:
         return valued[before[-1]].suggests, word
-    if count >= len(spec.positionals) and not (spec.positionals and spec.positionals[-1].many):
+    if count >= len(positionals) and not (positionals and (positionals[-1].many or positionals[-1].rest)):
         return None, ""
-    positional = spec.positionals[min(count, len(spec.positionals) - 1)]
+    positional = positionals[min(count, len(positionals) - 1)]
     if positional.python:
         word = re.sub(r"^[^\W\d]\w*=(?!=)", "", word)  # the expression of NAME=EXPRESSION
     return (positional.suggests_more if count else None) or positional.suggests, word
@@ -131,7 +133,9 @@ def _command(text: str, start: int) -> tuple[re.Match[str], CommandSpec, str] | 
     return head, COMMANDS[head["name"]], text[head.end() :]
 
 
-def _word_in_magic(rest: str) -> str | None:
+def _word_in_magic(spec: CommandSpec, rest: str) -> str | None:
+    if split_rest(spec, rest)[1].strip():  # within code
+        return None
     try:
         words = split_words(rest)
     except CommandError:  # within quotes

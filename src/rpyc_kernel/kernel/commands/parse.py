@@ -12,11 +12,21 @@ import warnings
 from rpyc_kernel.errors import CommandError
 from rpyc_kernel.files.sizes import parse_size
 from rpyc_kernel.kernel.commands.expressions import split_expressions
-from rpyc_kernel.kernel.commands.spec import Arguments, CommandSpec, Kind, Option, did_you_mean, shorten, usage
+from rpyc_kernel.kernel.commands.spec import (
+    Arguments,
+    CommandSpec,
+    Kind,
+    Option,
+    did_you_mean,
+    positionals_of,
+    shorten,
+    usage,
+)
 
 MAX_DURATION_S = 10 * 365 * 86400.0
 """Longer than anybody means, and short enough for every timer that gets it."""
 
+_WORD = re.compile(r"\s*(?P<word>(?:\"[^\"]*\"|'[^']*'|[^\s\"'])+)")
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 
 
@@ -59,6 +69,8 @@ def parse_magic(spec: CommandSpec, rest: str, shown: str | None = None) -> Argum
                 raise CommandError(f"{name} of {shown} needs a value: {name} {option.metavar}.")
             value = words.pop(0)
         _store(arguments, option, value, f"{name} of {shown}")
+    if (code := split_rest(spec, rest)[1]).strip():
+        plain.append(code.strip())
     _fill_positionals(spec, plain, arguments, shown)
     return arguments
 
@@ -116,8 +128,25 @@ def parse_duration(text: str) -> float:
 
 def words_of(spec: CommandSpec, text: str, shown: str) -> list[str]:
     """Split what follows a magic's name in words, as its arguments are read. Raises CommandError for open quotes."""
-    python = any(positional.python for positional in spec.positionals)
-    return split_expressions(text, shown) if python else split_words(text, shown)
+    head, _code = split_rest(spec, text)
+    python = any(positional.python and not positional.rest for positional in spec.positionals)
+    return split_expressions(head, shown) if python else split_words(head, shown)
+
+
+def split_rest(spec: CommandSpec, text: str) -> tuple[str, str]:
+    """Split what follows a magic's name: its words, and the text that is taken as it stands, "" where none is."""
+    if not (spec.positionals and spec.positionals[-1].rest):
+        return text, ""
+    valued = {"--" + option.name for option in spec.options if option.kind is not Kind.FLAG}
+    valued |= {"-" + option.short for option in spec.options if option.short and option.kind is not Kind.FLAG}
+    position = 0
+    while (found := _WORD.match(text, position)) and found["word"].startswith("-") and found["word"] != "-":
+        if found["word"] == "--":
+            return text[:position], text[found.end() :]
+        position = found.end()
+        if found["word"] in valued and (value := _WORD.match(text, position)):
+            position = value.end()
+    return text[:position], text[position:]
 
 
 def split_words(text: str, shown: str = "the command") -> list[str]:
@@ -225,7 +254,8 @@ def _duration(value: object, where: str) -> float:
 
 def _fill_positionals(spec: CommandSpec, plain: list[str], arguments: Arguments, shown: str) -> None:
     left = list(plain)
-    for positional in spec.positionals:
+    positionals = positionals_of(spec, shown)
+    for positional in positionals:
         if positional.required and not left:
             raise CommandError(f"{shown} needs its {positional.name}: {usage(spec, shown)}")
         if positional.many:
@@ -233,7 +263,7 @@ def _fill_positionals(spec: CommandSpec, plain: list[str], arguments: Arguments,
         elif left:
             arguments[positional.name] = left.pop(0)
     if left:
-        takes = " and ".join(positional.name for positional in spec.positionals)
+        takes = " and ".join(positional.name for positional in positionals)
         one = f"only its {takes}" if takes else "no argument but options" if spec.options else "no argument"
         raise CommandError(f"{shown} takes {one}, so {shorten(left[0])!r} is too much: {usage(spec, shown)}")
 

@@ -1,4 +1,4 @@
-"""``%%on``, ``%use``, ``%%px``, ``%pxresult`` and ``%autopx``: which of the notebook's machines cells run on."""
+"""``%%on``, ``%use``, ``%px``, ``%%px``, ``%pxresult`` and ``%autopx``: where cells run, of the notebook's machines."""
 
 from __future__ import annotations
 
@@ -49,30 +49,33 @@ async def use(context: CommandContext, name: str) -> Used:
 
 @command(
     "px",
-    "Runs the cell on several of the notebook's machines at once, and shows which output is from which machine.",
+    "Runs the cell on several of the notebook's machines at once, or one line of code, and shows which output is from "
+    "which machine.",
+    Positional("code", "the line, as it stands", suggests="remote value", python=True, rest=True),
     TARGETS,
     LOCAL,
     NOBLOCK,
     GROUP,
-    spellings=("%%",),
-    examples=("%%px", "%%px --targets pi,gpu --group-outputs engine"),
+    spellings=("%%", "%"),
+    examples=("%%px", "%%px --targets pi,gpu --group-outputs engine", "%px import os; print(os.getpid())"),
 )
 async def px(
     context: CommandContext, code: str, targets: str | None, *, local: bool, noblock: bool, group_outputs: str | None
 ) -> dict[str, Any] | str:
-    """Run a cell on several machines."""
+    """Run a cell, or a line of one, on several machines."""
     grouping = _grouping(group_outputs)
     sessions = await sessions_of(context, targets)
     run = ParallelRun(code, sessions, local=local, grouping=grouping, collected=noblock)
     cell, output, runs = context.cell, context.output, context.parallel
     runs.last = run
+    context.runner.refuse_questions(cell.msg_id, NO_QUESTIONS)
     if noblock:
         task = asyncio.get_running_loop().create_task(run.run(context.runner, cell, output, beside=True))
         runs.tasks.add(task)
         task.add_done_callback(runs.tasks.discard)
         return f"Runs on {', '.join(session.label for session in sessions)}. %pxresult shows what comes of it."
-    context.runner.refuse_questions(cell.msg_id, NO_QUESTIONS)
     await run.run(context.runner, cell, output)
+    context.runner.refuse_questions(cell.msg_id, "")
     if grouping:
         run.show(output, cell.msg_id)
     return run.outcome(output, cell.msg_id)

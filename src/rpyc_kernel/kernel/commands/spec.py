@@ -45,6 +45,8 @@ class Positional(NamedTuple):
             here or there may be.
         suggests_more: The same for those that follow, where it takes many.
         python: Whether it is an expression, in which blanks within brackets and quotes count as Python has them.
+        rest: Whether it is the rest of a magic's line as it stands, behind the options; it is the last one. With ``%%``
+            the rest of the cell takes its place.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Positional(NamedTuple):
     suggests: Suggests | None = None
     python: bool = False
     suggests_more: Suggests | None = None
+    rest: bool = False
 
 
 class Option(NamedTuple):
@@ -113,20 +116,25 @@ def spelled(spec: CommandSpec) -> list[str]:
     return [prefix + spec.name for prefix in spec.spellings]
 
 
+def positionals_of(spec: CommandSpec, shown: str) -> tuple[Positional, ...]:
+    """Return the positionals that stand on the command's line. *shown*: its name with the prefix of the spelling."""
+    return tuple(each for each in spec.positionals if not (each.rest and shown.startswith("%%")))
+
+
 def usage(spec: CommandSpec, shown: str) -> str:
     """Return how a command is written, on one line. *shown*: its name with the prefix of the spelling."""
     if shown.startswith("$"):
         parts = [f'"{p.name.upper()}"' if p.required else f'["{p.name.upper()}"]' for p in spec.positionals]
         parts += [f"{option.key}={_CALL_VALUES[option.kind].format(option.metavar)}" for option in spec.options]
         return f"{shown}({', '.join(parts)})"
-    words = [shown]
-    for positional in spec.positionals:
+    words, rest = [shown], list[str]()
+    for positional in positionals_of(spec, shown):
         word = positional.name.upper() + ("…" if positional.many else "")
-        words.append(word if positional.required else f"[{word}]")
+        (rest if positional.rest else words).append(word if positional.required else f"[{word}]")
     for option in spec.options:
         word = f"--{option.name} {option.metavar}".rstrip()
         words.append(f"[{word}]" + ("…" if option.kind in (Kind.PAIRS, Kind.NAMES) else ""))
-    return " ".join(words)
+    return " ".join([*words, *rest])
 
 
 _CALL_VALUES: Mapping[Kind, str] = {

@@ -207,6 +207,39 @@ def test_words(text, words):
     assert split_words(text) == words
 
 
+@pytest.mark.parametrize(
+    ("rest", "code", "targets"),
+    [
+        (" x = 1", "x = 1", None),
+        (" -t pi,gpu print('a  b') # c", "print('a  b') # c", "pi,gpu"),
+        (" --targets='a b' --noblock  x = \"it's\"", 'x = "it\'s"', "a b"),
+        (' --targets "a b" x --local', "x --local", "a b"),
+        (" -- -x", "-x", None),
+        (" it's", "it's", None),
+    ],
+)
+def test_a_line_of_code_is_taken_as_it_stands_behind_the_options(rest, code, targets):
+    found = parse_magic(COMMANDS["px"], rest)
+    assert (found["code"], found["targets"]) == (code, targets)
+    assert found["noblock"] == ("--noblock" in rest)
+    assert not found["local"]
+
+
+def test_a_line_of_code_is_needed_and_a_cell_has_none():
+    assert command_help("px").startswith(
+        "%%px [--targets NAME,NAME] [--local] [--noblock] [--group-outputs HOW]\n"
+        "%px [--targets NAME,NAME] [--local] [--noblock] [--group-outputs HOW] CODE\n"
+    )
+    for rest in ("", " --local", " --targets pi --"):
+        with pytest.raises(errors.CommandError, match="%px needs its code"):
+            parse_magic(COMMANDS["px"], rest)
+    with pytest.raises(errors.CommandError, match=r"no option --lcal\. Did you mean --local"):
+        parse_magic(COMMANDS["px"], " --lcal x")
+    assert parse_magic(COMMANDS["px"], " --local", "%%px")["code"] is None
+    with pytest.raises(errors.CommandError, match="%%px takes no argument but options, so 'x' is too much"):
+        parse_magic(COMMANDS["px"], " x", "%%px")
+
+
 @given(st.text())
 @example("\x00")
 def test_a_call_takes_any_text_that_python_can_quote(code):
@@ -280,7 +313,8 @@ def test_examples_in_the_help_are_right(spec):
         if example_line.startswith("$"):
             parse_call(spec, example_line)
         else:
-            parse_magic(spec, example_line.partition(spec.name)[2])
+            before, _name, rest = example_line.partition(spec.name)
+            parse_magic(spec, rest, before + spec.name)
 
 
 # --- commands of somebody's own kernel

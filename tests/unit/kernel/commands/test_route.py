@@ -480,6 +480,7 @@ def test_completeness_as_ipython_sees_it(cell, status):
                 "%%on",
                 "%use",
                 "%%px",
+                "%px",
                 "%pxresult",
                 "%autopx",
                 "%sync",
@@ -552,6 +553,17 @@ def test_a_cell_magic_of_the_table_gets_the_rest_of_its_cell(monkeypatch):
     assert complete_command("%%u", 3).matches == ["%%upon"]
 
 
+def test_a_line_of_code_for_several_machines():
+    (step, rest) = route("%px --local print('it\\'s') # \nx")
+    assert step.arguments["code"] == "print('it\\'s') #"
+    assert step.arguments["local"]
+    assert rest == RemoteCode("#\nx", 2)
+    assert route("%px --help")[0].name == route("%px?")[0].name == "help"
+    assert route("%px x --help")[0].name == "px"
+    assert complete_command("%px --lo", 8).matches == ["--local"]
+    assert complete_command("%px x --lo", 10) is None
+
+
 def test_a_line_magic_of_the_table(monkeypatch):
     spec = CommandSpec(
         "tick", ("%", "$"), "Times the link.", options=(Option("for", Kind.DURATION, "how long", "TIME"),)
@@ -589,6 +601,8 @@ def test_a_line_magic_of_the_table(monkeypatch):
         ("%pull a b=results[0].|", "remote value", "results[0].", False),
         ("%push a==d|", "value", "a==d", False),
         ("%push --as x d|", "value", "d", False),
+        ("%px print(len(d|", "remote value", "print(len(d", False),
+        ("%px --local x = d|", "remote value", "d", False),
     ],
 )
 def test_arguments_for_which_something_is_suggested(text, suggests, typed, quoted):
@@ -603,7 +617,7 @@ def test_arguments_for_which_something_is_suggested(text, suggests, typed, quote
         "%connect|", "%connect pi x|", "%connect --cwd p|", "%connect pi --|", "%connect 'p|", "%connect pi # p|",
         "%connect 'a b|", "x = 1\n%connect p|", " %connect p|", "%replay 7|", "%hosts x|", "%connect? p|", "%local p|",
         '$connect("pi", "|', '$connect("pi", cwd="|', "$connect(p|", '$exec("p|', '$connect(cwd="|', "pi|", "", "|",
-        "$connect('a\\|", "%connect pi --keep|", "%connect a b c d|",
+        "$connect('a\\|", "%connect pi --keep|", "%connect a b c d|", "%%px d|", "%px --targets p|",
     ],
 )  # fmt: skip
 def test_nothing_is_suggested_elsewhere(text):
