@@ -117,6 +117,11 @@ class Address:
         return str(self) if self.python else self.transport.display(self)
 
     @property
+    def name(self) -> str:
+        """What a notebook calls the machine that has no other name: all of it but what only programs know."""
+        return self.transport.name(self) + syntax.python_part(self.python)
+
+    @property
     def server(self) -> tuple[str, int | None]:
         """Host and port that the server itself listens on, for hints; empty where the address only tells the way."""
         return self.transport.server(self)
@@ -193,6 +198,10 @@ class Transport:
         """Return the canonical text of *address*."""
         user = f"{address.user}@" if address.user else ""
         return f"{self.scheme}://{user}{syntax.joined(address.host, address.port)}{address.path}"
+
+    def name(self, address: Address) -> str:
+        """Return what a notebook calls the machine, without its Python."""
+        return self.text(address)
 
     def display(self, address: Address) -> str:
         """Return a short name of *address* for messages."""

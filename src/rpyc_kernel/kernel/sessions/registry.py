@@ -107,7 +107,7 @@ class SessionRegistry:
         if not known and not new and not label and (moved := self._moved_here(name, address, cancel)):
             self._go(moved)
             return Connected(moved, Found.MOVED)
-        label = known.label if known else label or self._free(saved or name)
+        label = known.label if known else label or self._free(saved or address.name)
         session = self._open(name, address, config, cancel, "" if new else self._left_at(name, label))
         self._add(session, label)  # not before: until now, anything may have failed
         self._go(session)
@@ -148,8 +148,8 @@ class SessionRegistry:
         """Return the session at the address *name*: with a label the one of that label, else the current one first."""
         if label:
             found = self._sessions.get(label)
-            return found if found and found.name == name else None
-        there = [each for each in self._sessions.values() if each.name == name]
+            return found if found and found.server == name else None
+        there = [each for each in self._sessions.values() if each.server == name]
         return self.current if self.current in there else next(iter(there), None)
 
     def _left_at(self, name: str, label: str) -> str:
@@ -158,7 +158,7 @@ class SessionRegistry:
 
     def _add(self, session: RemoteSession, label: str) -> None:
         before = self._sessions.pop(label, None)
-        if before is not None and before.name != session.name:  # another machine, which had this name until now
+        if before is not None and before.server != session.server:  # another machine, which had this name until now
             before.label = self._free(before.name)
             self._sessions[before.label] = before
         self._left.pop(label, None)
@@ -191,7 +191,7 @@ class SessionRegistry:
                 session.move(name, address, cancel)
                 if session.label == before:
                     self._sessions.pop(before, None)
-                    self._add(session, self._free(name))
+                    self._add(session, self._free(session.name))
                 return session
         return None
 
@@ -211,7 +211,7 @@ class SessionRegistry:
         session = self._start(name, address, {"name": entry.name}, cancel, entry.session, by)
         before = self._at(name, "")
         self._left = {label: left for label, left in self._left.items() if left.session != entry.session}
-        self._add(session, before.label if before else self._free(name))
+        self._add(session, before.label if before else self._free(session.name))
         self._go(session)
         if before is not None and not before.used and before.id != entry.session:
             self._end(before)
@@ -286,7 +286,7 @@ class SessionRegistry:
         if end:
             return Disconnected(Left.ENDED if self._end(session) else Left.ENDS_LATER, session.label)
         session.close(end=False)
-        self._left[session.label] = LeftSession(session.name, session.id)
+        self._left[session.label] = LeftSession(session.server, session.id)
         return Disconnected(Left.STAYS, session.label, tuple(session.warnings), session.name)
 
     # --- how a session begins
@@ -392,7 +392,7 @@ class SessionRegistry:
             end = not (keep and session.kept)
             alive = not session.closed
             if not session.close(end=end) and end and alive:
-                missed.append((session.name, session.id))
+                missed.append((session.server, session.id))
 
         threads = [threading.Thread(target=close, args=(each,), daemon=True) for each in [*self._sessions.values()]]
         for thread in threads:

@@ -125,7 +125,7 @@ class Resolver:
         """
         session = await self.named(name)
         self._registry.use(session)
-        self._state.name(session.name, session.config, session.label)
+        self._state.name(session.server, session.config, session.label)
         self._remember()
         return session
 
@@ -176,11 +176,11 @@ class Resolver:
             return connected
 
         connected = await self._blocking.blocking(connect)
-        self._state.name(connected.session.name, config, connected.session.label)
+        self._state.name(connected.session.server, config, connected.session.label)
         self._remember()
         if servers == [address]:
             return connected
-        if told := address.transport.told(Address.parse(connected.session.name)):
+        if told := address.transport.told(Address.parse(connected.session.server)):
             return connected._replace(warnings=(*connected.warnings, *told))
         return connected._replace(service=ChosenServer(address.host, connected.session.name, len(servers) - 1))
 
@@ -194,7 +194,7 @@ class Resolver:
         """Return the servers that *address* stands for; first where cells run already. Raises a RpycKernelError."""
         found = await self._blocking.blocking(lambda cancel: address.locate(registry, cancel))
         current = self._registry.current
-        return sorted(found, key=lambda server: current is None or str(server) != current.name)
+        return sorted(found, key=lambda server: current is None or str(server) != current.server)
 
     async def disconnect(self, name: str | None, *, end: bool) -> Disconnected:
         """Leave a machine: where it is the one where cells run, no cell runs anywhere until one is named.
@@ -231,10 +231,10 @@ class Resolver:
             if each is session or each.closed or each.address.scheme == EMBEDDED_SCHEME:
                 others.pop(each.label, None)
             else:
-                others[each.label] = {"address": each.name, "config": each.config, "session": each.id}
+                others[each.label] = {"address": each.server, "config": each.config, "session": each.id}
         self._state.hold_others(others)
         if session is not None:
-            self._state.hold(session.name, session.id)
+            self._state.hold(session.server, session.id)
 
     # --- sessions that run already
 
@@ -249,7 +249,7 @@ class Resolver:
             RpycKernelError: It can't be asked.
         """
         current, known = self._registry.current, self._state.known.address or self._notebook.address
-        where = address or (current.name if current is not None else known)
+        where = address or (current.server if current is not None else known)
         if not where:
             raise CommandError(f"Not connected. Say which machine is meant: {usage} ADDRESS")
         named = find(where).address

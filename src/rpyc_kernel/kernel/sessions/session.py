@@ -56,7 +56,8 @@ class RemoteSession:
     Who uses it reads its fields and calls its methods. Those that say that they block are called on threads.
 
     Attributes:
-        name: The address as the user has written it.
+        name: What sentences call its machine: the address as the user has written it.
+        server: The address by which it is found again.
         label: What the notebook's cells call it, its address for as long as it has no other name.
         config: How it began.
         requests: Who waits for which reply.
@@ -87,7 +88,8 @@ class RemoteSession:
             link: What makes the link.
             link_options: More arguments for it.
         """
-        self.name = self.label = name
+        self.server, self.name = name, address.name if name == str(address) else name
+        self.label = self.name
         self.config: dict[str, Any] = {}
         self.kept = self.used = self.orphaned = False
         self.requests = PendingRequests(host)
@@ -231,7 +233,7 @@ class RemoteSession:
         except RpycKernelError:
             self._link.move(before)
             raise
-        self.name = name
+        self.server, self.name = name, address.name if name == str(address) else name
 
     def keep(self, seconds: float) -> None:
         """Have the session stay so long when nobody is connected, as the user has said. It blocks."""

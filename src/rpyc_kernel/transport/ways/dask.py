@@ -66,11 +66,14 @@ class Dask(Transport):
             raise AddressError(f"{shown(before)}: {shown(given['placed'])} names no placed session.")
         return _with(address, given)
 
-    def display(self, address: Address) -> str:
-        """Return the address without the usual port, and without the name of its server."""
+    def name(self, address: Address) -> str:
+        """Return the address without the name of its server."""
         given = {name: value for name, value in options_in(address.path).items() if name != "placed"}
-        bare = dataclasses.replace(address, path="", port=None if address.port == self.default_port else address.port)
-        return self.text(_with(bare, given))
+        return self.text(_with(address, given))
+
+    def display(self, address: Address) -> str:
+        """Return the same without the usual port."""
+        return self.name(dataclasses.replace(address, port=None if address.port == self.default_port else address.port))
 
     def is_settled(self, address: Address) -> bool:
         """Return whether a server was placed already."""

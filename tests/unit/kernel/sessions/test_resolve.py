@@ -78,7 +78,8 @@ class World:
         session = create_autospec(RemoteSession, instance=True)
         session.name, session.id, session.status, session.closed = name, f"id of {name}", LinkStatus.UP, False
         session.behind, session.foreign_cells, session.error = 0, [], None
-        session.label, session.config, session.address = name, {}, Address.parse(name)
+        session.label = session.server = name
+        session.config, session.address = {}, Address.parse(name)
         session.last_count.return_value = None
         self.registry.current = session
         return session
@@ -211,7 +212,8 @@ def test_after_a_crash_the_session_is_taken_up_and_what_it_gave_out_is_shown(wor
     world.state.name("pi:18812", {"keep": 5.0})
     world.state.hold("pi:18812", "of before")
     session = create_autospec(RemoteSession, instance=True)
-    session.name, session.id, session.behind, session.foreign_cells = "pi:18812", "of before", 0, ["x", "y"]
+    session.name = session.server = "pi:18812"
+    session.id, session.behind, session.foreign_cells = "of before", 0, ["x", "y"]
     session.outcome.side_effect = lambda msg_id: {"status": "ok", "of": msg_id}
     session.last_count.return_value = 11
 
