@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -37,13 +38,18 @@ def test_machines_become_a_cluster_on_whose_worker_a_session_is(front: Client) -
     assert "has a Dask cluster already" in str(front.run("%dask start").error)
     assert front.good(cells[2]).text == "285"
     assert front.good(cells[3]).text == "{'here': 285}"
-    answer = front.good(cells[4].replace("SCHEDULER", found[1].removeprefix("tcp://"))).stdout
+    scheduler = found[1].removeprefix("tcp://")
+    said = front.good(f"%connect dask://{scheduler}\n%hosts").stdout + front.good("%restart\n%ping").stdout
+    assert said.count(f"dask://{scheduler}") >= 3, said
+    assert "placed=" not in said  # the name of its server is no name for people
+    assert front.good(f"%%on dask://{scheduler}\n1 + 1").text == "2"
+    answer = front.good(cells[4].replace("SCHEDULER", scheduler)).stdout
     assert re.search(r"It is on the worker tcp://127\.0\.0\.1:\d+\.\n", answer), answer
     assert front.good(cells[5]).text == "True"
     front.good("import os")
     pid = int(front.good("os.getpid()").text or 0)
     assert front.good(cells[6]).stdout == "The Dask cluster has ended.\n"
-    wait_until(lambda: not Path(f"/proc/{pid}").exists())  # with its worker
+    assert wait_until(lambda: not Path(f"/proc/{pid}").exists())  # with its worker
     cell = front.run("1 + 1")
     assert cell.status == "error"
     assert re.search(r"is gone \((the worker .* has died or was stopped|neither its server nor)", str(cell.error)), (
@@ -64,14 +70,44 @@ def test_a_cluster_that_exists_is_joined_and_one_of_our_own_ends_with_the_notebo
         assert joined == f"A Dask cluster of 2 workers, at {cluster.scheduler}; client is here and there.\n"
         assert len(cluster.ask("workers")) == 2
         assert front.good("%dask stop").stdout == "The Dask cluster has ended for this notebook.\n"
-        wait_until(lambda: len(cluster.ask("workers")) == 1)
+        assert wait_until(lambda: len(cluster.ask("workers")) == 1)
     started = front.good("%dask start").stdout
     assert re.search(r"^A Dask cluster of 1 worker, ", started), started
     assert "No worker on bare: ModuleNotFoundError: no worker here: its Python has no distributed" in started
     port = int(re.findall(r"tcp://127\.0\.0\.1:(\d+)", started)[0])
     assert is_open(port)
     os.kill(kernel.pid, signal.SIGKILL)
-    wait_until(lambda: not is_open(port))
+    assert wait_until(lambda: not is_open(port))
+
+
+def test_the_scheduler_may_be_on_one_of_the_machines(front: Client, kernel: Kernel, own_remote: Remote) -> None:
+    pytest.importorskip("distributed")
+    connect(front, own_remote, "--name", "bare")
+    front.good("%connect local: --name pi")
+    missing = str(front.run("%dask start --scheduler-on bare").error)
+    assert "No scheduler on bare: ModuleNotFoundError: no scheduler here: its Python has no distributed" in missing
+    assert front.good("%dask stop").stdout == "No Dask cluster of this notebook runs.\n"
+    assert "there is one scheduler" in str(front.run("%dask start --scheduler-on pi --scheduler x:1").error)
+    assert "no machine nobody" in str(front.run("%dask start --scheduler-on nobody").error)
+    started = front.good("%dask start --scheduler-on pi").stdout
+    assert re.search(r"^A Dask cluster of 1 worker, ", started), started
+    port = int(re.findall(r"tcp://127\.0\.0\.1:(\d+)", started)[0])
+    assert "No worker on bare: " in started
+    whose = "client.run_on_scheduler(lambda: (__import__('os').getpid(), __import__('os').getppid()))"
+    front.good("import os")
+    assert front.good(f"{whose}[1] == os.getpid()").text == "True"  # it is a program of that session
+    assert front.good("%%local\nclient.submit(lambda: 6 * 7).result()").text == "42"
+    dashboard = re.findall(r"Its dashboard is (http://localhost:\d+)/status\n", started)[0]
+    with urlopen(f"{dashboard}/health", timeout=20) as page:
+        assert page.read() == b"ok"
+    assert front.good("%dask stop").stdout == "The Dask cluster has ended.\n"
+    assert wait_until(lambda: not is_open(port))
+    assert "No port of" in front.good("%forward").stdout
+    started = front.good("%dask start pi --scheduler-on pi").stdout
+    port = int(re.findall(r"tcp://127\.0\.0\.1:(\d+)", started)[0])
+    assert is_open(port)
+    kernel.shutdown()
+    assert wait_until(lambda: not is_open(port))
 
 
 def is_open(port: int) -> bool:

@@ -1,7 +1,8 @@
-"""A Dask cluster of the notebook's own: a scheduler here, or one that exists, and workers in the notebook's sessions.
+"""A Dask cluster of the notebook's own: a scheduler, and workers in the notebook's sessions.
 
-The scheduler is a process of this machine. It ends when its stdin does, and so with this process, however that ends.
-The workers end when the scheduler has gone, and with their sessions.
+The scheduler is a process of this machine, which ends when its stdin does, and so with this process, however that ends;
+or a program of one of the sessions, which ends with that; or it exists already. The workers end when the scheduler has
+gone, and with their sessions.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rpyc_kernel.errors import CommandError
+from rpyc_kernel.errors import CommandError, RpycKernelError
+from rpyc_kernel.kernel.cluster_code import SCHEDULER, START_TIMEOUT_S, Scheduler
+from rpyc_kernel.transport import syntax
 from rpyc_kernel.transport.plain import plain
 
 if TYPE_CHECKING:
@@ -26,38 +29,11 @@ if TYPE_CHECKING:
     from rpyc_kernel.kernel.sessions.session import RemoteSession
     from rpyc_kernel.transport.address import Address
 
-START_TIMEOUT_S = 30.0
 WORKERS_TIMEOUT_S = 30.0
 POLL_S = 0.05
 MAX_SAID_CHARS = 300
 INSTALL = "Dask's package distributed is missing here. Install it: python -m pip install 'rpyc-kernel[dask]'"
 _NOWHERE = ("192.0.2.1", 9)  # of no machine (RFC 5737); nothing is sent
-_SCHEDULER = (
-    "import os, sys, threading; threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start(); "
-    "from distributed.cli.dask_scheduler import main; main(sys.argv[1:])"
-)
-# In a session: a worker beside the cells' Python, which belongs to the session as all programs that cells start.
-_WORKER = """
-import importlib.util, subprocess, sys, types
-if importlib.util.find_spec("distributed") is None:
-    raise ModuleNotFoundError("no worker here: its Python has no distributed")
-kept = sys.modules.setdefault("_rpyc_kernel_dask", types.ModuleType("_rpyc_kernel_dask"))
-kept.worker = subprocess.Popen(
-    [sys.executable, "-m", "distributed.cli.dask_worker", address, "--no-dashboard", "--death-timeout", "60"],
-    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-)
-"""
-_END = """
-import subprocess, sys
-worker = getattr(sys.modules.pop("_rpyc_kernel_dask", None), "worker", None)
-if worker is not None:
-    worker.terminate()
-    try:
-        worker.wait(10)
-    except subprocess.TimeoutExpired:
-        worker.kill()
-        worker.wait()
-"""
 
 
 class OwnCluster:
@@ -68,6 +44,7 @@ class OwnCluster:
         dashboard: Where a browser of this machine sees it; "" where that isn't known.
         client: Dask's client of it, in this process.
         machines: The sessions that have its workers.
+        scheduler_session: The session that has its scheduler, None where that is elsewhere.
     """
 
     def __init__(self, address: str, process: subprocess.Popen[bytes] | None, dashboard: str) -> None:
@@ -75,13 +52,15 @@ class OwnCluster:
         self.dashboard = dashboard
         self.client: Any = None
         self.machines: list[RemoteSession] = []
+        self.scheduler_session: RemoteSession | None = None
         self._process = process
+        self._port = 0  # of the dashboard, where that is in a session
         self._before = 0  # workers, before the notebook's were started
 
     @property
     def is_ours(self) -> bool:
         """Whether the scheduler is the notebook's own."""
-        return self._process is not None
+        return self._process is not None or self.scheduler_session is not None
 
     @classmethod
     def begin(cls, machines: Sequence[Address], host: str, cancel: threading.Event) -> OwnCluster:
@@ -90,12 +69,10 @@ class OwnCluster:
         Raises:
             CommandError: It has not started.
         """
-        if _missing():
-            raise CommandError(INSTALL)
         where = host or _seen_from(machines)
         with tempfile.TemporaryDirectory(prefix="rpyc-kernel-") as folder:
             file = Path(folder, "scheduler.json")
-            command = [sys.executable, "-c", _SCHEDULER, "--host", where, "--port", "0"]
+            command = [sys.executable, "-c", SCHEDULER, "--host", where, "--port", "0"]
             command += ["--dashboard-address", "127.0.0.1:0", "--scheduler-file", str(file)]
             with Path(folder, "said").open("w+b") as said:
                 process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=said, stderr=said)
@@ -113,9 +90,18 @@ class OwnCluster:
     @classmethod
     def join(cls, address: str) -> OwnCluster:
         """Take a scheduler that runs already."""
-        if _missing():
-            raise CommandError(INSTALL)
         return cls(address if "://" in address else f"tcp://{address}", None, "")
+
+    @classmethod
+    def there(cls, session: RemoteSession, told: Scheduler, cancel: threading.Event) -> OwnCluster:
+        """Take the scheduler that has started in a session, and open its dashboard here. It blocks."""
+        made = cls(told.address, None, "")
+        made.scheduler_session = session
+        if told.dashboard:
+            with contextlib.suppress(RpycKernelError):  # a cluster without a dashboard is one, too
+                port, _why = session.forwarding.add("localhost", told.dashboard, None, cancel)
+                made._port, made.dashboard = told.dashboard, f"http://localhost:{port.local}/status"
+        return made
 
     def open(self) -> None:
         """Open the client. Raises CommandError where no scheduler answers."""
@@ -138,34 +124,37 @@ class OwnCluster:
                 break
         return max(0, workers - count), count
 
-    def close(self) -> None:
-        """Close the client, and end the scheduler if it is ours."""
+    def close(self, cancel: threading.Event) -> None:
+        """Close the client and the dashboard, and end the scheduler if it is a process of this machine."""
         if self.client is not None:
             with contextlib.suppress(Exception):
                 self.client.close(timeout=5)
+        if self._port and self.scheduler_session is not None and not self.scheduler_session.closed:
+            with contextlib.suppress(RpycKernelError):
+                self.scheduler_session.forwarding.end("localhost", self._port, cancel)
         if self._process is not None:
             _end(self._process)
 
 
-def worker_code(address: str) -> str:
-    """Return the code that starts a worker in a session; it leaves no name there."""
-    return f"exec({_WORKER!r}, {{'address': {address!r}}})"
-
-
-def end_code() -> str:
-    """Return the code that ends a session's worker."""
-    return f"exec({_END!r}, {{}})"
-
-
-def client_code(address: str) -> str:
-    """Return the code that makes ``client`` in a session."""
-    return f"client = __import__('distributed').Client({address!r}, set_as_default=False)"
-
-
-def _missing() -> bool:
+def check_installed() -> None:
+    """Raise CommandError where Dask is missing here."""
     from importlib.util import find_spec  # noqa: PLC0415
 
-    return find_spec("distributed") is None
+    if find_spec("distributed") is None:
+        raise CommandError(INSTALL)
+
+
+def host_of(machine: Address, others: Sequence[Address]) -> str:
+    """Return the address at which the *others*, and this machine, reach it; "" where it has to know that itself."""
+    if machine.is_loopback:
+        return _seen_from(others)
+    if machine.transport.loopback is False:  # its host is not that machine, but leads to it
+        return ""
+    with contextlib.suppress(OSError):
+        for *_kind, (host, *_more) in socket.getaddrinfo(machine.host, None, type=socket.SOCK_STREAM):
+            if not syntax.is_loopback(str(host)):
+                return str(host)
+    return ""
 
 
 def _seen_from(machines: Sequence[Address]) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rpyc_kernel.errors import CommandError
-from rpyc_kernel.kernel import own_cluster
+from rpyc_kernel.kernel import cluster_code, own_cluster
 from rpyc_kernel.kernel.commands.registry import command
 from rpyc_kernel.kernel.commands.spec import Kind, Option, Positional
 from rpyc_kernel.kernel.commands.targets import sessions_of
 from rpyc_kernel.kernel.own_cluster import OwnCluster
-from rpyc_kernel.kernel.parallel import ParallelRun
+from rpyc_kernel.kernel.parallel import CollectedOutput, ParallelRun
 
 if TYPE_CHECKING:
     from rpyc_kernel.kernel.commands.context import CommandContext
@@ -34,15 +34,27 @@ OPEN = (
         suggests="connected",
     ),
     Option("scheduler", Kind.TEXT, "join the cluster of that scheduler", "ADDRESS"),
-    Option("host", Kind.TEXT, "the address of this machine at which the others reach it", "ADDRESS"),
-    examples=("%dask start", "%dask start pi gpu --scheduler 10.0.0.7:8786", "%dask stop"),
+    Option("scheduler-on", Kind.TEXT, "start the scheduler on that machine instead of this one", "NAME", "connected"),
+    Option("host", Kind.TEXT, "the address at which the machines reach the scheduler's", "ADDRESS"),
+    examples=(
+        "%dask start",
+        "%dask start --scheduler-on gpu",
+        "%dask start pi gpu --scheduler 10.0.0.7:8786",
+        "%dask stop",
+    ),
 )
 async def dask(
-    context: CommandContext, action: str, hosts: list[str] | None, *, scheduler: str | None, host: str | None
+    context: CommandContext,
+    action: str,
+    hosts: list[str] | None,
+    *,
+    scheduler: str | None,
+    scheduler_on: str | None,
+    host: str | None,
 ) -> str:
     """Start or stop the notebook's cluster."""
     runs = context.parallel
-    if action == "stop" and not (hosts or scheduler or host):
+    if action == "stop" and not (hosts or scheduler or scheduler_on or host):
         if runs.cluster is None:
             return "No Dask cluster of this notebook runs."
         cluster = runs.cluster
@@ -52,12 +64,18 @@ async def dask(
         raise CommandError("%dask takes start, with names of machines and options, or stop.")
     if runs.cluster is not None:
         raise CommandError(f"The notebook has a Dask cluster already, at {runs.cluster.address}. %dask stop ends it.")
+    if scheduler and scheduler_on:
+        raise CommandError("%dask start takes --scheduler or --scheduler-on: there is one scheduler.")
+    own_cluster.check_installed()
+    at = await context.sessions.named(scheduler_on) if scheduler_on else None
     found = await sessions_of(context, ",".join(hosts or ()) or None)
+    addresses = [session.address for session in found]
     if scheduler:
         cluster = OwnCluster.join(scheduler)
-    else:
-        addresses = [session.address for session in found]
+    elif at is None:
         cluster = await context.blocking(lambda cancel: OwnCluster.begin(addresses, host or "", cancel))
+    else:
+        cluster = await _scheduler_there(context, at, host or own_cluster.host_of(at.address, addresses))
     runs.cluster, cluster.machines = cluster, found
     try:
         return await _begin(context, cluster, found)
@@ -66,9 +84,21 @@ async def dask(
         raise
 
 
+async def _scheduler_there(context: CommandContext, session: RemoteSession, host: str) -> OwnCluster:
+    run = ParallelRun(cluster_code.start_scheduler(host), [session], collected=True)
+    await run.run(context.runner, context.cell, context.output)
+    (part,) = run.parts
+    if part.failure:
+        raise CommandError(f"No scheduler on {session.label}: {part.failure}")
+    told = cluster_code.scheduler_of(part.show.messages) if isinstance(part.show, CollectedOutput) else None
+    if told is None:
+        raise CommandError(f"The scheduler on {session.label} has not told its address.")
+    return await context.blocking(lambda cancel: OwnCluster.there(session, told, cancel))
+
+
 async def _begin(context: CommandContext, cluster: OwnCluster, found: list[RemoteSession]) -> str:
     await context.blocking(lambda _cancel: cluster.open())
-    run = ParallelRun(own_cluster.worker_code(cluster.address), found, collected=True)
+    run = ParallelRun(cluster_code.start_worker(cluster.address), found, collected=True)
     await run.run(context.runner, context.cell, context.output)
     failed = {part.show.label: part.failure for part in run.parts if part.failure}
     begun = len(found) - len(failed)
@@ -78,7 +108,7 @@ async def _begin(context: CommandContext, cluster: OwnCluster, found: list[Remot
     context.local_names["client"] = cluster.client
     current = context.sessions.current
     if current is not None and current.label not in failed:
-        there = ParallelRun(own_cluster.client_code(cluster.address), [current], collected=True)
+        there = ParallelRun(cluster_code.make_client(cluster.address), [current], collected=True)
         await there.run(context.runner, context.cell, context.output)
     lines = [f"A Dask cluster of {count} worker{'s' * (count != 1)}, at {cluster.address}; client is here and there."]
     if cluster.dashboard:
@@ -99,7 +129,10 @@ async def _stop(context: CommandContext, cluster: OwnCluster) -> None:
         context.local_names.pop("client", None)
     try:
         if left:
-            run = ParallelRun(own_cluster.end_code(), left, collected=True)
+            run = ParallelRun(cluster_code.end("worker"), left, collected=True)
             await run.run(context.runner, context.cell, context.output)
     finally:
-        await context.blocking(lambda _cancel: cluster.close())
+        await context.blocking(cluster.close)
+        if cluster.scheduler_session is not None and not cluster.scheduler_session.closed:
+            run = ParallelRun(cluster_code.end("scheduler"), [cluster.scheduler_session], collected=True)
+            await run.run(context.runner, context.cell, context.output)
