@@ -98,6 +98,9 @@ def test_a_worker_that_is_killed_is_told_and_its_session_begins_nowhere_else(clu
         assert isinstance(error, SessionGoneError), error
         assert f"the worker {worker} has died or was stopped), and with it its variables" in str(error)
         assert f'$connect("{cluster.address}") begins a new one' in str(error)
+    with pytest.raises(SessionGoneError, match="has died or was stopped"):  # as whoever looks later is told
+        open_broker(server)
+    dask._gone.clear()  # as in a kernel that was started again
     with pytest.raises(SessionGoneError, match="nothing is known here of where it was placed"):
         open_broker(server)
     until(lambda: cluster.ask("tasks") == {})  # nothing waits there for a worker that never comes

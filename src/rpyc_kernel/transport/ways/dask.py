@@ -121,7 +121,8 @@ class Dask(Transport):
             raise UnsupportedSchemeError(address, "a session has to be placed there first, by %connect in a notebook.")
         placement = _placement(address)
         if placement is None:
-            raise SessionGoneError(self.display(address), "nothing is known here of where it was placed")
+            unknown = "nothing is known here of where it was placed"
+            raise SessionGoneError(self.display(address), _gone.get(address, unknown))
         try:
             sock = open_placed(address, placement, deadline)
         except DialCancelledError:
@@ -142,6 +143,7 @@ class Dask(Transport):
         else:
             _refused.pop(address, None)
             return sock
+        _gone[address] = gone  # for another session of that server
         placements.forget(placement.token)
         raise SessionGoneError(self.display(address), gone)
 
@@ -150,6 +152,7 @@ _lock = threading.Lock()  # one is placed after the other
 _latest: dict[Address, Address] = {}  # where this process had the session of an address placed last
 
 
+_gone: dict[Address, str] = {}  # why the servers are gone that this process has found so
 _refused: dict[Address, float] = {}  # since when both that server and the scheduler have refused connections
 
 
