@@ -1,10 +1,11 @@
 // The plugins of the extension. Without any of them a notebook works as ever.
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { INotebookTracker } from '@jupyterlab/notebook';
+import { INotebookTracker, type NotebookPanel } from '@jupyterlab/notebook';
 import { IStatusBar } from '@jupyterlab/statusbar';
 
 import { askForMachine } from './ask';
 import { FrontNotebook } from './frontNotebook';
+import { LivePictures } from './pictures';
 import { Popup } from './popup';
 import { Sidebar } from './sidebar';
 import { StatusItem } from './status';
@@ -68,4 +69,17 @@ const ask: JupyterFrontEndPlugin<void> = {
   }
 };
 
-export default [status, machines, ask];
+const pictures: JupyterFrontEndPlugin<void> = {
+  id: 'rpyc-kernel:pictures',
+  description: 'Paints the pictures of show() without putting each into the notebook.',
+  autoStart: true,
+  requires: [INotebookTracker],
+  activate: (_app: JupyterFrontEnd, tracker: INotebookTracker): void => {
+    const front = frontNotebook(tracker);
+    const paint = (panel: NotebookPanel): LivePictures => new LivePictures(panel, front.commOf(panel));
+    tracker.forEach(paint);
+    tracker.widgetAdded.connect((_tracker, panel) => void paint(panel));
+  }
+};
+
+export default [status, machines, ask, pictures];

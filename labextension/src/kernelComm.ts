@@ -3,7 +3,7 @@ import type { ISessionContext } from '@jupyterlab/apputils';
 import type { Kernel, KernelMessage } from '@jupyterlab/services';
 import { Signal, type ISignal } from '@lumino/signaling';
 
-import type { Answer, Figures, Host, KernelEvent, Reached, SessionEntry, Status } from './messages';
+import type { Answer, Figures, Host, KernelEvent, PictureEvent, PlacesEvent, Reached, SessionEntry, Status } from './messages';
 
 const RENEW_MS = 60_000; // the kernel takes a page for watched 90 s long
 const ANSWER_TIMEOUT_MS = 120_000; // a board may need a minute to start a session
@@ -45,6 +45,16 @@ export class KernelComm {
     return this._figures;
   }
 
+  // What the kernel tells of the pictures of `show`, and their bytes.
+  get pictured(): ISignal<this, { event: PictureEvent | PlacesEvent; bytes: BlobPart | undefined }> {
+    return this._pictured;
+  }
+
+  // The kernel can be told again what the page has: the connection to it was lost meanwhile.
+  get connected(): ISignal<this, void> {
+    return this._connected;
+  }
+
   get kernel(): Kernel.IKernelConnection | null {
     return this._context.session?.kernel ?? null;
   }
@@ -75,6 +85,11 @@ export class KernelComm {
     return this._ask({ do: 'restart' });
   }
 
+  // Tells what becomes of pictures: `shown`, `gone` or `painted`.
+  tellOfPictures(what: { do: string; displays: string[]; visible?: boolean; number?: number }): void {
+    this._send(what);
+  }
+
   dispose(): void {
     window.clearInterval(this._timer);
     document.removeEventListener('visibilitychange', this._watchSoon);
@@ -103,6 +118,7 @@ export class KernelComm {
     if (status === 'connected') {
       void this._open();
       this._watch();
+      this._connected.emit();
     }
   }
 
@@ -166,7 +182,7 @@ export class KernelComm {
     }
   }
 
-  private _send(data: { do: string; [name: string]: string | number | boolean }): boolean {
+  private _send(data: { do: string; [name: string]: string | string[] | number | boolean }): boolean {
     if (this._comm === null || this._comm.isDisposed || this.kernel?.connectionStatus !== 'connected') {
       return false;
     }
@@ -206,6 +222,8 @@ export class KernelComm {
       this._changed.emit();
     } else if (data.event === 'answer') {
       this._answered(data);
+    } else if (data.event === 'picture' || data.event === 'places') {
+      this._pictured.emit({ event: data, bytes: message.buffers?.[0] as BlobPart | undefined });
     }
   }
 
@@ -221,6 +239,8 @@ export class KernelComm {
 
   private readonly _context: ISessionContext;
   private readonly _changed = new Signal<this, void>(this);
+  private readonly _connected = new Signal<this, void>(this);
+  private readonly _pictured = new Signal<this, { event: PictureEvent | PlacesEvent; bytes: BlobPart | undefined }>(this);
   private readonly _waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
   private readonly _timer: number;
   private _comm: Kernel.IComm | null = null;

@@ -74,4 +74,26 @@ export interface Answer {
   error: string;
 }
 
-export type KernelEvent = { event: 'status'; status: Status } | { event: 'figures'; figures: Figures } | Answer;
+// A picture of `show`, whose bytes stand beside the message.
+export interface PictureEvent {
+  event: 'picture';
+  display: string;
+  number: number; // a newer one has a greater number
+  asks: boolean; // the kernel wants to hear when this one or a newer one was painted
+  mime: string;
+  width: number; // 0: as many pixels as it has
+  height: number;
+}
+
+// Displays in which pictures of `show` may follow each other.
+export interface PlacesEvent {
+  event: 'places';
+  displays: string[];
+}
+
+export type KernelEvent =
+  | { event: 'status'; status: Status }
+  | { event: 'figures'; figures: Figures }
+  | Answer
+  | PictureEvent
+  | PlacesEvent;

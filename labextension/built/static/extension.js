@@ -1,7 +1,7 @@
 // The container by which JupyterLab loads an extension: https://jupyterlab.readthedocs.io/en/stable/extension/extension_dev.html
 // The modules that the application shares with extensions are taken from its share scope; nothing else is loaded.
 (() => {
-  const SHARED = ["@jupyterlab/apputils","@jupyterlab/notebook","@jupyterlab/services","@jupyterlab/statusbar","@jupyterlab/ui-components","@lumino/signaling","@lumino/widgets"];
+  const SHARED = ["@jupyterlab/apputils","@jupyterlab/notebook","@jupyterlab/services","@jupyterlab/statusbar","@jupyterlab/ui-components","@lumino/messaging","@lumino/signaling","@lumino/widgets"];
   let scope = {};
 
   // Of several versions of a module: the one that is in use, else the newest.
@@ -220,6 +220,14 @@ var KernelComm = class {
   get figures() {
     return this._figures;
   }
+  // What the kernel tells of the pictures of `show`, and their bytes.
+  get pictured() {
+    return this._pictured;
+  }
+  // The kernel can be told again what the page has: the connection to it was lost meanwhile.
+  get connected() {
+    return this._connected;
+  }
   get kernel() {
     return this._context.session?.kernel ?? null;
   }
@@ -242,6 +250,10 @@ var KernelComm = class {
   }
   async restart() {
     return this._ask({ do: "restart" });
+  }
+  // Tells what becomes of pictures: `shown`, `gone` or `painted`.
+  tellOfPictures(what) {
+    this._send(what);
   }
   dispose() {
     window.clearInterval(this._timer);
@@ -267,6 +279,7 @@ var KernelComm = class {
     if (status2 === "connected") {
       void this._open();
       this._watch();
+      this._connected.emit();
     }
   }
   async _open() {
@@ -361,6 +374,8 @@ var KernelComm = class {
       this._changed.emit();
     } else if (data.event === "answer") {
       this._answered(data);
+    } else if (data.event === "picture" || data.event === "places") {
+      this._pictured.emit({ event: data, bytes: message.buffers?.[0] });
     }
   }
   _answered(answer) {
@@ -374,6 +389,8 @@ var KernelComm = class {
   }
   _context;
   _changed = new import_signaling.Signal(this);
+  _connected = new import_signaling.Signal(this);
+  _pictured = new import_signaling.Signal(this);
   _waiting = /* @__PURE__ */ new Map();
   _timer;
   _comm = null;
@@ -442,6 +459,169 @@ var FrontNotebook = class {
   _comms = /* @__PURE__ */ new WeakMap();
   _changed = new import_signaling2.Signal(this);
 };
+
+// src/pictures.ts
+var import_messaging = require("@lumino/messaging");
+var LOOK_AGAIN_MS = 500;
+var MIMES = ["image/jpeg", "image/png"];
+var LivePictures = class {
+  constructor(panel, comm) {
+    this._panel = panel;
+    this._comm = comm;
+    comm.pictured.connect((_comm, { event, bytes: bytes2 }) => this._take(event, bytes2));
+    comm.connected.connect(() => this._tell([...this._places.keys()]));
+    document.addEventListener("visibilitychange", this._look);
+    import_messaging.MessageLoop.installMessageHook(panel, (_panel, message) => this._hook(message));
+    panel.disposed.connect(() => this._dispose());
+  }
+  get _visible() {
+    return document.visibilityState === "visible" && this._panel.isVisible;
+  }
+  _take(event, bytes2) {
+    if (event.event === "places") {
+      const missing = this._claim(event.displays);
+      if (missing.length) {
+        window.setTimeout(() => this._claim(missing), LOOK_AGAIN_MS);
+      }
+    } else if (bytes2 !== void 0 && MIMES.includes(event.mime)) {
+      const place = this._place(event.display);
+      place.next = { event, bytes: bytes2 };
+      place.owed = event.asks ? event.number : place.owed;
+      if (!place.painting) {
+        void this._paint(event.display, place);
+      }
+    }
+  }
+  // Says which of the displays have a place here; returns the others.
+  _claim(displays) {
+    const found = displays.filter((display) => this._hasOutput(display));
+    found.forEach((display) => this._place(display));
+    this._tell(found);
+    return displays.filter((display) => !found.includes(display));
+  }
+  _place(display) {
+    let place = this._places.get(display);
+    if (place === void 0) {
+      place = { painting: false, next: null, owed: 0 };
+      this._places.set(display, place);
+    }
+    return place;
+  }
+  // --- painting
+  async _paint(display, place) {
+    place.painting = true;
+    while (place.next !== null && this._places.get(display) === place) {
+      const { event, bytes: bytes2 } = place.next;
+      place.next = null;
+      const images = this._images(display);
+      if (!images.length && !this._hasOutput(display)) {
+        this._places.delete(display);
+        this._comm.tellOfPictures({ do: "gone", displays: [display] });
+        break;
+      }
+      if (images.length) {
+        await this._paintIn(images, display, event, bytes2);
+      }
+      if (place.owed && event.number >= place.owed) {
+        this._comm.tellOfPictures({ do: "painted", displays: [display], number: place.owed });
+        place.owed = 0;
+      }
+    }
+    place.painting = false;
+  }
+  // Decodes a picture beside the page's thread, and draws it in front of the document's.
+  async _paintIn(images, display, event, bytes2) {
+    const bitmap = await createImageBitmap(new Blob([bytes2], { type: event.mime })).catch(() => null);
+    if (bitmap === null) {
+      return;
+    }
+    for (const image of this._images(display)) {
+      if (images.includes(image)) {
+        draw(bitmap, canvasOf(image), event);
+      }
+    }
+    bitmap.close();
+  }
+  _images(display) {
+    const found = [];
+    this._eachOutput(display, (cell, index) => {
+      const image = cell?.outputArea?.widgets[index]?.node.querySelector(".jp-OutputArea-output img");
+      if (image) {
+        found.push(image);
+      }
+    });
+    return found;
+  }
+  // --- the places among the outputs
+  _hasOutput(display) {
+    let found = false;
+    this._eachOutput(display, () => found = true);
+    return found;
+  }
+  _eachOutput(display, act) {
+    const cells = this._panel.content.model?.cells;
+    for (let position = 0; position < (cells?.length ?? 0); position++) {
+      const model = cells.get(position);
+      if (model.type !== "code") {
+        continue;
+      }
+      const outputs = model.outputs;
+      for (let index = 0; index < outputs.length; index++) {
+        const ours = outputs.get(index).metadata["rpyc_kernel"];
+        if (ours?.show === display) {
+          act(this._panel.content.widgets[position], index);
+        }
+      }
+    }
+  }
+  // --- who looks
+  _look = () => {
+    if (this._visible !== this._told) {
+      this._tell([...this._places.keys()]);
+    }
+  };
+  _tell(displays) {
+    this._told = this._visible;
+    if (displays.length) {
+      this._comm.tellOfPictures({ do: "shown", displays, visible: this._told });
+    }
+  }
+  _hook(message) {
+    if (message.type === "after-show" || message.type === "before-hide" || message.type === "after-hide") {
+      window.setTimeout(this._look);
+    }
+    return true;
+  }
+  _dispose() {
+    document.removeEventListener("visibilitychange", this._look);
+    this._places.clear();
+  }
+  _panel;
+  _comm;
+  _places = /* @__PURE__ */ new Map();
+  _told = true;
+};
+function canvasOf(image) {
+  const next = image.nextElementSibling;
+  if (next instanceof HTMLCanvasElement) {
+    return next;
+  }
+  const made = document.createElement("canvas");
+  made.className = "rk-Live";
+  made.setAttribute("role", "img");
+  made.setAttribute("aria-label", image.alt);
+  image.after(made);
+  return made;
+}
+function draw(bitmap, canvas, event) {
+  for (const side of ["width", "height"]) {
+    if (canvas[side] !== bitmap[side]) {
+      canvas[side] = bitmap[side];
+    }
+    canvas.style[side] = side === "width" && event.width ? `${event.width}px` : "";
+  }
+  canvas.getContext("2d")?.drawImage(bitmap, 0, 0);
+}
 
 // src/status.ts
 var import_widgets2 = require("@lumino/widgets");
@@ -808,7 +988,7 @@ var Sidebar = class extends import_widgets3.Widget {
 };
 
 // src/style.css
-var style_default = ".rk-Status {\n  display: flex;\n  gap: 6px;\n  align-items: center;\n  border: none;\n  padding: 0 6px;\n  background: none;\n  color: inherit;\n  font: inherit;\n  font-size: var(--jp-ui-font-size1);\n  line-height: 24px;\n  white-space: nowrap;\n  cursor: pointer;\n}\n\n.rk-Status:hover {\n  background: var(--jp-layout-color3);\n}\n\n.rk-Status.lm-mod-hidden {\n  display: none;\n}\n\n.rk-Status-machine {\n  max-width: 24em;\n  overflow: hidden;\n  text-overflow: ellipsis;\n}\n\n.rk-Status-state::before {\n  content: '●';\n  margin-right: 4px;\n  color: var(--jp-layout-color4);\n}\n\n[data-state='connected'] > .rk-Status-state::before {\n  color: var(--jp-success-color1);\n}\n\n[data-state='connecting'] > .rk-Status-state::before,\n[data-state='reconnecting'] > .rk-Status-state::before {\n  color: var(--jp-warn-color1);\n}\n\n[data-state='taken over'] > .rk-Status-state::before,\n[data-state='session ended'] > .rk-Status-state::before,\n[data-state='worker died'] > .rk-Status-state::before {\n  color: var(--jp-error-color1);\n}\n\n.rk-Status-figures {\n  opacity: 0.8;\n}\n\n.rk-Popup {\n  position: fixed;\n  z-index: 10000;\n  width: 400px;\n  max-height: 70vh;\n  overflow: auto;\n  padding: 8px 12px;\n  border: 1px solid var(--jp-border-color1);\n  border-radius: var(--jp-border-radius);\n  background: var(--jp-layout-color1);\n  color: var(--jp-ui-font-color1);\n  box-shadow: var(--jp-elevation-z6);\n  font-size: var(--jp-ui-font-size1);\n}\n\n.rk-Popup-title,\n.rk-Popup-heading,\n.rk-Card-name,\n.rk-Sidebar-head {\n  font-weight: 600;\n}\n\n.rk-Popup-heading {\n  margin-top: 8px;\n}\n\n.rk-Popup-text,\n.rk-Popup-said,\n.rk-Sidebar-said,\n.rk-Card-text {\n  overflow-wrap: anywhere;\n  white-space: pre-line;\n  color: var(--jp-ui-font-color2);\n}\n\n.rk-Popup-buttons {\n  display: flex;\n  flex-wrap: wrap;\n  gap: 4px;\n  margin: 8px 0 4px;\n}\n\n.rk-Row {\n  display: flex;\n  flex-wrap: wrap;\n  gap: 2px 8px;\n  align-items: center;\n  padding: 3px 0;\n}\n\n.rk-Row-name {\n  overflow-wrap: anywhere;\n}\n\n.rk-Row-text {\n  flex: 1;\n  overflow-wrap: anywhere;\n  color: var(--jp-ui-font-color2);\n}\n\n.rk-Button {\n  padding: 2px 8px;\n  border: 1px solid var(--jp-border-color1);\n  border-radius: var(--jp-border-radius);\n  background: var(--jp-layout-color2);\n  color: var(--jp-ui-font-color1);\n  font-size: var(--jp-ui-font-size1);\n  cursor: pointer;\n}\n\n.rk-Button:hover {\n  background: var(--jp-layout-color3);\n}\n\n.rk-Sidebar {\n  overflow: auto;\n  padding: 8px;\n  background: var(--jp-layout-color1);\n  color: var(--jp-ui-font-color1);\n  font-size: var(--jp-ui-font-size1);\n}\n\n.rk-Sidebar-head {\n  display: flex;\n  justify-content: space-between;\n  align-items: center;\n  margin-bottom: 8px;\n}\n\n.rk-Card {\n  margin-bottom: 8px;\n  padding: 8px;\n  border: 1px solid var(--jp-border-color2);\n  border-radius: var(--jp-border-radius);\n}\n\n.rk-Card[data-state='ready'] > .rk-Card-name::before {\n  content: '● ';\n  color: var(--jp-success-color1);\n}\n\n.rk-Card[data-state='not reachable'] > .rk-Card-name::before {\n  content: '● ';\n  color: var(--jp-layout-color4);\n}\n\n.rk-Ask {\n  display: flex;\n  flex-wrap: wrap;\n  gap: 6px;\n  align-items: center;\n  min-height: 32px;\n  padding: 2px 12px;\n  background: var(--jp-layout-color2);\n  color: var(--jp-ui-font-color1);\n  font-size: var(--jp-ui-font-size1);\n}\n";
+var style_default = ".rk-Status {\n  display: flex;\n  gap: 6px;\n  align-items: center;\n  border: none;\n  padding: 0 6px;\n  background: none;\n  color: inherit;\n  font: inherit;\n  font-size: var(--jp-ui-font-size1);\n  line-height: 24px;\n  white-space: nowrap;\n  cursor: pointer;\n}\n\n.rk-Status:hover {\n  background: var(--jp-layout-color3);\n}\n\n.rk-Status.lm-mod-hidden {\n  display: none;\n}\n\n.rk-Status-machine {\n  max-width: 24em;\n  overflow: hidden;\n  text-overflow: ellipsis;\n}\n\n.rk-Status-state::before {\n  content: '●';\n  margin-right: 4px;\n  color: var(--jp-layout-color4);\n}\n\n[data-state='connected'] > .rk-Status-state::before {\n  color: var(--jp-success-color1);\n}\n\n[data-state='connecting'] > .rk-Status-state::before,\n[data-state='reconnecting'] > .rk-Status-state::before {\n  color: var(--jp-warn-color1);\n}\n\n[data-state='taken over'] > .rk-Status-state::before,\n[data-state='session ended'] > .rk-Status-state::before,\n[data-state='worker died'] > .rk-Status-state::before {\n  color: var(--jp-error-color1);\n}\n\n.rk-Status-figures {\n  opacity: 0.8;\n}\n\n.rk-Popup {\n  position: fixed;\n  z-index: 10000;\n  width: 400px;\n  max-height: 70vh;\n  overflow: auto;\n  padding: 8px 12px;\n  border: 1px solid var(--jp-border-color1);\n  border-radius: var(--jp-border-radius);\n  background: var(--jp-layout-color1);\n  color: var(--jp-ui-font-color1);\n  box-shadow: var(--jp-elevation-z6);\n  font-size: var(--jp-ui-font-size1);\n}\n\n.rk-Popup-title,\n.rk-Popup-heading,\n.rk-Card-name,\n.rk-Sidebar-head {\n  font-weight: 600;\n}\n\n.rk-Popup-heading {\n  margin-top: 8px;\n}\n\n.rk-Popup-text,\n.rk-Popup-said,\n.rk-Sidebar-said,\n.rk-Card-text {\n  overflow-wrap: anywhere;\n  white-space: pre-line;\n  color: var(--jp-ui-font-color2);\n}\n\n.rk-Popup-buttons {\n  display: flex;\n  flex-wrap: wrap;\n  gap: 4px;\n  margin: 8px 0 4px;\n}\n\n.rk-Row {\n  display: flex;\n  flex-wrap: wrap;\n  gap: 2px 8px;\n  align-items: center;\n  padding: 3px 0;\n}\n\n.rk-Row-name {\n  overflow-wrap: anywhere;\n}\n\n.rk-Row-text {\n  flex: 1;\n  overflow-wrap: anywhere;\n  color: var(--jp-ui-font-color2);\n}\n\n.rk-Button {\n  padding: 2px 8px;\n  border: 1px solid var(--jp-border-color1);\n  border-radius: var(--jp-border-radius);\n  background: var(--jp-layout-color2);\n  color: var(--jp-ui-font-color1);\n  font-size: var(--jp-ui-font-size1);\n  cursor: pointer;\n}\n\n.rk-Button:hover {\n  background: var(--jp-layout-color3);\n}\n\n.rk-Sidebar {\n  overflow: auto;\n  padding: 8px;\n  background: var(--jp-layout-color1);\n  color: var(--jp-ui-font-color1);\n  font-size: var(--jp-ui-font-size1);\n}\n\n.rk-Sidebar-head {\n  display: flex;\n  justify-content: space-between;\n  align-items: center;\n  margin-bottom: 8px;\n}\n\n.rk-Card {\n  margin-bottom: 8px;\n  padding: 8px;\n  border: 1px solid var(--jp-border-color2);\n  border-radius: var(--jp-border-radius);\n}\n\n.rk-Card[data-state='ready'] > .rk-Card-name::before {\n  content: '● ';\n  color: var(--jp-success-color1);\n}\n\n.rk-Card[data-state='not reachable'] > .rk-Card-name::before {\n  content: '● ';\n  color: var(--jp-layout-color4);\n}\n\n.rk-Ask {\n  display: flex;\n  flex-wrap: wrap;\n  gap: 6px;\n  align-items: center;\n  min-height: 32px;\n  padding: 2px 12px;\n  background: var(--jp-layout-color2);\n  color: var(--jp-ui-font-color1);\n  font-size: var(--jp-ui-font-size1);\n}\n\n.rk-Live {\n  max-width: 100%;\n  height: auto;\n}\n\n.rpyc-kernel-show > .rk-Live {\n  display: block;\n}\n\nimg:has(+ .rk-Live) {\n  display: none;\n}\n";
 
 // src/index.ts
 var STATUS_RANK = 1;
@@ -862,7 +1042,19 @@ var ask = {
     tracker.widgetAdded.connect((_tracker, panel) => void askForMachine(front, panel));
   }
 };
-var index_default = [status, machines, ask];
+var pictures = {
+  id: "rpyc-kernel:pictures",
+  description: "Paints the pictures of show() without putting each into the notebook.",
+  autoStart: true,
+  requires: [import_notebook3.INotebookTracker],
+  activate: (_app, tracker) => {
+    const front = frontNotebook(tracker);
+    const paint = (panel) => new LivePictures(panel, front.commOf(panel));
+    tracker.forEach(paint);
+    tracker.widgetAdded.connect((_tracker, panel) => void paint(panel));
+  }
+};
+var index_default = [status, machines, ask, pictures];
   }
 
   window._JUPYTERLAB = window._JUPYTERLAB ?? {};

@@ -243,9 +243,10 @@ class Message:
 
     Attributes:
         sealed: Whether the keeper has made the message itself.
+        image: The picture of a display as it has come, of which the content has the base64; b"" where there is none.
     """
 
-    __slots__ = ("buffers", "content", "metadata", "parent", "sealed", "type")
+    __slots__ = ("buffers", "content", "image", "metadata", "parent", "sealed", "type")
 
     def __init__(
         self,
@@ -260,6 +261,7 @@ class Message:
         self.parent = parent
         self.metadata = metadata or {}
         self.buffers = list(buffers)
+        self.image: Bytes = b""
         self.sealed = False
 
     def __repr__(self) -> str:
@@ -310,7 +312,10 @@ class Message:
                 raise WireError("a stream message of another form")
             content = {"name": content["name"], "text": bytes(buffers.pop()).decode("utf-8", "replace")}
         elif "image" in header:
-            _put_image(kind, content, header["image"], buffers)
+            image = _put_image(kind, content, header["image"], buffers)
+            message = cls(kind, content, parent, metadata, buffers)
+            message.image = image
+            return message
         return cls(kind, content, parent, metadata, buffers)
 
 
@@ -427,8 +432,8 @@ def image_packet(kind: str, parent: str, content: Json, mime: str, image: Bytes)
     return pack({"type": kind, "parent": parent, "content": content, "image": mime}, [image])
 
 
-def _put_image(kind: str, content: Json, mime: Any, buffers: List[memoryview]) -> None:
-    """Put the picture of a display to its other data.
+def _put_image(kind: str, content: Json, mime: Any, buffers: List[memoryview]) -> memoryview:
+    """Put the picture of a display to its other data; returns its bytes.
 
     Raises:
         WireError: There is no picture, or it is of another type than is said.
@@ -444,6 +449,7 @@ def _put_image(kind: str, content: Json, mime: Any, buffers: List[memoryview]) -
         data[mime] = str(image, "utf-8") if mime == SVG else binascii.b2a_base64(image, newline=False).decode("ascii")
     except UnicodeDecodeError:
         raise WireError("an SVG that is no text") from None
+    return image
 
 
 def utf8_cut(data: Bytes, limit: int) -> int:

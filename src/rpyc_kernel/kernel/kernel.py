@@ -34,6 +34,7 @@ from rpyc_kernel.kernel.lookups import LookupKernel
 from rpyc_kernel.kernel.page.actions import BesideCells, PageActions
 from rpyc_kernel.kernel.page.feed import StatusFeed
 from rpyc_kernel.kernel.page.figures import machine_figures
+from rpyc_kernel.kernel.page.pictures import PagePictures
 from rpyc_kernel.kernel.page.status import ConnectionStatus
 from rpyc_kernel.kernel.parallel import ParallelRuns
 from rpyc_kernel.kernel.sessions import deferred_end, identity
@@ -115,13 +116,23 @@ class RpycKernel(LookupKernel):
         machines = Resolver(self.sessions, self.state, self, beside, self.output, self.interrupts)
         actions = PageActions(machines, beside)
         figures = partial(machine_figures, machines, self.do_usage)
-        feed = StatusFeed(self.cells, self.pages, self.connection.content, figures, actions.do)
+        pictures = PagePictures(self.cells, self.pages, self.output.show, self._rest_pictures, self._is_of_page)
+        self.output.around = pictures
+        feed = StatusFeed(self.cells, self.pages, self.connection.content, figures, actions.do, pictures)
         self.connection.begin(self.sessions.hosts, self._is_fresh, feed.changed)
         self.cells.watch(self.connection)
         self.pages.serve(feed)
 
     def _is_fresh(self) -> bool:
         return self.count == 1 and not self.address and not self.state.known.address and not self.state.known.named
+
+    def _is_of_page(self, msg_id: str) -> bool:
+        return self.output.client_of(msg_id) in self.pages.clients
+
+    def _rest_pictures(self, display: str, rests: bool) -> None:
+        """On any thread."""
+        if self.cells.loop is not None:
+            self.cells.loop.call_soon_threadsafe(partial(self.sessions.rest_pictures, display, rests=rests))
 
     def start(self) -> None:
         """Start to take requests."""

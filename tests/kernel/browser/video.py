@@ -29,9 +29,11 @@ class Camera:
         self.scene += rng.randint(0, 30, self.scene.shape).astype(np.uint8)
         self.frame = self.scene.copy()  # which is used for each
         self.taken = 0
+        self.next = time.monotonic()
 
     def read(self):
-        time.sleep(1 / 60)
+        self.next = max(self.next + 1 / 60, time.monotonic() - 1 / 60)
+        time.sleep(max(0, self.next - time.monotonic()))
         self.taken += 1
         self.frame[:] = np.roll(self.scene, self.taken, 1)
         word = self.taken % {1 << NUMBER_BITS} | int(time.time() * 1000) % {1 << (BITS - NUMBER_BITS)} << {NUMBER_BITS}
@@ -51,17 +53,20 @@ _WATCH = f"""cell => {{
     let before = null;
     const look = () => {{
         const image = cell.querySelector('.jp-OutputArea-output img');
-        if (image && image.complete && image.naturalWidth && image.src !== before) {{
+        const live = cell.querySelector('.jp-OutputArea-output img + canvas'); // which stands in front of it
+        if (live || (image && image.complete && image.naturalWidth && image.src !== before)) {{
             before = image.src;
-            const row = image.naturalHeight / {HEIGHT} * {BLOCK} / 2;
-            context.drawImage(image, 0, row, image.naturalWidth, 1, 0, 0, {WIDTH}, 1);
+            const [width, height] = live ? [live.width, live.height] : [image.naturalWidth, image.naturalHeight];
+            context.drawImage(live || image, 0, height / {HEIGHT} * {BLOCK} / 2, width, 1, 0, 0, {WIDTH}, 1);
             const pixels = context.getImageData(0, 0, {WIDTH}, 1).data;
             let number = 0, taken = 0;
             for (let bit = {BITS} - 1; bit >= 0; bit--) {{
                 const set = pixels[4 * (bit * {BLOCK} + {BLOCK} / 2)] > 127 ? 1 : 0;
                 if (bit < {NUMBER_BITS}) number = 2 * number + set; else taken = 2 * taken + set;
             }}
-            seen.push([performance.now(), number, Date.now() % {1 << (BITS - NUMBER_BITS)} - taken]);
+            if (!live || number !== seen.at(-1)?.[1]) {{
+                seen.push([performance.now(), number, Date.now() % {1 << (BITS - NUMBER_BITS)} - taken]);
+            }}
         }}
         requestAnimationFrame(look);
     }};

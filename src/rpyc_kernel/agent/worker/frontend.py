@@ -30,6 +30,9 @@ if TYPE_CHECKING:
         def flush(self, number: int) -> None:
             """Show the last picture of each place: the code of that cell has ended."""
 
+        def rest(self, display_id: str, rests: bool) -> None:
+            """Make no pictures of a display, which nobody sees, or make them again; "" is all displays."""
+
 
 MAX_REMEMBERED = 4096  #: requests
 #: messages that come after all that was printed before, whatever printed it

@@ -187,6 +187,9 @@ class Sorter:
     def _sort(self, number: int, message: wire.Message) -> None:
         if message.type == "input_reply":
             self._frontend.answer(message.content)
+        elif message.type == "show_rest":
+            if self._frontend.screen is not None:
+                self._frontend.screen.rest(str(message.content.get("display_id")), message.content.get("rests") is True)
         elif message.type == "session_info_request":
             self.ready.wait()
             if self._live is not None:  # another kernel has come: the connections of the one before are nobody's
@@ -194,6 +197,8 @@ class Sorter:
             if self._cells.debugger is not None:
                 self._cells.debugger.leave()
             about = dict(_describe(self._cells.shell), comms=self._cells.comms.targets())
+            if self._frontend.screen is not None:
+                self._frontend.screen.rest("", False)
             self._frontend.publish("session_info", about, kind=frames.URGENT)
             self._frontend.ask_again()
         elif message.type in ("complete_request", "inspect_request", "is_complete_request"):

@@ -119,7 +119,7 @@ class BaseKernel(InterruptibleKernel):
         A page that asks for all widgets (`CONTROL`) asks those of both.
         """
         content, manager = parent["content"], self.comm_manager
-        if self.pages.take(parent["header"]["msg_type"], content):
+        if self.pages.take(parent["header"]["msg_type"], content, str(parent["header"].get("session", ""))):
             return
         target = content.get("target_name")
         local = content.get("comm_id") in manager.comms or (target in manager.targets and target != CONTROL)

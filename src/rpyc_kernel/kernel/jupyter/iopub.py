@@ -14,7 +14,7 @@ import threading
 import time
 import uuid
 from collections import OrderedDict, deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import zmq
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from jupyter_client.session import Session
 
     from rpyc_kernel.agent.wire import Message
+    from rpyc_kernel.kernel.jupyter.pictures import Placed
 
 DISPLAYS = frozenset({"display_data", "update_display_data"})
 SHOWN = DISPLAYS | {"stream", "execute_result", "error", "clear_output"}
@@ -56,6 +57,19 @@ UNCOUNTED = frozenset({"status", "execute_input", "comm_open"})
 log = logging.getLogger(__name__)
 
 
+class AroundDocument(Protocol):
+    """Takes pictures of ``show`` to pages without the notebook's document. Any thread may call it."""
+
+    def take(self, message: Message, placed: Placed) -> bool:
+        """Send a picture to the pages that show it. Return whether the document needn't have it now."""
+
+    def begun(self, display: str) -> None:
+        """Take note of a place that the document has got."""
+
+    def ended(self, cell: str) -> None:
+        """Give the document the last pictures of a cell that has ended."""
+
+
 class Publisher:
     """Sends messages to IOPub: the kernel's `CellOutput`.
 
@@ -67,6 +81,9 @@ class Publisher:
         topic: Gives ZeroMQ's topic for a message type.
         backpressure: Waits for front ends that read slowly.
         paced: Whether a backlog is published no faster than a Jupyter server passes it on.
+
+    Attributes:
+        around: Takes pictures to pages without the document; None where no page can have them.
     """
 
     def __init__(
@@ -87,6 +104,7 @@ class Publisher:
         self._pictures = Pictures()
         self._documents = DocumentCells()
         self._in_documents: set[str] = set()  # the cells that it knows
+        self.around: AroundDocument | None = None
         self._backpressure = backpressure
         self._rate_limit = IOPubRateLimit() if paced else None
         self._rate_limit_lock = threading.Lock()
@@ -113,17 +131,23 @@ class Publisher:
         if message.type not in OUTPUTS:
             log.warning("a %r message came from the other machine and was dropped", message.type[:100])
             return
-        picture = self._pictures.place(message) if message.type in DISPLAYS else ""
-        in_document = message.parent in self._in_documents and message.type in SHOWN
-        for each in self._documents.admit(message, picture) if in_document else [message]:
-            self._publish(each, until, backlog=backlog)
+        picture = self._pictures.place(message) if message.type in DISPLAYS else None
+        if message.parent in self._in_documents and message.type in SHOWN:
+            for each in self._documents.admit(message, picture.display if picture else ""):
+                self._publish(each, until, backlog=backlog)
+            return
+        if picture is not None and self.around is not None and self.around.take(message, picture):
+            return
+        self._publish(message, until, backlog=backlog)
+        if picture is not None and self.around is not None and message.type == "display_data":
+            self.around.begun(picture.display)
 
     def _publish(self, message: Message, until: threading.Event, *, backlog: bool) -> None:
         if self._backpressure is not None:
             self._backpressure.wait_for_room(_size(message), until)
         if self._rate_limit is not None:
             self._pace(self._rate_limit, message, until, backlog=backlog)
-        self.send(message.type, message.content, message.parent, message.metadata, message.buffers)
+        self.show(message)
 
     def _pace(self, rate_limit: IOPubRateLimit, message: Message, until: threading.Event, *, backlog: bool) -> None:
         while True:
@@ -134,6 +158,14 @@ class Publisher:
                     rate_limit.published(now, message.type, message.content, live=not backlog)
                     return
             until.wait(delay)
+
+    def show(self, message: Message) -> None:
+        """Send a message of another machine to IOPub at once."""
+        self.send(message.type, message.content, message.parent, message.metadata, message.buffers)
+
+    def client_of(self, msg_id: str) -> str:
+        """Return the ``session`` of the client that has sent that request, "" where it isn't known."""
+        return str(self._parents.get(msg_id, {}).get("header", {}).get("session", ""))
 
     def send(
         self, msg_type: str, content: dict[str, Any], parent: str, metadata: Any = None, buffers: Any = None
@@ -188,7 +220,9 @@ class Publisher:
         if msg_id in self._in_documents:
             self._in_documents.discard(msg_id)
             for each in self._documents.end(msg_id):
-                self.send(each.type, each.content, each.parent, each.metadata, each.buffers)
+                self.show(each)
+        if self.around is not None:
+            self.around.ended(msg_id)
         with self._lines_lock:
             self._lines.pop(msg_id, None)
 

@@ -33,6 +33,19 @@ class Channel(Protocol):
         """Tell a page that it is told nothing any more."""
 
 
+class PicturesOfPages(Protocol):
+    """Knows which pages show which pictures of ``show``."""
+
+    def opened(self, page: str) -> None:
+        """Take note of a new page."""
+
+    def closed(self, page: str) -> None:
+        """Forget a page."""
+
+    def asked(self, page: str, data: dict[str, Any]) -> bool:
+        """Take what a page says of pictures. Return whether it was that."""
+
+
 class StatusFeed:
     """The pages that show the notebook, by the ids of their comms. It lives in the event loop."""
 
@@ -43,6 +56,7 @@ class StatusFeed:
         status: Callable[[], dict[str, Any]],
         figures: Callable[[], Awaitable[dict[str, Any] | None]],
         do: Callable[[dict[str, Any]], Awaitable[Any]],
+        pictures: PicturesOfPages,
     ) -> None:
         """Make a feed without pages.
 
@@ -52,12 +66,14 @@ class StatusFeed:
             status: Returns what is told of the connection.
             figures: Returns what is told of the machine, None where nothing is known.
             do: Does what a page asks for, and returns the answer. Raises a RpycKernelError.
+            pictures: Is told of the pages, and what they say of pictures.
         """
         self._owner = owner
         self._channel = channel
         self._status = status
         self._figures = figures
         self._do = do
+        self._pictures = pictures
         self._doing: set[asyncio.Task[None]] = set()
         self._watched: dict[str, float] = {}  # until when, by the comm's id; the oldest page first
         self._timer: asyncio.TimerHandle | None = None
@@ -84,11 +100,13 @@ class StatusFeed:
             self._channel.close(oldest)
         self._watched[page] = 0.0
         self._channel.send(page, {"event": "status", "status": self._status()})
+        self._pictures.opened(page)
 
     @loop_only
     def closed(self, page: str) -> None:
         """Tell that page nothing any more."""
         self._watched.pop(page, None)
+        self._pictures.closed(page)
 
     @loop_only
     def asked(self, page: str, data: dict[str, Any]) -> None:
@@ -98,7 +116,7 @@ class StatusFeed:
         """
         if data.get("do") == "watch":
             self._watch(page, watched=data.get("watched") is True)
-        else:
+        elif not self._pictures.asked(page, data):
             task = asyncio.get_running_loop().create_task(self._answer(page, data))
             self._doing.add(task)
             task.add_done_callback(self._doing.discard)

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 METADATA = "rpyc_kernel"  # the key of ours in the metadata of messages and outputs
-IN_NOTEBOOKS = frozenset({"display_data", "execute_result"})  # the outputs whose metadata a notebook keeps
+IN_NOTEBOOKS = frozenset(
+    {"display_data", "update_display_data", "execute_result"}
+)  # the outputs whose metadata a notebook keeps
 MAX_LINE_CHARACTERS = 1 << 20  # of an unfinished line that is held until its end
 
 
@@ -32,7 +34,9 @@ class NamedOutput:
         message.metadata = {**message.metadata, **self._metadata}
         shown = message.content.get("metadata")
         if message.type in IN_NOTEBOOKS and isinstance(shown, dict):
-            message.content = {**message.content, "metadata": {**shown, **self._metadata}}
+            ours = shown.get(METADATA)  # `show` names its pictures there
+            ours = {**(ours if isinstance(ours, dict) else {}), **self._metadata[METADATA]}
+            message.content = {**message.content, "metadata": {**shown, METADATA: ours}}
         return (message,)
 
 

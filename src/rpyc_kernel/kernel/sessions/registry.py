@@ -134,6 +134,11 @@ class SessionRegistry:
         self._add(session, label)
         return session
 
+    def rest_pictures(self, display: str, *, rests: bool) -> None:
+        """Have ``show`` make no pictures of a display, whichever session has it, or make them again."""
+        for session in list(self._sessions.values()):
+            session.rest_pictures(display, rests=rests)
+
     def named(self, label: str) -> RemoteSession | None:
         """Return the session that cells call *label*, or the one at that address; None where there is none."""
         return self._sessions.get(label) or self._at(label, "")

@@ -327,6 +327,11 @@ class RemoteSession:
         content = {**content, "serial": question.content.get("serial")}
         self._link.submit(Message("input_reply", content, question.parent))
 
+    def rest_pictures(self, display: str, *, rests: bool) -> None:
+        """Have ``show`` make no pictures of a display, if the session has it, or make them again."""
+        if not self.closed:
+            self._link.submit(Message("show_rest", {"display_id": display, "rests": rests}))
+
     def interrupt(self, msg_id: str) -> None:
         """Interrupt that request, now or when the link is back."""
         self._link.interrupt(msg_id)

@@ -2,6 +2,7 @@
 
 import asyncio
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
@@ -21,7 +22,9 @@ class Pages:
     def __init__(self):
         self.sent, self.closed, self.status, self.asked = [], [], {"state": "connected"}, 0
         owner = SimpleNamespace(loop=asyncio.get_running_loop())
-        self.feed = StatusFeed(owner, self, lambda: dict(self.status), self._figures, self._do)
+        self.pictures = Mock()
+        self.pictures.asked.side_effect = lambda _page, data: data["do"] == "painted"
+        self.feed = StatusFeed(owner, self, lambda: dict(self.status), self._figures, self._do, self.pictures)
 
     def send(self, page, data):
         self.sent.append((page, data))
@@ -103,6 +106,10 @@ def test_what_a_page_asks_for_is_answered_and_so_is_a_bug():
         assert answers[7] == (1, "")
         assert answers[8] == (None, "It can't be.")
         assert "ZeroDivisionError" in answers[9][1]
+        pages.feed.asked("one", {"do": "painted"})  # which needs no answer
+        pages.feed.closed("one")
+        assert [call[0] for call in pages.pictures.method_calls if call[0] != "asked"] == ["opened", "closed"]
+        assert len(asyncio.all_tasks()) == 1
 
     asyncio.run(main())
 

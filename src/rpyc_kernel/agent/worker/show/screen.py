@@ -4,9 +4,9 @@ The first picture of a place goes at once, as a ``display_data`` where the cell 
 are updates of it. While it is not yet time for the next one, a newer picture replaces the one that waits, before any
 work was done for it.
 
-A picture that is made quickly is made and sent by the code that shows it: a loop that never waits leaves a thread a
-turn each 5 ms, of which one picture needs several (18 were shown a second instead of 30). A thread does the rest:
-pictures that take long, and the last one when its time has come.
+A thread makes and sends the pictures, so that a camera's loop isn't held up. But a loop that never waits leaves it a
+turn each 5 ms, of which one picture needs several (18 were shown a second instead of 30): there, the code that shows a
+picture makes it itself, if that is quick.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ import time
 from ... import frames, wire
 from ..own_thread import OwnThread
 from ..request_context import current, started_by
-from .fitting import Fitting, allowance
+from .fitting import allowance
 from .pictures import Drawing, check_range, read
+from .slot import PictureSlot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,64 +29,13 @@ if TYPE_CHECKING:
 
     from ..frontend import Frontend
     from .pictures import Encoded, Shown
-    from .plot import Plot
     from .saving import Clip
 
-QUICK_WORK_S = 0.01  #: seconds of work for a picture that the code which shows it can spare
-EARLY_SHARE = 0.5  #: of the time between two pictures that one may come early; on average they come as they should
-REST_SHARE = 0.5  #: of the work for a picture, until the next one is made
+QUICK_WORK_S = 0.01  #: seconds of work for a picture that a loop which never waits can spare
+STARVED_S = 0.01  #: seconds for which the thread got no turn while it made a picture
+INLINE_PICTURES = 30  #: that such a loop makes itself until the thread is tried again
 MAX_SLOTS = 64  #: that are known; the oldest are forgotten
 WHOLE_PICTURE_S = 1.0  #: that the last picture of many may take in the quality that was asked for
-
-
-class PictureSlot:
-    """Where the pictures of one id of one cell are shown.
-
-    Attributes:
-        number: The number of the cell's request.
-        name: What is written below the pictures.
-        clips: The videos that are made of them, by their paths.
-        plot: What is shown instead of pictures.
-        display_id: "" until something is shown.
-        waiting: The newest picture, if it was not sent yet.
-        spare: One of ours whose memory may be used again.
-        reduced: The last one that was sent, if the link could not carry it as it is.
-        due: The time at which the next is to be sent.
-        rested: The time before which none may be sent.
-        work: Seconds that the last one took.
-        sending: Held by whoever makes and sends one, so that they stay in order.
-    """
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.name = ""
-        self.clips: Dict[str, Clip] = {}
-        self.plot: Optional[Plot] = None
-        self.display_id = ""
-        self.waiting: Optional[Shown] = None
-        self.spare: Any = None
-        self.reduced: Optional[Shown] = None
-        self.sent = 0  # how many
-        self.cleared = 0  # how often
-        self.failed = False
-        self.due = self.rested = self.interval = self.work = 0.0
-        self.quality = 0
-        self.fitting = Fitting()
-        self.sending = threading.Lock()
-
-    @property
-    def turn(self) -> float:
-        """The time from which on the code that shows something may send it; the thread does so when it is due.
-
-        A camera of 45 pictures a second would else be seen with 23: each second one comes too early by a third.
-        """
-        return max(self.due - EARLY_SHARE * self.interval, self.rested)
-
-    def rest(self, started: float, work: float) -> None:
-        """A picture was made from that time on, and took so many seconds of work."""
-        self.work = work
-        self.due = (self.due if self.due > started - self.interval else started) + self.interval
-        self.rested = time.monotonic() + REST_SHARE * work
 
 
 class Screen:
@@ -119,6 +69,10 @@ class Screen:
         slot.interval, slot.quality, slot.name = 1.0 / fps, quality, str(name)
         if isinstance(found, Drawing):  # what it draws may be changed as soon as we return
             time.sleep(max(0.0, min(slot.turn - time.monotonic(), slot.interval)))
+            slot.undrawn = found if slot.rests and not save else None
+            if slot.undrawn is not None:
+                slot.rest(time.monotonic(), 0.0)
+                return
             found = found.draw()
         if not slot.display_id:
             check_range(found)
@@ -146,9 +100,11 @@ class Screen:
 
     def _offer(self, slot: PictureSlot, found: Shown) -> None:
         """Send a picture if it may be, or let it wait."""
-        if time.monotonic() < slot.turn or (slot.display_id and slot.work > QUICK_WORK_S):
+        inline = not slot.display_id or (slot.inline > 0 and slot.work <= QUICK_WORK_S)
+        if slot.rests or time.monotonic() < slot.turn or not inline:
             self._put(slot, found)
         else:
+            slot.inline -= 1
             self._send(slot, found)
 
     def flush(self, number: int) -> None:
@@ -156,7 +112,7 @@ class Screen:
         with self._lock:
             slots = [slot for slot in self._slots.values() if slot.number == number]
         for slot in slots:
-            self._send_or_tell(slot)
+            self._send_or_tell(slot, draw=True)
             if slot.reduced is not None:
                 self._send_or_tell(slot, whole=True)
             for clip in list(slot.clips.values()):
@@ -170,7 +126,19 @@ class Screen:
                 if slot.number == number:
                     slot.display_id = ""
                     slot.cleared += 1
-                    slot.waiting = slot.reduced = None
+                    slot.waiting = slot.reduced = slot.undrawn = None
+                    slot.rests = False
+
+    def rest(self, display_id: str, rests: bool) -> None:
+        """Make no pictures of a display, which nobody sees, or make them again; "" is all displays.
+
+        The newest one waits until somebody sees the place, or its cell has ended.
+        """
+        with self._lock:
+            for slot in self._slots.values():
+                if display_id in ("", slot.display_id):
+                    slot.rests = rests
+            self._changed.notify_all()
 
     def _save(self, slot: PictureSlot, found: Shown, path: str, fps: float) -> None:
         clip = slot.clips.get(path)
@@ -203,7 +171,7 @@ class Screen:
             if self._thread is None or not self._thread.is_alive():
                 self._thread = OwnThread(self._run, "rpyc-kernel-show")
                 self._thread.start()
-            elif self._resting:
+            elif self._resting and not slot.rests:
                 self._changed.notify_all()
 
     def _run(self) -> None:
@@ -221,14 +189,15 @@ class Screen:
             self._send_or_tell(slot)
 
     def _next(self) -> Optional[PictureSlot]:
-        waiting = [slot for slot in self._slots.values() if slot.waiting is not None]
+        waiting = [slot for slot in self._slots.values() if slot.waiting is not None and not slot.rests]
         return min(waiting, key=lambda slot: max(slot.due, slot.rested)) if waiting else None
 
     # --- what is sent
 
-    def _send_or_tell(self, slot: PictureSlot, whole: bool = False) -> None:
+    def _send_or_tell(self, slot: PictureSlot, whole: bool = False, draw: bool = False) -> None:
         try:
-            self._send(slot, whole=whole)
+            undrawn, slot.undrawn = (slot.undrawn, None) if draw else (None, slot.undrawn)
+            self._send(slot, first=undrawn.draw() if undrawn is not None else None, whole=whole)
         except Exception as error:  # whatever an encoder raises
             if not slot.failed:
                 slot.failed = True
@@ -259,6 +228,9 @@ class Screen:
                 started, worked = time.monotonic(), time.thread_time()
                 carries = self._frontend.writer.carries
                 picture = slot.fitting.encode(found, slot.quality, 0 if whole else allowance(carries))
+                if threading.current_thread() is self._thread:
+                    waited = time.monotonic() - started - (time.thread_time() - worked)
+                    slot.inline = INLINE_PICTURES if waited > STARVED_S else 0
                 if whole and carries and slot.sent > 1 and len(picture.data) > carries * WHOLE_PICTURE_S:
                     return
                 display_id = known or "show-" + os.urandom(16).hex()

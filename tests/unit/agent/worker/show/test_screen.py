@@ -16,7 +16,9 @@ from rpyc_kernel.agent.wire import Message
 from rpyc_kernel.agent.worker.frontend import Frontend
 from rpyc_kernel.agent.worker.request_context import current
 from rpyc_kernel.agent.worker.show import screen as module
+from rpyc_kernel.agent.worker.show import slot
 from rpyc_kernel.agent.worker.show.screen import Screen
+from rpyc_kernel.agent.worker.show.slot import PictureSlot
 
 
 class FrameWriter:
@@ -138,8 +140,8 @@ def test_the_last_is_shown_when_its_time_has_come_though_nothing_follows(show, w
 @seldom
 def test_old_ones_are_dropped_before_anything_is_done_for_them(show, writer, frontend, monkeypatch):
     made = []
-    encode = module.Fitting.encode
-    monkeypatch.setattr(module.Fitting, "encode", lambda *args: made.append(1) or encode(*args))
+    encode = slot.Fitting.encode
+    monkeypatch.setattr(slot.Fitting, "encode", lambda *args: made.append(1) or encode(*args))
     for value in range(100):
         show(value)
     frontend.screen.flush(7)
@@ -160,7 +162,7 @@ def test_so_many_a_second(show, writer, frontend):
 @pytest.mark.parametrize("rate", [10, 25, 30, 45, 60])
 def test_a_camera_of_another_rate_is_seen_as_often_as_can_be(frontend, rate):
     """By the clock of the pictures, for a loop that takes no time."""
-    place = module.PictureSlot(7)
+    place = PictureSlot(7)
     place.interval = 1 / 30
     sent = 0
     for number in range(10 * rate):
@@ -265,7 +267,7 @@ def test_what_cannot_be_encoded_is_told_once(show, writer, frontend, monkeypatch
         raise OSError("no room")
 
     show(1)
-    monkeypatch.setattr(module.Fitting, "encode", fail)
+    monkeypatch.setattr(slot.Fitting, "encode", fail)
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     for _ in range(3):
         show(2)
@@ -275,23 +277,91 @@ def test_what_cannot_be_encoded_is_told_once(show, writer, frontend, monkeypatch
 
 @pytest.mark.parametrize("first", [True, False])
 def test_a_picture_whose_making_was_interrupted_is_shown_at_the_end(show, writer, frontend, monkeypatch, first):
-    encode = module.Fitting.encode
+    encode = slot.Fitting.encode
 
     def interrupt(*_args):
-        monkeypatch.setattr(module.Fitting, "encode", encode)
+        monkeypatch.setattr(slot.Fitting, "encode", encode)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "REST_SHARE", 0.0)
+    monkeypatch.setattr(slot, "REST_SHARE", 0.0)
     if not first:
         show(1, fps=1e9)
+        place_of(frontend).inline = 1  # as where the thread gets no turn
     frame = grey(5)
-    monkeypatch.setattr(module.Fitting, "encode", interrupt)
+    monkeypatch.setattr(slot.Fitting, "encode", interrupt)
     with pytest.raises(KeyboardInterrupt):
         show(frame, fps=1e9)
     frame[:] = 6
     frontend.screen.flush(7)
     assert writer.values[-1] == 5
     assert writer.types == ["display_data", "update_display_data"][: len(writer.sent)]
+
+
+def place_of(frontend):
+    return next(iter(frontend.screen._slots.values()))
+
+
+def test_a_thread_makes_the_pictures_unless_it_gets_no_turn(show, writer, frontend, monkeypatch):
+    encode, by = slot.Fitting.encode, []
+
+    def made(*args):
+        by.append(threading.current_thread().name)
+        if len(by) == 2:
+            time.sleep(2 * module.STARVED_S)  # a stretch in which it had no turn
+        return encode(*args)
+
+    monkeypatch.setattr(slot.Fitting, "encode", made)
+    monkeypatch.setattr(slot, "REST_SHARE", 0.0)
+    for value in range(2 + module.INLINE_PICTURES + 1):
+        show(value, fps=1e9)
+        writer.wait_for(value + 1)
+        with place_of(frontend).sending:  # whoever has made it is done with it
+            pass
+    here = threading.current_thread().name
+    assert by == [here, "rpyc-kernel-show", *[here] * module.INLINE_PICTURES, "rpyc-kernel-show"]
+
+
+def test_a_place_that_nobody_sees_gets_none_and_then_the_newest(show, writer, frontend):
+    show(1, fps=1e9)
+    frontend.screen.rest(place_of(frontend).display_id, True)
+    for value in range(2, 50):
+        show(value, fps=1e9)
+    frontend.screen.rest("another", False)
+    assert writer.values == [1]
+    frontend.screen.rest(place_of(frontend).display_id, False)
+    writer.wait_for(2)
+    assert writer.values == [1, 49]
+    frontend.screen.rest(place_of(frontend).display_id, True)
+    show(50, fps=1e9)
+    show(51, fps=1e9)
+    frontend.screen.flush(7)
+    assert writer.values == [1, 49, 51], "the last one stays in the notebook"
+    show(52, fps=1e9)
+    frontend.screen.rest("", False)  # another kernel has come
+    writer.wait_for(4)
+    assert writer.values[-1] == 52
+
+
+def test_a_drawing_that_nobody_sees_is_not_drawn(show, writer, frontend):
+    drawn = []
+
+    class Drawn:
+        def _repr_png_(self):
+            drawn.append(self)
+            stream = io.BytesIO()
+            Image.fromarray(grey(3)).save(stream, "PNG")
+            return stream.getvalue()
+
+    first, second, third = Drawn(), Drawn(), Drawn()
+    show(first, fps=1e9)
+    frontend.screen.rest(place_of(frontend).display_id, True)
+    show(second, fps=1e9)
+    show(third, fps=1e9)
+    assert drawn == [first]
+    frontend.screen.flush(7)
+    frontend.screen.flush(7)
+    assert drawn == [first, third]
+    assert len(writer.sent) == 2
 
 
 # on a link that is slow
