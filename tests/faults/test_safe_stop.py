@@ -101,6 +101,26 @@ def test_it_is_armed_again_when_the_link_is_back(client: Client, proxy: Proxy, l
     assert len(stops(log)) == 2
 
 
+def test_a_python_that_is_not_forked_runs_it_on_a_thread(proxy: Proxy, log: Path) -> None:
+    """As on Windows and macOS; it sees the variables as they are, and there is no `on_death`."""
+    with Session(proxy.address, worker="spawn") as session:
+        assert session.run(MOTOR.format(log=str(log)))[1]["status"] == "ok"
+        _text, reply = session.run("on_death(print)")
+        assert "works where processes are forked" in reply["evalue"], reply
+        for count in (1, 2):
+            cell = session.start("print('on', flush=True)\nfor _ in range(200): time.sleep(0.01)")
+            session.until("stream", cell)
+            assert len(stops(log)) == count - 1
+            proxy.refuse(FOREVER)
+            until(lambda count=count: len(stops(log)) == count, "the stop")
+            proxy.refuse(0)
+            assert stops(log)[-1][1] == 2
+            session.until("execute_reply", cell)
+            cell = session.start("on_disconnect(stop_motors)")  # waits for a heartbeat, too
+            told = [each.content.get("text", "") for each in session.until("execute_reply", cell)]
+            assert not [each for each in told if "No heartbeat" in each]
+
+
 @pytest.fixture
 def burdened() -> Iterator[None]:
     """Twice as many programs as there are processors keep these busy."""
