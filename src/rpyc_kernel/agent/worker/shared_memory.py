@@ -11,13 +11,19 @@ from __future__ import annotations
 
 import mmap
 import os
+import queue
 import stat
+import threading
+
+from .own_thread import OwnThread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import List, Optional, Sequence
+    from typing import List, Optional, Sequence, Tuple
 
     from ..wire import Json
+
+    Blocks = queue.SimpleQueue[Optional[Tuple[int, memoryview, threading.Event]]]
 
 MARK_BYTES = 16
 _ALIGNMENT = 64  # of each buffer, for arrays
@@ -49,6 +55,9 @@ class SharedDraft:
         self._sizes = list(sizes)
         self._end = _end(sizes)
         self._buffers: Optional[List[memoryview]] = None
+        self._blocks: Blocks = queue.SimpleQueue()
+        self._failed: List[OSError] = []
+        self._writer: Optional[OwnThread] = None
         self._fd = -1
         try:
             self._fd = os.memfd_create("rpyc-kernel", _CLOEXEC | _ALLOW_SEALING)
@@ -58,16 +67,42 @@ class SharedDraft:
 
     def write(self, buffer: int, start: int, block: memoryview) -> None:
         """Write a part of a buffer. Raises an OSError or ValueError where it can't be."""
+        _write(self._fd, self._place(buffer, start, block), block)
+
+    def begin_write(self, buffer: int, start: int, block: memoryview) -> threading.Event:
+        """Have a part of a buffer written beside what the caller does: to write takes as long as to receive.
+
+        Returns:
+            An event that is set as soon as the block may change.
+
+        Raises:
+            ValueError: There is no such part. Where it can't be written, `share` and `buffers` say so.
+        """
+        place, written = self._place(buffer, start, block), threading.Event()
+        if self._writer is None:
+            arguments = self._fd, self._blocks, self._failed
+            self._writer = OwnThread(_write_blocks, "rpyc-kernel-share", arguments)
+            self._writer.start()
+        self._blocks.put((place, block, written))
+        return written
+
+    def _place(self, buffer: int, start: int, block: memoryview) -> int:
         if not (0 <= buffer < len(self._sizes) and 0 <= start <= start + len(block) <= self._sizes[buffer]):
             raise ValueError("a part that isn't there")
-        place = _end(self._sizes[:buffer]) + start
-        while block:
-            count = os.pwrite(self._fd, block, place)
-            block, place = block[count:], place + count
+        return _end(self._sizes[:buffer]) + start
+
+    def _finish(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            self._blocks.put(None)
+            writer.join()
 
     @property
     def buffers(self) -> List[memoryview]:
-        """The buffers, mapped privately: from then on nothing is written that others wrote."""
+        """The buffers, mapped privately: from then on nothing is written that others wrote. Raises an OSError."""
+        self._finish()
+        if self._failed:
+            raise self._failed[0]
         if self._buffers is None:
             self._buffers = _cut(_private(self._fd, self._end), self._sizes)
         return self._buffers
@@ -77,7 +112,10 @@ class SharedDraft:
         import fcntl
 
         mark = os.urandom(MARK_BYTES)
+        self._finish()
         try:
+            if self._failed:
+                raise self._failed[0]
             os.pwrite(self._fd, mark, self._end)
             fcntl.fcntl(self._fd, _ADD_SEALS, _ALL_SEALS)
         except OSError as error:
@@ -86,11 +124,32 @@ class SharedDraft:
 
     def close(self) -> None:
         """Let nobody adopt it from now on. What was mapped stays."""
+        self._finish()
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
 
     __del__ = close
+
+
+def _write(fd: int, place: int, block: memoryview) -> None:
+    while block:
+        count = os.pwrite(fd, block, place)
+        block, place = block[count:], place + count
+
+
+def _write_blocks(fd: int, blocks: Blocks, failed: List[OSError]) -> None:
+    while True:
+        item = blocks.get()
+        if item is None:
+            return
+        place, block, written = item
+        try:
+            _write(fd, place, block)
+        except OSError as error:
+            failed.append(error)
+        finally:
+            written.set()
 
 
 def adopt(told: Json, sizes: Sequence[int]) -> List[memoryview]:

@@ -37,7 +37,7 @@ class Transfers:
         self._names = itertools.count(1)
         self._held: Dict[str, List[memoryview]] = {}
         self._shared: Dict[str, SharedDraft] = {}
-        self._blocks = threading.local()
+        self._blocks = _Blocks()
         self._made: Dict[str, Dict[str, Any]] = {}  # values that are assigned once other machines have theirs, too
 
     # --- on the main thread
@@ -157,7 +157,7 @@ class Transfers:
             return None
         (size,) = sizes
         if header["draft"] in self._shared:
-            return [self._block(size)]
+            return [self._blocks.next(size)]
         return [self._part(header["draft"], header["buffer"], header["start"], size)]
 
     def do(self, name: str, header: Json, buffers: Sequence[memoryview]) -> Tuple[Json, Sequence[Bytes]]:
@@ -182,8 +182,12 @@ class Transfers:
             self.forget(header["held"])
         elif name == "write":
             shared = self._shared.get(header["draft"])
-            if shared is not None:
-                _write_shared(shared, header, buffers[0])
+            if shared is not None and not header.get("zip"):
+                self._blocks.written[self._blocks.turn] = shared.begin_write(
+                    header["buffer"], header["start"], buffers[0]
+                )
+            elif shared is not None:
+                _write_zipped(shared, header, buffers[0])
             elif header.get("zip"):
                 unshrunk(buffers[0], self._part(header["draft"], header["buffer"], header["start"], header["size"]))
         else:
@@ -237,15 +241,6 @@ class Transfers:
             self._made.pop(name, None)
             self._shared.pop(name, None)
 
-    def _block(self, size: int) -> memoryview:
-        """Memory of this thread's connection, for a block on its way into a file: new memory would take longer."""
-        if size > MAX_BLOCK_BYTES:
-            raise DirectError("a part that isn't there")
-        kept: Optional[memoryview] = getattr(self._blocks, "kept", None)
-        if kept is None or len(kept) < size:
-            kept = self._blocks.kept = new_memory(size)
-        return kept[:size]
-
     def _hold(self, buffers: List[memoryview]) -> str:
         with self._lock:
             name = str(next(self._names))
@@ -268,15 +263,34 @@ class Transfers:
         return whole[start : start + size]
 
 
-def _write_shared(shared: SharedDraft, header: Json, block: memoryview) -> None:
-    if header.get("zip"):
-        size = header["size"]
-        if not 0 <= size <= MAX_BLOCK_BYTES:
+class _Blocks(threading.local):
+    """Two blocks of a connection's thread, on their way into a file: one comes while the other is written."""
+
+    def __init__(self) -> None:
+        self.turn = 0
+        self.written: List[Optional[threading.Event]] = [None, None]
+        self._memory = [memoryview(b""), memoryview(b"")]
+
+    def next(self, size: int) -> memoryview:
+        """Wait for the block that was written longer ago, and return so much of it."""
+        if size > MAX_BLOCK_BYTES:
             raise DirectError("a part that isn't there")
-        whole = memoryview(bytearray(size))
-        unshrunk(block, whole)
-        block = whole
-    shared.write(header["buffer"], header["start"], block)
+        self.turn ^= 1
+        written, self.written[self.turn] = self.written[self.turn], None
+        if written is not None:
+            written.wait()
+        if len(self._memory[self.turn]) < size:
+            self._memory[self.turn] = new_memory(size)
+        return self._memory[self.turn][:size]
+
+
+def _write_zipped(shared: SharedDraft, header: Json, block: memoryview) -> None:
+    size = header["size"]
+    if not 0 <= size <= MAX_BLOCK_BYTES:
+        raise DirectError("a part that isn't there")
+    whole = memoryview(bytearray(size))
+    unshrunk(block, whole)
+    shared.write(header["buffer"], header["start"], whole)
 
 
 def _failed(error: BaseException) -> Json:

@@ -17,8 +17,8 @@ def drafted():
     draft = SharedDraft(SIZES)
     for number, size in enumerate(SIZES):
         half = size // 2
-        for start, end in ((half, size), (0, half)):
-            draft.write(number, start, memoryview(bytes([65 + number]) * (end - start)))
+        for write, start, end in ((draft.write, half, size), (draft.begin_write, 0, half)):
+            write(number, start, memoryview(bytes([65 + number]) * (end - start)))
     return draft
 
 
@@ -43,12 +43,27 @@ def test_each_has_what_came_and_changes_its_own():
 def test_nothing_is_written_beside_it_or_later():
     draft = drafted()
     for place in ((0, 3), (4, 0), (-1, 0), (0, -1), (2, 0)):
-        with pytest.raises(ValueError, match="isn't there"):
-            draft.write(*place, memoryview(b"xyz"))
+        for write in (draft.write, draft.begin_write):
+            with pytest.raises(ValueError, match="isn't there"):
+                write(*place, memoryview(b"xyz"))
     assert bytes(draft.buffers[0]) == b"A" * 5
     draft.share()
     with pytest.raises(PermissionError):
         draft.write(0, 0, memoryview(b"x"))
+
+
+def test_a_block_is_free_when_it_was_written_and_what_was_not_is_told():
+    draft, block = SharedDraft([2_000_000]), bytearray(1_000_000)
+    for number in range(2):
+        block[:] = bytes([65 + number]) * len(block)
+        assert draft.begin_write(0, number * len(block), memoryview(block)).wait(10)
+    draft.share()
+    assert bytes(draft.buffers[0]) == b"A" * 1_000_000 + b"B" * 1_000_000
+    assert draft.begin_write(0, 0, memoryview(block)).wait(10)  # it is sealed
+    with pytest.raises(PermissionError):
+        draft.buffers  # noqa: B018 - it reads them
+    with pytest.raises(CannotShareError):
+        draft.share()
 
 
 def test_nothing_else_is_adopted():
