@@ -35,6 +35,11 @@ WIDGET_LIBRARIES += ["jupyter_bokeh", "jupyter_rfb", "jupyterlab", "panel", "plo
 #: Jupyter servers that run the cells of a page themselves
 WITH_DOCUMENTS = ["jupyter-server-documents", "jupyterlab"]
 WITH_NBMODEL = ["jupyter-server-nbmodel", "jupyterlab"]
+#: what the recipes of docs/growing.md are for
+KERNEL_GATEWAY = ["jupyter-kernel-gateway"]
+HUB = ["configurable-http-proxy", "jupyter_server", "jupyterhub"]
+IPYPARALLEL = ["distributed", "ipyparallel"]
+RAY = ["ray[default]"]
 DEBUGGED = ["debugpy"]
 DEBUGGED_IPYTHON = ["debugpy", "ipython"]
 OLD_IPYTHON = ["ipython", "comm", "matplotlib"]
@@ -61,7 +66,11 @@ ALL: list[tuple[str, str, list[str]]] = [
 
 #: large, and made only when a test of `make soak` needs them
 LARGE: list[tuple[str, str, list[str]]] = [
-    (CURRENT_RPYC, CURRENT_PYTHON, each) for each in (WIDGET_LIBRARIES, WITH_DOCUMENTS, WITH_NBMODEL)
+    (CURRENT_RPYC, CURRENT_PYTHON, each)
+    for each in (
+        *(WIDGET_LIBRARIES, WITH_DOCUMENTS, WITH_NBMODEL),
+        *(KERNEL_GATEWAY, HUB, IPYPARALLEL, RAY),
+    )
 ]
 
 _FOLDER = Path(os.environ.get("RPYC_KERNEL_TEST_VENVS") or Path(__file__).resolve().parents[2] / ".venvs")
