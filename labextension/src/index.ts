@@ -5,6 +5,7 @@ import { IStatusBar } from '@jupyterlab/statusbar';
 
 import { askForMachine } from './ask';
 import { FrontNotebook } from './frontNotebook';
+import { MachineTabs } from './machineTabs';
 import { LivePictures } from './pictures';
 import { Popup } from './popup';
 import { Sidebar } from './sidebar';
@@ -82,4 +83,17 @@ const pictures: JupyterFrontEndPlugin<void> = {
   }
 };
 
-export default [status, machines, ask, pictures];
+const tabs: JupyterFrontEndPlugin<void> = {
+  id: 'rpyc-kernel:tabs',
+  description: 'Shows the output of a cell that has run on several machines by machine, too.',
+  autoStart: true,
+  requires: [INotebookTracker],
+  activate: (_app: JupyterFrontEnd, tracker: INotebookTracker): void => {
+    const front = frontNotebook(tracker);
+    const add = (panel: NotebookPanel): MachineTabs => new MachineTabs(panel, front.commOf(panel));
+    tracker.forEach(add);
+    tracker.widgetAdded.connect((_tracker, panel) => void add(panel));
+  }
+};
+
+export default [status, machines, ask, pictures, tabs];

@@ -460,6 +460,180 @@ var FrontNotebook = class {
   _changed = new import_signaling2.Signal(this);
 };
 
+// src/machineTabs.ts
+var import_widgets2 = require("@lumino/widgets");
+var SETTLE_MS = 150;
+var LOOKED_AT = 65536;
+var HERE = "here";
+var HIDDEN = "rk-mod-other";
+var LABELLED = /^\[([^\[\]\n]{1,200})\](?: |$)/gm;
+var MachineTabs = class {
+  constructor(panel, comm) {
+    this._panel = panel;
+    this._comm = comm;
+    void panel.context.ready.then(() => {
+      panel.content.model?.cells.changed.connect(this._lookSoon, this);
+      panel.content.model?.contentChanged.connect(this._lookSoon, this);
+      comm.changed.connect(this._lookSoon, this);
+      this._lookSoon();
+    });
+    panel.disposed.connect(() => window.clearTimeout(this._timer));
+  }
+  _lookSoon() {
+    this._timer ||= window.setTimeout(() => this._look(), SETTLE_MS);
+  }
+  _look() {
+    this._timer = 0;
+    if (this._panel.isDisposed) {
+      return;
+    }
+    const known = this._known();
+    for (const cell of this._panel.content.widgets) {
+      if (cell.model.type === "code") {
+        this._lookAt(cell, known);
+      }
+    }
+  }
+  // What the notebook calls its machines just now: what else stands in brackets is no machine.
+  _known() {
+    const status2 = this._comm.status;
+    const described = status2 === null ? [] : [status2, ...status2.others];
+    return /* @__PURE__ */ new Set([HERE, ...described.map((each) => each.label || each.machine)]);
+  }
+  _lookAt(cell, known) {
+    const outputs = cell.model.outputs;
+    const tabs2 = this._tabs.get(cell);
+    const machines2 = /* @__PURE__ */ new Set();
+    for (let index = 0; index < outputs.length; index++) {
+      const output = outputs.get(index);
+      const named = machineOf(output);
+      if (named !== void 0) {
+        machines2.add(named);
+      }
+      for (const [, label] of streamText(output).slice(0, LOOKED_AT).matchAll(LABELLED)) {
+        if (known.has(label)) {
+          machines2.add(label);
+        }
+      }
+    }
+    const area = cell.outputArea;
+    if (machines2.size > 1 && area?.parent instanceof import_widgets2.Panel) {
+      const shown = tabs2 ?? new CellTabs(cell);
+      this._tabs.set(cell, shown);
+      shown.show([...machines2].sort());
+    } else if (tabs2 !== void 0) {
+      tabs2.dispose();
+      this._tabs.delete(cell);
+    }
+  }
+  _panel;
+  _comm;
+  _tabs = /* @__PURE__ */ new WeakMap();
+  _timer = 0;
+};
+var CellTabs = class {
+  constructor(cell) {
+    this._cell = cell;
+    const wrapper = cell.outputArea.parent;
+    wrapper.insertWidget(wrapper.widgets.indexOf(cell.outputArea), this._bar);
+    cell.disposed.connect(() => this._bar.dispose());
+  }
+  show(machines2) {
+    if (machines2.join("\n") !== this._machines.join("\n")) {
+      this._machines = machines2;
+      this._chosen = machines2.includes(this._chosen) ? this._chosen : "";
+      this._bar.node.replaceChildren(...["", ...machines2].map((machine) => this._tab(machine)));
+    }
+    this._filter();
+  }
+  dispose() {
+    this._chosen = "";
+    this._filter();
+    this._bar.dispose();
+  }
+  _tab(machine) {
+    const tab = button(machine || "all", () => {
+      this._chosen = machine;
+      this._filter();
+    });
+    tab.dataset.machine = machine;
+    return tab;
+  }
+  _filter() {
+    for (const tab of this._bar.node.querySelectorAll("button")) {
+      tab.setAttribute("aria-pressed", String(tab.dataset.machine === this._chosen));
+    }
+    const area = this._cell.outputArea;
+    area.widgets.forEach((child, index) => {
+      const output = index < area.model.length ? area.model.get(index) : void 0;
+      const machine = output && machineOf(output);
+      const text = output ? streamText(output) : "";
+      child.toggleClass(HIDDEN, this._chosen !== "" && machine !== void 0 && machine !== this._chosen);
+      this._filterText(child, output, text);
+    });
+  }
+  // Puts the lines of the chosen machine beside the whole text, which is hidden meanwhile.
+  _filterText(child, output, text) {
+    const before = this._twins.get(child);
+    const lines = this._chosen && output ? linesOf(text, this._chosen, this._machines) : null;
+    const shown = lines?.join("\n") ?? "";
+    child.toggleClass("rk-mod-filtered", lines !== null);
+    if (before !== void 0 && (lines === null || before.text !== shown)) {
+      before.widget.dispose();
+      this._twins.delete(child);
+    }
+    if (lines === null || output === void 0 || before?.text === shown || !(child instanceof import_widgets2.Panel)) {
+      return;
+    }
+    const mime = output.type === "stream" ? streamMime(output) : "";
+    const rendermime = this._cell.outputArea.rendermime;
+    const widget = rendermime.createRenderer(mime);
+    widget.addClass("rk-Twin");
+    widget.addClass("jp-OutputArea-output");
+    void widget.renderModel(rendermime.createModel({ data: { [mime]: shown } }));
+    child.addWidget(widget);
+    this._twins.set(child, { text: shown, widget });
+  }
+  _cell;
+  _bar = new import_widgets2.Widget({ node: element("div", "rk-Tabs") });
+  _twins = /* @__PURE__ */ new Map();
+  _machines = [];
+  _chosen = "";
+};
+function machineOf(output) {
+  const ours = output.metadata["rpyc_kernel"];
+  return typeof ours?.machine === "string" ? ours.machine : void 0;
+}
+function streamText(output) {
+  if (output.type !== "stream") {
+    return "";
+  }
+  const text = output.data[streamMime(output)];
+  return typeof text === "string" ? text : "";
+}
+function streamMime(output) {
+  return Object.keys(output.data)[0] ?? "";
+}
+function linesOf(text, machine, machines2) {
+  if (!text) {
+    return null;
+  }
+  const found = [];
+  let others = false;
+  for (const line of text.replace(/\n$/, "").split("\n")) {
+    const owner = machines2.find((each) => line === `[${each}]` || line.startsWith(`[${each}] `));
+    if (owner === void 0) {
+      found.push(line);
+    } else if (owner === machine) {
+      found.push(...line === `[${machine}]` ? [] : [line.slice(machine.length + 3)]);
+      others = true;
+    } else {
+      others = true;
+    }
+  }
+  return others ? found : null;
+}
+
 // src/pictures.ts
 var import_messaging = require("@lumino/messaging");
 var LOOK_AGAIN_MS = 500;
@@ -624,8 +798,8 @@ function draw(bitmap, canvas, event) {
 }
 
 // src/status.ts
-var import_widgets2 = require("@lumino/widgets");
-var StatusItem = class extends import_widgets2.Widget {
+var import_widgets3 = require("@lumino/widgets");
+var StatusItem = class extends import_widgets3.Widget {
   constructor(front, onClick) {
     super({ node: element("button", "rk-Status") });
     this._front = front;
@@ -829,7 +1003,7 @@ var Popup = class {
 // src/sidebar.ts
 var import_services = require("@jupyterlab/services");
 var import_ui_components = require("@jupyterlab/ui-components");
-var import_widgets3 = require("@lumino/widgets");
+var import_widgets4 = require("@lumino/widgets");
 
 // src/launch.ts
 var import_notebook2 = require("@jupyterlab/notebook");
@@ -875,7 +1049,7 @@ var ICON = new import_ui_components.LabIcon({
   svgstr: '<svg xmlns="http://www.w3.org/2000/svg" width="16" viewBox="0 0 24 24"><g class="jp-icon3" fill="#616161"><path d="M3 4h18v7H3zm2 2v3h14V6zM3 13h18v7H3zm2 2v3h14v-3z"/><circle cx="8" cy="7.5" r="1"/><circle cx="8" cy="16.5" r="1"/></g></svg>'
 });
 var NONE = "No machine is saved. In a terminal: rpyc-kernel hosts add NAME ADDRESS";
-var Sidebar = class extends import_widgets3.Widget {
+var Sidebar = class extends import_widgets4.Widget {
   constructor(app, front) {
     super({ node: element("div", "rk-Sidebar") });
     this._app = app;
@@ -988,7 +1162,7 @@ var Sidebar = class extends import_widgets3.Widget {
 };
 
 // src/style.css
-var style_default = ".rk-Status {\n  display: flex;\n  gap: 6px;\n  align-items: center;\n  border: none;\n  padding: 0 6px;\n  background: none;\n  color: inherit;\n  font: inherit;\n  font-size: var(--jp-ui-font-size1);\n  line-height: 24px;\n  white-space: nowrap;\n  cursor: pointer;\n}\n\n.rk-Status:hover {\n  background: var(--jp-layout-color3);\n}\n\n.rk-Status.lm-mod-hidden {\n  display: none;\n}\n\n.rk-Status-machine {\n  max-width: 24em;\n  overflow: hidden;\n  text-overflow: ellipsis;\n}\n\n.rk-Status-state::before {\n  content: '●';\n  margin-right: 4px;\n  color: var(--jp-layout-color4);\n}\n\n[data-state='connected'] > .rk-Status-state::before {\n  color: var(--jp-success-color1);\n}\n\n[data-state='connecting'] > .rk-Status-state::before,\n[data-state='reconnecting'] > .rk-Status-state::before {\n  color: var(--jp-warn-color1);\n}\n\n[data-state='taken over'] > .rk-Status-state::before,\n[data-state='session ended'] > .rk-Status-state::before,\n[data-state='worker died'] > .rk-Status-state::before {\n  color: var(--jp-error-color1);\n}\n\n.rk-Status-figures {\n  opacity: 0.8;\n}\n\n.rk-Popup {\n  position: fixed;\n  z-index: 10000;\n  width: 400px;\n  max-height: 70vh;\n  overflow: auto;\n  padding: 8px 12px;\n  border: 1px solid var(--jp-border-color1);\n  border-radius: var(--jp-border-radius);\n  background: var(--jp-layout-color1);\n  color: var(--jp-ui-font-color1);\n  box-shadow: var(--jp-elevation-z6);\n  font-size: var(--jp-ui-font-size1);\n}\n\n.rk-Popup-title,\n.rk-Popup-heading,\n.rk-Card-name,\n.rk-Sidebar-head {\n  font-weight: 600;\n}\n\n.rk-Popup-heading {\n  margin-top: 8px;\n}\n\n.rk-Popup-text,\n.rk-Popup-said,\n.rk-Sidebar-said,\n.rk-Card-text {\n  overflow-wrap: anywhere;\n  white-space: pre-line;\n  color: var(--jp-ui-font-color2);\n}\n\n.rk-Popup-buttons {\n  display: flex;\n  flex-wrap: wrap;\n  gap: 4px;\n  margin: 8px 0 4px;\n}\n\n.rk-Row {\n  display: flex;\n  flex-wrap: wrap;\n  gap: 2px 8px;\n  align-items: center;\n  padding: 3px 0;\n}\n\n.rk-Row-name {\n  overflow-wrap: anywhere;\n}\n\n.rk-Row-text {\n  flex: 1;\n  overflow-wrap: anywhere;\n  color: var(--jp-ui-font-color2);\n}\n\n.rk-Button {\n  padding: 2px 8px;\n  border: 1px solid var(--jp-border-color1);\n  border-radius: var(--jp-border-radius);\n  background: var(--jp-layout-color2);\n  color: var(--jp-ui-font-color1);\n  font-size: var(--jp-ui-font-size1);\n  cursor: pointer;\n}\n\n.rk-Button:hover {\n  background: var(--jp-layout-color3);\n}\n\n.rk-Sidebar {\n  overflow: auto;\n  padding: 8px;\n  background: var(--jp-layout-color1);\n  color: var(--jp-ui-font-color1);\n  font-size: var(--jp-ui-font-size1);\n}\n\n.rk-Sidebar-head {\n  display: flex;\n  justify-content: space-between;\n  align-items: center;\n  margin-bottom: 8px;\n}\n\n.rk-Card {\n  margin-bottom: 8px;\n  padding: 8px;\n  border: 1px solid var(--jp-border-color2);\n  border-radius: var(--jp-border-radius);\n}\n\n.rk-Card[data-state='ready'] > .rk-Card-name::before {\n  content: '● ';\n  color: var(--jp-success-color1);\n}\n\n.rk-Card[data-state='not reachable'] > .rk-Card-name::before {\n  content: '● ';\n  color: var(--jp-layout-color4);\n}\n\n.rk-Ask {\n  display: flex;\n  flex-wrap: wrap;\n  gap: 6px;\n  align-items: center;\n  min-height: 32px;\n  padding: 2px 12px;\n  background: var(--jp-layout-color2);\n  color: var(--jp-ui-font-color1);\n  font-size: var(--jp-ui-font-size1);\n}\n\n.rk-Live {\n  max-width: 100%;\n  height: auto;\n}\n\n.rpyc-kernel-show > .rk-Live {\n  display: block;\n}\n\nimg:has(+ .rk-Live) {\n  display: none;\n}\n";
+var style_default = ".rk-Status {\n  display: flex;\n  gap: 6px;\n  align-items: center;\n  border: none;\n  padding: 0 6px;\n  background: none;\n  color: inherit;\n  font: inherit;\n  font-size: var(--jp-ui-font-size1);\n  line-height: 24px;\n  white-space: nowrap;\n  cursor: pointer;\n}\n\n.rk-Status:hover {\n  background: var(--jp-layout-color3);\n}\n\n.rk-Status.lm-mod-hidden {\n  display: none;\n}\n\n.rk-Status-machine {\n  max-width: 24em;\n  overflow: hidden;\n  text-overflow: ellipsis;\n}\n\n.rk-Status-state::before {\n  content: '●';\n  margin-right: 4px;\n  color: var(--jp-layout-color4);\n}\n\n[data-state='connected'] > .rk-Status-state::before {\n  color: var(--jp-success-color1);\n}\n\n[data-state='connecting'] > .rk-Status-state::before,\n[data-state='reconnecting'] > .rk-Status-state::before {\n  color: var(--jp-warn-color1);\n}\n\n[data-state='taken over'] > .rk-Status-state::before,\n[data-state='session ended'] > .rk-Status-state::before,\n[data-state='worker died'] > .rk-Status-state::before {\n  color: var(--jp-error-color1);\n}\n\n.rk-Status-figures {\n  opacity: 0.8;\n}\n\n.rk-Popup {\n  position: fixed;\n  z-index: 10000;\n  width: 400px;\n  max-height: 70vh;\n  overflow: auto;\n  padding: 8px 12px;\n  border: 1px solid var(--jp-border-color1);\n  border-radius: var(--jp-border-radius);\n  background: var(--jp-layout-color1);\n  color: var(--jp-ui-font-color1);\n  box-shadow: var(--jp-elevation-z6);\n  font-size: var(--jp-ui-font-size1);\n}\n\n.rk-Popup-title,\n.rk-Popup-heading,\n.rk-Card-name,\n.rk-Sidebar-head {\n  font-weight: 600;\n}\n\n.rk-Popup-heading {\n  margin-top: 8px;\n}\n\n.rk-Popup-text,\n.rk-Popup-said,\n.rk-Sidebar-said,\n.rk-Card-text {\n  overflow-wrap: anywhere;\n  white-space: pre-line;\n  color: var(--jp-ui-font-color2);\n}\n\n.rk-Popup-buttons {\n  display: flex;\n  flex-wrap: wrap;\n  gap: 4px;\n  margin: 8px 0 4px;\n}\n\n.rk-Row {\n  display: flex;\n  flex-wrap: wrap;\n  gap: 2px 8px;\n  align-items: center;\n  padding: 3px 0;\n}\n\n.rk-Row-name {\n  overflow-wrap: anywhere;\n}\n\n.rk-Row-text {\n  flex: 1;\n  overflow-wrap: anywhere;\n  color: var(--jp-ui-font-color2);\n}\n\n.rk-Button {\n  padding: 2px 8px;\n  border: 1px solid var(--jp-border-color1);\n  border-radius: var(--jp-border-radius);\n  background: var(--jp-layout-color2);\n  color: var(--jp-ui-font-color1);\n  font-size: var(--jp-ui-font-size1);\n  cursor: pointer;\n}\n\n.rk-Button:hover {\n  background: var(--jp-layout-color3);\n}\n\n.rk-Sidebar {\n  overflow: auto;\n  padding: 8px;\n  background: var(--jp-layout-color1);\n  color: var(--jp-ui-font-color1);\n  font-size: var(--jp-ui-font-size1);\n}\n\n.rk-Sidebar-head {\n  display: flex;\n  justify-content: space-between;\n  align-items: center;\n  margin-bottom: 8px;\n}\n\n.rk-Card {\n  margin-bottom: 8px;\n  padding: 8px;\n  border: 1px solid var(--jp-border-color2);\n  border-radius: var(--jp-border-radius);\n}\n\n.rk-Card[data-state='ready'] > .rk-Card-name::before {\n  content: '● ';\n  color: var(--jp-success-color1);\n}\n\n.rk-Card[data-state='not reachable'] > .rk-Card-name::before {\n  content: '● ';\n  color: var(--jp-layout-color4);\n}\n\n.rk-Ask {\n  display: flex;\n  flex-wrap: wrap;\n  gap: 6px;\n  align-items: center;\n  min-height: 32px;\n  padding: 2px 12px;\n  background: var(--jp-layout-color2);\n  color: var(--jp-ui-font-color1);\n  font-size: var(--jp-ui-font-size1);\n}\n\n.rk-Live {\n  max-width: 100%;\n  height: auto;\n}\n\n.rpyc-kernel-show > .rk-Live {\n  display: block;\n}\n\nimg:has(+ .rk-Live) {\n  display: none;\n}\n\n.rk-Tabs {\n  display: flex;\n  flex-wrap: wrap;\n  gap: 4px;\n  padding: 2px 0 2px calc(var(--jp-cell-prompt-width) + var(--jp-cell-padding));\n}\n\n.rk-Tabs .rk-Button[aria-pressed='true'] {\n  border-color: var(--jp-brand-color1);\n  color: var(--jp-brand-color1);\n}\n\n.rk-mod-other,\n.rk-mod-filtered > .jp-OutputArea-output:not(.rk-Twin) {\n  display: none;\n}\n";
 
 // src/index.ts
 var STATUS_RANK = 1;
@@ -1054,7 +1228,19 @@ var pictures = {
     tracker.widgetAdded.connect((_tracker, panel) => void paint(panel));
   }
 };
-var index_default = [status, machines, ask, pictures];
+var tabs = {
+  id: "rpyc-kernel:tabs",
+  description: "Shows the output of a cell that has run on several machines by machine, too.",
+  autoStart: true,
+  requires: [import_notebook3.INotebookTracker],
+  activate: (_app, tracker) => {
+    const front = frontNotebook(tracker);
+    const add = (panel) => new MachineTabs(panel, front.commOf(panel));
+    tracker.forEach(add);
+    tracker.widgetAdded.connect((_tracker, panel) => void add(panel));
+  }
+};
+var index_default = [status, machines, ask, pictures, tabs];
   }
 
   window._JUPYTERLAB = window._JUPYTERLAB ?? {};
