@@ -22,7 +22,7 @@ WITH_IPYTHON, WITHOUT = "rpyc-kernel, IPython there", "rpyc-kernel, none there"
 ROUNDS = 7
 # Its port can't be chosen. An address of its own keeps it away from everybody who looks for a server on localhost.
 OLD_HOST, OLD_PORT = "127.0.77.12", 18812
-PARTS = ("cells", "live", "start", "memory", "values", "files", "several", "link", "placing")
+PARTS = ("cells", "live", "start", "memory", "values", "files", "several", "pictures", "link", "placing")
 
 
 def main() -> None:
@@ -45,6 +45,7 @@ def main() -> None:
     value_notes: list[str] = []
     file_notes: list[str] = []
     several_notes: list[str] = []
+    picture_notes: list[str] = []
     with Processes() as processes:
         if {"cells", "live", "start", "memory"} & set(parts):
             tables["loopback"] = _loopback(processes, parts, options.rounds, notes)
@@ -63,6 +64,11 @@ def main() -> None:
             from benchmarks.several import several
 
             tables["several"] = several(processes, options.rounds, several_notes)
+        if "pictures" in parts:
+            _say("pictures")
+            from benchmarks.pictures import pictures  # late: it needs playwright, and JupyterLab
+
+            tables["pictures"] = pictures(processes, options.rounds, picture_notes)
         if "link" in parts:
             _say("slow link")
             pythons = {WITH_IPYTHON: venvs.with_ipython(), WITHOUT: venvs.plain()}
@@ -73,6 +79,7 @@ def main() -> None:
 
             tables["placing"] = placing(options.rounds)
     said = {"loopback": notes, "values": value_notes, "files": file_notes, "several": several_notes}
+    said["pictures"] = picture_notes
     text = report(tables, about, said, options.rounds)
     print(text)
     if options.write:

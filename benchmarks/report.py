@@ -42,6 +42,14 @@ _SEVERAL = """\
 
 One notebook with several sessions ([several.md](several.md)) on one stock server, on loopback. Memory is the kernel's.
 """
+_PICTURES = """\
+## Pictures
+
+`show(frame, fps=60)` in a loop with a camera of 60 pictures of 640 by 480 a second ([show.md](show.md)), from a session
+on a stock server into JupyterLab in Chromium, all on this machine and without a graphics processor. Each picture says
+when it was taken, and the page reads that from what it paints. *OpenCV*, *PIL*: what encodes there; *neither*: the
+standard library makes PNG.
+"""
 _LINK = """\
 ## On a link of 50 ms each way
 
@@ -61,7 +69,8 @@ def report(tables: dict[str, str], about: str, notes: dict[str, list[str]], roun
     """Make the page.
 
     Args:
-        tables: Markdown by part: ``loopback``, ``values``, ``files``, ``several``, ``link`` and ``placing``.
+        tables: Markdown by part: ``loopback``, ``values``, ``files``, ``several``, ``pictures``,
+            ``link`` and ``placing``.
         about: The paragraph about the machine.
         notes: What to say below a table, by part.
         rounds: How often each contender was measured.
@@ -72,6 +81,7 @@ def report(tables: dict[str, str], about: str, notes: dict[str, list[str]], roun
         ("values", _VALUES),
         ("files", _FILES),
         ("several", _SEVERAL),
+        ("pictures", _PICTURES),
         ("link", _LINK),
         ("placing", _PLACING),
     ):
