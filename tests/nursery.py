@@ -34,6 +34,10 @@ OF_PROGRAMS = (
     "nbclient", "nbformat.v4", "rich.progress", "rpyc_kernel.cli.main", "rpyc_kernel.batch.run",
     "rpyc_kernel.batch.progress", "rpyc_kernel.program", "rpyc_kernel.live.remote", "rpyc_kernel.doctor.checks",
 )  # fmt: skip
+#: what a Jupyter server imports
+OF_JUPYTER = (
+    "jupyter_server.serverapp", "jupyter_lsp", "jupyter_server_terminals", "jupyterlab.labapp", "notebook.app",
+)  # fmt: skip
 #: what a stock server imports
 OF_SERVERS = ("rpyc.core.service", "rpyc.utils.server")
 
@@ -161,14 +165,11 @@ def may_fork() -> bool:
     return sys.platform == "linux" and network() == _HOME
 
 
+@functools.cache  # a test may have folders of its own
 def _base() -> list[tuple[str, str]]:
-    """Return what a nursery begins with: a Python reads its locale before anything else."""
-    return [("LANG", LANG), ("PATH", os.environ["PATH"])]
-
-
-@functools.cache
-def _of_programs() -> Nursery:
-    return nursery(sys.executable, OF_KERNELS + OF_PROGRAMS, *_base())
+    """Return what a nursery begins with: a Python reads its locale before anything else, JupyterLab makes folders."""
+    names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "PATH")
+    return [("LANG", LANG), *((name, os.environ[name]) for name in names if name in os.environ)]
 
 
 def start_server(command: Sequence[str], *, env: Mapping[str, str], cwd: str | Path, log: Any) -> Process:
@@ -186,6 +187,7 @@ def start(
     stdout: Any = subprocess.PIPE,
     stderr: Any = subprocess.PIPE,
     kernels: int = 0,
+    modules: tuple[str, ...] = OF_PROGRAMS,
 ) -> Any:
     """Start what `python *argv` is, with what it imports there already; elsewhere than on Linux, start just that.
 
@@ -197,6 +199,7 @@ def start(
         stdout: Where it prints.
         stderr: Where it prints to stderr.
         kernels: How many kernels that it starts are forked too. They are its own children.
+        modules: What it finds imported, beside what kernels do.
 
     Returns:
         A `subprocess.Popen`, or a `Process`, which has the same members as far as tests use them.
@@ -206,7 +209,7 @@ def start(
         command = [sys.executable, *argv]
         return subprocess.Popen(command, env=env, cwd=cwd or None, stdin=stdin, stdout=stdout, stderr=stderr)
     request = {"argv": argv, "env": dict(env), "cwd": str(cwd or Path.cwd()), "seeds": kernels}
-    return Process(_of_programs(), request, (stdin, stdout, stderr))
+    return Process(nursery(sys.executable, OF_KERNELS + modules, *_base()), request, (stdin, stdout, stderr))
 
 
 def run(argv: Sequence[str], *, timeout: float = 150.0, **options: Any) -> subprocess.CompletedProcess[str]:

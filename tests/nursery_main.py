@@ -10,6 +10,8 @@ began, and become its kernels. So a kernel is its program's own child, as it is 
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import gc
 import importlib
 import json
@@ -20,8 +22,10 @@ import socket
 import subprocess
 import sys
 import threading
+import traceback
 import types
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 
 def main(door: socket.socket, modules: tuple[str, ...]) -> Any:
@@ -45,9 +49,47 @@ def main(door: socket.socket, modules: tuple[str, ...]) -> Any:
             os.setsid()  # before its pid is known: whoever ends it ends its group
             door.send(json.dumps(os.getpid()).encode())
             door.close()
-            return begin(descriptors, **request)
+            end(begin, descriptors, **request)
         for each in descriptors:
             os.close(each)
+
+
+def end(work: Callable[..., object], *arguments: Any, **more: Any) -> NoReturn:
+    """Do the work of a process that was forked, and end it as Python ends.
+
+    But for the modules, which Python would take apart: of all that was imported, each page would be copied for that.
+    """
+    try:
+        code = _exit_code(work, *arguments, **more)
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(AttributeError, ValueError, OSError):  # it is none, or was closed
+                stream.flush()
+    except BaseException:
+        traceback.print_exc()
+        code = 120
+    if code < 0:
+        signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    os._exit(code)
+
+
+def _exit_code(work: Callable[..., object], *arguments: Any, **more: Any) -> int:
+    try:
+        work(*arguments, **more)
+    except SystemExit as error:
+        if error.code is None or isinstance(error.code, int):
+            return (error.code or 0) & 0xFF
+        print(error.code, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        traceback.print_exc()
+        return -signal.SIGINT
+    except BaseException:
+        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        return 1
+    return 0
 
 
 def begin(descriptors: list[int], argv: list[str], env: dict[str, str], cwd: str, seeds: int = 0) -> Any:
@@ -60,7 +102,7 @@ def begin(descriptors: list[int], argv: list[str], env: dict[str, str], cwd: str
         if pid == 0:
             for each in (door, *(socket for socket, _pid in doors)):
                 each.close()
-            return grow(theirs)
+            end(grow, theirs)
         theirs.close()
         doors.append((door, pid))
     if doors:

@@ -59,7 +59,7 @@ def kernels_of(kernel: Running) -> list[psutil.Process]:
     return [each for each in psutil.Process(kernel.process.pid).children() if "rpyc_kernel" in each.cmdline()]
 
 
-@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("end", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.soak)])
 def test_jupyter_kernel(terminal: Terminal, end: signal.Signals) -> None:
     with terminal.kernel("jupyter kernel --kernel rpyc", end) as kernel:
         assert kernel.file.parent == terminal.runtime
@@ -72,6 +72,7 @@ def test_jupyter_kernel(terminal: Terminal, end: signal.Signals) -> None:
     assert list(terminal.runtime.iterdir()) == []
 
 
+@pytest.mark.soak  # an option of Jupyter's
 def test_debug(terminal: Terminal) -> None:
     with terminal.kernel("jupyter kernel --kernel rpyc --debug") as kernel:
         check(kernel)
@@ -79,6 +80,7 @@ def test_debug(terminal: Terminal) -> None:
     assert re.search(r"Starting kernel: \[.*'rpyc_kernel', '-f'", kernel.log)
 
 
+@pytest.mark.soak  # an option of Jupyter's
 def test_ip(terminal: Terminal) -> None:
     with terminal.kernel("jupyter kernel --kernel rpyc --ip=127.0.0.1") as kernel:
         assert check(kernel)["ip"] == "127.0.0.1"
@@ -97,6 +99,7 @@ def test_ipc(terminal: Terminal) -> None:
     assert list(terminal.runtime.iterdir()) == []
 
 
+@pytest.mark.soak  # an option of Jupyter's
 def test_a_connection_file_of_ones_own(terminal: Terminal) -> None:
     mine = Path("/tmp/mine.json")
     if mine.exists():
@@ -113,6 +116,7 @@ def test_encrypted(terminal: Terminal) -> None:
     assert "without encryption" not in kernel.log
 
 
+@pytest.mark.soak  # an option of Jupyter's
 def test_its_log(terminal: Terminal) -> None:
     with terminal.kernel(
         "jupyter kernel --kernel rpyc --KernelApp.log_format='%(asctime)s %(levelname)s %(message)s'"

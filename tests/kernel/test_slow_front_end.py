@@ -13,7 +13,7 @@ from tests.kernel.remotes import Remote
 pytestmark = pytest.mark.mainly("plain")
 
 # Far more than the 1,000 messages that ZeroMQ queues on either side, and what the sockets between them hold.
-MANY = 30_000
+MANY = 20_000
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 from urllib.parse import quote
 
+from tests import nursery
 from tests.folders import Folder
 from tests.kernel.client import Client
 from tests.kernel.kernels import COMMAND, private_environment, write_kernelspec
@@ -82,6 +83,12 @@ class JupyterServer:
             "--KernelSpecManager.ensure_native_kernel=False", "--LabApp.news_url=",
             f"--ServerApp.allow_root={True}", *options,
         ]  # fmt: skip
+        for page in (
+            "LabApp",
+            "JupyterNotebookApp",
+        ):  # what they find when they are imported is the nursery's
+            for name, each in (("user_settings_dir", "user-settings"), ("workspaces_dir", "workspaces")):
+                self.command.append(f"--{page}.{name}={self.folder / 'config' / 'lab' / each}")
 
     @property
     def url(self) -> str:
@@ -89,16 +96,19 @@ class JupyterServer:
 
     def __enter__(self) -> Self:
         with (self.folder / "log").open("wb") as log:
-            self.process = subprocess.Popen(
-                self.command, env=self.env, cwd=self.root, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
+            python, *argv = self.command
+            outputs: dict[str, Any] = {"env": self.env, "cwd": self.root, "stdout": log, "stderr": log}
+            if python == sys.executable:
+                self.process = nursery.start(argv, kernels=2, modules=nursery.OF_JUPYTER, **outputs)
+            else:
+                self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, **outputs)
         assert wait_until(self._answers, 90), (self.folder / "log").read_text()
         return self
 
     def save_host(self, name: str, address: object, *options: str) -> None:
         """Save a machine, as a user does."""
-        add = [sys.executable, "-m", "rpyc_kernel.cli.main", "hosts", "add", name, str(address), *options]
-        subprocess.run(add, env=self.env, check=True, timeout=60, stdout=subprocess.DEVNULL)
+        add = ["-m", "rpyc_kernel.cli.main", "hosts", "add", name, str(address), *options]
+        assert nursery.run(add, env=self.env).returncode == 0
 
     def ask(
         self,

@@ -6,7 +6,6 @@ import sys
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 from PIL import Image
 
 from rpyc_kernel.agent.worker.show.encoders import encode
@@ -132,6 +131,8 @@ def test_what_is_encoded_already_stays_as_it_is():
 
 
 def test_a_figure_is_drawn_when_its_turn_has_come():
+    from matplotlib.figure import Figure  # late, as each worker collects all tests
+
     figure = Figure(figsize=(4, 3), dpi=50)
     axes = figure.subplots()
     drawing = read(figure, False, 85)
