@@ -33,6 +33,7 @@ OF_KERNELS = (
 OF_PROGRAMS = (
     "nbclient", "nbformat.v4", "rich.progress", "rpyc_kernel.cli.main", "rpyc_kernel.batch.run",
     "rpyc_kernel.batch.progress", "rpyc_kernel.program", "rpyc_kernel.live.remote", "rpyc_kernel.doctor.checks",
+    "jupyter_client.kernelspecapp",
 )  # fmt: skip
 #: what a Jupyter server imports
 OF_JUPYTER = (

@@ -10,6 +10,7 @@ from typing import Any
 from jupyter_client import KernelManager
 from jupyter_client.kernelspec import KernelSpecManager
 
+from tests import nursery
 from tests.kernel.kernels import Kernel
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -18,11 +19,15 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 def kernelspec(env: dict[str, str], *argv: str, prefix: str = "", code: int = 0) -> str:
     """Run ``jupyter kernelspec …`` and return what it prints. *prefix*: it takes that for the environment it is in."""
     script = "import sys; {}from jupyter_client.kernelspecapp import KernelSpecApp; KernelSpecApp.launch_instance()"
-    command = [sys.executable, "-c", script.format(f"sys.prefix = {prefix!r}; " if prefix else ""), *argv]
+    command = ["-c", script.format(f"sys.prefix = {prefix!r}; " if prefix else ""), *argv]
     home = env["HOME"]  # neither the repository nor the kernel's own folder
-    done = subprocess.run(
-        command, env=env, cwd=home, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL
-    )
+    if prefix:  # which counts when Jupyter is imported
+        done = subprocess.run(
+            [sys.executable, *command], env=env, cwd=home, capture_output=True, text=True, timeout=60,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    else:
+        done = nursery.run(command, env=env, cwd=home, timeout=60)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
 

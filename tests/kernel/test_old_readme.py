@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,8 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     """A home, and an end for what was started from it."""
     yield tmp_path
     for pid in processes_with("RK_OLD_README", tmp_path.name):
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it ends with its session
+            os.kill(pid, signal.SIGKILL)
     assert wait_until(lambda: not processes_with("RK_OLD_README", tmp_path.name))
 
 
@@ -127,6 +129,7 @@ NOTEBOOKS = [
 ]
 
 
+@pytest.mark.mainly("plain")
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_an_example_for_each_command(front: Client, own_remote: Remote, name: str) -> None:
     """Every cell of the example notebooks, with this server in place of `localhost`."""
