@@ -71,8 +71,12 @@ export class Popup {
       element('div', 'rk-Popup-text', longText(status, comm.figures))
     );
     if (this._offered?.comm !== comm || this._offered.state !== status.state) {
+      const wasLost = this._offered?.comm === comm && LOST.has(this._offered.state);
       this._offered = { comm, state: status.state }; // not with each figure: a click needs its button until the end
       this._offer(comm, status.state);
+      if (wasLost && status.state === 'connected') {
+        void this._list(); // while the link was lost, nobody could tell the sessions
+      }
     }
   }
 

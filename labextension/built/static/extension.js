@@ -911,8 +911,12 @@ var Popup = class {
       element("div", "rk-Popup-text", longText(status2, comm.figures))
     );
     if (this._offered?.comm !== comm || this._offered.state !== status2.state) {
+      const wasLost = this._offered?.comm === comm && LOST.has(this._offered.state);
       this._offered = { comm, state: status2.state };
       this._offer(comm, status2.state);
+      if (wasLost && status2.state === "connected") {
+        void this._list();
+      }
     }
   }
   _offer(comm, state) {

@@ -15,9 +15,15 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.mainly("ipython")]
 
+LIVE = """
+import time
+import numpy as np
+while True: time.sleep(0.02); show(np.random.randint(0, 255, (200, 200), np.uint8))
+"""
+
 
 def test_a_first_notebook(page: Page, remote: Remote) -> None:
-    from tests.kernel.browser.pages import NAME, TOKEN, JupyterServer, Notebook, story
+    from tests.kernel.browser.pages import NAME, TOKEN, JupyterServer, Notebook, expect, story
 
     with JupyterServer("notebook") as server:
         nbformat.write(new_notebook(cells=[new_code_cell("")]), server.root / "first.ipynb")
@@ -28,3 +34,6 @@ def test_a_first_notebook(page: Page, remote: Remote) -> None:
         notebook.accept()
         notebook.wait_for_kernel()
         story(notebook, remote.address, widgets=remote.kind == "ipython")
+        cell = notebook.start(LIVE)
+        expect(notebook.output(cell).locator("img + canvas")).to_have_count(1)  # which the page draws itself
+        notebook.stop(cell)

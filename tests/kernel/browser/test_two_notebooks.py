@@ -20,7 +20,7 @@ SMALL, LARGE = r"there: .*, (\d\.\d|\d\d) MB", r"there: .*, [34]\d\d MB"  # what
 
 @pytest.mark.timeout(300)
 def test_the_notebook_in_front_shows_its_own_machine(page: Page, remote: Remote) -> None:
-    from tests.kernel.browser.pages import JupyterServer, expect, new_notebook
+    from tests.kernel.browser.pages import SLOW, JupyterServer, expect, new_notebook
     from tests.kernel.browser.test_status import Item
 
     with Remote("bare") as second, Proxy(second.port) as proxy, JupyterServer("jupyterlab") as server:
@@ -60,7 +60,11 @@ def test_the_notebook_in_front_shows_its_own_machine(page: Page, remote: Remote)
         front("Untitled")
         item.shows("connected", f"left ({remote.address})")
         assert where() == remote.folder.name, "the other notebook's link is none of this one's"
-        proxy.refuse(0)
         front("Untitled1")
+        item.open()
+        expect(item.popup.locator(".rk-Popup-sessions")).to_contain_text("No server is listening", timeout=SLOW)
+        proxy.refuse(0)
         item.shows("connected", f"right ({proxy.address})")
+        expect(item.popup.locator(".rk-Row[data-session]")).to_contain_text("this notebook has it", timeout=SLOW)
+        page.keyboard.press("Escape")
         assert where() == second.folder.name
