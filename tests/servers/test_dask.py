@@ -55,6 +55,17 @@ def worker_of(server: Address) -> str:
     return re.findall(r"worker (\S+)\.", " ".join(server.transport.told(server)))[0]
 
 
+def who_does_not_know_the_key_is_not_let_in(server: Address) -> None:
+    right = placements.find(str(server).partition("placed=")[2])
+    assert right is not None
+    for wrong, told in (({"key": "00" * 32}, "its proof has failed"), ({"fingerprint": "00" * 32}, "another server")):
+        placements.keep(placements.Placement(**{**vars(right), **wrong}))
+        with pytest.raises(NotAdmittedError, match=told):
+            open_broker(server)
+    placements.keep(right)
+    open_broker(server).close()
+
+
 def test_sessions_are_on_workers_with_what_they_ask_for_until_they_end(
     cluster: DaskCluster, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,7 +95,9 @@ def test_sessions_are_on_workers_with_what_they_ask_for_until_they_end(
         open_broker(first).close()
         assert first.display == cluster.address + "?resources=GPU:1"
         assert Address.parse(str(first)) == first
-    until(lambda: cluster.ask("tasks") == {})  # their reservations end with them
+        monkeypatch.setattr(dask, "PLACE_TIMEOUT_S", 30.0)
+        who_does_not_know_the_key_is_not_let_in(placed(cluster))
+    until(lambda: cluster.ask("tasks") == {})  # reservations end with their sessions, and where none has begun
 
 
 def test_a_worker_that_is_killed_is_told_and_its_session_begins_nowhere_else(cluster: DaskCluster) -> None:
@@ -143,20 +156,6 @@ def test_a_worker_that_is_retired_and_a_scheduler_that_is_started_again(cluster:
         ends = r"was stopped\), and|is there any more\), and|as after a restart of its scheduler\), and"
         assert re.search(ends, str(last.link.error)), last.link.error
     assert cluster.ask("tasks") == {}
-
-
-def test_who_does_not_know_the_key_is_not_let_in(cluster: DaskCluster) -> None:
-    server = placed(cluster)
-    token = str(server).partition("placed=")[2]
-    right = placements.find(token)
-    assert right is not None
-    for wrong, told in (({"key": "00" * 32}, "its proof has failed"), ({"fingerprint": "00" * 32}, "another server")):
-        placements.keep(placements.Placement(**{**vars(right), **wrong}))
-        with pytest.raises(NotAdmittedError, match=told):
-            open_broker(server)
-    placements.keep(right)
-    open_broker(server).close()
-    until(lambda: cluster.ask("tasks") == {})  # whose kernel goes without a session leaves nothing
 
 
 def test_addresses() -> None:

@@ -76,6 +76,7 @@ class OwnCluster:
             command += ["--dashboard-address", "127.0.0.1:0", "--scheduler-file", str(file)]
             with Path(folder, "said").open("w+b") as said:
                 process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=said, stderr=said)
+                load()  # while it starts
                 deadline = time.monotonic() + START_TIMEOUT_S
                 while (found := _read(file)) is None:
                     if process.poll() is not None or time.monotonic() > deadline or cancel.wait(POLL_S):
@@ -134,6 +135,11 @@ class OwnCluster:
                 self.scheduler_session.forwarding.end("localhost", self._port, cancel)
         if self._process is not None:
             _end(self._process)
+
+
+def load() -> None:
+    """Import what the client needs, which takes as long as a scheduler's start."""
+    import distributed  # noqa: F401, PLC0415
 
 
 def check_installed() -> None:

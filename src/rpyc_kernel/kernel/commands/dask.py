@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from rpyc_kernel.errors import CommandError
@@ -86,7 +87,9 @@ async def dask(
 
 async def _scheduler_there(context: CommandContext, session: RemoteSession, host: str) -> OwnCluster:
     run = ParallelRun(cluster_code.start_scheduler(host), [session], collected=True)
+    beside = asyncio.create_task(asyncio.to_thread(own_cluster.load))
     await run.run(context.runner, context.cell, context.output)
+    await beside
     (part,) = run.parts
     if part.failure:
         raise CommandError(f"No scheduler on {session.label}: {part.failure}")
@@ -104,12 +107,12 @@ async def _begin(context: CommandContext, cluster: OwnCluster, found: list[Remot
     begun = len(found) - len(failed)
     if not begun:
         raise CommandError(f"No worker was started: {next(iter(failed.values()))}")
-    missing, count = await context.blocking(lambda cancel: cluster.wait(begun, cancel))
     context.local_names["client"] = cluster.client
     current = context.sessions.current
-    if current is not None and current.label not in failed:
+    if current is not None and current.label not in failed:  # while the workers begin
         there = ParallelRun(cluster_code.make_client(cluster.address), [current], collected=True)
         await there.run(context.runner, context.cell, context.output)
+    missing, count = await context.blocking(lambda cancel: cluster.wait(begun, cancel))
     lines = [f"A Dask cluster of {count} worker{'s' * (count != 1)}, at {cluster.address}; client is here and there."]
     if cluster.dashboard:
         lines.append(f"Its dashboard is {cluster.dashboard}")
