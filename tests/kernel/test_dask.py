@@ -7,11 +7,13 @@ import os
 import re
 import signal
 import socket
+import sys
+from contextlib import ExitStack
 from pathlib import Path
-from urllib.request import urlopen
 
 import pytest
 
+from tests.faults.networks import FAR, Cable
 from tests.kernel.client import Client
 from tests.kernel.conftest import connect
 from tests.kernel.kernels import Kernel
@@ -96,18 +98,30 @@ def test_the_scheduler_may_be_on_one_of_the_machines(front: Client, kernel: Kern
     whose = "client.run_on_scheduler(lambda: (__import__('os').getpid(), __import__('os').getppid()))"
     front.good("import os")
     assert front.good(f"{whose}[1] == os.getpid()").text == "True"  # it is a program of that session
-    assert front.good("%%local\nclient.submit(lambda: 6 * 7).result()").text == "42"
-    dashboard = re.findall(r"Its dashboard is (http://localhost:\d+)/status\n", started)[0]
-    with urlopen(f"{dashboard}/health", timeout=20) as page:
-        assert page.read() == b"ok"
-    assert front.good("%dask stop").stdout == "The Dask cluster has ended.\n"
-    assert wait_until(lambda: not is_open(port))
-    assert "No port of" in front.good("%forward").stdout
-    started = front.good("%dask start pi --scheduler-on pi").stdout
-    port = int(re.findall(r"tcp://127\.0\.0\.1:(\d+)", started)[0])
-    assert is_open(port)
     kernel.shutdown()
     assert wait_until(lambda: not is_open(port))
+
+
+@pytest.mark.needs("ip")
+def test_a_scheduler_on_another_machine_is_reached_over_the_network() -> None:
+    pytest.importorskip("distributed")
+    with Cable() as cable, ExitStack() as stack:
+        with cable.far.inside():
+            far = stack.enter_context(Remote("bare", host=FAR))
+        with cable.near.inside(), Kernel(transport="ipc") as front:
+            front.good(f"%connect {far.address} --name far --python {sys.executable}")
+            started = front.good("%dask start --scheduler-on far").stdout
+            found = re.match(rf"A Dask cluster of 1 worker, at tcp://{re.escape(FAR)}:(\d+); client is here", started)
+            assert found, started
+            assert f"whoever reaches tcp://{FAR}" in started
+            assert front.good("%%local\nclient.submit(lambda: 6 * 7).result()").text == "42"
+            url = re.findall(r"Its dashboard is (http://localhost:\d+)/status\n", started)[0]
+            page = f"%%local\nfrom urllib.request import urlopen\nurlopen('{url}/health', timeout=20).read()"
+            assert front.good(page).text == "b'ok'"
+            assert front.good("%dask stop").stdout == "The Dask cluster has ended.\n"
+            look = f"socket.create_connection(({FAR!r}, {found[1]}), timeout=20)"
+            assert "ConnectionRefusedError" in str(front.run(f"%%local\nimport socket\n{look}").error)
+            assert "No port of" in front.good("%forward").stdout
 
 
 def is_open(port: int) -> bool:
