@@ -55,7 +55,9 @@ def worker_of(server: Address) -> str:
     return re.findall(r"worker (\S+)\.", " ".join(server.transport.told(server)))[0]
 
 
-def who_does_not_know_the_key_is_not_let_in(server: Address) -> None:
+def test_who_does_not_know_the_key_is_not_let_in(cluster: DaskCluster) -> None:
+    """The next test waits until nothing is left of this server, whose kernel went without a session."""
+    server = placed(cluster)
     right = placements.find(str(server).partition("placed=")[2])
     assert right is not None
     for wrong, told in (({"key": "00" * 32}, "its proof has failed"), ({"fingerprint": "00" * 32}, "another server")):
@@ -95,8 +97,6 @@ def test_sessions_are_on_workers_with_what_they_ask_for_until_they_end(
         open_broker(first).close()
         assert first.display == cluster.address + "?resources=GPU:1"
         assert Address.parse(str(first)) == first
-        monkeypatch.setattr(dask, "PLACE_TIMEOUT_S", 30.0)
-        who_does_not_know_the_key_is_not_let_in(placed(cluster))
     until(lambda: cluster.ask("tasks") == {})  # reservations end with their sessions, and where none has begun
 
 
