@@ -77,6 +77,10 @@ export class KernelComm {
     return this._ask({ do: 'connect', machine });
   }
 
+  async use(machine: string): Promise<Reached> {
+    return this._ask({ do: 'use', machine });
+  }
+
   async reconnect(): Promise<Reached> {
     return this._ask({ do: 'reconnect' });
   }

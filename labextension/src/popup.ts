@@ -4,7 +4,7 @@ import type { CommandRegistry } from '@lumino/commands';
 import { restartThere, takeOver } from './actions';
 import type { FrontNotebook } from './frontNotebook';
 import type { KernelComm } from './kernelComm';
-import type { Host, SessionEntry, State } from './messages';
+import type { Described, Host, SessionEntry, State } from './messages';
 import { longText, machineName } from './status';
 import { button, element, sentence, sessionLine } from './text';
 
@@ -14,7 +14,7 @@ export class Popup {
   constructor(front: FrontNotebook, commands: CommandRegistry) {
     this._front = front;
     this._commands = commands;
-    this._node.append(this._head, this._buttons, this._said, this._sessions, this._machines);
+    this._node.append(this._head, this._buttons, this._said, this._others, this._sessions, this._machines);
     this._said.setAttribute('role', 'status');
   }
 
@@ -70,6 +70,12 @@ export class Popup {
       element('div', 'rk-Popup-title', title),
       element('div', 'rk-Popup-text', longText(status, comm.figures))
     );
+    const others = status.others.map(each => `${each.label}: ${each.state}`).join();
+    if (this._shownOthers !== others || this._offered?.comm !== comm) {
+      this._shownOthers = others;
+      const heading = element('div', 'rk-Popup-heading', 'Other machines of this notebook');
+      this._others.replaceChildren(...(others ? [heading] : []), ...status.others.map(each => this._other(comm, each)));
+    }
     if (this._offered?.comm !== comm || this._offered.state !== status.state) {
       const wasLost = this._offered?.comm === comm && LOST.has(this._offered.state);
       this._offered = { comm, state: status.state }; // not with each figure: a click needs its button until the end
@@ -140,6 +146,17 @@ export class Popup {
     }
   }
 
+  // One of the notebook's machines, on which cells run that name it.
+  private _other(comm: KernelComm, other: Described): HTMLElement {
+    const name = other.label || other.machine;
+    const text = [element('span', 'rk-Row-name', name), element('span', 'rk-Row-text', other.state)];
+    const row = element('div', 'rk-Row', '', text);
+    row.dataset.label = name;
+    const use = (): void => void this._do(comm, `Using ${name}`, () => comm.use(name));
+    row.append(button('Use', use, 'Have the next cells run there; as %use does'));
+    return row;
+  }
+
   private _session(entry: SessionEntry): HTMLElement {
     const text = [element('span', 'rk-Row-name', entry.name), element('span', 'rk-Row-text', sessionLine(entry))];
     const row = element('div', 'rk-Row', '', text);
@@ -167,6 +184,8 @@ export class Popup {
   private readonly _head = element('div', 'rk-Popup-head');
   private readonly _buttons = element('div', 'rk-Popup-buttons');
   private readonly _said = element('div', 'rk-Popup-said');
+  private _shownOthers = '';
+  private readonly _others = element('div', 'rk-Popup-others');
   private readonly _sessions = element('div', 'rk-Popup-sessions');
   private readonly _machines = element('div', 'rk-Popup-machines');
 }

@@ -130,3 +130,17 @@ def test_a_page_that_is_looked_at_is_told_the_figures(nb: Client) -> None:
     nb.comm_send(page.id, {"do": "hosts", "id": 99})
     nb.drain()  # nothing is to come
     assert not page._answers(99)
+
+
+def test_a_page_has_cells_run_on_another_machine_of_the_notebook(front: Client, remote: Remote) -> None:
+    page = Page(front)
+    front.good(f"%connect {remote.address} --name here\n%connect {remote.address} --new --name there\nmark = 'there'")
+    assert [(each["label"], each["state"]) for each in page.wait_state("connected")["others"]] == [
+        ("here", "connected")
+    ]
+    assert "machine" in page.ask("use", machine="here")["value"]
+    front.wait_for(lambda: page.status["label"] == "here", what="the other machine")
+    assert front.good("'mark' in globals()").text == "False"
+    refused = page.ask("use", machine="nowhere")
+    assert "This notebook has no machine nowhere. It has: " in str(refused)
+    assert front.good("'mark' in globals()").text == "False"

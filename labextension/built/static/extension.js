@@ -245,6 +245,9 @@ var KernelComm = class {
   async connect(machine) {
     return this._ask({ do: "connect", machine });
   }
+  async use(machine) {
+    return this._ask({ do: "use", machine });
+  }
   async reconnect() {
     return this._ask({ do: "reconnect" });
   }
@@ -859,7 +862,7 @@ var Popup = class {
   constructor(front, commands) {
     this._front = front;
     this._commands = commands;
-    this._node.append(this._head, this._buttons, this._said, this._sessions, this._machines);
+    this._node.append(this._head, this._buttons, this._said, this._others, this._sessions, this._machines);
     this._said.setAttribute("role", "status");
   }
   // Opens it beside the element, or closes it.
@@ -910,6 +913,12 @@ var Popup = class {
       element("div", "rk-Popup-title", title),
       element("div", "rk-Popup-text", longText(status2, comm.figures))
     );
+    const others = status2.others.map((each) => `${each.label}: ${each.state}`).join();
+    if (this._shownOthers !== others || this._offered?.comm !== comm) {
+      this._shownOthers = others;
+      const heading = element("div", "rk-Popup-heading", "Other machines of this notebook");
+      this._others.replaceChildren(...others ? [heading] : [], ...status2.others.map((each) => this._other(comm, each)));
+    }
     if (this._offered?.comm !== comm || this._offered.state !== status2.state) {
       const wasLost = this._offered?.comm === comm && LOST.has(this._offered.state);
       this._offered = { comm, state: status2.state };
@@ -975,6 +984,16 @@ var Popup = class {
       this._machines.replaceChildren(element("div", "rk-Popup-text", sentence(error)));
     }
   }
+  // One of the notebook's machines, on which cells run that name it.
+  _other(comm, other) {
+    const name = other.label || other.machine;
+    const text = [element("span", "rk-Row-name", name), element("span", "rk-Row-text", other.state)];
+    const row = element("div", "rk-Row", "", text);
+    row.dataset.label = name;
+    const use = () => void this._do(comm, `Using ${name}`, () => comm.use(name));
+    row.append(button("Use", use, "Have the next cells run there; as %use does"));
+    return row;
+  }
   _session(entry) {
     const text = [element("span", "rk-Row-name", entry.name), element("span", "rk-Row-text", sessionLine(entry))];
     const row = element("div", "rk-Row", "", text);
@@ -1000,6 +1019,8 @@ var Popup = class {
   _head = element("div", "rk-Popup-head");
   _buttons = element("div", "rk-Popup-buttons");
   _said = element("div", "rk-Popup-said");
+  _shownOthers = "";
+  _others = element("div", "rk-Popup-others");
   _sessions = element("div", "rk-Popup-sessions");
   _machines = element("div", "rk-Popup-machines");
 };

@@ -68,3 +68,13 @@ def test_the_notebook_in_front_shows_its_own_machine(page: Page, remote: Remote)
         expect(item.popup.locator(".rk-Row[data-session]")).to_contain_text("this notebook has it", timeout=SLOW)
         page.keyboard.press("Escape")
         assert where() == second.folder.name
+
+        notebook.run("%connect left")  # one notebook may have both
+        item.shows("connected", f"left ({remote.address})")
+        item.open()
+        expect(item.popup.locator(".rk-Row[data-label]")).to_have_text("rightconnectedUse", timeout=SLOW)
+        item.press("Use")
+        item.shows("connected", f"right ({proxy.address})")
+        expect(item.popup.locator(".rk-Row[data-label]")).to_have_text("leftconnectedUse", timeout=SLOW)
+        page.keyboard.press("Escape")
+        assert where() == second.folder.name

@@ -63,6 +63,9 @@ class Machines(Protocol):
     ) -> Connected:
         """Have cells run at that address from here on."""
 
+    async def use(self, name: str) -> RemoteSession:
+        """Have cells run on one of the notebook's machines from here on."""
+
     def hosts(self) -> Hosts:
         """Return the machines of the notebook."""
 
@@ -80,6 +83,7 @@ class PageActions:
             "sessions": self._sessions,
             "hosts": self._hosts,
             "connect": self._connect,
+            "use": self._use,
             "reconnect": self._reconnect,
             "restart": self._restart,
         }
@@ -119,6 +123,10 @@ class PageActions:
             raise ArgumentError("Connecting needs the name or the address of a machine.")
         connected = await self._machines.connect(machine, {}, new=request.get("new") is True)
         return {"machine": connected.session.name, "warnings": [*connected.warnings]}
+
+    async def _use(self, request: dict[str, Any]) -> dict[str, Any]:
+        session = await self._machines.use(_text(request, "machine"))
+        return {"machine": session.name, "warnings": []}
 
     async def _reconnect(self, _request: dict[str, Any]) -> dict[str, Any]:
         session = self._current()
