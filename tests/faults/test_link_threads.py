@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -113,18 +112,6 @@ def test_a_small_request_is_sent_by_whoever_makes_it_and_a_large_one_is_not(
     senders.clear()
     session.run(f"'{'x' * 100_000}'")
     assert [name for op, name in senders if op == "submit"] == ["rpyc-kernel-sender"]
-
-
-def test_what_can_not_be_sent_at_once_leaves_the_caller_alone(session: Watched, proxy: Proxy) -> None:
-    """A connection that takes nothing fills up with requests; who makes more of them goes on."""
-    session.run("1")
-    proxy.blackhole()
-    began = time.monotonic()
-    for number in range(3000):
-        session.link.submit(Message("execute_request", {"code": f"'{'x' * 3000}'"}, f"waits-{number}"))
-    assert time.monotonic() - began < 10, "9 MB in small requests"
-    proxy.heal()
-    session.until("execute_reply", "waits-2999", timeout=60)
 
 
 def test_a_link_that_is_lost_while_the_sender_dials(session: Watched, proxy: Proxy) -> None:

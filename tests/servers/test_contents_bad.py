@@ -103,6 +103,6 @@ def test_a_manager_that_is_not_asynchronous(jupyter, proxy, tmp_path):
         each.start()
     for each in asked:
         each.join(60)
-    assert time.monotonic() - began < 14
+    assert time.monotonic() - began < 40, "in turn they would take a minute"
     proxy.heal()
     assert wait_until(lambda: listed(there).status == 200, 90)

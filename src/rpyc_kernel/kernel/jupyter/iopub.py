@@ -105,6 +105,7 @@ class Publisher:
         self._documents = DocumentCells()
         self._in_documents: set[str] = set()  # the cells that it knows
         self.around: AroundDocument | None = None
+        self._pictured: set[str] = set()  # the running cells that have shown one
         self._backpressure = backpressure
         self._rate_limit = IOPubRateLimit() if paced else None
         self._rate_limit_lock = threading.Lock()
@@ -136,8 +137,10 @@ class Publisher:
             for each in self._documents.admit(message, picture.display if picture else ""):
                 self._publish(each, until, backlog=backlog)
             return
-        if picture is not None and self.around is not None and self.around.take(message, picture):
-            return
+        if picture is not None and self.around is not None:
+            self._pictured.add(message.parent)
+            if self.around.take(message, picture):
+                return
         self._publish(message, until, backlog=backlog)
         if picture is not None and self.around is not None and message.type == "display_data":
             self.around.begun(picture.display)
@@ -221,7 +224,8 @@ class Publisher:
             self._in_documents.discard(msg_id)
             for each in self._documents.end(msg_id):
                 self.show(each)
-        if self.around is not None:
+        if msg_id in self._pictured and self.around is not None:
+            self._pictured.discard(msg_id)
             self.around.ended(msg_id)
         with self._lines_lock:
             self._lines.pop(msg_id, None)

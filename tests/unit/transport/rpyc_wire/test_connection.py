@@ -439,6 +439,23 @@ def test_abort_ends_a_receive(peer):
     assert ends_at_once(peer, lambda: peer.connection.receive(ticket)) < 5
 
 
+def test_there_is_room_until_nothing_is_taken(peer):
+    """While there is, a request of a few thousand bytes waits for nobody."""
+    peer.connection.send_timeout = 0.1
+    sent = 0
+    while peer.connection.has_room:
+        peer.connection.send_call(REF, bytes(4000))
+        sent += 1
+    assert sent
+    thread = threading.Thread(target=lambda: [peer.read() for _ in range(sent)], daemon=True)
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert peer.connection.has_room
+    peer.connection.close()
+    assert not peer.connection.has_room
+
+
 def test_abort_ends_a_send(peer):
     assert ends_at_once(peer, lambda: peer.connection.send_call(REF, bytes(50 * 2**20))) < 5
 
