@@ -6,7 +6,6 @@ A machine is a table: ``[pi]`` with ``address``, and if need be ``python``, ``cw
 from __future__ import annotations
 
 import re
-import tomllib
 from typing import Any
 
 from rpyc_kernel.errors import ArgumentError
@@ -23,6 +22,8 @@ class TextError(ValueError):
 
 def read(text: str) -> dict[str, SavedHost]:
     """Return the machines in *text* by their names, in its order. Raises TextError."""
+    import tomllib  # noqa: PLC0415 - who has saved no machine needs none
+
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

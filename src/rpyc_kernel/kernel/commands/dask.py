@@ -14,6 +14,8 @@ from rpyc_kernel.kernel.own_cluster import OwnCluster
 from rpyc_kernel.kernel.parallel import CollectedOutput, ParallelRun
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rpyc_kernel.kernel.commands.context import CommandContext
     from rpyc_kernel.kernel.sessions.session import RemoteSession
 
@@ -85,10 +87,16 @@ async def dask(
         raise
 
 
-async def _scheduler_there(context: CommandContext, session: RemoteSession, host: str) -> OwnCluster:
-    run = ParallelRun(cluster_code.start_scheduler(host), [session], collected=True)
-    beside = asyncio.create_task(asyncio.to_thread(own_cluster.load))
+async def _run(context: CommandContext, code: str, sessions: Sequence[RemoteSession]) -> ParallelRun:
+    """Run code on machines, and collect what comes of it."""
+    run = ParallelRun(code, sessions, collected=True)
     await run.run(context.runner, context.cell, context.output)
+    return run
+
+
+async def _scheduler_there(context: CommandContext, session: RemoteSession, host: str) -> OwnCluster:
+    beside = asyncio.create_task(asyncio.to_thread(own_cluster.load))
+    run = await _run(context, cluster_code.start_scheduler(host), [session])
     await beside
     (part,) = run.parts
     if part.failure:
@@ -101,8 +109,7 @@ async def _scheduler_there(context: CommandContext, session: RemoteSession, host
 
 async def _begin(context: CommandContext, cluster: OwnCluster, found: list[RemoteSession]) -> str:
     await context.blocking(lambda _cancel: cluster.open())
-    run = ParallelRun(cluster_code.start_worker(cluster.address), found, collected=True)
-    await run.run(context.runner, context.cell, context.output)
+    run = await _run(context, cluster_code.start_worker(cluster.address), found)
     failed = {part.show.label: part.failure for part in run.parts if part.failure}
     begun = len(found) - len(failed)
     if not begun:
@@ -110,8 +117,7 @@ async def _begin(context: CommandContext, cluster: OwnCluster, found: list[Remot
     context.local_names["client"] = cluster.client
     current = context.sessions.current
     if current is not None and current.label not in failed:  # while the workers begin
-        there = ParallelRun(cluster_code.make_client(cluster.address), [current], collected=True)
-        await there.run(context.runner, context.cell, context.output)
+        await _run(context, cluster_code.make_client(cluster.address), [current])
     missing, count = await context.blocking(lambda cancel: cluster.wait(begun, cancel))
     lines = [f"A Dask cluster of {count} worker{'s' * (count != 1)}, at {cluster.address}; client is here and there."]
     if cluster.dashboard:
@@ -132,10 +138,8 @@ async def _stop(context: CommandContext, cluster: OwnCluster) -> None:
         context.local_names.pop("client", None)
     try:
         if left:
-            run = ParallelRun(cluster_code.end("worker"), left, collected=True)
-            await run.run(context.runner, context.cell, context.output)
+            await _run(context, cluster_code.end("worker"), left)
     finally:
         await context.blocking(cluster.close)
         if cluster.scheduler_session is not None and not cluster.scheduler_session.closed:
-            run = ParallelRun(cluster_code.end("scheduler"), [cluster.scheduler_session], collected=True)
-            await run.run(context.runner, context.cell, context.output)
+            await _run(context, cluster_code.end("scheduler"), [cluster.scheduler_session])

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from rpyc_kernel.kernel.commands.registry import command
 from rpyc_kernel.kernel.commands.spec import Kind, Option, Positional
 from rpyc_kernel.kernel.outcomes import Discovered
-from rpyc_kernel.transport.discovery import sources
 from rpyc_kernel.transport.discovery.names import check_name
 from rpyc_kernel.transport.discovery.registry import discover as ask_registry
 
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
 async def discover(context: CommandContext, name: str | None, *, registry: str | None) -> Discovered | str:
     """List the machines that can be found, or the servers of a service or of a registry."""
     if name is None and registry is None:
+        from rpyc_kernel.transport.discovery import sources  # noqa: PLC0415 - few notebooks need it
+
         return sources.table(await context.blocking(lambda cancel: sources.look(cancel=cancel)))
     if name is None:
         return Discovered(await context.blocking(lambda cancel: ask_registry(registry=registry, cancel=cancel)))

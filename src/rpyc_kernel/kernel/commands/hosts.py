@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as json_text
 from typing import TYPE_CHECKING
 
-from rpyc_kernel.hosts import ask, file
+from rpyc_kernel.hosts import file
 from rpyc_kernel.kernel.commands.registry import command
 from rpyc_kernel.kernel.commands.spec import Kind, Option
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 )
 async def hosts(context: CommandContext, *, json: bool) -> str | None:
     """List the machines of this notebook, and the saved ones."""
+    from rpyc_kernel.hosts import ask  # noqa: PLC0415 - few notebooks need it
+
     notebook = context.sessions.hosts()
     if json:
         states = await context.blocking(lambda cancel: ask.ask(file.load().values(), cancel))

@@ -9,7 +9,6 @@ from rpyc_kernel.hosts.target import find_tls
 from rpyc_kernel.kernel.commands.registry import command
 from rpyc_kernel.kernel.commands.spec import Positional
 from rpyc_kernel.kernel.outcomes import Paired
-from rpyc_kernel.transport import proving
 from rpyc_kernel.transport.deadline import Deadline
 
 if TYPE_CHECKING:
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
 )
 async def pair(context: CommandContext, host: str) -> Paired:
     """Ask for the code, and pair."""
+    from rpyc_kernel.transport import proving  # noqa: PLC0415 - few notebooks need it
+
     address = find_tls(host)
     code = await context.ask_password(proving.question(address))
     if code is None:

@@ -14,7 +14,6 @@ from rpyc_kernel.errors import HostsFileError, RpycKernelError
 from rpyc_kernel.hosts import file, recent
 from rpyc_kernel.link.protocol import LinkStatus
 from rpyc_kernel.transport.deadline import Deadline
-from rpyc_kernel.transport.discovery import sources, ssh_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -52,6 +51,8 @@ async def suggestions(argument: Argument, source: SessionSource) -> list[str]:
 
 def machines(source: SessionSource) -> list[str]:
     """Return machines, each once: the saved, the notebook's, those of other notebooks, and those that were found."""
+    from rpyc_kernel.transport.discovery import sources, ssh_config  # noqa: PLC0415 - a first cell needs none
+
     hosts = source.hosts()
     known: list[str] = []
     with suppress(HostsFileError):
