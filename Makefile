@@ -55,7 +55,7 @@ labextension/node_modules/.package-lock.json: labextension/package-lock.json
 	@cd labextension && npm ci --silent --ignore-scripts
 
 test: $(VENV)/test.installed
-	@$(RUN) -m pytest -n 6 --no-loadscope-reorder $(ARGS)
+	@$(RUN) -m pytest -n 4 --no-loadscope-reorder $(ARGS)
 
 # What is sent to servers, tried on their Pythons; RPYC_KERNEL_TESTS_SERVERS=3.14 names more of those.
 agent: $(VENV)/test.installed

@@ -248,7 +248,7 @@ def damaged(draw):
 packets = st.binary(max_size=200) | damaged() | st.builds(raw, headers, few_buffers)
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(packets)
 def test_whatever_comes_is_a_message_or_a_wire_error(packet):
     for read in (wire.unpack, Message.decode):

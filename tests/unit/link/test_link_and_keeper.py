@@ -171,4 +171,4 @@ class LinkAndKeeper(RuleBasedStateMachine):
 
 
 TestLinkAndKeeper = LinkAndKeeper.TestCase
-TestLinkAndKeeper.settings = settings(max_examples=250, stateful_step_count=60, deadline=None, phases=PHASES)
+TestLinkAndKeeper.settings = settings(max_examples=170, stateful_step_count=60, deadline=None, phases=PHASES)

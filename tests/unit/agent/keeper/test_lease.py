@@ -66,7 +66,7 @@ class Holding(RuleBasedStateMachine):
         assert self.hold.epoch == len(self.links) - 1
 
 
-Holding.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+Holding.TestCase.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
 TestHolding = Holding.TestCase
 
 

@@ -160,7 +160,7 @@ TEXTS = st.sampled_from(["x" * 65536, "\x1b" * 65536, "é" * 30000, "line\n", ""
 SOME = st.one_of(TEXTS.map(stream), st.just(("display_data", {})), st.just(("status", {"execution_state": "busy"})))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     runs=st.lists(st.tuples(SOME, st.integers(1, 700)), max_size=6),
     busy=st.lists(st.floats(0.0, SERVER_BUSY_S), min_size=1, max_size=20),

@@ -702,12 +702,12 @@ class OnABadDisk(Bounded):
 
 
 TestBounded = Bounded.TestCase
-TestBounded.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestBounded.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
 TestOnABadDisk = OnABadDisk.TestCase
-TestOnABadDisk.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestOnABadDisk.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 TestOnABadDisk.pytestmark = [pytest.mark.needs("posix")]
 TestWithoutDisk = WithoutDisk.TestCase
-TestWithoutDisk.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+TestWithoutDisk.settings = settings(max_examples=50, stateful_step_count=40, deadline=None)
 
 
 def test_it_counts_what_gives_messages_other_numbers():

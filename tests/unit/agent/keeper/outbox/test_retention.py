@@ -371,4 +371,4 @@ class Replayed(RuleBasedStateMachine):
 
 
 TestReplayed = Replayed.TestCase
-TestReplayed.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestReplayed.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

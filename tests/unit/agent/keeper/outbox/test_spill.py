@@ -464,5 +464,5 @@ class Queue(RuleBasedStateMachine):
 
 
 TestQueue = Queue.TestCase
-TestQueue.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestQueue.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 TestQueue.pytestmark = [pytest.mark.needs("posix")]
