@@ -307,16 +307,16 @@ class Message:
             raise WireError("a message without type or parent")
         if not (isinstance(content, dict) and isinstance(metadata, dict)):
             raise WireError("a message whose content or metadata is no JSON object")
+        image: Bytes = b""
         if kind == "stream":
             if len(buffers) != 1 or content.get("name") not in ("stdout", "stderr"):
                 raise WireError("a stream message of another form")
             content = {"name": content["name"], "text": bytes(buffers.pop()).decode("utf-8", "replace")}
         elif "image" in header:
             image = _put_image(kind, content, header["image"], buffers)
-            message = cls(kind, content, parent, metadata, buffers)
-            message.image = image
-            return message
-        return cls(kind, content, parent, metadata, buffers)
+        message = cls(kind, content, parent, metadata, buffers)
+        message.image = image
+        return message
 
 
 def _check_size(size: int) -> None:

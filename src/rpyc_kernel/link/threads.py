@@ -197,9 +197,9 @@ class ConnectionThread(threading.Thread):
         """Send a request that its connection takes at once, for the thread, which rests; tell whether that was done."""
         if not (self._rests and isinstance(action, Send) and action.number == self._number and not self.queue):
             return False
-        if self._broker is None or not self._broker.connection.has_room:
+        if sum(map(len, action.buffers)) + len(repr(action.header)) > MOST_AT_ONCE:
             return False
-        if len(repr(action.header)) + sum(map(len, action.buffers)) > MOST_AT_ONCE:
+        if self._broker is None or not self._broker.connection.has_room:  # last: it asks the system
             return False
         try:
             self._use(action)

@@ -12,9 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 METADATA = "rpyc_kernel"  # the key of ours in the metadata of messages and outputs
-IN_NOTEBOOKS = frozenset(
-    {"display_data", "update_display_data", "execute_result"}
-)  # the outputs whose metadata a notebook keeps
+# the outputs whose metadata a notebook keeps
+IN_NOTEBOOKS = frozenset({"display_data", "update_display_data", "execute_result"})
 MAX_LINE_CHARACTERS = 1 << 20  # of an unfinished line that is held until its end
 
 

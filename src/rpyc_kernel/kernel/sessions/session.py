@@ -88,7 +88,7 @@ class RemoteSession:
             link: What makes the link.
             link_options: More arguments for it.
         """
-        self.server, self.name = name, address.name if name == str(address) else name
+        self._take_address(name, address)
         self.label = self.name
         self.config: dict[str, Any] = {}
         self.kept = self.used = self.orphaned = False
@@ -233,6 +233,9 @@ class RemoteSession:
         except RpycKernelError:
             self._link.move(before)
             raise
+        self._take_address(name, address)
+
+    def _take_address(self, name: str, address: Address) -> None:
         self.server, self.name = name, address.name if name == str(address) else name
 
     def keep(self, seconds: float) -> None:
