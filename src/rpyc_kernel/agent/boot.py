@@ -155,7 +155,10 @@ def _tidy(folder: str) -> None:
     for name in os.listdir(folder):
         path = os.path.join(folder, name)
         if name.startswith(("agent-", "code-")) and os.lstat(path).st_mtime < time.time() - 30 * DAY_S:
-            os.unlink(path)
+            try:
+                os.unlink(path)
+            except OSError:  # on Windows, as long as a server or a session has it mapped
+                pass
 
 
 def hash_of(data: bytes) -> bytes:
@@ -221,13 +224,17 @@ class Agent:
             return self._code.find(path)
         return compile(self.sources[path], ORIGIN + path, "exec", dont_inherit=True)
 
+    def use_cached_code(self) -> bool:
+        """Take the code of all modules from the cache; returns whether it is there, as after the first session."""
+        self._code = self._code or cached_code(self.digest)
+        return self._code is not None
+
     def load_code(self) -> None:
         """Get the code of all modules: from the cache, or else compiled in a process that ends, and cached.
 
         In this process, compiling would leave some MiB that are never given back: so only where none can be forked.
         """
-        self._code = cached_code(self.digest)
-        if self._code:
+        if self.use_cached_code():
             return
         if not hasattr(os, "fork"):
             data = CompiledAgent.compile(self.sources)
@@ -315,8 +322,8 @@ def cached(digest: str) -> Optional[Agent]:
     """The agent of that name from the cache, checked; None if the cache doesn't have it."""
     for file in _read("agent-%s" % digest):
         agent = Agent(digest, file.read())
-        try:
-            if agent.sources:
+        try:  # its hash in any case; its text is of no use where its code is here
+            if agent._unpacked() if agent.use_cached_code() else agent.sources:
                 return agent
         except ValueError:
             continue
@@ -427,6 +434,7 @@ def open_broker(digest: str, source: bytes, code: Any = None) -> Tuple[Callable[
     """
 
     def start(agent: Agent) -> Tuple[Callable[[str, bytes], Any], bytes]:
+        agent.use_cached_code()
         module = load("broker", mount(agent))
         sys.modules[agent.package].open_broker = open_broker  # type: ignore[attr-defined]  # for the next connection
         if code is not None:
@@ -442,6 +450,22 @@ def open_broker(digest: str, source: bytes, code: Any = None) -> Tuple[Callable[
 
     found = mounted(digest) or cached(digest)
     return start(found) if found else (bring, b"")
+
+
+def compile_for_later(agent: Agent) -> None:
+    """Have the modules compiled and cached by a process that nobody waits for, if they aren't."""
+    if agent.use_cached_code() or not hasattr(os, "fork"):
+        return
+    pid = os.fork()
+    if pid:
+        os.waitpid(pid, 0)
+        return
+    try:
+        if os.fork() == 0:  # nobody's child, so that nobody has to wait for its end
+            os.nice(19)
+            _write(_code_name(agent.digest), CompiledAgent.compile(agent.sources))
+    finally:
+        os._exit(0)
 
 
 def start_keeper(stream: BinaryIO) -> None:
@@ -477,20 +501,36 @@ def start_gateway(stream: BinaryIO) -> None:
         agent = Agent(digest, stream.read(int(stream.readline())))
         if agent.sources:
             keep(agent)
-    agent._code = cached_code(digest)
+    agent.use_cached_code()
     os.write(out, ("%s ready\n" % answer).encode("ascii"))
     load("serve.gateway", mount(agent)).main(stream, out)
 
 
+def start_placed(stream: BinaryIO) -> None:
+    """Begin what serves a kernel on a cluster's worker (``serve/placed.py``).
+
+    ``stream`` brings a line with the name of its modules, one with their length, and them; then a line of JSON.
+    """
+    digest = stream.readline().decode("ascii").strip()
+    agent = Agent(digest, stream.read(int(stream.readline())))
+    agent.use_cached_code()
+    load("serve.placed", _mount_with_this(agent)).main(stream, agent)
+
+
 def _load_apart(name: str, agent: Agent) -> Any:
     """Load a module of the agent in its own process, where imports find Python's own modules (`own_imports`)."""
+    package = _mount_with_this(agent)
+    load("own_imports", package).install(globals().get("user_path"))
+    return load(name, package)
+
+
+def _mount_with_this(agent: Agent) -> str:
+    """Mount an agent, which finds what is here where it imports this file: loaded again, that would be there twice."""
     package = mount(agent)
-    # where the agent imports this file it finds what is here: loaded again, that would be in memory twice
     own = package + ".boot"
     sys.modules[own] = this = ModuleType(own)
     this.__dict__.update(globals(), __name__=own)
-    load("own_imports", package).install(globals().get("user_path"))
-    return load(name, package)
+    return package
 
 
 def _receive(stream: BinaryIO) -> Tuple[Agent, Dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The program text by which a Python becomes a keeper or a worker: it reads ``boot.py`` from its stdin.
+"""The program text by which a Python becomes a keeper, a worker or a placed server, and reads ``boot.py``.
 
 Until then the user's folders don't count: a file ``json.py`` there must not be taken for Python's own.
 """
@@ -22,6 +22,7 @@ _TEXT = (
     "exec(marshal.loads(c) if ours else compile(t, '<rpyc-kernel boot>', 'exec'), s); del c, t; s['%s'](f)"
 )
 KEEPER = _TEXT % ("sys.stdin.buffer", "start_keeper")
+PLACED = _TEXT % ("sys.stdin.buffer", "start_placed")
 WORKER = _TEXT % ("os.fdopen(os.dup(0), 'rb')", "start_worker")
 
 compiled: Dict[bytes, CodeType] = {}  #: the code of ``boot.py`` by its text, as this process has compiled it

@@ -280,6 +280,20 @@ def test_the_agent_is_asked_for_once_and_then_cached(mounted):
     assert answer == call("hello", b"") == hello
 
 
+@pytest.mark.needs("posix")
+def test_a_server_takes_the_code_that_a_keeper_has_compiled(mounted, cache):
+    digest, archive = archive_of(broker='"""Asserts are not compiled."""\nassert False\n' + ECHO)
+    boot.keep(boot.Agent(digest, archive))
+    with pytest.raises(AssertionError):
+        boot.open_broker(digest, b"source")
+    boot.Agent(digest, archive).load_code()
+    hello = repr(("hello", b"", (digest, archive, b"source"))).encode()
+    assert boot.open_broker(digest, b"source")[1] == hello
+    (cache / f"agent-{digest}").write_bytes(b"?" + archive)  # which keepers would get
+    del sys.modules[boot.package_of(digest)]
+    assert boot.open_broker(digest, b"source")[1] == b""
+
+
 def test_a_second_connection_finds_the_agent_also_where_there_is_no_cache(mounted, tmp_path):
     (tmp_path / "cache").write_text("")
     (tmp_path / "home").write_text("")

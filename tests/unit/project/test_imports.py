@@ -43,6 +43,8 @@ OF_BOOT = {f"rpyc_kernel.agent.boot.{name}" for name in ("digest_of", "package_o
 OF_THE_AGENT = tuple(
     f"rpyc_kernel.agent.{name}" for name in ("wire", "direct", "files", "murmur2", "serve.mux", "values")
 )
+# both halves of the proof; how a Python there begins
+OF_TRANSPORT = ("rpyc_kernel.agent.serve.", "rpyc_kernel.agent.starter")
 JUPYTER = {"IPython", "comm", "ipykernel", "jupyter_client", "jupyter_core", "psutil", "tornado", "traitlets", "zmq"}
 # What each part may import of other people's packages.
 THIRD_PARTY = {
@@ -99,7 +101,7 @@ def wrong(path):
             or (other == "agent" and name in OF_SERVE and part == "cli")
         ):
             continue
-        if part == "transport" and name.startswith("rpyc_kernel.agent.serve."):  # both halves of the proof
+        if part == "transport" and name.startswith(OF_TRANSPORT):
             continue
         yield line, name
 

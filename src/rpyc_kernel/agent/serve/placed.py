@@ -17,7 +17,7 @@ import threading
 import time
 from argparse import Namespace
 
-from .. import local_socket, records, wire
+from .. import boot, local_socket, records, wire
 from . import proof
 from .admission import ADMISSION_TIMEOUT_S, Admission
 from .certificate import own_certificate
@@ -118,11 +118,13 @@ class PlacedConnection(ServerConnection):
         return found
 
 
-def main(stream: BinaryIO) -> None:
+def main(stream: BinaryIO, program: boot.Agent) -> None:
     """Serve until nobody needs it, or ``stream`` ends.
 
     Args:
-        stream: Brings one line: where to listen (``host``), the client's name (``client``) and its ``key``.
+        stream: Brings one line: where to listen (``host``), the client's name (``client``) and its ``key``, and the
+            name of the ``agent`` that it will ask for.
+        program: What these modules are from.
     """
     wanted = json.loads(stream.readline().decode("utf-8"))
     folder = tempfile.mkdtemp(prefix="rpyc-kernel-")
@@ -134,6 +136,7 @@ def main(stream: BinaryIO) -> None:
         return
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    boot.compile_for_later(program)  # while this process has one thread
     log, started = EventLog(stream=open(os.devnull, "w")), Started()  # noqa: SIM115 - as long as the process lives
     clients: Any = TheClient(str(wanted["client"]), bytes.fromhex(wanted["key"]))
     codes: Any = NoCodes()
@@ -155,6 +158,7 @@ def main(stream: BinaryIO) -> None:
     daemon = Daemon(listeners, admit, serve, options, log)
     threading.Thread(target=_end_with, args=(stream,), daemon=True).start()
     _say({"port": listeners[0].getsockname()[1], "fingerprint": certificate.fingerprint.hex()})
+    _load_broker(str(wanted["agent"]))  # while the kernel hears of this
 
     def look() -> float:
         nonlocal idle_until
@@ -167,6 +171,14 @@ def main(stream: BinaryIO) -> None:
 
     daemon.run([look])
     started.end()
+
+
+def _load_broker(digest: str) -> None:
+    """Load what the kernel's connections will ask for, if the cache has it."""
+    agent = boot.cached(digest)
+    if agent is not None:
+        boot.load("broker", boot.mount(agent))
+        sys.modules[agent.package].open_broker = boot.open_broker  # type: ignore[attr-defined]  # as `open_broker` does
 
 
 def _end_with(stream: BinaryIO) -> None:

@@ -16,13 +16,6 @@ import sys
 import threading
 from typing import Any
 
-# Reads the loader and the agent from its stdin; see `agent/boot.py`.
-_BEGIN = (
-    "import sys; sys.path[:] = filter(None, sys.path); f = sys.stdin.buffer; s = {'__name__': 'boot'}; "
-    "exec(compile(f.read(int(f.readline())), '<rpyc-kernel boot>', 'exec'), s); "
-    "a = s['Agent'](f.readline().decode().strip(), f.read(int(f.readline()))); "
-    "s['load']('serve.placed', s['mount'](a)).main(f)"
-)
 _LOOK_INTERVAL_S = 0.5  # at whether the worker is being closed
 _END_TIMEOUT_S = 20.0  # for the sessions to end in order
 _LEAVING = ("closing", "closed", "closing_gracefully", "stopping", "stopped", "failed")
@@ -32,8 +25,8 @@ def place(wanted: dict[str, Any]) -> str:
     """Start the server, tell where it is, and wait until it has ended.
 
     Args:
-        wanted: ``token``, which names the placement; ``boot``, ``digest`` and ``archive``, as the agent travels;
-            ``client`` and ``key``, for the proof.
+        wanted: ``token``, which names the placement; ``program``, the text of the server's program, and the ``words``
+            that it reads first; ``client`` and ``key``, for the proof; ``agent``, the name of the kernel's agent.
 
     Returns:
         A sentence about the end.
@@ -44,9 +37,9 @@ def place(wanted: dict[str, Any]) -> str:
     from distributed import Event, get_worker, secede  # noqa: PLC0415 - only on a worker
 
     worker = get_worker()
-    request = {"host": worker.ip, "client": wanted["client"], "key": wanted["key"]}
+    request = {"host": worker.ip, **{name: wanted[name] for name in ("client", "key", "agent")}}
     process = subprocess.Popen(
-        [sys.executable, "-u", "-c", _BEGIN],
+        [sys.executable, "-u", "-c", wanted["program"]],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env={**os.environ, "DASK_SCHEDULER_ADDRESS": worker.scheduler.address},  # of `Client()` in a cell
@@ -55,9 +48,7 @@ def place(wanted: dict[str, Any]) -> str:
     assert process.stdin is not None
     assert process.stdout is not None
     try:
-        boot, archive = wanted["boot"], wanted["archive"]
-        head = b"%d\n%s%s\n%d\n%s" % (len(boot), boot, wanted["digest"].encode(), len(archive), archive)
-        process.stdin.write(head + json.dumps(request).encode() + b"\n")
+        process.stdin.write(wanted["words"] + json.dumps(request).encode() + b"\n")
         process.stdin.flush()
         once = Event(wanted["token"])
         if once.is_set():
