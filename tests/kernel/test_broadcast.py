@@ -99,7 +99,9 @@ def test_all_of_them_or_none(both: Client) -> None:
 
 def test_sessions_on_one_machine_share_what_came_once_and_change_their_own(both: Client) -> None:
     both.good("%%local\nimport numpy\nbig, raw = numpy.arange(1e6), bytes(range(256)) * 10")
-    both.good("%push big raw --targets all")
+    both.good("%%local\nfrom rpyc_kernel.values import sharing\nhere, sharing._here = sharing._here, lambda: ()")
+    both.good("%push big raw --targets all")  # as to another machine
+    both.good("%%local\nsharing._here = here")
     mapped = "open('/proc/self/maps').read().count('memfd:rpyc-kernel')"
     assert (
         _each(both, f"({mapped}, float(big.sum()), big.flags.writeable, raw[-1])")[:2]
@@ -114,6 +116,20 @@ def test_sessions_on_one_machine_share_what_came_once_and_change_their_own(both:
     assert both.good(f"%%on b\n{mapped}").text == "0"
     both.good("%push big --targets a,b")
     assert both.good("%%on a\nfloat(big[-1])").text == "999999.0"
+
+
+def test_nothing_travels_to_sessions_on_this_very_machine(both: Client) -> None:
+    both.good("%%local\nfrom rpyc_kernel.values import sharing\nbring, sharing.bring = sharing.bring, None")
+    both.good("%%local\nbig, late = bytearray(9_000_000), [b'text', bytes(5_000_000)]\nbig[-1] = 7")
+    both.good("%push big late --targets a,b --max 99000000")
+    assert (
+        both.good("%%on a\nbig[0] = 1; big[-1], len(big), late[0], len(late[1])").text
+        == "(7, 9000000, b'text', 5000000)"
+    )
+    assert both.good("%%on b\nbig[0], big[-1], len(late[1])").text == "(0, 7, 5000000)"
+    shared = "sum('memfd' in os.path.realpath(f'/proc/self/fd/{fd}') for fd in os.listdir('/proc/self/fd'))"
+    both.good(f"%%local\nimport os\nassert not {shared}")  # this process has let go of it
+    both.good("%%local\nsharing.bring = bring")
 
 
 def test_a_machine_that_is_down_is_named(both: Client, other: Remote) -> None:

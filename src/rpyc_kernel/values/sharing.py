@@ -1,10 +1,17 @@
-"""Brings the same values to several sessions: over each machine's link once, where its sessions can share what came."""
+"""Brings the same values to several sessions: over each machine's link once, where its sessions can share what came.
+
+To sessions on this very machine nothing travels: they adopt what this process has written into shared memory.
+"""
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 from typing import TYPE_CHECKING, Any, Protocol
 
+from rpyc_kernel.agent.direct.memory import check_room
+from rpyc_kernel.agent.worker.shared_memory import CannotShareError, SharedDraft
 from rpyc_kernel.errors import AgentError, DialCancelledError, LinkError
 from rpyc_kernel.link.bulk import BulkSession, carry
 from rpyc_kernel.values import exchange
@@ -19,6 +26,7 @@ if TYPE_CHECKING:
 LEAST_BYTES = 4 << 20  # below, sharing saves nothing
 MAX_TEXT_BYTES = 64 << 10  # of a value that is made as soon as it is adopted, which then takes no time
 POLL_INTERVAL_S = 0.05
+BLOCK_BYTES = 1 << 20  # that are written before the next look at whether to stop
 
 
 class PlacedSession(BulkSession, Protocol):
@@ -40,6 +48,7 @@ class _Group:
         self.members: list[PlacedSession] = []
         self.brought = threading.Event()
         self.told: dict[str, Any] = {}  # how the others adopt it, {} where they can't
+        self.written: SharedDraft | None = None  # by this process, as long as somebody may adopt it
 
 
 class Sharing:
@@ -81,8 +90,10 @@ class Sharing:
         buffers = [buffer for part in parts for buffer in part.buffers]
         if session is group.members[0]:
             try:
-                draft = bring(session, buffers, cancel, progress, shared=True)
-                group.told = _told(session, draft, cancel)
+                draft = self._adopt_from_here(session, group, cancel, progress) if session.place == _here() else ""
+                if not draft:
+                    draft = bring(session, buffers, cancel, progress, shared=True)
+                    group.told = _told(session, draft, cancel)
             finally:
                 group.brought.set()
             return exchange.push_content(draft, parts)
@@ -94,6 +105,32 @@ class Sharing:
             return exchange.put(session, parts, cancel, progress)
         progress(sum(buffer.nbytes for buffer in buffers))
         return exchange.push_content(draft, parts)
+
+    def _adopt_from_here(
+        self, session: PlacedSession, group: _Group, cancel: threading.Event, progress: Callable[[int], None]
+    ) -> str:
+        """Have a session adopt what this process shares; returns the name of its draft, or "" where it can't."""
+        parts = self._packed[session]
+        buffers = [buffer.cast("B") for part in parts for buffer in part.buffers]
+        sizes, done = [len(buffer) for buffer in buffers], 0
+        try:
+            check_room(sum(sizes))
+            written = SharedDraft(sizes)
+            for index, buffer in enumerate(buffers):
+                for start in range(0, len(buffer), BLOCK_BYTES):
+                    if cancel.is_set():
+                        raise DialCancelledError(session.address)
+                    block = buffer[start : start + BLOCK_BYTES]
+                    written.write(index, start, block)
+                    done += len(block)
+                    progress(done)
+            told = written.share()
+        except (OSError, MemoryError, CannotShareError):
+            return ""
+        draft = self._adopt(session, parts, told, cancel)
+        if draft:  # else another machine calls itself the same, or a container does
+            group.written, group.told = written, told
+        return draft
 
     def _adopt(
         self, session: PlacedSession, parts: Sequence[Part], told: dict[str, Any], cancel: threading.Event
@@ -109,6 +146,11 @@ class Sharing:
         if answer.get("made") is True:
             self.made.add(session)
         return name if type(name := answer.get("draft")) is str else ""
+
+
+def _here() -> tuple[str, ...]:
+    """Return what this machine calls itself and its user, as a session's `place`."""
+    return socket.gethostname(), os.environ.get("USER") or os.environ.get("USERNAME") or ""
 
 
 def _told(session: BulkSession, draft: str, cancel: threading.Event) -> dict[str, Any]:

@@ -41,7 +41,8 @@ OF_SERVE = {"rpyc_kernel.agent.serve.main", "rpyc_kernel.agent.serve.options"}
 OF_BOOT = {f"rpyc_kernel.agent.boot.{name}" for name in ("digest_of", "package_of", "write_file")}
 # both ends use them
 OF_THE_AGENT = tuple(
-    f"rpyc_kernel.agent.{name}" for name in ("wire", "direct", "files", "murmur2", "serve.mux", "values")
+    f"rpyc_kernel.agent.{name}"
+    for name in ("wire", "direct", "files", "murmur2", "serve.mux", "values", "worker.shared_memory")
 )
 # both halves of the proof; how a Python there begins
 OF_TRANSPORT = ("rpyc_kernel.agent.serve.", "rpyc_kernel.agent.starter")
