@@ -13,6 +13,7 @@ import rpyc
 
 import rpyc_kernel
 from rpyc_kernel.errors import ProtocolError, RemoteClosedError, RemoteError, RpycKernelError
+from rpyc_kernel.link.threads import ConnectionThread
 from tests.servers.rpyc_servers import start_server
 from tests.servers.shortcuts import shorten
 
@@ -278,6 +279,59 @@ def test_an_interrupt_ends_the_wait_and_the_connection_goes_on(remote, work, tmp
             remote.execute(f"open({str(begun)!r}, 'w').close()\n{work}")
         begun.unlink()
         assert remote.eval("1 + 1") == 2
+
+
+def test_an_interrupt_reaches_what_runs_while_another_request_still_ends(remote, tmp_path):
+    begun, other = tmp_path / "begun", tmp_path / "other"
+    remote.execute(f"""
+go_on = []
+def mark(name):
+    open(name, 'w').close()
+def first():
+    try:
+        mark({str(begun)!r})
+        while True: time.sleep(0.001)
+    finally:
+        while not go_on: time.sleep(0.001)
+def second():
+    go_on.append(1)
+    while len([each for each in threading.enumerate() if each.name == "rpyc-kernel-live"]) > 1: time.sleep(0.001)
+    mark({str(other)!r})
+    while True: time.sleep(0.001)
+""")
+    for name, mark in (("first", begun), ("second", other)):
+        with stopped(mark.exists), pytest.raises(KeyboardInterrupt):
+            remote.namespace[name]()
+    assert remote.eval("1 + 1") == 2
+
+
+def test_an_interrupt_in_the_midst_of_a_request_loses_nothing(remote, monkeypatch):
+    """It comes while the link takes the request, has the request's number, and hasn't sent the request yet."""
+    take = ConnectionThread.take
+    pressed = []
+
+    def press(thread, action):
+        if threading.current_thread() is threading.main_thread() and not pressed:
+            pressed.append(action)
+            signal.raise_signal(signal.SIGINT)
+        take(thread, action)
+
+    monkeypatch.setattr(ConnectionThread, "take", press)
+    with stopped(lambda: False), pytest.raises(KeyboardInterrupt):
+        remote._channel.submit("rpyc_lost", {})
+    assert pressed
+    assert remote.eval("1 + 1") == 2
+
+
+def test_what_was_given_up_before_it_began_never_begins(remote, tmp_path):
+    begun = tmp_path / "begun"
+    slept = rpyc.async_(remote.modules.time.sleep)(1)  # the next request waits behind it there
+    with stopped(lambda: remote._channel.waiting), pytest.raises(KeyboardInterrupt):
+        remote.execute(f"open({str(begun)!r}, 'w').close()\nwhile True: pass")
+    assert remote.eval("1 + 1") == 2
+    with contextlib.suppress(KeyboardInterrupt, RemoteError):
+        slept.wait()
+    assert not begun.exists()
 
 
 @pytest.mark.parametrize("background", [False, True])

@@ -15,6 +15,7 @@ from rpyc_kernel.agent import wire
 from rpyc_kernel.errors import DialCancelledError, LinkLost, RpycKernelError, TooLongError
 from rpyc_kernel.link.protocol import DIAL_TIMEOUT_S, HEARTBEAT_S, LinkProtocol, LinkStatus
 from rpyc_kernel.link.threads import LinkThreads
+from rpyc_kernel.link.uninterrupted import Uninterrupted
 from rpyc_kernel.transport.broker_client import open_broker
 
 if TYPE_CHECKING:
@@ -190,18 +191,18 @@ class Link:
 
     def hurry(self) -> None:
         """If the link is down, try again at once: somebody waits for it."""
-        with self._threads.events() as protocol:
+        with Uninterrupted(), self._threads.events() as protocol:
             protocol.hurry()
 
     def move(self, address: Address) -> None:
         """Reach the session another way from now on: by another server on that machine."""
-        with self._threads.events() as protocol:
+        with Uninterrupted(), self._threads.events() as protocol:
             protocol.move(address)
 
     def close(self, *, end: bool, timeout: float = 3.0) -> bool:
         """Stop, and *end* the session too if *timeout* seconds are enough for that; returns whether it has ended."""
         ended = end and self.status is LinkStatus.UP and self._terminate(timeout)
-        with self._threads.events() as protocol:
+        with Uninterrupted(), self._threads.events() as protocol:
             protocol.close()
         for thread in (self._threads.puller, self._threads.sender):
             if thread.is_alive() and thread is not threading.current_thread():
@@ -236,16 +237,17 @@ class Link:
             packets = packets_of(message, next(self._cuts) if self.attached.get("parts") else None)
         except wire.MessageTooLong as error:
             raise TooLongError(self.address, str(error)) from None
-        self._threads.submit(lambda protocol: protocol.submit(message.type, message.parent, packets))
+        with Uninterrupted():
+            self._threads.submit(lambda protocol: protocol.submit(message.type, message.parent, packets))
 
     def was_tried(self, parent: str) -> bool:
         """Tell whether the request with that ``msg_id`` may have come over there."""
-        with self._threads.events() as protocol:
+        with Uninterrupted(), self._threads.events() as protocol:
             return protocol.state.was_tried(parent)
 
     def withdraw(self, parent: str) -> None:
         """While the link is down: what could not be sent of the request with that ``msg_id`` is not sent any more."""
-        with self._threads.events() as protocol:
+        with Uninterrupted(), self._threads.events() as protocol:
             protocol.withdraw(parent)
 
     def interrupt(self, parent: str) -> None:
@@ -253,7 +255,7 @@ class Link:
 
         A long one of which a part has not been sent yet is given up instead: ``on_refused`` is told.
         """
-        with self._threads.events() as protocol:
+        with Uninterrupted(), self._threads.events() as protocol:
             protocol.interrupt(parent)
 
     def ask(
@@ -273,7 +275,7 @@ class Link:
             LinkLost: The link is down, or there was no answer.
             RpycKernelError: The operation was refused, or the link is closed.
         """
-        with self._threads.events() as protocol:
+        with Uninterrupted(), self._threads.events() as protocol:
             timeout = protocol.heartbeat if timeout is None else timeout
             answer = self._threads.answer_of(protocol.ask(op, header))
         while True:

@@ -180,10 +180,10 @@ class SessionChannel:
         with contextlib.suppress(RpycKernelError):  # then nobody there waits for anything
             self.submit("rpyc_lost", {})
 
-    def abandon(self) -> None:
-        """Give up the last request, so that the next one needn't wait behind it."""
+    def abandon(self, request: int) -> None:
+        """Give up the last request, whose number is *request*, so that the next one needn't wait behind it."""
         self._told = None
-        self.submit("rpyc_abandon", {})
+        self.submit("rpyc_abandon", {"request": request})
 
     def submit(self, msg_type: str, content: dict[str, Any], *buffers: memoryview) -> None:
         """Send a message of this connection. The message arrives once, even if the link breaks meanwhile."""

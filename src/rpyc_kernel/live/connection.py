@@ -18,6 +18,7 @@ from rpyc.lib import Timeout
 
 from rpyc_kernel.agent import wire_errors, wire_live
 from rpyc_kernel.errors import ProtocolError, RpycKernelError
+from rpyc_kernel.link.uninterrupted import Uninterrupted
 from rpyc_kernel.live import exceptions, exposed, netrefs
 from rpyc_kernel.live.guard import GuardedConnection
 from rpyc_kernel.live.tracebacks import without_internals
@@ -141,17 +142,25 @@ class LiveConnection(GuardedConnection):
 
     def _send_frames(self) -> None:
         """Send the waiting frames in order, or leave them to a thread that is sending already."""
-        while self._send_queue or self._dropped:
-            if not self._sendlock.acquire(blocking=False):
-                return
-            try:
-                while self._send_queue:  # first: a frame may name a reference that is dropped by now
-                    self._channel.send(self._send_queue.pop(0))
-                if self._dropped:
-                    request = exposed.dropped(*self._dropped.popleft())
-                    self._channel.send(self._pack(consts.MSG_REQUEST, next(self._no_answer), request))
-            finally:
-                self._sendlock.release()
+        with Uninterrupted() as uninterrupted:
+            while self._send_queue or self._dropped:
+                if not self._sendlock.acquire(blocking=False):
+                    return
+                try:
+                    self._send_next(uninterrupted)
+                finally:
+                    self._sendlock.release()
+
+    def _send_next(self, uninterrupted: Uninterrupted) -> None:
+        if self._send_queue:  # first: a frame may name a reference that is dropped by now
+            frame = self._send_queue.pop(0)
+        elif self._dropped:
+            request = exposed.dropped(*self._dropped.popleft())
+            frame = self._pack(consts.MSG_REQUEST, next(self._no_answer), request)
+        else:  # another thread has sent it
+            return
+        with uninterrupted.suspended():
+            self._channel.send(frame)
 
     def _pack(self, kind: int, seq: int, args: Any) -> bytes:
         wire_live.check(args)
@@ -178,28 +187,30 @@ class LiveConnection(GuardedConnection):
             raise
 
     def _serve(self, deadline: Deadline, wait_for_lock: bool, waiting: Callable[[], bool]) -> bool:
-        with self._recv_event:
-            if not self._recvlock.acquire(blocking=False):
-                if wait_for_lock and waiting():  # another thread may have read this one's reply
-                    self._recv_event.wait(deadline.slice(STOP_POLL_INTERVAL_S))
-                return False
-        try:
-            if not (waiting() and self._poll(deadline)):
-                return False
-            kind, seq, args = self._read()
-            if kind != MSG_REQUEST:  # before the lock is free, or another thread might miss its reply
-                self._take_reply(kind, seq, args)
-                return True
-        finally:
-            self._recvlock.release()
+        with Uninterrupted() as uninterrupted:
             with self._recv_event:
-                self._recv_event.notify_all()
-        self._dispatch_request(seq, args)
-        return True
+                if not self._recvlock.acquire(blocking=False):
+                    if wait_for_lock and waiting():  # another thread may have read this one's reply
+                        self._recv_event.wait(deadline.slice(STOP_POLL_INTERVAL_S))
+                    return False
+            try:
+                if not (waiting() and self._poll(deadline, uninterrupted)):
+                    return False
+                kind, seq, args = self._read()
+                if kind != MSG_REQUEST:  # before the lock is free, or another thread might miss its reply
+                    self._take_reply(kind, seq, args)
+                    return True
+            finally:
+                self._recvlock.release()
+                with self._recv_event:
+                    self._recv_event.notify_all()
+            self._dispatch_request(seq, args, uninterrupted)
+            return True
 
-    def _poll(self, deadline: Deadline) -> bool:
+    def _poll(self, deadline: Deadline, uninterrupted: Uninterrupted) -> bool:
         try:
-            return bool(self._channel.poll(deadline))
+            with uninterrupted.suspended():
+                return bool(self._channel.poll(deadline))
         except (EOFError, RpycKernelError):
             self._cleanup()
             raise
@@ -209,7 +220,7 @@ class LiveConnection(GuardedConnection):
         if self._abandoned != self._asked:
             self._abandoned = self._asked
             with contextlib.suppress(EOFError, RpycKernelError):
-                self._channel.abandon()
+                self._channel.abandon(self._asked)
 
     def _read(self) -> tuple[int, int, Any]:
         try:
@@ -268,12 +279,13 @@ class LiveConnection(GuardedConnection):
 
     # --- what the other side may do here
 
-    def _dispatch_request(self, seq: int, request: Any) -> None:
+    def _dispatch_request(self, seq: int, request: Any, uninterrupted: Uninterrupted) -> None:
         self._depth += 1
         try:
             if self._depth > MAX_NESTED_CALLS:  # an overflow of the stack elsewhere would lose an answer
                 raise RecursionError(f"more than {MAX_NESTED_CALLS} calls within calls")
-            result = self._do(request)  # kept until it is sent: a netref in it would be dropped before
+            with uninterrupted.suspended():
+                result = self._do(request)  # kept until it is sent: a netref in it would be dropped before
             reply = self._pack(consts.MSG_REPLY, seq, self._box(result))
         except BrineError as error:
             raise self._wrong(error) from None

@@ -110,7 +110,7 @@ class SocketChannel:
         except BaseException as error:  # noqa: BLE001 - half a frame may be on its way
             raise self._end(error) from None
 
-    def abandon(self) -> None:
+    def abandon(self, request: int) -> None:
         """Do nothing: the service finishes the request, since it serves one request at a time."""
 
     def fail(self, error: RpycKernelError) -> None:

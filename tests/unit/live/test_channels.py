@@ -188,7 +188,7 @@ def test_no_shortcut_is_dialled_while_there_is_one(channel, direct):
 def test_no_request_overtakes_what_gives_up_the_one_before(channel, link, worker):
     channel.send(b"first")
     link.submit.reset_mock()
-    channel.abandon()
+    channel.abandon(3)
     channel.send(b"second")
     assert messages(link) == [("rpyc_abandon", ""), ("rpyc_msg", "")]
     assert not list(worker.receive())

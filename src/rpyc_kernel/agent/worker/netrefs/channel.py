@@ -31,14 +31,16 @@ class LiveChannel:
     Attributes:
         old: Whether the RPyC here is older than 6, whose envelopes look different.
         patience: Seconds that RPyC waits for a frame before it looks again; None: until one comes.
-        serving: Whether a request is being served.
+        serving: The threads that serve a request.
+        given_up: The number of the last request that the kernel has given up.
     """
 
     def __init__(self, frontend: Frontend, name: str) -> None:
         self.closed = False
         self.old = False
         self.patience: Optional[float] = None
-        self.serving = False
+        self.serving: Set[threading.Thread] = set()
+        self.given_up: Optional[int] = None
         self._frontend = frontend
         self._name = name
         self._request = 0  # the last one that has brought a frame
@@ -59,13 +61,10 @@ class LiveChannel:
 
     def poll(self, timeout: Any) -> bool:
         """Wait for a frame, so many seconds (None: until one comes)."""
-        me = threading.current_thread()
         left = timeout.timeleft() if hasattr(timeout, "timeleft") else timeout
         until = None if left is None else time.monotonic() + left
         while True:
-            if me in self._to_stop:
-                self._to_stop.discard(me)
-                raise KeyboardInterrupt
+            self.raise_stop()
             if self._frames.ready or self.closed:
                 return True
             left = None if until is None else max(0.0, until - time.monotonic())
@@ -114,9 +113,17 @@ class LiveChannel:
         self._to_stop.add(thread)
         self._frames.wake()
 
+    def raise_stop(self) -> None:
+        """Raise KeyboardInterrupt if this thread is to be interrupted."""
+        thread = threading.current_thread()
+        if thread in self._to_stop:
+            self._to_stop.discard(thread)
+            raise KeyboardInterrupt
+
     def forget(self, thread: threading.Thread) -> None:
         """Forget a thread that has ended."""
         self._to_stop.discard(thread)
+        self.serving.discard(thread)
 
     def fileno(self) -> int:
         """There is no descriptor to wait for."""

@@ -66,7 +66,7 @@ class Live:
         elif message.type == "rpyc_msg":
             known.channel.put(number, message)
         elif message.type == "rpyc_abandon":
-            known.abandon(number)
+            known.abandon(number, message.content.get("request"))
         elif message.type == "rpyc_lost":
             known.channel.lose()
         else:
@@ -106,13 +106,18 @@ class Served:
         self._thread = OwnThread(self._serve, "rpyc-kernel-live", (number,))
         self._thread.start()
 
-    def abandon(self, number: int) -> None:
-        """Interrupt what runs now, which nobody waits for, and serve what comes next on another thread."""
+    def abandon(self, number: int, request: Optional[int]) -> None:
+        """Interrupt what runs now, which nobody waits for, and serve what comes next on another thread.
+
+        Args:
+            number: The number of the session's request that says so.
+            request: RPyC's number of the request that was given up. If it hasn't begun, it never will.
+        """
         before = self._thread
-        if self._connection is not None and self.channel.serving:
+        self.channel.given_up = request  # before the look at `serving`: a request that begins looks the other way round
+        if before is not None and before in self.channel.serving:
             self.start(number)
-            if before is not None:
-                interrupt(before, self.channel)
+            interrupt(before, self.channel, self._connection)
 
     def _serve(self, number: int) -> None:
         current.set(number)
@@ -144,22 +149,21 @@ class Served:
         return service.connect(self.channel, self._shell.facade.user_ns, self._timeout, self._transfers)
 
 
-def interrupt(thread: threading.Thread, waits_at: LiveChannel) -> None:
+def interrupt(thread: threading.Thread, waits_at: LiveChannel, connection: Any) -> None:
     """Raise KeyboardInterrupt in a thread, at its next step in Python, or where it waits for the answer to a callback.
 
-    A thread that is giving something out gets it when it waits next, since it would tear a frame. A sleep, or other C
-    code, ends first.
+    A thread that is giving something out, or is in RPyC's code that has locks, gets it when that ends or waits next: it
+    would tear a frame, or keep a lock. A sleep, or other C code, ends first.
     """
-    if thread.ident is None:
-        return
     try:
         from ctypes import c_ulong, py_object, pythonapi
     except ImportError:  # a Python without it: what runs there goes on
         return
-    frame = sys._current_frames().get(thread.ident)
-    while frame is not None:
-        if frame.f_code is LiveChannel.poll.__code__ or frame.f_globals.get("__name__") in GIVES_OUT:
+    ident = thread.ident or 0
+    frame = sys._current_frames().get(ident)
+    while frame is not None and frame.f_code is not connection.ANSWERS:
+        if frame.f_code in connection.LOCKS or frame.f_globals.get("__name__") in GIVES_OUT:
             waits_at.stop(thread)
             return
         frame = frame.f_back
-    pythonapi.PyThreadState_SetAsyncExc(c_ulong(thread.ident), py_object(KeyboardInterrupt))
+    pythonapi.PyThreadState_SetAsyncExc(c_ulong(ident), py_object(KeyboardInterrupt))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import linecache
 import os
 import sys
+import threading
 
 import rpyc
 from rpyc.core import brine, consts
@@ -140,6 +141,8 @@ class SessionConnection(Connection):
         if msg == consts.MSG_REQUEST:
             wire_live.check(args)
         super()._send(msg, seq, args)
+        if msg == consts.MSG_REQUEST:
+            self._channel.raise_stop()
 
     # --- boxes
 
@@ -183,11 +186,15 @@ class SessionConnection(Connection):
     # --- requests
 
     def _dispatch_request(self, seq: int, raw_args: Any) -> None:
-        outer, self._channel.serving = self._channel.serving, True
+        serving, thread = self._channel.serving, threading.current_thread()
+        if thread in serving:  # a request within an answer to a callback
+            self._answer(seq, raw_args)
+            return
+        serving.add(thread)
         try:
             self._answer(seq, raw_args)
         finally:
-            self._channel.serving = outer
+            serving.discard(thread)
 
     def _answer(self, seq: int, request: Any) -> None:
         """Do what a request says, and answer it: with an exception if anything fails before the answer is packed.
@@ -197,6 +204,8 @@ class SessionConnection(Connection):
         """
         result: Any = None
         try:
+            if seq == self._channel.given_up:  # before it had begun
+                raise KeyboardInterrupt
             handler, boxed = request
             if handler == consts.HANDLE_DEL:  # by its id: what it is known by may have changed since
                 (_label, pack), (_value, count) = boxed[1]
@@ -251,7 +260,9 @@ class SessionConnection(Connection):
     def serve(self, *args: Any, **options: Any) -> Any:
         """As RPyC's, which from 5.3 on keeps its lock for ever where an interrupt ends the waiting."""
         try:
-            return super().serve(*args, **options)
+            served = super().serve(*args, **options)
+            self._channel.raise_stop()
+            return served
         except KeyboardInterrupt:
             owned = getattr(self._recvlock, "_is_owned", None)
             while owned is not None and owned():
@@ -259,6 +270,9 @@ class SessionConnection(Connection):
             with self._recv_event:
                 self._recv_event.notify_all()
             raise
+
+    #: the code that answers a request, and the code that takes locks of RPyC's, which an interrupt would leave taken
+    ANSWERS, LOCKS = _dispatch_request.__code__, frozenset([_send.__code__, serve.__code__])
 
 
 def _of_user(tb: Optional[TracebackType]) -> Optional[TracebackType]:
