@@ -462,7 +462,7 @@ def compile_for_later(agent: Agent) -> None:
         return
     try:
         if os.fork() == 0:  # nobody's child, so that nobody has to wait for its end
-            os.nice(19)
+            os.nice(5)  # and yet it gets its turn on a busy machine
             _write(_code_name(agent.digest), CompiledAgent.compile(agent.sources))
     finally:
         os._exit(0)

@@ -36,7 +36,7 @@ def begin(cache: Path, words: bytes) -> dict[str, Any]:
         process.stdin.flush()
         told = process.stdout.readline()
     finally:
-        _out, err = process.communicate(timeout=30)
+        _out, err = process.communicate(timeout=110)
     assert told, err
     return dict(json.loads(told))
 
