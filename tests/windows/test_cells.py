@@ -42,6 +42,13 @@ def test_a_value(nb: Client, value: str) -> None:
     assert nb.good(code).text == text
 
 
+def test_info_tells_what_is_known_there(nb: Client) -> None:
+    lines = nb.good("%info").stdout.splitlines()
+    rows = dict(line.split(maxsplit=1) for line in lines[1:])
+    assert rows["system"].startswith("Windows 10."), rows
+    assert nb.good("import sys; sys.version.split()[0]").text == repr(rows["Python"].split(",")[0])
+
+
 STREAMS = {
     "print": ("print('é漢😀')", "é漢😀\n"),
     "parts of a line": ("print('a', end=''); print('b', end=''); print()", "ab\n"),

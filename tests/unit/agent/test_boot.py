@@ -356,6 +356,15 @@ record = client.ask("spawn", shell="plain", keep=60)
 assert "error" not in record, record
 assert client.ask("hello")["python"] == record["python"] == "%d.%d.%d" % sys.version_info[:3]
 client.attach()
+machine, used = client.ask("machine"), client.ask("usage")  # for %info
+assert machine["python"] == record["python"], machine
+assert machine["kernel"].startswith("Linux ") and machine["os"] and machine["disk"]["total"] > 0, machine
+assert machine["uptime"] > 0 and machine["cpu_count"] > 0, machine
+assert used["host_virtual_memory"]["total"] > used["host_virtual_memory"]["available"] > 0, used
+facts = __import__(scope["PREFIX"] + digest[:16] + ".keeper.machine", fromlist=["MachineFacts"])
+board = facts.MachineFacts(sys.argv[4]).describe(None)
+assert (board["model"], board["os"], board["uptime"]) == ("Jetson Nano", "A system", 12.5), board
+assert (board["temperatures"], board["gpus"]) == ([("cpu", 48.5)], [{"name": "Jetson", "percent": 12.3}]), board
 
 assert client.run("a", "print('w\\u00f6rld'); x = 20")[0] == "w\\u00f6rld\\n"
 client.submit("b", "x + 1")
@@ -400,10 +409,22 @@ def test_a_session_on_every_python(version, tmp_path, cache):
     digest, archive = agent_archive()
     (tmp_path / "boot").write_bytes(BOOT)
     (tmp_path / "agent").write_bytes(archive)
+    board = {
+        "proc/device-tree/model": "Jetson Nano\0",
+        "proc/uptime": "12.5 20.0\n",
+        "etc/os-release": 'PRETTY_NAME="A system"\n',
+        "sys/class/thermal/thermal_zone0/type": "cpu\n",
+        "sys/class/thermal/thermal_zone0/temp": "48500\n",
+        "sys/devices/gpu.0/load": "123\n",
+    }
+    for name, text in board.items():
+        path = tmp_path / "board" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
     script = inspect.getsource(Client) + DRIVE
     environment = dict(os.environ, PYTHONWARNINGS="error", PYTHONPATH="", PYTHONIOENCODING="utf-8")
     done = subprocess.run(
-        [python, "-c", script, str(tmp_path / "boot"), digest, str(tmp_path / "agent")],
+        [python, "-c", script, str(tmp_path / "boot"), digest, str(tmp_path / "agent"), str(tmp_path / "board")],
         capture_output=True,
         text=True,
         timeout=60,

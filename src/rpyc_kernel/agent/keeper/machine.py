@@ -103,14 +103,14 @@ class MachineFacts:
         return " ".join(word for word in words if word.lower() not in NOTHING)
 
     def _os(self) -> str:
+        if sys.platform == "darwin":
+            return "macOS " + platform.mac_ver()[0]
+        if os.name == "nt":  # before all files: on the drive of a Wine there are Linux's
+            return "Windows %d.%d.%d" % sys.getwindowsversion()[:3]  # type: ignore[attr-defined]
         for path in ("/etc/os-release", "/usr/lib/os-release"):
             for line in _read(self._root + path).splitlines():
                 if line.startswith("PRETTY_NAME="):
                     return line.partition("=")[2].strip("\"'")
-        if sys.platform == "darwin":
-            return "macOS " + platform.mac_ver()[0]
-        if os.name == "nt":
-            return "Windows %d.%d.%d" % sys.getwindowsversion()[:3]  # type: ignore[attr-defined]
         return ""
 
     def _processor(self) -> str:
