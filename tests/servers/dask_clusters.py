@@ -82,10 +82,12 @@ def main() -> None:
     sys.stdout, said = sys.stderr, sys.stdout
 
     def begin(port: int = 0) -> LocalCluster:
-        return LocalCluster(
+        cluster = LocalCluster(
             n_workers=int(sys.argv[1]), threads_per_worker=1, processes=True, resources={"GPU": 1},
             scheduler_port=port, dashboard_address=None,
         )  # fmt: skip
+        cluster.scheduler.add_plugin(Errors())
+        return cluster
 
     errors: list[tuple[str, str]] = []
 
@@ -97,7 +99,6 @@ def main() -> None:
                 errors.append((str(key), str(kwargs.get("exception_text"))))
 
     cluster = begin()
-    cluster.scheduler.add_plugin(Errors())
     client = Client(cluster, set_as_default=False)
     print(json.dumps(cluster.scheduler_address), file=said, flush=True)
     for line in sys.stdin:

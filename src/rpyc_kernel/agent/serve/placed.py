@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
 SERVER = "rpyc-kernel placed"  #: what the kernel is told of who serves it
 FIRST_S = 60.0  #: for the kernel to come
-LINGER_S = 2.0  #: without a session and a connection, until this process ends
+LINGER_S = 2.0  #: without a connection and without the session that has been here, until this process ends
+RETURN_S = 10.0  #: for a kernel to come back that has begun no session: it may only have looked whether this is here
 LOOK_INTERVAL_S = 1.0
 END_TIMEOUT_S = 12.0  #: for the sessions, which await threads and run exit functions
 
@@ -68,11 +69,16 @@ class NoCodes:
 
 
 class Started:
-    """The sessions that were started here, each with the record by which its keeper is found."""
+    """The sessions that were started here, each with the record by which its keeper is found.
+
+    Attributes:
+        any: Whether there has been one.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._records: Dict[str, Dict[str, Any]] = {}
+        self.any = False
 
     def note(self, answer: bytes) -> None:
         """Read the answer of a broker to ``spawn``."""
@@ -80,6 +86,7 @@ class Started:
         session = header.get("session")
         if isinstance(session, str) and "error" not in header:
             with self._lock:
+                self.any = True
                 self._records[session] = dict(header.get("record") or records.read(session) or {})
 
     def alive(self) -> Dict[str, int]:
@@ -152,7 +159,7 @@ def main(stream: BinaryIO, program: boot.Agent) -> None:
         try:
             PlacedConnection(client.sock, started).serve()
         finally:
-            idle_until = time.monotonic() + LINGER_S
+            idle_until = time.monotonic() + (LINGER_S if started.any else RETURN_S)
 
     options = Namespace(allow=[], connections=MAX_PROVED, proof_time=ADMISSION_TIMEOUT_S)
     daemon = Daemon(listeners, admit, serve, options, log)
@@ -164,7 +171,7 @@ def main(stream: BinaryIO, program: boot.Agent) -> None:
         nonlocal idle_until
         now = time.monotonic()
         if daemon.connections() or started.alive():
-            idle_until = now + LINGER_S
+            idle_until = now + (LINGER_S if started.any else RETURN_S)
         elif now >= idle_until:
             _end()
         return now + LOOK_INTERVAL_S
