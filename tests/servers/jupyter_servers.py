@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -63,6 +64,12 @@ class JupyterServer:
             shutil.copy(SERVER_EXTENSION, enabled / "rpyc_kernel.json")
             shutil.copytree(EXTENSION, self.folder / "share" / "labextensions" / "rpyc-kernel")
         self.env = private_environment(self.folder, JUPYTER_PATH=str(self.folder / "share"))
+        for program in ("node", "npm"):  # JupyterLab asks them for folders as it starts, and can do without an answer
+            stub = self.folder / "bin" / program
+            stub.parent.mkdir(exist_ok=True)
+            stub.write_text("#!/bin/sh\nexit 1\n")
+            stub.chmod(0o755)
+        self.env["PATH"] = f"{stub.parent}{os.pathsep}{self.env.get('PATH', os.defpath)}"
         settings = self.folder / "config" / "lab" / "user-settings" / "@jupyterlab"
         for name, content in {
             "apputils-extension/notification": {"checkForUpdates": False, "fetchNews": "false"},

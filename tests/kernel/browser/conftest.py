@@ -12,7 +12,7 @@ from tests.needs import needs
 SCREENSHOTS = Path(__file__).resolve().parents[3] / "build" / "screenshots"
 
 
-@pytest.fixture(scope="module")  # while it is open, Playwright keeps an event loop running in this thread
+@pytest.fixture(scope="package")  # while it is open, Playwright keeps an event loop running in this thread
 def browser() -> Iterator[Browser]:  # type: ignore[name-defined]  # noqa: F821
     """Debian's Chromium, driven by Playwright."""
     path = needs("chromium")

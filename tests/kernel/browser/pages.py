@@ -9,7 +9,16 @@ from playwright.sync_api import Locator, Page, expect
 from tests.servers.jupyter_servers import TOKEN, JupyterServer
 
 NAME = "Python (RPyC)"
-CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+UNUSED = (
+    # the list below the address field, which is a page of its own for each page
+    "WebUIOmniboxPopup", "WebUIOmniboxAimPopup", "WebUIOmniboxFullPopup", "AimServerEligibilityEnabled",
+    # what Playwright turns off: of two such options Chromium takes the last
+    "AimEnabled", "AvoidCorsURLLoaderRestartOnRedirect", "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose", "HttpsFirstBalancedModeAutoEnable", "HttpsUpgrades", "LensOverlay", "MediaRouter",
+    "NetworkTimeServiceQuerying", "OptimizationHints", "PaintHolding", "PreconnectToSearch",
+    "ThirdPartyStoragePartitioning",
+)  # fmt: skip
+CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", f"--disable-features={','.join(UNUSED)}"]
 SLOW = 45_000
 """Milliseconds: a browser and two kernels share two cores."""
 
@@ -30,6 +39,7 @@ class Notebook:
                 return kernel && kernel.connectionStatus === 'connected' && kernel.status === 'idle';
             }""",
             timeout=SLOW,
+            polling=100,  # by default whenever something is drawn, which it has things drawn for
         )
 
     @property

@@ -24,6 +24,7 @@ while True: time.sleep(0.02); show(np.random.randint(0, 255, (200, 200), np.uint
 
 def test_a_first_notebook(page: Page, remote: Remote) -> None:
     from tests.kernel.browser.pages import NAME, TOKEN, JupyterServer, Notebook, expect, story
+    from tests.kernel.browser.test_status import Item
 
     with JupyterServer("notebook") as server:
         nbformat.write(new_notebook(cells=[new_code_cell("")]), server.root / "first.ipynb")
@@ -33,7 +34,14 @@ def test_a_first_notebook(page: Page, remote: Remote) -> None:
         dialog.locator("select").select_option(label=NAME)
         notebook.accept()
         notebook.wait_for_kernel()
+        item = Item(page)
+        item.shows("not connected")
         story(notebook, remote.address, widgets=remote.kind == "ipython")
+        item.shows("connected", remote.address)
+        expect(item.figures).to_contain_text("memory")
+        item.open()
+        expect(item.popup.locator(".rk-Popup-title")).to_have_text(f"{remote.address}: connected")
+        page.keyboard.press("Escape")
         cell = notebook.start(LIVE)
         expect(notebook.output(cell).locator("img + canvas")).to_have_count(1)  # which the page draws itself
         notebook.stop(cell)

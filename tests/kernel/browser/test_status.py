@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
 
-import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
 
 from tests.faults.proxy import Proxy
-from tests.kernel.browser.pages import SLOW, TOKEN, JupyterServer, Notebook
+from tests.kernel.browser.pages import SLOW, TOKEN, JupyterServer
 from tests.kernel.remotes import Remote
 
 if TYPE_CHECKING:
@@ -46,12 +42,6 @@ class Item:
 
     def press(self, text: str) -> None:
         self.popup.get_by_role("button", name=text, exact=True).first.click()
-
-
-def save(server: JupyterServer, name: str, address: str) -> None:
-    """Save a machine under a name, as a user does in a terminal."""
-    add = [sys.executable, "-m", "rpyc_kernel.cli.main", "hosts", "add", name, address]
-    subprocess.run(add, env=server.env, check=True, timeout=60, capture_output=True)
 
 
 @pytest.mark.timeout(400)  # two notebooks, a cut, a death and a takeover: 40 s, and longer where others compute
@@ -112,8 +102,8 @@ def test_the_sidebar_has_a_card_for_each_saved_machine_and_begins_notebooks_ther
 
     server = JupyterServer("jupyterlab")
     with Remote("bare") as remote, server:
-        save(server, "pi", remote.address)
-        save(server, "gone", "127.0.0.1:1")
+        server.save_host("pi", remote.address)
+        server.save_host("gone", "127.0.0.1:1")
         notebook = new_notebook(page, server)
         asking = page.locator(".rk-Ask")
         expect(asking.get_by_role("button")).to_have_text(["pi", "gone", "Later"], timeout=SLOW)
@@ -148,21 +138,3 @@ def test_the_sidebar_has_a_card_for_each_saved_machine_and_begins_notebooks_ther
             ("pi", True, 2),
             ("gone", False, 0),
         ]
-
-
-def test_notebook_7_shows_the_machine_too(page: Page, remote: Remote) -> None:
-    from tests.kernel.browser.pages import NAME, expect
-
-    with JupyterServer("notebook") as server:
-        kernel = {"kernelspec": {"name": "rpyc", "display_name": NAME}}
-        nbformat.write(new_notebook(cells=[new_code_cell("")], metadata=kernel), server.root / "first.ipynb")
-        notebook = Notebook(page)
-        page.goto(f"{server.url}/notebooks/first.ipynb?token={TOKEN}")
-        notebook.wait_for_kernel()
-        item = Item(page)
-        item.shows("not connected")
-        notebook.run(f'$connect("{remote.address}")\n6 * 7')
-        item.shows("connected", remote.address)
-        expect(item.figures).to_contain_text("memory", timeout=SLOW)
-        item.open()
-        expect(item.popup.locator(".rk-Popup-title")).to_have_text(f"{remote.address}: connected")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,8 +18,7 @@ def test_a_tile_of_a_saved_machine(page: Page, remote: Remote) -> None:
     from tests.kernel.browser.pages import JupyterServer, expect, new_notebook
 
     server = JupyterServer("jupyterlab")
-    add = [sys.executable, "-m", "rpyc_kernel.cli.main", "hosts", "add", "pi", remote.address, "--tile"]
-    subprocess.run(add, env=server.env, check=True, timeout=60)
+    server.save_host("pi", remote.address, "--tile")
     with server:
         notebook = new_notebook(page, server, "Python @ pi")
         cell = notebook.run("import os; os.environ['RK_WHERE']")
