@@ -12,7 +12,7 @@ import pytest
 import xdist.scheduler
 from hypothesis import HealthCheck, settings
 
-from tests import compiled
+from tests import compiled, rewritten
 from tests.leftovers import Leftovers
 from tests.needs import needs
 
@@ -37,6 +37,8 @@ def pytest_configure(config):
             os.environ["LOCALAPPDATA"] = folder.name
         os.environ[compiled.FOLDER] = os.path.join(folder.name, "compiled")  # noqa: PTH118 - a text
         config.stash[LEFTOVERS] = Leftovers()
+        if config.getoption("numprocesses", None) and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+            rewritten.compile_all(config)
 
 
 @pytest.hookimpl(trylast=True)
