@@ -63,7 +63,7 @@ class Peer:
 
     def closed(self):
         """Whether we hung up, after what is still on its way."""
-        self.socket.settimeout(2)
+        self.socket.settimeout(20)
         try:
             while self.socket.recv(65536):
                 pass
