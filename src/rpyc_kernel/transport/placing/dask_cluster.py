@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 PREFIX = "rpyckernel"  # of the keys of our tasks
 POLL_S = 0.05
 LOOK_TIMEOUT_S = 5.0
+CLOSE_TIMEOUT_S = 30.0  # beside everything else; where it is over, Dask leaves a thread and a connection open
 MAX_SAID_CHARS = 300
 INSTALL = "Install it here: python -m pip install 'rpyc-kernel[dask]'"
 # A worker has no module of ours: it evaluates the text of one.
@@ -174,7 +175,7 @@ def _client(address: Address, scheduler: str, deadline: Deadline) -> Iterator[tu
 
 def _close(client: Any) -> None:
     with contextlib.suppress(Exception):
-        client.close(timeout=2)
+        client.close(timeout=CLOSE_TIMEOUT_S)
 
 
 def _no_scheduler(address: Address, error: Exception, deadline: Deadline) -> Exception:
