@@ -222,8 +222,12 @@ class PagePictures:
         viewer.visible = visible
         if not visible:  # what was under way may never be painted
             viewer.waiting, viewer.awaited, viewer.is_fast = None, 0, False
-        elif place.last is not None and place.last.number > viewer.got:
-            self._offer(page, viewer, place.last)
+            return
+        if viewer.awaited and self._clock() - viewer.asked_at >= FREE_S:  # the answer was lost with the connection
+            viewer.awaited, viewer.is_fast = 0, False
+        newest = viewer.waiting or place.last
+        if newest is not None and newest.number > viewer.got:
+            self._offer(page, viewer, newest)
 
     def _painted(self, page: str, place: PicturePlace, number: object) -> None:
         viewer = place.viewers.get(page)

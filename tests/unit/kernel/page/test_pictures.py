@@ -198,3 +198,18 @@ def test_a_page_that_opens_is_told_of_places_of_which_there_are_not_too_many(ben
     assert bench.pictures.asked("one", {"do": "shown", "displays": "all"})
     assert not bench.picture(display="show-0")
     assert bench.picture(display="show-9")
+
+
+def test_a_page_whose_answer_was_lost_goes_on_as_soon_as_it_is_back(bench: PictureBench) -> None:
+    bench.begin("one")
+    bench.picture()
+    bench.picture()
+    assert bench.numbers() == [1], "it is to say that it has painted the first"
+    bench.now += FREE_S
+    bench.say("one", "shown", visible=True)
+    assert bench.numbers() == [1, 2], "it isn't waited for any more"
+    bench.say("one", "painted", number=1)  # it had come late
+    bench.picture()
+    assert bench.numbers() == [1, 2]
+    bench.say("one", "painted", number=2)
+    assert bench.numbers() == [1, 2, 3]

@@ -6,6 +6,7 @@ What the user's code has imported already is taken first, since importing OpenCV
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 from .pictures import Encoded, Picture
@@ -13,6 +14,7 @@ from .png import encode_png
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from io import FileIO
     from typing import Any, Callable, Optional
 
 LOSSLESS_QUALITY = 100
@@ -133,9 +135,19 @@ def _by_pil(picture: Picture, quality: int, part: int) -> bytes:
         image = image.convert("RGBA" if "transparency" in image.info else "RGB")
     if part > 1:
         image = image.resize((max(1, image.width // part), max(1, image.height // part)), Image.BOX)
-    stream = io.BytesIO()
     if quality < LOSSLESS_QUALITY:
-        image.save(stream, "JPEG", quality=quality)
-    else:
-        image.save(stream, "PNG", compress_level=1)
+        with _memory() or io.BytesIO() as stream:
+            image.save(stream, "JPEG", quality=quality)
+            stream.seek(0)
+            return stream.read()
+    stream = io.BytesIO()
+    image.save(stream, "PNG", compress_level=1)
     return stream.getvalue()
+
+
+def _memory() -> Optional[FileIO]:
+    """A file in memory, where there are such: while PIL makes a JPEG in a file, other threads run; else they don't."""
+    try:
+        return open(os.memfd_create("rpyc-kernel-show"), "w+b", 0)
+    except (AttributeError, OSError):
+        return None

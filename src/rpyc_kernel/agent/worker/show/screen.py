@@ -179,9 +179,9 @@ class Screen:
         while True:
             with self._lock:
                 slot = self._next()
-                while slot is None or max(slot.due, slot.rested) > time.monotonic():
+                while slot is None or slot.turn > time.monotonic():
                     self._resting = slot is None
-                    wait = None if slot is None else max(slot.due, slot.rested) - time.monotonic()
+                    wait = None if slot is None else slot.turn - time.monotonic()
                     self._changed.wait(None if wait is None else max(0.0, wait))
                     slot = self._next()
                 self._resting = False
@@ -190,7 +190,7 @@ class Screen:
 
     def _next(self) -> Optional[PictureSlot]:
         waiting = [slot for slot in self._slots.values() if slot.waiting is not None and not slot.rests]
-        return min(waiting, key=lambda slot: max(slot.due, slot.rested)) if waiting else None
+        return min(waiting, key=lambda slot: slot.turn) if waiting else None
 
     # --- what is sent
 

@@ -61,9 +61,10 @@ class PictureSlot:
 
     @property
     def turn(self) -> float:
-        """The time from which on the code that shows something may send it; the thread does so when it is due.
+        """The time from which on something may be sent.
 
-        A camera of 45 pictures a second would else be seen with 23: each second one comes too early by a third.
+        A camera of 45 pictures a second would else be seen with 23: each second one comes too early by a third. And of
+        one of 60 with ``fps=60``, a picture that waits for its time would be replaced by one that comes a little early.
         """
         return max(self.due - EARLY_SHARE * self.interval, self.rested)
 

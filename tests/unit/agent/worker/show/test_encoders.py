@@ -2,6 +2,7 @@
 
 import importlib.util
 import io
+import os
 import sys
 
 import numpy as np
@@ -230,3 +231,25 @@ def test_what_was_too_much_is_not_tried_each_time(monkeypatch):
     for _ in range(5):
         fitting.encode(picture, 85, most)
     assert len(made) == first + 5
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="this system has no files in memory")
+@pytest.mark.parametrize("works", [True, False])
+def test_pil_makes_a_jpeg_in_a_file_in_memory_as_other_threads_run_then(monkeypatch, works):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    expected = encode(read(photo(), False, 85), 85).data
+    files = []
+    save = Image.Image.save
+
+    def saving(image, stream, *args, **options):
+        files.append(isinstance(stream, io.FileIO))
+        save(image, stream, *args, **options)
+
+    def fail(*_args):
+        raise OSError("not on this system")
+
+    monkeypatch.setattr(Image.Image, "save", saving)
+    if not works:
+        monkeypatch.setattr(os, "memfd_create", fail)
+    assert encode(read(photo(), False, 85), 85).data == expected
+    assert files == [works]

@@ -159,6 +159,17 @@ def test_so_many_a_second(show, writer, frontend):
     assert writer.values[-1] == value % 256
 
 
+@seldom
+def test_a_picture_that_waits_may_be_sent_early_too(show, writer, monkeypatch):
+    """Else a camera that is as fast as that has some replaced: the next one comes while the one before still waits."""
+    monkeypatch.setattr(slot, "EARLY_SHARE", 1.0)
+    monkeypatch.setattr(module, "QUICK_WORK_S", -1.0)  # the thread does it
+    show(1)
+    show(2)
+    writer.wait_for(2)
+    assert writer.values == [1, 2]
+
+
 @pytest.mark.parametrize("rate", [10, 25, 30, 45, 60])
 def test_a_camera_of_another_rate_is_seen_as_often_as_can_be(frontend, rate):
     """By the clock of the pictures, for a loop that takes no time."""
