@@ -13,6 +13,7 @@ const MIMES = ['image/jpeg', 'image/png'];
 interface Frame {
   event: PictureEvent;
   bytes: BlobPart;
+  images: HTMLImageElement[]; // of the document when it came: one that the document shows later is newer
 }
 
 // A display with a place among the outputs.
@@ -46,7 +47,7 @@ export class LivePictures {
       }
     } else if (bytes !== undefined && MIMES.includes(event.mime)) {
       const place = this._place(event.display);
-      place.next = { event, bytes };
+      place.next = { event, bytes, images: this._images(event.display) };
       place.owed = event.asks ? event.number : place.owed;
       if (!place.painting) {
         void this._paint(event.display, place);
@@ -76,9 +77,8 @@ export class LivePictures {
   private async _paint(display: string, place: Place): Promise<void> {
     place.painting = true;
     while (place.next !== null && this._places.get(display) === place) {
-      const { event, bytes } = place.next;
+      const { event, bytes, images } = place.next;
       place.next = null;
-      const images = this._images(display);
       if (!images.length && !this._hasOutput(display)) {
         this._places.delete(display); // its cell was cleared, or is gone
         this._comm.tellOfPictures({ do: 'gone', displays: [display] });
@@ -109,7 +109,7 @@ export class LivePictures {
     for (const image of this._images(display)) {
       if (images.includes(image)) {
         draw(bitmap, canvasOf(image), event);
-      } // else the document has shown a newer picture meanwhile
+      } // else the document has shown a newer one meanwhile
     }
     bitmap.close();
   }

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -155,7 +156,7 @@ def test_the_gateway_ends_when_the_kernel_is_killed(sshd: SshServer) -> None:
 def test_an_ordinary_user(monkeypatch: pytest.MonkeyPatch) -> None:
     if os.geteuid() or not shutil.which("useradd") or not Path("/usr/bin/python3").exists():
         pytest.skip("needs to be root, and a Python that everybody may use")
-    name = f"rk{os.getpid()}"
+    name = f"rk{uuid.uuid4().hex[:12]}"
     subprocess.run(["useradd", "--no-create-home", "--shell", "/bin/sh", name], check=True)
     try:
         subprocess.run(["usermod", "-p", "*", name], check=True)  # not locked, and without a password
@@ -165,7 +166,7 @@ def test_an_ordinary_user(monkeypatch: pytest.MonkeyPatch) -> None:
             works(session)
             assert (sshd.home / ".cache" / "rpyc-kernel").owner() == name
     finally:
-        subprocess.run(["userdel", name], check=False)
+        subprocess.run(["userdel", "--force", name], check=False)  # what it has run may still be ending
 
 
 def test_through_another_machine(sshd: SshServer) -> None:

@@ -662,7 +662,7 @@ var LivePictures = class {
       }
     } else if (bytes2 !== void 0 && MIMES.includes(event.mime)) {
       const place = this._place(event.display);
-      place.next = { event, bytes: bytes2 };
+      place.next = { event, bytes: bytes2, images: this._images(event.display) };
       place.owed = event.asks ? event.number : place.owed;
       if (!place.painting) {
         void this._paint(event.display, place);
@@ -688,9 +688,8 @@ var LivePictures = class {
   async _paint(display, place) {
     place.painting = true;
     while (place.next !== null && this._places.get(display) === place) {
-      const { event, bytes: bytes2 } = place.next;
+      const { event, bytes: bytes2, images } = place.next;
       place.next = null;
-      const images = this._images(display);
       if (!images.length && !this._hasOutput(display)) {
         this._places.delete(display);
         this._comm.tellOfPictures({ do: "gone", displays: [display] });

@@ -65,7 +65,8 @@ class HeadStart:
         except (RpycKernelError, OSError):
             if broker is not None:
                 broker.close()
-        self._over.set()
+        finally:  # somebody may wait for it
+            self._over.set()
         self._cancel.wait(FRESH_S)
         if left := self._take_broker():
             left.close()

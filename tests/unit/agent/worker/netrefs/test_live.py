@@ -58,6 +58,22 @@ def send(held_up):
     LiveFrames(held_up, lambda: None, SECONDS, 1 << 20).send(b"frame", short=False)
 
 
+def locked(held_up):
+    held_up()
+
+
+def answer(held_up):
+    held_up()
+
+
+def answer_within_a_wait(held_up):
+    answer(held_up)  # what waits for an answer serves what comes meanwhile
+
+
+#: as `service.SessionConnection` tells
+CONNECTION = SimpleNamespace(ANSWERS=answer.__code__, LOCKS=frozenset([locked.__code__, answer_within_a_wait.__code__]))
+
+
 def interrupt_within(work, held_up):
     """Interrupts a thread that is held up in *work*. Returns it, the threads to be stopped, and whether it raised."""
     raised = []
@@ -71,21 +87,22 @@ def interrupt_within(work, held_up):
     frames, thread = Frames(), threading.Thread(target=run)
     thread.start()
     assert held_up.begun.wait(SECONDS)
-    interrupt(thread, frames)
+    interrupt(thread, frames, CONNECTION)
     held_up.let_go.set()
     thread.join(SECONDS)
     return thread, frames.stopped, raised
 
 
 @pytest.mark.needs("posix")
-@pytest.mark.parametrize("give_out", [publish, write, send])
-def test_a_thread_that_gives_something_out_is_stopped_when_it_waits_next(give_out, held_up):
-    thread, stopped, raised = interrupt_within(give_out, held_up)
+@pytest.mark.parametrize("busy", [publish, write, send, locked])
+def test_a_thread_that_gives_something_out_or_has_a_lock_is_stopped_when_it_waits_next(busy, held_up):
+    thread, stopped, raised = interrupt_within(busy, held_up)
     assert stopped == [thread]
     assert raised == []
 
 
-def test_a_thread_that_runs_something_else_is_interrupted_there(held_up):
-    _thread, stopped, raised = interrupt_within(HeldUp.__call__, held_up)
+@pytest.mark.parametrize("busy", [HeldUp.__call__, answer_within_a_wait])
+def test_a_thread_that_runs_something_else_is_interrupted_there(busy, held_up):
+    _thread, stopped, raised = interrupt_within(busy, held_up)
     assert stopped == []
     assert raised == [True]
