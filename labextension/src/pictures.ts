@@ -7,6 +7,8 @@ import type { KernelComm } from './kernelComm';
 import type { PictureEvent, PlacesEvent } from './messages';
 
 const LOOK_AGAIN_MS = 500; // for a place that isn't there yet
+const LATE_MS = 50; // that a picture may wait for its frame, while a newer one is there
+const FRAME_MS = 100; // a page that shows no frame for so long isn't waited for
 const MIMES = ['image/jpeg', 'image/png'];
 
 // A picture that has come.
@@ -14,12 +16,14 @@ interface Frame {
   event: PictureEvent;
   bytes: BlobPart;
   images: HTMLImageElement[]; // of the document when it came: one that the document shows later is newer
+  at: number; // when
 }
 
 // A display with a place among the outputs.
 interface Place {
   painting: boolean;
-  next: Frame | null; // the newest that wasn't painted
+  waiting: Frame[]; // the newest that weren't painted: two may come within one frame of the page, and both are seen
+  seen: Promise<void>; // fulfilled when the page has shown what was painted last
   owed: number; // of which picture the kernel wants to hear; 0 for none
 }
 
@@ -47,7 +51,8 @@ export class LivePictures {
       }
     } else if (bytes !== undefined && MIMES.includes(event.mime)) {
       const place = this._place(event.display);
-      place.next = { event, bytes, images: this._images(event.display) };
+      place.waiting.push({ event, bytes, images: this._images(event.display), at: performance.now() });
+      place.waiting.splice(0, place.waiting.length - 2);
       place.owed = event.asks ? event.number : place.owed;
       if (!place.painting) {
         void this._paint(event.display, place);
@@ -66,7 +71,7 @@ export class LivePictures {
   private _place(display: string): Place {
     let place = this._places.get(display);
     if (place === undefined) {
-      place = { painting: false, next: null, owed: 0 };
+      place = { painting: false, waiting: [], seen: Promise.resolve(), owed: 0 };
       this._places.set(display, place);
     }
     return place;
@@ -76,16 +81,19 @@ export class LivePictures {
 
   private async _paint(display: string, place: Place): Promise<void> {
     place.painting = true;
-    while (place.next !== null && this._places.get(display) === place) {
-      const { event, bytes, images } = place.next;
-      place.next = null;
+    while (place.waiting.length && this._places.get(display) === place) {
+      let frame = place.waiting.shift()!;
+      if (place.waiting.length && performance.now() - frame.at > LATE_MS) {
+        frame = place.waiting.shift()!;
+      }
+      const { event, bytes, images } = frame;
       if (!images.length && !this._hasOutput(display)) {
         this._places.delete(display); // its cell was cleared, or is gone
         this._comm.tellOfPictures({ do: 'gone', displays: [display] });
         break;
       }
       if (images.length) {
-        await this._paintIn(images, display, event, bytes);
+        await this._paintIn(images, display, place, event, bytes);
       }
       if (place.owed && event.number >= place.owed) {
         this._comm.tellOfPictures({ do: 'painted', displays: [display], number: place.owed });
@@ -99,6 +107,7 @@ export class LivePictures {
   private async _paintIn(
     images: HTMLImageElement[],
     display: string,
+    place: Place,
     event: PictureEvent,
     bytes: BlobPart
   ): Promise<void> {
@@ -106,12 +115,14 @@ export class LivePictures {
     if (bitmap === null) {
       return; // no picture, whatever the machine has sent
     }
+    await place.seen;
     for (const image of this._images(display)) {
       if (images.includes(image)) {
         draw(bitmap, canvasOf(image), event);
       } // else the document has shown a newer one meanwhile
     }
     bitmap.close();
+    place.seen = frameShown();
   }
 
   private _images(display: string): HTMLImageElement[] {
@@ -181,6 +192,14 @@ export class LivePictures {
   private readonly _comm: KernelComm;
   private readonly _places = new Map<string, Place>();
   private _told = true;
+}
+
+// Once the page has shown its next frame.
+function frameShown(): Promise<void> {
+  return new Promise(resolve => {
+    requestAnimationFrame(() => window.setTimeout(resolve)); // a task that comes after the frame
+    window.setTimeout(resolve, FRAME_MS);
+  });
 }
 
 // The canvas that stands in front of an image of the document, until the document draws that anew.

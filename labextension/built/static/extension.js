@@ -640,6 +640,8 @@ function linesOf(text, machine, machines2) {
 // src/pictures.ts
 var import_messaging = require("@lumino/messaging");
 var LOOK_AGAIN_MS = 500;
+var LATE_MS = 50;
+var FRAME_MS = 100;
 var MIMES = ["image/jpeg", "image/png"];
 var LivePictures = class {
   constructor(panel, comm) {
@@ -662,7 +664,8 @@ var LivePictures = class {
       }
     } else if (bytes2 !== void 0 && MIMES.includes(event.mime)) {
       const place = this._place(event.display);
-      place.next = { event, bytes: bytes2, images: this._images(event.display) };
+      place.waiting.push({ event, bytes: bytes2, images: this._images(event.display), at: performance.now() });
+      place.waiting.splice(0, place.waiting.length - 2);
       place.owed = event.asks ? event.number : place.owed;
       if (!place.painting) {
         void this._paint(event.display, place);
@@ -679,7 +682,7 @@ var LivePictures = class {
   _place(display) {
     let place = this._places.get(display);
     if (place === void 0) {
-      place = { painting: false, next: null, owed: 0 };
+      place = { painting: false, waiting: [], seen: Promise.resolve(), owed: 0 };
       this._places.set(display, place);
     }
     return place;
@@ -687,16 +690,19 @@ var LivePictures = class {
   // --- painting
   async _paint(display, place) {
     place.painting = true;
-    while (place.next !== null && this._places.get(display) === place) {
-      const { event, bytes: bytes2, images } = place.next;
-      place.next = null;
+    while (place.waiting.length && this._places.get(display) === place) {
+      let frame = place.waiting.shift();
+      if (place.waiting.length && performance.now() - frame.at > LATE_MS) {
+        frame = place.waiting.shift();
+      }
+      const { event, bytes: bytes2, images } = frame;
       if (!images.length && !this._hasOutput(display)) {
         this._places.delete(display);
         this._comm.tellOfPictures({ do: "gone", displays: [display] });
         break;
       }
       if (images.length) {
-        await this._paintIn(images, display, event, bytes2);
+        await this._paintIn(images, display, place, event, bytes2);
       }
       if (place.owed && event.number >= place.owed) {
         this._comm.tellOfPictures({ do: "painted", displays: [display], number: place.owed });
@@ -706,17 +712,19 @@ var LivePictures = class {
     place.painting = false;
   }
   // Decodes a picture beside the page's thread, and draws it in front of the document's.
-  async _paintIn(images, display, event, bytes2) {
+  async _paintIn(images, display, place, event, bytes2) {
     const bitmap = await createImageBitmap(new Blob([bytes2], { type: event.mime })).catch(() => null);
     if (bitmap === null) {
       return;
     }
+    await place.seen;
     for (const image of this._images(display)) {
       if (images.includes(image)) {
         draw(bitmap, canvasOf(image), event);
       }
     }
     bitmap.close();
+    place.seen = frameShown();
   }
   _images(display) {
     const found = [];
@@ -777,6 +785,12 @@ var LivePictures = class {
   _places = /* @__PURE__ */ new Map();
   _told = true;
 };
+function frameShown() {
+  return new Promise((resolve) => {
+    requestAnimationFrame(() => window.setTimeout(resolve));
+    window.setTimeout(resolve, FRAME_MS);
+  });
+}
 function canvasOf(image) {
   const next = image.nextElementSibling;
   if (next instanceof HTMLCanvasElement) {
