@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
+    from tests.kernel.browser.video import Watched
+
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.mainly("ipython")]
 
 LIVE = (
@@ -116,3 +118,70 @@ def test_pictures_go_around_the_document_and_none_is_made_where_nobody_looks(pag
         (display,) = kept(path)
         assert display["data"]["image/jpeg"].startswith("/9j/")
         assert display["metadata"]["rpyc_kernel"]["show"].startswith("show-")
+
+
+CLEARED = """
+def cleared():
+    import os
+    from IPython.display import clear_output
+    while True:
+        show(camera.read(), fps=60)
+        if os.path.exists("clear"):
+            os.remove("clear")
+            clear_output()
+"""
+
+# The name of the pictures' place in the last cell but one.
+PLACE = "[...jupyterapp.shell.currentWidget.content.model.cells].at(-2).outputs.get(0)?.metadata.rpyc_kernel?.show"
+
+# The connection of the page's kernel breaks, and the page makes another.
+CUT = """() => {
+    const kernel = jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+    window.connections = [];
+    kernel.connectionStatusChanged.connect((_kernel, status) => window.connections.push(status));
+    kernel._ws.close();
+}"""
+
+
+def live(watched: Watched, more: int) -> bool:
+    """Whether so many more pictures are seen."""
+    count = len(watched.seen) + more
+    return len(watched.wait_for(lambda seen: len(seen) >= count, 60)) >= count
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(300)
+def test_live_pictures_go_on_after_what_may_come_between(page: Page, remote: Remote) -> None:
+    from tests.kernel.browser.pages import JupyterServer, expect, new_notebook
+    from tests.kernel.browser.video import CAMERA, Watched
+
+    with JupyterServer("jupyterlab") as server:
+        notebook = new_notebook(page, server)
+        notebook.run(f'$connect("{remote.address}")\n{CAMERA}\n{CLEARED}')
+        cell = notebook.start("cleared()")
+        watched = Watched(page, cell)
+        assert live(watched, 200)
+        before = page.evaluate(PLACE)
+        (remote.work / "clear").touch()
+        page.wait_for_function(f"before => {{ const now = {PLACE}; return now && now !== before; }}", arg=before)
+        page.wait_for_selector(LIVE)  # the place after clear_output is live again
+        assert live(watched, 60)
+        expect(notebook.output(cell)).to_have_count(1)
+
+        page.evaluate(CUT)
+        page.wait_for_function("window.connections.at(-1) === 'connected'")
+        assert live(watched, 60)
+        page.wait_for_selector(LIVE)
+
+        notebook.press("notebook:restart-kernel")
+        notebook.accept()
+        expect(cell.locator(".jp-InputPrompt")).to_have_text("[ ]:")  # it doesn't run any more, as everybody sees
+        notebook.wait_for_kernel()
+        count = len(watched.seen)
+        notebook.run(f"{CAMERA}\n{CLEARED}")
+        assert len(watched.seen) == count
+        cell = notebook.start("cleared()")
+        watched = Watched(page, cell)
+        assert live(watched, 200)
+        page.wait_for_selector(LIVE)
+        notebook.stop(cell)
