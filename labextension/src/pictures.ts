@@ -86,14 +86,14 @@ export class LivePictures {
       if (place.waiting.length && performance.now() - frame.at > LATE_MS) {
         frame = place.waiting.shift()!;
       }
-      const { event, bytes, images } = frame;
+      const { event, images } = frame;
       if (!images.length && !this._hasOutput(display)) {
         this._places.delete(display); // its cell was cleared, or is gone
         this._comm.tellOfPictures({ do: 'gone', displays: [display] });
         break;
       }
       if (images.length) {
-        await this._paintIn(images, display, place, event, bytes);
+        await this._paintIn(display, place, frame);
       }
       if (place.owed && event.number >= place.owed) {
         this._comm.tellOfPictures({ do: 'painted', displays: [display], number: place.owed });
@@ -104,13 +104,7 @@ export class LivePictures {
   }
 
   // Decodes a picture beside the page's thread, and draws it in front of the document's.
-  private async _paintIn(
-    images: HTMLImageElement[],
-    display: string,
-    place: Place,
-    event: PictureEvent,
-    bytes: BlobPart
-  ): Promise<void> {
+  private async _paintIn(display: string, place: Place, { event, bytes, images }: Frame): Promise<void> {
     const bitmap = await createImageBitmap(new Blob([bytes], { type: event.mime })).catch(() => null);
     if (bitmap === null) {
       return; // no picture, whatever the machine has sent

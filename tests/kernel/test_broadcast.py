@@ -99,9 +99,9 @@ def test_all_of_them_or_none(both: Client) -> None:
 
 def test_sessions_on_one_machine_share_what_came_once_and_change_their_own(both: Client) -> None:
     both.good("%%local\nimport numpy\nbig, raw = numpy.arange(1e6), bytes(range(256)) * 10")
-    both.good("%%local\nfrom rpyc_kernel.values import sharing\nhere, sharing._here = sharing._here, lambda: ()")
+    both.good("%%local\nfrom rpyc_kernel.values import sharing\nplace, sharing.place = sharing.place, lambda: ()")
     both.good("%push big raw --targets all")  # as to another machine
-    both.good("%%local\nsharing._here = here")
+    both.good("%%local\nsharing.place = place")
     mapped = "open('/proc/self/maps').read().count('memfd:rpyc-kernel')"
     assert (
         _each(both, f"({mapped}, float(big.sum()), big.flags.writeable, raw[-1])")[:2]

@@ -695,14 +695,14 @@ var LivePictures = class {
       if (place.waiting.length && performance.now() - frame.at > LATE_MS) {
         frame = place.waiting.shift();
       }
-      const { event, bytes: bytes2, images } = frame;
+      const { event, images } = frame;
       if (!images.length && !this._hasOutput(display)) {
         this._places.delete(display);
         this._comm.tellOfPictures({ do: "gone", displays: [display] });
         break;
       }
       if (images.length) {
-        await this._paintIn(images, display, place, event, bytes2);
+        await this._paintIn(display, place, frame);
       }
       if (place.owed && event.number >= place.owed) {
         this._comm.tellOfPictures({ do: "painted", displays: [display], number: place.owed });
@@ -712,7 +712,7 @@ var LivePictures = class {
     place.painting = false;
   }
   // Decodes a picture beside the page's thread, and draws it in front of the document's.
-  async _paintIn(images, display, place, event, bytes2) {
+  async _paintIn(display, place, { event, bytes: bytes2, images }) {
     const bitmap = await createImageBitmap(new Blob([bytes2], { type: event.mime })).catch(() => null);
     if (bitmap === null) {
       return;

@@ -419,6 +419,13 @@ def load(name: str, package: str) -> Any:
     return sys.modules[package + "." + name]
 
 
+def load_broker(agent: Agent) -> Any:
+    """Load the broker, and leave `open_broker` where the next connection looks for it."""
+    module = load("broker", mount(agent))
+    sys.modules[agent.package].open_broker = open_broker  # type: ignore[attr-defined]
+    return module
+
+
 def open_broker(digest: str, source: bytes, code: Any = None) -> Tuple[Callable[[str, bytes], Any], bytes]:
     """Make a broker for this connection.
 
@@ -435,8 +442,7 @@ def open_broker(digest: str, source: bytes, code: Any = None) -> Tuple[Callable[
 
     def start(agent: Agent) -> Tuple[Callable[[str, bytes], Any], bytes]:
         agent.use_cached_code()
-        module = load("broker", mount(agent))
-        sys.modules[agent.package].open_broker = open_broker  # type: ignore[attr-defined]  # for the next connection
+        module = load_broker(agent)
         if code is not None:
             load("starter", agent.package).compiled[source] = code
         call = module.Broker(digest, agent.packed, source).call

@@ -15,6 +15,7 @@ import sys
 import time
 
 from . import local_socket, records, session_limit, survival, wire
+from .place import place
 from .spawn import SpawnError, look_at, spawn
 
 TYPE_CHECKING = False
@@ -81,14 +82,15 @@ class Broker:
             return _error("broker", "%s: %s" % (type(error).__name__, error))
 
     def _hello(self) -> Json:
+        host, user = place()
         return {
             "version": wire.VERSION,
             "python": platform.python_version(),
             "executable": sys.executable,
-            "host": socket.gethostname(),
+            "host": host,
             "system": platform.system(),
             "machine": platform.machine(),
-            "user": os.environ.get("USER") or os.environ.get("USERNAME") or "",
+            "user": user,
             "pid": os.getpid(),
             "fork": hasattr(os, "fork"),
             "server": self._server,

@@ -9,6 +9,7 @@ import itertools
 import threading
 import time
 import uuid
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.agent import wire
@@ -19,7 +20,7 @@ from rpyc_kernel.link.uninterrupted import Uninterrupted
 from rpyc_kernel.transport.broker_client import open_broker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from rpyc_kernel.link.heart import Heart
     from rpyc_kernel.transport.address import Address
@@ -189,20 +190,26 @@ class Link:
         if self.status is not LinkStatus.UP:
             raise self.error or LinkLost(self.address, self.failure or "it is not back yet")
 
+    @contextmanager
+    def _events(self) -> Iterator[LinkProtocol]:
+        """Within it the protocol takes events; the stop button waits, or a number would be given and never sent."""
+        with Uninterrupted(), self._threads.events() as protocol:
+            yield protocol
+
     def hurry(self) -> None:
         """If the link is down, try again at once: somebody waits for it."""
-        with Uninterrupted(), self._threads.events() as protocol:
+        with self._events() as protocol:
             protocol.hurry()
 
     def move(self, address: Address) -> None:
         """Reach the session another way from now on: by another server on that machine."""
-        with Uninterrupted(), self._threads.events() as protocol:
+        with self._events() as protocol:
             protocol.move(address)
 
     def close(self, *, end: bool, timeout: float = 3.0) -> bool:
         """Stop, and *end* the session too if *timeout* seconds are enough for that; returns whether it has ended."""
         ended = end and self.status is LinkStatus.UP and self._terminate(timeout)
-        with Uninterrupted(), self._threads.events() as protocol:
+        with self._events() as protocol:
             protocol.close()
         for thread in (self._threads.puller, self._threads.sender):
             if thread.is_alive() and thread is not threading.current_thread():
@@ -242,12 +249,12 @@ class Link:
 
     def was_tried(self, parent: str) -> bool:
         """Tell whether the request with that ``msg_id`` may have come over there."""
-        with Uninterrupted(), self._threads.events() as protocol:
+        with self._events() as protocol:
             return protocol.state.was_tried(parent)
 
     def withdraw(self, parent: str) -> None:
         """While the link is down: what could not be sent of the request with that ``msg_id`` is not sent any more."""
-        with Uninterrupted(), self._threads.events() as protocol:
+        with self._events() as protocol:
             protocol.withdraw(parent)
 
     def interrupt(self, parent: str) -> None:
@@ -255,7 +262,7 @@ class Link:
 
         A long one of which a part has not been sent yet is given up instead: ``on_refused`` is told.
         """
-        with Uninterrupted(), self._threads.events() as protocol:
+        with self._events() as protocol:
             protocol.interrupt(parent)
 
     def ask(
@@ -275,7 +282,7 @@ class Link:
             LinkLost: The link is down, or there was no answer.
             RpycKernelError: The operation was refused, or the link is closed.
         """
-        with Uninterrupted(), self._threads.events() as protocol:
+        with self._events() as protocol:
             timeout = protocol.heartbeat if timeout is None else timeout
             answer = self._threads.answer_of(protocol.ask(op, header))
         while True:

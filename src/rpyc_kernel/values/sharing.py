@@ -5,12 +5,11 @@ To sessions on this very machine nothing travels: they adopt what this process h
 
 from __future__ import annotations
 
-import os
-import socket
 import threading
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rpyc_kernel.agent.direct.memory import check_room
+from rpyc_kernel.agent.place import place
 from rpyc_kernel.agent.worker.shared_memory import CannotShareError, SharedDraft
 from rpyc_kernel.errors import AgentError, DialCancelledError, LinkError
 from rpyc_kernel.link.bulk import BulkSession, carry
@@ -90,7 +89,7 @@ class Sharing:
         buffers = [buffer for part in parts for buffer in part.buffers]
         if session is group.members[0]:
             try:
-                draft = self._adopt_from_here(session, group, cancel, progress) if session.place == _here() else ""
+                draft = self._adopt_from_here(session, group, cancel, progress) if session.place == place() else ""
                 if not draft:
                     draft = bring(session, buffers, cancel, progress, shared=True)
                     group.told = _told(session, draft, cancel)
@@ -146,11 +145,6 @@ class Sharing:
         if answer.get("made") is True:
             self.made.add(session)
         return name if type(name := answer.get("draft")) is str else ""
-
-
-def _here() -> tuple[str, ...]:
-    """Return what this machine calls itself and its user, as a session's `place`."""
-    return socket.gethostname(), os.environ.get("USER") or os.environ.get("USERNAME") or ""
 
 
 def _told(session: BulkSession, draft: str, cancel: threading.Event) -> dict[str, Any]:

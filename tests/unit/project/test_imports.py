@@ -42,7 +42,7 @@ OF_BOOT = {f"rpyc_kernel.agent.boot.{name}" for name in ("digest_of", "package_o
 # both ends use them
 OF_THE_AGENT = tuple(
     f"rpyc_kernel.agent.{name}"
-    for name in ("wire", "direct", "files", "murmur2", "serve.mux", "values", "worker.shared_memory")
+    for name in ("wire", "direct", "files", "murmur2", "place", "serve.mux", "values", "worker.shared_memory")
 )
 # both halves of the proof; how a Python there begins
 OF_TRANSPORT = ("rpyc_kernel.agent.serve.", "rpyc_kernel.agent.starter")

@@ -72,13 +72,13 @@ class Started:
     """The sessions that were started here, each with the record by which its keeper is found.
 
     Attributes:
-        any: Whether there has been one.
+        linger: Seconds without a connection and a session, until this process ends.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._records: Dict[str, Dict[str, Any]] = {}
-        self.any = False
+        self.linger = RETURN_S
 
     def note(self, answer: bytes) -> None:
         """Read the answer of a broker to ``spawn``."""
@@ -86,7 +86,7 @@ class Started:
         session = header.get("session")
         if isinstance(session, str) and "error" not in header:
             with self._lock:
-                self.any = True
+                self.linger = LINGER_S
                 self._records[session] = dict(header.get("record") or records.read(session) or {})
 
     def alive(self) -> Dict[str, int]:
@@ -159,33 +159,27 @@ def main(stream: BinaryIO, program: boot.Agent) -> None:
         try:
             PlacedConnection(client.sock, started).serve()
         finally:
-            idle_until = time.monotonic() + (LINGER_S if started.any else RETURN_S)
+            idle_until = time.monotonic() + started.linger
 
     options = Namespace(allow=[], connections=MAX_PROVED, proof_time=ADMISSION_TIMEOUT_S)
     daemon = Daemon(listeners, admit, serve, options, log)
     threading.Thread(target=_end_with, args=(stream,), daemon=True).start()
     _say({"port": listeners[0].getsockname()[1], "fingerprint": certificate.fingerprint.hex()})
-    _load_broker(str(wanted["agent"]))  # while the kernel hears of this
+    coming = boot.cached(str(wanted["agent"]))
+    if coming is not None:
+        boot.load_broker(coming)  # while the kernel hears of this
 
     def look() -> float:
         nonlocal idle_until
         now = time.monotonic()
         if daemon.connections() or started.alive():
-            idle_until = now + (LINGER_S if started.any else RETURN_S)
+            idle_until = now + started.linger
         elif now >= idle_until:
             _end()
         return now + LOOK_INTERVAL_S
 
     daemon.run([look])
     started.end()
-
-
-def _load_broker(digest: str) -> None:
-    """Load what the kernel's connections will ask for, if the cache has it."""
-    agent = boot.cached(digest)
-    if agent is not None:
-        boot.load("broker", boot.mount(agent))
-        sys.modules[agent.package].open_broker = boot.open_broker  # type: ignore[attr-defined]  # as `open_broker` does
 
 
 def _end_with(stream: BinaryIO) -> None:

@@ -225,9 +225,8 @@ class PagePictures:
             return
         if viewer.awaited and self._clock() - viewer.asked_at >= FREE_S:  # the answer was lost with the connection
             viewer.awaited, viewer.is_fast = 0, False
-        newest = viewer.waiting or place.last
-        if newest is not None and newest.number > viewer.got:
-            self._offer(page, viewer, newest)
+        if place.last is not None and place.last.number > viewer.got:
+            self._offer(page, viewer, place.last)
 
     def _painted(self, page: str, place: PicturePlace, number: object) -> None:
         viewer = place.viewers.get(page)
