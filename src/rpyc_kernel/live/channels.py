@@ -54,7 +54,7 @@ class Channels:
     @property
     def waiting(self) -> bool:
         """Whether somebody waits for an answer."""
-        return any(channel.waiting for channel in self._channels.values())
+        return any(channel.waiting for channel in [*self._channels.values()])
 
     @property
     def python(self) -> object:

@@ -94,7 +94,7 @@ def _source_of_class(value: type) -> str | None:
     except (OSError, TypeError):
         if value.__module__ != "__main__" or "." in value.__qualname__:
             return None
-    for _size, _time, lines, _name in reversed([each for each in linecache.cache.values() if len(each) == 4]):
+    for _size, _time, lines, _name in reversed([each for each in [*linecache.cache.values()] if len(each) == 4]):
         text = "".join(lines)
         if f"class {value.__name__}" not in text:
             continue

@@ -63,7 +63,7 @@ def follow(spawn: Any, cells: Callable[[], Cells], folder: Optional[str]) -> Non
         if "init_main_from_name" not in data and "init_main_from_path" not in data:
             try:
                 data["init_main_from_path"] = _write(definitions(cells(), vars(sys.modules["__main__"])), folder)
-            except OSError as error:
+            except Exception as error:  # a pool whose thread fails here would wait for ever
                 sys.stderr.write(
                     "What the cells define could not be given to a process of multiprocessing: %s\n" % error
                 )
@@ -75,6 +75,7 @@ def follow(spawn: Any, cells: Callable[[], Cells], folder: Optional[str]) -> Non
 
 def definitions(cells: Cells, namespace: Dict[str, Any]) -> str:
     """A program that defines what these cells do and the namespace still has."""
+    namespace = namespace.copy()  # a pool starts its processes on a thread, while a cell adds names
     found: List[Tuple[str, str, List[int]]] = []
     for name, text in cells:
         try:

@@ -130,7 +130,7 @@ async def refresh(session: RemoteSession, blocking: Carrying, output: CellOutput
     said: list[str] = []
 
     def work(cancel: threading.Event) -> None:
-        for folder, watched in session.watched.items():
+        for folder, watched in [*session.watched.items()]:
             try:
                 synced = watched.refresh(session, session.name, cancel)
             except CopyStoppedError:

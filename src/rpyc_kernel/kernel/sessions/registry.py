@@ -154,7 +154,7 @@ class SessionRegistry:
         if label:
             found = self._sessions.get(label)
             return found if found and found.server == name else None
-        there = [each for each in self._sessions.values() if each.server == name]
+        there = [each for each in self.all if each.server == name]
         return self.current if self.current in there else next(iter(there), None)
 
     def _left_at(self, name: str, label: str) -> str:
@@ -186,7 +186,7 @@ class SessionRegistry:
 
     def _moved_here(self, name: str, address: Address, cancel: threading.Event) -> RemoteSession | None:
         """Return the session that another server of this notebook's doesn't reach any more, if it is found here."""
-        lost = [each for each in self._sessions.values() if each.status is LinkStatus.LOST]
+        lost = [each for each in self.all if each.status is LinkStatus.LOST]
         if not lost or address.scheme == EMBEDDED_SCHEME:
             return None
         here = {entry.session for entry in listing.sessions(address, cancel=cancel)}
@@ -379,7 +379,7 @@ class SessionRegistry:
     @property
     def ids(self) -> set[str]:
         """The ids of the sessions that this notebook holds."""
-        return {each.id for each in self._sessions.values() if not each.closed}
+        return {each.id for each in self.all if not each.closed}
 
     def hosts(self) -> Hosts:
         """Return the machines of this notebook."""

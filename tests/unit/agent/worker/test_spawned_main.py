@@ -1,6 +1,9 @@
 """What the cells define, as a program for processes that multiprocessing starts. Runs on Python 3.7 too."""
 
+import itertools
 import subprocess
+import sys
+import threading
 
 import pytest
 
@@ -62,3 +65,27 @@ def test_definitions_are_made_again_and_nothing_else(version, tmp_path) -> None:
     assert "<Cell In[5]>" in shown
     assert "    def f(x): raise KeyError(x)" in shown
     assert lines[-1] == "KeyError: 3"
+
+
+def test_cells_add_names_meanwhile() -> None:
+    """A pool starts a process in the place of one that has ended on a thread of its own."""
+    namespace = {**NAMES, **{f"name_{number}": nested for number in range(20_000)}}
+    done = threading.Event()
+
+    def add() -> None:
+        for number in itertools.cycle(range(100)):
+            namespace[f"added_{number}"] = namespace.pop(f"added_{number - 1}", None)
+            if done.is_set():
+                break
+
+    interval = sys.getswitchinterval()
+    thread = threading.Thread(target=add)
+    sys.setswitchinterval(1e-6)
+    thread.start()
+    try:
+        programs = [definitions(CELLS, namespace) for _ in range(20)]
+    finally:
+        sys.setswitchinterval(interval)
+        done.set()
+        thread.join()
+    assert all("name_19999" in program for program in programs)

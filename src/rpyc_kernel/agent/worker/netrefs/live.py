@@ -81,7 +81,7 @@ class Live:
 
     def close(self) -> None:
         """Close all of them."""
-        for served in self._served.values():
+        for served in list(self._served.values()):
             served.channel.close()
         self._served.clear()
 

@@ -77,7 +77,7 @@ class Registry:
             self._last += 1
             stop = RegisteredStop(
                 self.remove,
-                lambda: stop in self.stops.values(),
+                lambda: stop in list(self.stops.values()),
                 self._last,
                 kind,
                 function,
@@ -132,7 +132,7 @@ class Registry:
 
     def _stopped(self) -> None:
         """The stop button was pressed: call what is registered for that, on the main thread."""
-        for stop in [stop for stop in self.stops.values() if stop.kind == "interrupt"]:
+        for stop in [stop for stop in list(self.stops.values()) if stop.kind == "interrupt"]:
             ended = _thread.allocate_lock()
             ended.acquire()
             _thread.start_new_thread(self._watch, (stop, ended))  # no Thread: this may be in the midst of starting one

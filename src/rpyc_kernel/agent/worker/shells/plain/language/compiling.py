@@ -60,7 +60,7 @@ class Compiler:
 
     def _show_sources(self, linecache: Any) -> None:
         self._linecache = linecache
-        for name, source in self.sources.items():
+        for name, source in list(self.sources.items()):  # a thread may import it while a cell is compiled
             self._show_source(name, source)
 
     def _show_source(self, name: str, source: str) -> None:

@@ -66,7 +66,7 @@ def run(shell: PlainShell, line: str, _local: Any) -> None:
                 scope["__file__"] = had_file
         else:
             # pickles of its classes look for them in the __main__ of the session
-            names = {key: value for key, value in module.__dict__.items() if not _is_dunder(key)}
+            names = {key: value for key, value in module.__dict__.copy().items() if not _is_dunder(key)}
             shell.namespace.update(names)
     if "t" in options:
         from .time import format_time
