@@ -127,7 +127,10 @@ def _by_pil(picture: Picture, quality: int, part: int) -> bytes:
     if picture.is_array or isinstance(image, bytes):
         mode = picture.mode.replace("BGR", "RGB")
         data = _bytes_of(image)
-        data = data if isinstance(data, bytes) else data.tobytes()
+        if picture.is_array:
+            import numpy as np
+
+            data = np.ascontiguousarray(data)  # PIL reads its memory: a copy would hold up the camera's loop
         image = Image.frombuffer(mode, (picture.width, picture.height), data, "raw", picture.mode, 0, 1)
     elif quality < LOSSLESS_QUALITY and image.mode not in ("L", "RGB"):
         image = image.convert("RGB")

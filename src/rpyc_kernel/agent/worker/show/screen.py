@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 QUICK_WORK_S = 0.01  #: seconds of work for a picture that a loop which never waits can spare
 STARVED_S = 0.01  #: seconds for which the thread got no turn while it made a picture
+STARVED_PICTURES = 2  #: one after the other that were made so slowly: one alone shows only that the machine is busy
 INLINE_PICTURES = 30  #: that such a loop makes itself until the thread is tried again
 MAX_SLOTS = 64  #: that are known; the oldest are forgotten
 WHOLE_PICTURE_S = 1.0  #: that the last picture of many may take in the quality that was asked for
@@ -230,7 +231,8 @@ class Screen:
                 picture = slot.fitting.encode(found, slot.quality, 0 if whole else allowance(carries))
                 if threading.current_thread() is self._thread:
                     waited = time.monotonic() - started - (time.thread_time() - worked)
-                    slot.inline = INLINE_PICTURES if waited > STARVED_S else 0
+                    slot.starved = slot.starved + 1 if waited > STARVED_S else 0
+                    slot.inline = INLINE_PICTURES if slot.starved >= STARVED_PICTURES else 0
                 if whole and carries and slot.sent > 1 and len(picture.data) > carries * WHOLE_PICTURE_S:
                     return
                 display_id = known or "show-" + os.urandom(16).hex()

@@ -34,6 +34,7 @@ class PictureSlot:
         due: The time at which the next is to be sent.
         rested: The time before which none may be sent.
         work: Seconds that the last one took.
+        starved: How many of the last ones were made so slowly because the thread got no turn.
         inline: How many pictures the code that shows them makes itself, since the thread gets no turn.
         rests: Whether nobody sees the place just now.
         undrawn: The newest drawing, while nobody sees it.
@@ -51,7 +52,7 @@ class PictureSlot:
         self.reduced: Optional[Shown] = None
         self.sent = 0  # how many
         self.cleared = 0  # how often
-        self.inline = 0
+        self.inline = self.starved = 0
         self.failed = self.rests = False
         self.undrawn: Optional[Drawing] = None
         self.due = self.rested = self.interval = self.work = 0.0

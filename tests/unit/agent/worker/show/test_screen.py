@@ -313,23 +313,27 @@ def place_of(frontend):
 
 
 def test_a_thread_makes_the_pictures_unless_it_gets_no_turn(show, writer, frontend, monkeypatch):
-    encode, by = slot.Fitting.encode, []
+    encode, worked, by, waited = slot.Fitting.encode, time.thread_time, [], 0.0
 
     def made(*args):
+        nonlocal waited
         by.append(threading.current_thread().name)
-        if len(by) == 2:
-            time.sleep(2 * module.STARVED_S)  # a stretch in which it had no turn
+        if len(by) in (2, 4, 5):
+            waited += 2 * module.STARVED_S  # as in a stretch in which it had no turn
         return encode(*args)
 
+    monkeypatch.setattr(module, "STARVED_S", 30.0)  # so long does no busy machine hold it up
+    monkeypatch.setattr(time, "thread_time", lambda: worked() - waited)
     monkeypatch.setattr(slot.Fitting, "encode", made)
     monkeypatch.setattr(slot, "REST_SHARE", 0.0)
-    for value in range(2 + module.INLINE_PICTURES + 1):
+    for value in range(5 + module.INLINE_PICTURES + 1):
         show(value, fps=1e9)
         writer.wait_for(value + 1)
         with place_of(frontend).sending:  # whoever has made it is done with it
             pass
     here = threading.current_thread().name
-    assert by == [here, "rpyc-kernel-show", *[here] * module.INLINE_PICTURES, "rpyc-kernel-show"]
+    thread = "rpyc-kernel-show"
+    assert by == [here, *[thread] * 4, *[here] * module.INLINE_PICTURES, thread]
 
 
 def test_a_place_that_nobody_sees_gets_none_and_then_the_newest(show, writer, frontend):
