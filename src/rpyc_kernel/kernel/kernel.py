@@ -213,7 +213,8 @@ class RpycKernel(LookupKernel):
             self.shell.history_manager.store_inputs(self._lines, code)
         reply: dict[str, Any] = dict(NOTHING)
         try:
-            steps = route.route(code)
+            commands = "%" in code or "$" in code  # there may be some
+            steps = route.route(code) if commands else [route.RemoteCode(code, 1)]
             for index, step in enumerate(steps):
                 if self.interrupted:
                     raise KeyboardInterrupt

@@ -74,6 +74,13 @@ def test_text_that_mentions_no_command_is_unchanged(cell):
     assert strip_commands(cell) == cell
 
 
+@given(st.lists(st.sampled_from([*COMMANDS, "\n", " ", "(", '"', "!", "?", "connect('pi')"])).map("".join) | st.text())
+def test_only_a_text_with_a_percent_or_a_dollar_sign_has_to_be_read(cell):
+    """The kernel doesn't even ask for any other."""
+    assume("%" not in cell and "$" not in cell)
+    assert route(cell) == [RemoteCode(cell, 1)]
+
+
 ELSEWHERE = [
     "text = '$connect(\"pi\")'",
     'text = """\n$connect("pi")\n%connect pi\n"""',
