@@ -118,6 +118,31 @@ def test_sessions_on_one_machine_share_what_came_once_and_change_their_own(both:
     assert both.good("%%on a\nfloat(big[-1])").text == "999999.0"
 
 
+MAP_BEFORE_IT_IS_SEALED = """
+import time
+from rpyc_kernel.agent.worker.shared_memory import CannotShareError
+from rpyc_kernel.link.direct import DirectConnection
+from rpyc_kernel.values import writing
+call, share, mapped = DirectConnection.call, writing.SharedDraft.share, 0
+
+def counted(self, op, *args):
+    global mapped
+    answer = call(self, op, *args)
+    mapped += op == "values.adopt" and "sealed" not in answer
+    return answer
+
+def shared_late(self):
+    end = time.monotonic() + 10
+    while mapped < 2 and time.monotonic() < end:
+        time.sleep(0.01)
+    if fails:
+        raise CannotShareError
+    return share(self)
+
+DirectConnection.call, writing.SharedDraft.share = counted, shared_late
+"""
+
+
 def test_nothing_travels_to_sessions_on_this_very_machine(both: Client) -> None:
     both.good("%%local\nfrom rpyc_kernel.values import sharing\nbring, sharing.bring = sharing.bring, None")
     both.good("%%local\nbig, late = bytearray(9_000_000), [b'text', bytes(5_000_000)]\nbig[-1] = 7")
@@ -129,7 +154,18 @@ def test_nothing_travels_to_sessions_on_this_very_machine(both: Client) -> None:
     assert both.good("%%on b\nbig[0], big[-1], len(late[1])").text == "(0, 7, 5000000)"
     shared = "sum('memfd' in os.path.realpath(f'/proc/self/fd/{fd}') for fd in os.listdir('/proc/self/fd'))"
     both.good(f"%%local\nimport os\nassert not {shared}")  # this process has let go of it
-    both.good("%%local\nsharing.bring = bring")
+    both.good(f"%%local\n{MAP_BEFORE_IT_IS_SEALED}")
+    both.good("%%local\nbig[0], fails = 8, False")
+    both.good("%push big late --targets a,b --max 99000000")
+    assert both.good("%%local\nmapped").text == "2"
+    assert both.good("%%px --targets a,b\nprint(big[0], big[-1], late[0])").stdout.count("8 7 b'text'") == 2
+    both.good("%%local\nsharing.bring, mapped, fails, big[0] = bring, 0, True, 9")
+    both.good("%push big late --targets a,b --max 99000000")  # they have mapped it in vain, and it travels
+    assert both.good("%%local\nmapped").text == "2"
+    assert both.good("%%px --targets a,b\nprint(big[0], big[-1], late[0])").stdout.count("9 7 b'text'") == 2
+    in_vain = "open('/proc/self/maps').read().count('memfd:rpyc-kernel')"
+    assert both.good(f"%%px --targets a,b\nprint({in_vain}, 'left')").stdout.count("0 left") == 2
+    both.good("%%local\nDirectConnection.call, writing.SharedDraft.share = call, share")
 
 
 def test_a_machine_that_is_down_is_named(both: Client, other: Remote) -> None:

@@ -1,6 +1,7 @@
 """Brings the same values to several sessions: over each machine's link once, where its sessions can share what came.
 
-To sessions on this very machine nothing travels: they adopt what this process has written into shared memory.
+To sessions on this very machine nothing travels: they adopt what this process writes into shared memory, and map it
+while it is still written.
 """
 
 from __future__ import annotations
@@ -8,24 +9,24 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, Protocol
 
-from rpyc_kernel.agent.direct.memory import check_room
 from rpyc_kernel.agent.place import place
-from rpyc_kernel.agent.worker.shared_memory import CannotShareError, SharedDraft
+from rpyc_kernel.agent.worker.shared_memory import CannotShareError
 from rpyc_kernel.errors import AgentError, DialCancelledError, LinkError
 from rpyc_kernel.link.bulk import BulkSession, carry
 from rpyc_kernel.values import exchange
 from rpyc_kernel.values.transfer import bring
+from rpyc_kernel.values.writing import Writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
 
+    from rpyc_kernel.link.direct import DirectConnection
     from rpyc_kernel.transport.address import Address
     from rpyc_kernel.values.exchange import Part
 
 LEAST_BYTES = 4 << 20  # below, sharing saves nothing
 MAX_TEXT_BYTES = 64 << 10  # of a value that is made as soon as it is adopted, which then takes no time
 POLL_INTERVAL_S = 0.05
-BLOCK_BYTES = 1 << 20  # that are written before the next look at whether to stop
 
 
 class PlacedSession(BulkSession, Protocol):
@@ -47,7 +48,7 @@ class _Group:
         self.members: list[PlacedSession] = []
         self.brought = threading.Event()
         self.told: dict[str, Any] = {}  # how the others adopt it, {} where they can't
-        self.written: SharedDraft | None = None  # by this process, as long as somebody may adopt it
+        self.writing: Writing | None = None  # what they adopt, where this process writes it
 
 
 class Sharing:
@@ -86,11 +87,12 @@ class Sharing:
         parts, group = self._packed[session], self._groups.get(session)
         if group is None:
             return exchange.put(session, parts, cancel, progress)
-        buffers = [buffer for part in parts for buffer in part.buffers]
+        buffers = _buffers(parts)
         if session is group.members[0]:
             try:
                 draft = self._adopt_from_here(session, group, cancel, progress) if session.place == place() else ""
-                if not draft:
+                if not draft:  # another machine calls itself the same, or a container does; or there is no room
+                    group.writing = None
                     draft = bring(session, buffers, cancel, progress, shared=True)
                     group.told = _told(session, draft, cancel)
             finally:
@@ -99,7 +101,7 @@ class Sharing:
         while not group.brought.wait(POLL_INTERVAL_S):
             if cancel.is_set():
                 raise DialCancelledError(session.address)
-        draft = self._adopt(session, parts, group.told, cancel) if group.told else ""
+        draft = self._adopt(session, group, cancel) if group.told else ""
         if not draft:
             return exchange.put(session, parts, cancel, progress)
         progress(sum(buffer.nbytes for buffer in buffers))
@@ -108,43 +110,72 @@ class Sharing:
     def _adopt_from_here(
         self, session: PlacedSession, group: _Group, cancel: threading.Event, progress: Callable[[int], None]
     ) -> str:
-        """Have a session adopt what this process shares; returns the name of its draft, or "" where it can't."""
-        parts = self._packed[session]
-        buffers = [buffer.cast("B") for part in parts for buffer in part.buffers]
-        sizes, done = [len(buffer) for buffer in buffers], 0
+        """Have a session adopt what this process writes; returns the name of its draft, or "" where it can't.
+
+        The others of the group are told of it as soon as this one has mapped it.
+        """
         try:
-            check_room(sum(sizes))
-            written = SharedDraft(sizes)
-            for index, buffer in enumerate(buffers):
-                for start in range(0, len(buffer), BLOCK_BYTES):
-                    if cancel.is_set():
-                        raise DialCancelledError(session.address)
-                    block = buffer[start : start + BLOCK_BYTES]
-                    written.write(index, start, block)
-                    done += len(block)
-                    progress(done)
-            told = written.share()
-        except (OSError, MemoryError, CannotShareError):
+            writing = group.writing = Writing(_buffers(self._packed[session]), progress)
+        except CannotShareError:
             return ""
-        draft = self._adopt(session, parts, told, cancel)
-        if draft:  # else another machine calls itself the same, or a container does
-            group.written, group.told = written, told
-        return draft
+
+        def mapped() -> None:
+            group.told = writing.told
+            group.brought.set()
+
+        with writing:
+            return self._adopt(session, group, cancel, writing.told, mapped)
 
     def _adopt(
-        self, session: PlacedSession, parts: Sequence[Part], told: dict[str, Any], cancel: threading.Event
+        self,
+        session: PlacedSession,
+        group: _Group,
+        cancel: threading.Event,
+        told: dict[str, Any] | None = None,
+        mapped: Callable[[], None] = lambda: None,
     ) -> str:
-        """Have a session adopt what another one shares; returns the name of its draft, or "" where it can't."""
-        request = {**told, "sizes": [buffer.nbytes for part in parts for buffer in part.buffers]}
+        """Have a session adopt what is shared; returns the name of its draft, or "" where it can't.
+
+        Args:
+            session: The session.
+            group: Its group.
+            cancel: Ends it.
+            told: What it is told; the group's without it.
+            mapped: Called as soon as it has mapped it, which may be long before all is written.
+        """
+        parts, writing = self._packed[session], group.writing
+        request = {**(told or group.told), "sizes": [buffer.nbytes for buffer in _buffers(parts)]}
+        make: dict[str, Any] = {}
         if all(part.how == "value" and part.buffers[0].nbytes <= MAX_TEXT_BYTES for part in parts):
-            request["make"] = exchange.push_content("", parts)["values"]
+            make = {"make": exchange.push_content("", parts)["values"]}
+        drafts: list[str] = []
+
+        def adopt(connection: DirectConnection) -> bool:
+            answer = connection.call("values.adopt", {**request, **make})
+            drafts.append(str(answer.get("draft")))
+            mapped()
+            if answer.get("sealed") is not True:
+                if writing is None or not writing.wait(cancel, session.address):
+                    raise CannotShareError
+                answer = connection.call("values.sealed", {"draft": drafts[-1], **make})
+            return answer.get("made") is True
+
+        draft = ""
         try:
-            answer = carry(session, cancel, lambda connection: connection.call("values.adopt", request), lambda: 0)
-        except AgentError:
-            return ""
-        if answer.get("made") is True:
-            self.made.add(session)
-        return name if type(name := answer.get("draft")) is str else ""
+            if carry(session, cancel, adopt, lambda: 0):
+                self.made.add(session)
+            draft = drafts[-1]
+        except (AgentError, CannotShareError):
+            pass
+        finally:
+            for each in drafts:
+                if each != draft:
+                    exchange.forget(session, each)
+        return draft
+
+
+def _buffers(parts: Sequence[Part]) -> list[memoryview]:
+    return [buffer for part in parts for buffer in part.buffers]
 
 
 def _told(session: BulkSession, draft: str, cancel: threading.Event) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 The kernel has the bytes of a draft written into such a file (Linux's memfd) by one session, and *shared*: it is sealed,
 so that nobody can change or cut it any more, and the session tells its process, its descriptor and a random mark at the
-file's end. Another session *adopts* it by ``/proc``: it has to be this user's, without a name, sealed, of the right
-size, with that mark. Each maps it privately: a write copies the page, and nobody else sees it. The file is gone with
-the last of them.
+file's end. Another session *adopts* it by ``/proc``: it has to be this user's, without a name, of the right size, with
+that mark. Its size is sealed from the beginning, so that it can be adopted, and mapped, while it is still written; what
+is in it is given to nobody before all of it is sealed. Each maps it privately: a write copies the page, and nobody else
+sees it. The file is gone with the last of them.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 MARK_BYTES = 16
 _ALIGNMENT = 64  # of each buffer, for arrays
 _ADD_SEALS, _GET_SEALS = 1033, 1034  # of fcntl, which names them from Python 3.8 on
-_ALL_SEALS = 1 | 2 | 4 | 8  # against other seals, shrinking, growing, writing
+_SIZE_SEALS = 2 | 4  # against shrinking and growing, so that what is mapped stays there
+_ALL_SEALS = _SIZE_SEALS | 1 | 8  # and against other seals, and writing
 _ALLOW_SEALING = 2
 _CLOEXEC = 1
 
@@ -45,6 +47,9 @@ class SharedDraft:
     Args:
         sizes: The bytes of each buffer.
 
+    Attributes:
+        told: What another session needs to adopt it, which it may do while it is still written.
+
     Raises:
         CannotShareError: This system has no such files, or no room.
     """
@@ -59,11 +64,16 @@ class SharedDraft:
         self._failed: List[OSError] = []
         self._writer: Optional[OwnThread] = None
         self._fd = -1
+        mark = os.urandom(MARK_BYTES)
         try:
+            import fcntl
+
             self._fd = os.memfd_create("rpyc-kernel", _CLOEXEC | _ALLOW_SEALING)
-            os.ftruncate(self._fd, self._end + MARK_BYTES)
+            os.pwrite(self._fd, mark, self._end)
+            fcntl.fcntl(self._fd, _ADD_SEALS, _SIZE_SEALS)
         except OSError as error:
             raise CannotShareError(str(error)) from None
+        self.told: Json = {"pid": os.getpid(), "fd": self._fd, "mark": mark.hex()}
 
     def write(self, buffer: int, start: int, block: memoryview) -> None:
         """Write a part of a buffer. Raises an OSError or ValueError where it can't be."""
@@ -111,16 +121,14 @@ class SharedDraft:
         """Seal the file; returns what another session needs to adopt it."""
         import fcntl
 
-        mark = os.urandom(MARK_BYTES)
         self._finish()
         try:
             if self._failed:
                 raise self._failed[0]
-            os.pwrite(self._fd, mark, self._end)
             fcntl.fcntl(self._fd, _ADD_SEALS, _ALL_SEALS)
         except OSError as error:
             raise CannotShareError(str(error)) from None
-        return {"pid": os.getpid(), "fd": self._fd, "mark": mark.hex()}
+        return self.told
 
     def close(self) -> None:
         """Let nobody adopt it from now on. What was mapped stays."""
@@ -152,33 +160,52 @@ def _write_blocks(fd: int, blocks: Blocks, failed: List[OSError]) -> None:
             written.set()
 
 
-def adopt(told: Json, sizes: Sequence[int]) -> List[memoryview]:
-    """Return the buffers of what another session on this machine shares.
+class Adopted:
+    """What another session on this machine shares, mapped. It may still be written until it is *sealed*.
 
     Args:
-        told: What `SharedDraft.share` has returned there.
+        told: The `SharedDraft.told` of there.
         sizes: The bytes of each buffer.
 
     Raises:
-        CannotShareError: It isn't there, or can't be trusted.
+        CannotShareError: It isn't there, or isn't what was told.
     """
-    path, end = "/proc/%d/fd/%d" % (told["pid"], told["fd"]), _end(sizes)
-    try:
+
+    def __init__(self, told: Json, sizes: Sequence[int]) -> None:
+        path, end = "/proc/%d/fd/%d" % (told["pid"], told["fd"]), _end(sizes)
+        self._fd = -1
+        try:
+            import fcntl
+
+            _check(os.stat(path), end)  # before it is opened: to open a device may do something
+            self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            _check(os.fstat(self._fd), end)
+            if fcntl.fcntl(self._fd, _GET_SEALS) & _SIZE_SEALS != _SIZE_SEALS or os.pread(
+                self._fd, MARK_BYTES, end
+            ) != bytes.fromhex(told["mark"]):
+                raise CannotShareError("another file")
+            self._buffers = _cut(_private(self._fd, end), sizes)
+        except (ImportError, OSError, ValueError) as error:
+            raise CannotShareError(str(error)) from None
+
+    @property
+    def sealed(self) -> bool:
+        """Whether nobody can change it any more."""
         import fcntl
 
-        _check(os.stat(path), end)  # before it is opened: to open a device may do something
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        try:
-            _check(os.fstat(fd), end)
-            if fcntl.fcntl(fd, _GET_SEALS) != _ALL_SEALS or os.pread(fd, MARK_BYTES, end) != bytes.fromhex(
-                told["mark"]
-            ):
-                raise CannotShareError("another file")
-            return _cut(_private(fd, end), sizes)
-        finally:
+        return fcntl.fcntl(self._fd, _GET_SEALS) == _ALL_SEALS
+
+    @property
+    def buffers(self) -> List[memoryview]:
+        """The buffers. Raises CannotShareError as long as it isn't sealed: what a session has must not change."""
+        if not self.sealed:
+            raise CannotShareError("it may still change")
+        return self._buffers
+
+    def __del__(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
             os.close(fd)
-    except (ImportError, OSError, ValueError) as error:
-        raise CannotShareError(str(error)) from None
 
 
 def _check(status: os.stat_result, end: int) -> None:

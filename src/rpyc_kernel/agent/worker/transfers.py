@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional, Sequence, Tuple
 
     from ..wire import Bytes, Json
-    from .shared_memory import SharedDraft
+    from .shared_memory import Adopted, SharedDraft
 
 MAX_HELD = 64  #: offers and drafts; the oldest ones are forgotten
 MAX_BLOCK_BYTES = 16 << 20  #: of one request
@@ -37,6 +37,7 @@ class Transfers:
         self._names = itertools.count(1)
         self._held: Dict[str, List[memoryview]] = {}
         self._shared: Dict[str, SharedDraft] = {}
+        self._adopted: Dict[str, Adopted] = {}  # that was not seen to be sealed yet: drafts of which nothing is made
         self._blocks = _Blocks()
         self._made: Dict[str, Dict[str, Any]] = {}  # values that are assigned once other machines have theirs, too
 
@@ -176,8 +177,8 @@ class Transfers:
                 return {"draft": self._hold([new_memory(size) for size in header["sizes"]])}, ()
             except (OSError, MemoryError) as error:
                 raise DirectError("the values don't fit: %s" % error) from None
-        if name in ("share", "adopt"):
-            return self._share(header) if name == "share" else self._adopt(header), ()
+        if name in ("share", "adopt", "sealed"):
+            return {"share": self._share, "adopt": self._adopt, "sealed": self._sealed}[name](header), ()
         if name == "forget":
             self.forget(header["held"])
         elif name == "write":
@@ -219,20 +220,41 @@ class Transfers:
             raise DirectError("that draft can't be shared: %s" % error) from None
 
     def _adopt(self, header: Json) -> Json:
-        from .shared_memory import CannotShareError, adopt
+        """Adopt what another session shares; if that is sealed already, take it, too."""
+        from .shared_memory import Adopted, CannotShareError
 
         try:
-            buffers = adopt(header, header["sizes"])
+            adopted = Adopted(header, header["sizes"])
         except CannotShareError as error:
             raise DirectError("what another session shares can't be adopted: %s" % error) from None
-        draft = self._hold(list(buffers))
+        draft = self._hold([])
+        with self._lock:
+            self._adopted[draft] = adopted
+        return self._sealed(dict(header, draft=draft)) if adopted.sealed else {"draft": draft}
+
+    def _sealed(self, header: Json) -> Json:
+        """Take what was adopted, now that nobody can change it any more, and make the values if that takes no time."""
+        from .shared_memory import CannotShareError
+
+        draft = header["draft"]
+        with self._lock:
+            if draft not in self._adopted:
+                raise DirectError(GONE)
+            try:
+                buffers = self._held[draft] = self._adopted[draft].buffers
+            except CannotShareError as error:
+                raise DirectError("what another session shares can't be taken: %s" % error) from None
+            del self._adopted[draft]
+        answer = {"draft": draft, "sealed": True}
         if header.get("make") is None:
-            return {"draft": draft}
+            return answer
         try:  # at once, on this thread: to ask for it by a message takes longer than all of this
             self._keep(draft, self.take(draft, header["make"]))
         except Exception:
-            return {"draft": self._hold(buffers)}  # the message will say why it can't be made
-        return {"draft": draft, "made": True}
+            with self._lock:
+                self._held[draft] = buffers  # the message will say why it can't be made
+            return answer
+        return dict(answer, made=True)
 
     def forget(self, name: str) -> None:
         """Let go of an offer or a draft."""
@@ -240,18 +262,21 @@ class Transfers:
             self._held.pop(name, None)
             self._made.pop(name, None)
             self._shared.pop(name, None)
+            self._adopted.pop(name, None)
 
     def _hold(self, buffers: List[memoryview]) -> str:
         with self._lock:
             name = str(next(self._names))
             self._held[name] = buffers
             while len(self._held) > MAX_HELD:
-                del self._held[next(iter(self._held))]
+                oldest = next(iter(self._held))
+                del self._held[oldest]
+                self._adopted.pop(oldest, None)
         return name
 
     def _of(self, name: str) -> List[memoryview]:
         with self._lock:
-            if name not in self._held:
+            if name not in self._held or name in self._adopted:
                 raise DirectError(GONE)
             shared = self._shared.get(name)
             return self._held[name] if shared is None else shared.buffers

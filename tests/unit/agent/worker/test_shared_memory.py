@@ -1,16 +1,21 @@
 """Memory that sessions of one user on one machine share: each sees what was written, and nobody what others change."""
 
+import mmap
 import os
 import tempfile
 
 import pytest
 
-from rpyc_kernel.agent.worker.shared_memory import CannotShareError, SharedDraft, adopt
+from rpyc_kernel.agent.worker.shared_memory import Adopted, CannotShareError, SharedDraft
 
 SIZES = [5, 100_000, 0, 64]
 
 fcntl = pytest.importorskip("fcntl", reason="Linux has such files")
 pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="Linux has such files")
+
+
+def adopt(told, sizes):
+    return Adopted(told, sizes).buffers
 
 
 def drafted():
@@ -38,6 +43,25 @@ def test_each_has_what_came_and_changes_its_own():
     assert bytes(second[1][-3:]) == b"BBB"
     with pytest.raises(CannotShareError):
         adopt(told, SIZES)
+
+
+def test_it_is_mapped_while_it_is_written_and_taken_when_nobody_can_change_it():
+    draft = SharedDraft([2_000_000])
+    draft.write(0, 0, memoryview(b"A" * 1_000_000))
+    adopted = Adopted(draft.told, [2_000_000])
+    with pytest.raises(CannotShareError, match="may still change"):
+        adopted.buffers  # noqa: B018 - it reads them
+    draft.write(0, 1_000_000, memoryview(b"B" * 1_000_000))
+    draft.write(0, 0, memoryview(b"C"))
+    writable = mmap.mmap(draft.told["fd"], 4096)  # which would change what the others see
+    with pytest.raises(CannotShareError):
+        draft.share()
+    assert not adopted.sealed
+    writable.close()
+    draft.share()
+    draft.close()
+    assert adopted.sealed
+    assert bytes(adopted.buffers[0]) == b"C" + b"A" * 999_999 + b"B" * 1_000_000
 
 
 def test_nothing_is_written_beside_it_or_later():
@@ -84,6 +108,9 @@ def test_nothing_else_is_adopted():
     os.write(unsealed, content)
     with pytest.raises(CannotShareError):
         adopt({**told, "fd": unsealed}, SIZES)
+    fcntl.fcntl(unsealed, 1033, 8)
+    with pytest.raises(CannotShareError):  # it may be cut, which ends whoever reads what is mapped
+        Adopted({**told, "fd": unsealed}, SIZES)
     os.close(unsealed)
     read_end, write_end = os.pipe()
     with pytest.raises(CannotShareError):
