@@ -17,7 +17,7 @@ from tests.servers.venvs import VERSIONS
 from tests.unit.sessions import wait_for
 
 # What a keeper imports only where it forks its workers.
-ONLY_WHERE_WORKERS_ARE_FORKED = {f"rpyc_kernel.agent.{name}" for name in ("shared_page", "keeper.worker.forked")}
+ONLY_WHERE_WORKERS_ARE_FORKED = {"rpyc_kernel.agent.keeper.worker.forked"}
 
 IMPORT_ALL = """
 import importlib, json, pkgutil, sys

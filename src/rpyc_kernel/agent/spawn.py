@@ -20,7 +20,7 @@ ANSWER_TIMEOUT_S = 60.0  #: for a keeper to answer; boards are slow
 _DETACHED = getattr(subprocess, "CREATE_NO_WINDOW", 0) | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
 
 
-FORKS = ("linux", "android")  # only there a pipe tells its write end how much is in it, as `shared_page` needs it
+FORKS = ("linux", "android")  # only there a pipe tells its write end how much is in it, as a forked worker needs it
 VARIABLE = "RPYC_KERNEL_WORKER"  #: in the server's environment: how workers begin where the kernel doesn't say
 
 LOOK_TIMEOUT_S = 20.0  #: for a Python to start and to say what it is

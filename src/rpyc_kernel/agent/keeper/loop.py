@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     from ..boot import Agent
     from ..memory_limit import MemoryGroup
-    from ..shared_page import Page
     from .guards import Guards
     from .log import Log
     from .outbox.journal import Journal
+    from .worker.forked import Page
     from .worker.process import WorkerProcess
     from .worker.reaper import Reaper
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .forced_interrupt import ForcedInterrupt
 
     class KeeperSignals(Protocol):
-        """The keeper's words to its worker beside requests: `shared_page.Page`, or `spawned.SpawnedSignals`.
+        """The keeper's words to its worker beside requests: `keeper.worker.forked.Page`, or `spawned.SpawnedSignals`.
 
         Attributes:
             carries: Bytes a second that the link to the kernel carries; 0 while that isn't known.

@@ -19,7 +19,7 @@ from rpyc_kernel.agent.worker.io.keeper_channel import SendLock
 from rpyc_kernel.agent.worker.request_context import current
 
 if os.name == "posix":
-    from rpyc_kernel.agent.shared_page import Page
+    from rpyc_kernel.agent.keeper.worker.forked import Page
 
 pytestmark = pytest.mark.needs("posix")
 

@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Dict, NoReturn, Optional, Protocol, Set, Tuple
 
-    from ...shared_page import Page
+    from ...keeper.worker.forked import Page
     from ..interrupts import Interrupts, KeeperSignals
 
     class KeeperChannel(Protocol):

@@ -11,7 +11,7 @@ from rpyc_kernel.agent.worker.io.keeper_channel import PIECE_BYTES, ForkedFrameW
 from rpyc_kernel.agent.worker.request_context import current
 
 if os.name == "posix":
-    from rpyc_kernel.agent.shared_page import Page, bytes_in_pipe
+    from rpyc_kernel.agent.keeper.worker.forked import Page, bytes_in_pipe
 
 pytestmark = pytest.mark.needs("posix")
 

@@ -7,7 +7,7 @@ import pytest
 from rpyc_kernel.agent import frames
 
 if os.name == "posix":
-    from rpyc_kernel.agent.shared_page import Page, bytes_in_pipe
+    from rpyc_kernel.agent.keeper.worker.forked import Page, bytes_in_pipe
 
 pytestmark = pytest.mark.needs("posix")
 
@@ -149,6 +149,6 @@ def test_what_the_link_carries_is_seen_on_the_other_side_and_touches_nothing_els
 def test_how_much_is_in_a_pipe_is_asked_by_the_number_that_this_machine_has():
     import termios
 
-    from rpyc_kernel.agent.shared_page import FIONREAD
+    from rpyc_kernel.agent.keeper.worker.forked import FIONREAD
 
     assert termios.FIONREAD == FIONREAD
