@@ -1,4 +1,4 @@
-"""MachineList that are down, or are lost meanwhile, and a `ContentsManager` that isn't asynchronous."""
+"""Machines that are down, or are lost meanwhile, and a `ContentsManager` that isn't asynchronous."""
 
 from __future__ import annotations
 

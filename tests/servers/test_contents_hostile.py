@@ -1,4 +1,4 @@
-"""MachineList that lie about their files to the file browser: bounded, and never believed."""
+"""Machines that lie about their files to the file browser: bounded, and never believed."""
 
 from __future__ import annotations
 
