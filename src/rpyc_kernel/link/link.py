@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rpyc_kernel.agent import wire
 from rpyc_kernel.errors import DialCancelledError, LinkLost, RpycKernelError, TooLongError
 from rpyc_kernel.link.protocol import DIAL_TIMEOUT_S, HEARTBEAT_S, LinkProtocol, LinkStatus
-from rpyc_kernel.link.threads import LinkThreads
-from rpyc_kernel.link.uninterrupted import Uninterrupted
+from rpyc_kernel.link.threads import LinkThreads, Uninterrupted
 from rpyc_kernel.transport.broker_client import open_broker
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from rpyc.lib import Timeout
 
 from rpyc_kernel.agent import wire_errors, wire_live
 from rpyc_kernel.errors import ProtocolError, RpycKernelError
-from rpyc_kernel.link.uninterrupted import Uninterrupted
+from rpyc_kernel.link.threads import Uninterrupted
 from rpyc_kernel.live import exceptions, exposed, netrefs
 from rpyc_kernel.live.guard import GuardedConnection
 from rpyc_kernel.live.tracebacks import without_internals
