@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from typing import TYPE_CHECKING
 
@@ -94,10 +95,17 @@ def _broadcast(processes: Processes, rounds: int) -> Row:
         _connect(kernel, server.port, names)
         _run(kernel, "%%px\nimport numpy")
         _run(kernel, f"%%local\nimport numpy\nbig = numpy.random.default_rng(7).random({BROADCAST_BYTES // 8})")
-        most = SHARERS * BROADCAST_BYTES * 2
+        most, turns = SHARERS * BROADCAST_BYTES * 2, itertools.count(1)
+        middle = BROADCAST_BYTES / 8 / 2
 
         def push(targets: str) -> float:
-            return _run(kernel, f"%push big --max {most} --targets {targets}")
+            turn = next(turns)
+            _run(kernel, f"%%local\nbig[0] = {turn}")
+            took = _run(kernel, f"%push big --max {most} --targets {targets}")
+            # all of them have it now, and all of it: this reads each byte, and is not timed
+            read = f"big[0] == {turn} and abs(big[1:].sum() - {middle}) < {middle / 100}"
+            _run(kernel, f"%%px --targets {targets}\nassert {read}")
+            return took
 
         push("all")  # the first one loads what copies, at both ends
         result = contest({"one": lambda: push(names[0]), "all": lambda: push("all")}, rounds)

@@ -143,6 +143,19 @@ DirectConnection.call, writing.SharedDraft.share = counted, shared_late
 """
 
 
+COUNT_MESSAGES = """
+from rpyc_kernel.kernel import broadcast
+push, messages = broadcast._push, 0
+
+async def counted_push(*args):
+    global messages
+    messages += 1
+    await push(*args)
+
+broadcast._push = counted_push
+"""
+
+
 def test_nothing_travels_to_sessions_on_this_very_machine(both: Client) -> None:
     both.good("%%local\nfrom rpyc_kernel.values import sharing\nbring, sharing.bring = sharing.bring, None")
     both.good("%%local\nbig, late = bytearray(9_000_000), [b'text', bytes(5_000_000)]\nbig[-1] = 7")
@@ -159,6 +172,22 @@ def test_nothing_travels_to_sessions_on_this_very_machine(both: Client) -> None:
     both.good("%push big late --targets a,b --max 99000000")
     assert both.good("%%local\nmapped").text == "2"
     assert both.good("%%px --targets a,b\nprint(big[0], big[-1], late[0])").stdout.count("8 7 b'text'") == 2
+    both.good(f"%%local\n{COUNT_MESSAGES}")
+    for _attempt in range(
+        20
+    ):  # while this machine is so busy that one isn't assigned within 0.1 s, and so by a message
+        both.good("%%local\nbig[0], messages = big[0] + 1, 0")
+        both.good("%push big late --targets a,b --max 99000000")
+        if both.good("%%local\nmessages").text == "0":
+            break
+    else:
+        pytest.fail("nothing was assigned without a message")
+    assert both.good("%%px --targets a,b\nprint(big[0], 'pushed')").stdout.count(f"{9 + _attempt} pushed") == 2
+    both.good("%%local\nbroadcast._push, big[0] = push, 100")
+    both.good("%%px --targets a,b\nbig[0] = 8")
+    both.good("%%px --noblock --targets a\nimport time; was = big[0]; time.sleep(0.5); was = was, big[0]")
+    both.good("%push big late --targets a,b --max 99000000")  # which the cell keeps waiting
+    assert both.good("%%on a\nwas, big[0]").text == "((8, 8), 100)"
     both.good("%%local\nsharing.bring, mapped, fails, big[0] = bring, 0, True, 9")
     both.good("%push big late --targets a,b --max 99000000")  # they have mapped it in vain, and it travels
     assert both.good("%%local\nmapped").text == "2"

@@ -17,7 +17,7 @@ from rpyc_kernel.kernel.outcomes import Copied
 from rpyc_kernel.kernel.parallel import wait_up
 from rpyc_kernel.values import exchange, pieces
 from rpyc_kernel.values.describe import described
-from rpyc_kernel.values.sharing import Sharing
+from rpyc_kernel.values.sharing import Sharing, assign_made
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -81,7 +81,8 @@ async def push_all(
             await _push(context, session, {**contents[session], "hold": True})
 
     async def assign(session: RemoteSession) -> None:
-        await _push(context, session, {"made": drafts[session]})
+        if session not in assigned:
+            await _push(context, session, {"made": drafts[session]})
 
     try:
         contents = await _carry(context, sessions, named, nbytes, bring, NOTHING_ASSIGNED)
@@ -89,6 +90,11 @@ async def push_all(
     except BaseException:
         await _forget(context, drafts)
         raise
+    made = {session: drafts[session] for session in sessions if session in sharing.made}
+    try:
+        assigned = await context.carrying(lambda cancel: assign_made(made, cancel)) if made else set()
+    except DialCancelledError:
+        raise CopyStoppedError from None
     await _gather(sessions, assign, SOME_ASSIGNED if len(sessions) > 1 else "")
     seconds = time.monotonic() - started
     said = [described(*each) for each in values.items()]

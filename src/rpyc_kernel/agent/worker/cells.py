@@ -25,7 +25,7 @@ from .stopped_question import Unmasked
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
-    from typing import Any, Coroutine, Deque, Dict, Optional
+    from typing import Any, Callable, Coroutine, Deque, Dict, Optional, Union
 
     from ..wire import Json, Message
     from .comms import Comms
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from .interrupts import Interrupts
     from .shells.protocol import Shell
     from .transfers import Transfers
+
+    Job = Union["QueuedRequest", Callable[[], None], None]
 
 VALUES = ("pull_request", "push_request")
 AWAITED_S = 0.02  #: seconds in which whoever awaits a task has received its exception
@@ -75,7 +77,7 @@ class Cells:
         self.shell: Shell
         self.comms: Comms
         self.main_loop = MainLoop(self._caught)
-        self._jobs: queue.SimpleQueue[Optional[QueuedRequest]] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._waiting: Deque[QueuedRequest] = deque()  # cells that were taken out of the queue before their turn
         self._coroutines: Dict[int, Coroutine[Any, Any, None]] = {}  # of requests without an answer
         self._task: Optional[asyncio.Task[None]] = None  # the cell that runs in the loop
@@ -105,8 +107,8 @@ class Cells:
         except BaseException as error:  # the loop is the user's, too
             print("the event loop did not end in order: %r" % error, file=sys.stderr)
 
-    def put(self, job: Optional[QueuedRequest]) -> None:
-        """Queue a job (from another thread); None wakes a worker that shall end."""
+    def put(self, job: Job) -> None:
+        """Queue a job (from another thread): a request, or what is called between cells; None ends a worker."""
         self._jobs.put(job)
         if self.main_loop.loop is not None:
             self.main_loop.call(self._turn)
@@ -132,6 +134,8 @@ class Cells:
         job = self._waiting.popleft() if self._waiting else self._jobs.get()
         if job is None or self._ended:
             self._ended = True
+        elif not isinstance(job, QueuedRequest):
+            job()
         elif self._wants_loop(job):
             self._waiting.appendleft(job)
             self.interrupts.cancel = self._cancel_soon
@@ -203,6 +207,8 @@ class Cells:
                 break
             if job is None:
                 self._ended = True
+            elif not isinstance(job, QueuedRequest):
+                job()
             elif job.message.type == "execute_request":
                 self._waiting.append(job)
             else:
@@ -219,7 +225,9 @@ class Cells:
             if job is None:
                 self._jobs.put(None)
                 return
-            if job.message.type == "execute_request":
+            if not isinstance(job, QueuedRequest):
+                job()
+            elif job.message.type == "execute_request":
                 self._waiting.append(job)
             else:
                 coroutine = self._coroutines[job.number] = self._run(job)
@@ -390,7 +398,7 @@ class Cells:
         if self._transfers is None:
             from .transfers import Transfers  # late: few sessions need it
 
-            self._transfers = Transfers(self.shell.facade.user_ns)
+            self._transfers = Transfers(self.shell.facade.user_ns, self.put)
         return self._transfers
 
     async def _execute_in_batch(self, number: int, content: Json) -> Json:

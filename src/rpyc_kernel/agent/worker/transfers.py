@@ -2,7 +2,8 @@
 
 ``pull_request`` and ``push_request`` run on the main thread, between cells, so that the stop button reaches them. A
 pull packs values and leaves their buffers here, as an *offer*, from which the kernel reads. For a push the kernel first
-makes a *draft* here and writes the buffers of the values into it.
+makes a *draft* here and writes the buffers of the values into it. What was made of a draft already may be assigned
+without a message, where the main thread comes to it at once.
 """
 
 from __future__ import annotations
@@ -14,25 +15,33 @@ from ..direct.memory import check_room, new_memory
 from ..direct.shrink import shrunk, unshrunk
 from ..values import pack, unpack
 from ..values.versions import versions
+from .between_cells import BetweenCells
 from .direct import DirectError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional, Sequence, Tuple
+    from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
     from ..wire import Bytes, Json
     from .shared_memory import Adopted, SharedDraft
 
 MAX_HELD = 64  #: offers and drafts; the oldest ones are forgotten
+ASSIGN_TIMEOUT_S = 0.1  #: in which the main thread has to come to it
 MAX_BLOCK_BYTES = 16 << 20  #: of one request
 GONE = "what was to be sent is not there any more; the Python there may have ended meanwhile"
 
 
 class Transfers:
-    """The offers and drafts of this session. `Operations` of direct connections, beside the requests of cells."""
+    """The offers and drafts of this session. `Operations` of direct connections, beside the requests of cells.
 
-    def __init__(self, namespace: Dict[str, Any]) -> None:
+    Args:
+        namespace: The one of cells.
+        between_cells: Has the main thread call something as soon as no cell runs.
+    """
+
+    def __init__(self, namespace: Dict[str, Any], between_cells: Callable[[Callable[[], None]], None]) -> None:
         self._namespace = namespace
+        self._between_cells = between_cells
         self._lock = threading.Lock()
         self._names = itertools.count(1)
         self._held: Dict[str, List[memoryview]] = {}
@@ -40,6 +49,7 @@ class Transfers:
         self._adopted: Dict[str, Adopted] = {}  # that was not seen to be sealed yet: drafts of which nothing is made
         self._blocks = _Blocks()
         self._made: Dict[str, Dict[str, Any]] = {}  # values that are assigned once other machines have theirs, too
+        self._assigned: Dict[str, None] = {}  # drafts; who asks again hasn't heard the answer
 
     # --- on the main thread
 
@@ -95,10 +105,7 @@ class Transfers:
         """Assign the values of a draft, all or none; with ``hold`` only make them, until ``made`` has them assigned."""
         try:
             if "made" in content:
-                with self._lock:
-                    made = self._made.pop(content["made"], None)
-                if made is None:
-                    raise DirectError(GONE)
+                made = {} if content["made"] in self._assigned else self._take_made(content["made"])
             else:
                 made = self.take(content["draft"], content["values"])
         except Exception as error:
@@ -108,6 +115,15 @@ class Transfers:
         else:
             self._namespace.update(made)
         return {"status": "ok"}
+
+    def _take_made(self, draft: str) -> Dict[str, Any]:
+        with self._lock:
+            if draft not in self._made:
+                raise DirectError(GONE)
+            self._assigned[draft] = None
+            if len(self._assigned) > MAX_HELD:
+                del self._assigned[next(iter(self._assigned))]
+            return self._made.pop(draft)
 
     def _keep(self, draft: str, made: Dict[str, Any]) -> None:
         with self._lock:
@@ -177,8 +193,9 @@ class Transfers:
                 return {"draft": self._hold([new_memory(size) for size in header["sizes"]])}, ()
             except (OSError, MemoryError) as error:
                 raise DirectError("the values don't fit: %s" % error) from None
-        if name in ("share", "adopt", "sealed"):
-            return {"share": self._share, "adopt": self._adopt, "sealed": self._sealed}[name](header), ()
+        do = {"share": self._share, "adopt": self._adopt, "sealed": self._sealed, "assign": self._assign}.get(name)
+        if do is not None:
+            return do(header), ()
         if name == "forget":
             self.forget(header["held"])
         elif name == "write":
@@ -255,6 +272,29 @@ class Transfers:
                 self._held[draft] = buffers  # the message will say why it can't be made
             return answer
         return dict(answer, made=True)
+
+    def _assign(self, header: Json) -> Json:
+        """Have the main thread assign what was made, unless a cell keeps it: then a ``push_request`` has to wait.
+
+        What had these names before is let go of behind the answer: to give 100 MB back takes 10 ms.
+        """
+        draft = header["draft"]
+        before: List[Any] = []
+
+        def assign() -> None:
+            try:
+                made = self._take_made(draft)
+            except DirectError:
+                return  # the message says so
+            before.extend(self._namespace.get(each) for each in made)
+            self._namespace.update(made)
+
+        step = BetweenCells(assign)
+        if draft not in self._assigned:
+            self._between_cells(step.do)
+            step.wait(ASSIGN_TIMEOUT_S)
+            self._between_cells(before.clear)
+        return {"assigned": draft in self._assigned}
 
     def forget(self, name: str) -> None:
         """Let go of an offer or a draft."""
