@@ -140,7 +140,7 @@ PLACES = [
     Place(
         "concurrent_shell.py",
         f"{KERNEL}.execute_request",
-        "a reply is finished, then sent, and then the queue is aborted",
+        "a cell can be interrupted from there on; a reply is finished, then sent, and then the queue is aborted",
         takes=HANDLER,
         has=("self.finish_metadata(", '"execute_reply"', "self._abort_queues("),
     ),
@@ -163,13 +163,8 @@ PLACES = [
         "it answers a cell that the user has just stopped, and that was sent twice",
         takes="self, stream, msg, idents",
     ),
+    Place("concurrent_shell.py", f"{KERNEL}._execute_sleep", "it is the pause before a reply, which it takes away"),
     # --- interrupts
-    Place(
-        "interrupt.py",
-        f"{KERNEL}.execute_request",
-        "a cell can be interrupted from there on",
-        takes=HANDLER,
-    ),
     Place(
         "interrupt.py",
         f"{KERNEL}.pre_handler_hook",
@@ -193,7 +188,6 @@ PLACES = [
     Place("interrupt.py", f"{KERNEL}.interrupt_request", "it answers it", takes=HANDLER),
     # --- requests that are answered otherwise
     Place("base_kernel.py", f"{IPYTHON_KERNEL}.shell_class", "it names the local shell"),
-    Place("interrupt.py", f"{KERNEL}._execute_sleep", "it is the pause before a reply, which it takes away"),
     Place("base_kernel.py", f"{KERNEL}._execute_sleep", "it is the pause before a reply, after local code"),
     Place(
         "base_kernel.py",

@@ -216,7 +216,7 @@ class RpycKernel(LookupKernel):
             commands = "%" in code or "$" in code  # there may be some
             steps = route.route(code) if commands else [route.RemoteCode(code, 1)]
             for index, step in enumerate(steps):
-                if self.interrupted:
+                if self.targets.interrupted:
                     raise KeyboardInterrupt
                 cell.user_expressions = (user_expressions or {}) if index == len(steps) - 1 else {}
                 reply = await self._run_step(step, cell)
@@ -378,7 +378,7 @@ class RpycKernel(LookupKernel):
         press = partial(self.interrupts.press, session, message.parent)
         if show is None and self.sessions.several:
             show = NamedOutput(session.label)
-        with self.stoppable(press, beside=beside or message.type.startswith("comm_")):
+        with self.targets.stoppable(press, beside=beside or message.type.startswith("comm_")):
             return await session.request(message, show)
 
     # --- comms

@@ -23,6 +23,7 @@ from ipykernel.subshell_manager import UnknownSubshellError
 
 from rpyc_kernel.agent.wire import reply_type
 from rpyc_kernel.errors import RpycKernelError
+from rpyc_kernel.kernel.cells import InterruptTargets
 from rpyc_kernel.kernel.jupyter.abort_policy import AbortPolicy, Moment
 from rpyc_kernel.kernel.jupyter.contents import check, failure
 
@@ -156,6 +157,7 @@ class ConcurrentShellKernel(ReplyingKernel):
 
     Attributes:
         arrival: The number and the time of the message whose turn it is.
+        targets: What an interrupt stops.
     """
 
     _supports_kernel_subshells = False
@@ -163,6 +165,7 @@ class ConcurrentShellKernel(ReplyingKernel):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.shell_channel_thread = NoSubshells()
+        self.targets = InterruptTargets()
         self.arrival = (0, math.inf)
         self._arrived = 0
         self._turnstile = asyncio.Lock()
@@ -355,14 +358,19 @@ class ConcurrentShellKernel(ReplyingKernel):
         finally:
             self._handed_on_by.reset(token)
 
-    # --- what is aborted
+    # --- cells, and what is aborted
 
     async def execute_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
-        """Handle a request as ipykernel does, unless it asks once more for a cell that the user has just stopped."""
-        if self._aborted_code is not None and parent["content"].get("code") == self._aborted_code:
-            self._send_abort_reply(stream, parent, ident)
-        else:
-            await super().execute_request(stream, ident, parent)
+        """Handle a cell as ipykernel does, unless the user has just stopped it, and it comes once more.
+
+        It may be interrupted from here on.
+        """
+        self._execute_sleep = 0.0  # before its reply: what comes from elsewhere is in order
+        with self.targets.cell():
+            if self._aborted_code is not None and parent["content"].get("code") == self._aborted_code:
+                self._send_abort_reply(stream, parent, ident)
+            else:
+                await super().execute_request(stream, ident, parent)
 
     def finish_metadata(
         self, parent: dict[str, Any], metadata: dict[str, Any], reply_content: dict[str, Any]

@@ -21,76 +21,16 @@ T = TypeVar("T")
 SOON_S = 0.05  # in which most of what is carried has arrived
 
 
-class InterruptTargets:
-    """Knows what runs, for the cell and beside it, and how each of these is stopped. No I/O.
-
-    The event loop says what runs. The control thread, or a signal, interrupts.
-
-    Attributes:
-        interrupted: Whether the cell that runs was interrupted, since it was taken.
-    """
-
-    def __init__(self) -> None:
-        self.interrupted = False
-        self._of_cell: list[Callable[[], None]] = []
-        self._beside: list[Callable[[], None]] = []  # the oldest first
-
-    def __bool__(self) -> bool:
-        """Tell whether anything runs."""
-        return bool(self._of_cell or self._beside)
-
-    @contextmanager
-    def cell(self) -> Iterator[None]:
-        """Within it a cell runs, which can be interrupted before its code runs anywhere."""
-        self.interrupted = False
-        with self.stoppable(lambda: None):
-            yield
-
-    @contextmanager
-    def stoppable(self, stop: Callable[[], None], *, beside: bool = False) -> Iterator[None]:
-        """Within it an interrupt calls *stop*.
-
-        An interrupt that came before, in the same cell, calls it at once: the cell was stopped, whatever it did then.
-        Of what runs *beside* the cells, an interrupt stops the oldest alone, and nothing while a cell runs.
-        """
-        stops = self._beside if beside else self._of_cell
-        stops.append(stop)
-        try:
-            if self.interrupted and not beside:
-                stop()
-            yield
-        finally:
-            stops.remove(stop)
-
-    def interrupt(self) -> None:
-        """Stop what runs for the cell, else the oldest of what runs beside the cells."""
-        self.interrupted = bool(self._of_cell)  # first of all: what begins now looks at this
-        for stop in [*self._of_cell] or self._beside[:1]:
-            stop()
-
-
 class InterruptibleKernel(ConcurrentShellKernel):
     """Stops whatever runs: the local cell, the remote one, a widget's callback, connecting."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._targets = InterruptTargets()
         self._running_locally = False
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether the cell that runs was interrupted, since it was taken."""
-        return self._targets.interrupted
-
-    async def execute_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
-        """Handle a cell as ipykernel does; it may be interrupted from here on."""
-        self._execute_sleep = 0.0  # before its reply: what comes from elsewhere is in order
-        with self._targets.cell():
-            await super().execute_request(stream, ident, parent)
 
     def stoppable(self, stop: Callable[[], None], *, beside: bool = False) -> AbstractContextManager[None]:
         """Return a context within which an interrupt calls *stop*, on the control thread; see `InterruptTargets`."""
-        return self._targets.stoppable(stop, beside=beside)
+        return self.targets.stoppable(stop, beside=beside)
 
     @contextmanager
     def _local_cell(self) -> Iterator[None]:
@@ -139,7 +79,7 @@ class InterruptibleKernel(ConcurrentShellKernel):
 
     def _press(self) -> None:
         """The stop button was pressed."""
-        self._targets.interrupt()
+        self.targets.interrupt()
         self.io_loop.add_callback_from_signal(self.pressed)
 
     def pressed(self) -> None:
@@ -150,7 +90,7 @@ class InterruptibleKernel(ConcurrentShellKernel):
         self.saved_sigint_handler = signal.signal(signal.SIGINT, self._on_sigint)
 
     def _on_sigint(self, signum: int, frame: Any) -> None:
-        if self._running_locally or not self._targets:
+        if self._running_locally or not self.targets:
             LocalShell.interrupts += 1
             signal.default_int_handler(signum, frame)
         self._press()
