@@ -38,7 +38,7 @@ LOADED_BY = {
     "worker/shells/plain/display/backend.py": ("matplotlib",),
     "worker/netrefs/service.py": ("rpyc",),
     "worker/transfers.py": ("cloudpickle",),
-    "worker/shells/ipython/interactive.py": ("IPython", "traitlets"),
+    "worker/shells/ipython/shell.py": ("IPython", "traitlets"),
     "worker/shells/ipython/magics.py": ("IPython",),
     "worker/shells/ipython/processes.py": ("IPython",),
     "worker/shells/ipython/database.py": ("IPython",),

@@ -292,9 +292,9 @@ def _make_shell(frontend: Frontend, config: Json) -> Shell:
             if wanted == "ipython":
                 print("IPython is not installed on this machine: the built-in shell runs instead.", file=sys.stderr)
         else:
-            from .shells.ipython.shell import IPythonShell
-
             try:
+                from .shells.ipython.shell import IPythonShell
+
                 return IPythonShell(str(config.get("profile") or "default"))
             except Exception as error:
                 print("IPython does not start on this machine (%s): the built-in shell runs instead." % error)

@@ -6,7 +6,7 @@ import functools
 import os
 import socket
 
-from IPython.core import page
+from IPython.core import magic, page
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, magics_class
 from IPython.display import Javascript, display
@@ -150,3 +150,21 @@ def _without_overstrikes(text: str) -> str:
     import re
 
     return re.sub(".\x08", "", text)
+
+
+def load_magics_again(manager: Any) -> None:
+    """Let a magic that IPython (of late) loads with its first use be loaded again where a stop has cut that off."""
+    load = getattr(manager, "load_lazy", None)
+    if load is None or not hasattr(manager, "_loaded_lazy"):
+        return
+
+    def load_lazy(*args: Any, **options: Any) -> None:
+        loaded = set(manager._loaded_lazy)
+        try:
+            load(*args, **options)
+        except BaseException:
+            manager._loaded_lazy &= loaded
+            magic.magics.update(line={}, cell={})  # or the next class takes the names of the one that was cut off
+            raise
+
+    manager.load_lazy = load_lazy
