@@ -3,6 +3,7 @@
 
 export type State =
   | 'not connected'
+  | 'connects with the next cell'
   | 'connecting'
   | 'connected'
   | 'reconnecting'

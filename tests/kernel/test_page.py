@@ -94,6 +94,25 @@ def test_a_page_is_told_what_becomes_of_the_link_and_of_the_python(front: Client
         assert page.wait_state("connected")["detail"] == ""
 
 
+def test_a_page_is_told_to_which_machine_the_next_cell_connects(
+    new_kernel: Callable[..., Kernel], own_remote: Remote
+) -> None:
+    kernel = new_kernel(f"--RpycKernel.address={own_remote.address}")
+    page = Page(kernel.first)
+    waiting = {"state": "connects with the next cell", "machine": own_remote.address, "fresh": False}
+    assert {key: page.status[key] for key in waiting} == waiting
+    kernel.first.good("%disconnect")
+    page.wait_state("not connected")
+    kernel.first.good(f"%connect {own_remote.address} --name walk")
+    page.wait_state("connected")
+    kernel.restart()
+    page = Page(kernel.first)
+    assert (page.states, page.status["machine"]) == (["connects with the next cell"], "walk")
+    own_remote.__exit__(None, None, None)
+    assert kernel.first.run("1").status == "error"  # nobody was bothered until then
+    assert page.wait_state("connects with the next cell")["machine"] == "walk"
+
+
 def test_a_page_sees_a_takeover_and_connects_again(new_kernel: Callable[..., Kernel], remote: Remote) -> None:
     first, second = new_kernel().first, new_kernel().first
     connect(first, remote, "--name", "walk")

@@ -119,7 +119,7 @@ class RpycKernel(LookupKernel):
         pictures = PagePictures(self.cells, self.pages, self.output.show, self._rest_pictures, self._is_of_page)
         self.output.around = pictures
         feed = StatusFeed(self.cells, self.pages, self.connection.content, figures, actions.do, pictures)
-        self.connection.begin(self.sessions.hosts, self._is_fresh, feed.changed)
+        self.connection.begin(self.sessions.hosts, lambda: machines.awaited, self._is_fresh, feed.changed)
         self.cells.watch(self.connection)
         self.pages.serve(feed)
 

@@ -26,6 +26,7 @@ class NotebookState(StrEnum):
     """How the notebook is connected, in the words that the page shows."""
 
     NOT_CONNECTED = "not connected"
+    AWAITED = "connects with the next cell"
     CONNECTING = "connecting"
     CONNECTED = "connected"
     RECONNECTING = "reconnecting"
@@ -39,19 +40,28 @@ class ConnectionStatus:
 
     def __init__(self) -> None:
         self._fresh: Callable[[], bool] = lambda: True
+        self._awaited: Callable[[], str] = lambda: ""
         self._hosts: Callable[[], Hosts] = lambda: Hosts((), None, ())
         self._tell: Callable[[], None] = lambda: None
         self._dialled = ""
 
-    def begin(self, hosts: Callable[[], Hosts], fresh: Callable[[], bool], tell: Callable[[], None]) -> None:
+    def begin(
+        self,
+        hosts: Callable[[], Hosts],
+        awaited: Callable[[], str],
+        fresh: Callable[[], bool],
+        tell: Callable[[], None],
+    ) -> None:
         """Begin to tell.
 
         Args:
             hosts: Returns the machines of the notebook.
+            awaited: Returns the machine to which the next cell will connect, "" where there is none.
             fresh: Returns whether no machine was named, and no cell has run.
             tell: Called on any thread when the status may have changed.
         """
         self._hosts = hosts
+        self._awaited = awaited
         self._fresh = fresh
         self._tell = tell
 
@@ -91,6 +101,8 @@ class ConnectionStatus:
         if current is not None:
             state, detail = state_of(current)
             found.update(state=state, detail=plain(detail, MAX_DETAIL_CHARACTERS), **_described(current))
+        elif awaited := plain(self._awaited(), MAX_NAME_CHARACTERS):
+            found.update(state=NotebookState.AWAITED, machine=awaited, label=awaited)
         if self._dialled:
             name = plain(self._dialled, MAX_NAME_CHARACTERS)
             found.update(state=NotebookState.CONNECTING, machine=name, label=name, detail="")

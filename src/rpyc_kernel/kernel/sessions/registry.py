@@ -72,6 +72,10 @@ class SessionRegistry:
     def _go(self, session: RemoteSession | None) -> None:
         """Have cells run in that session from now on, or in none."""
         self.current = session
+        self.tell()
+
+    def tell(self) -> None:
+        """Have the watcher look again where cells run, or will."""
         if self._watcher is not None:
             self._watcher.moved()
 

@@ -76,6 +76,24 @@ class Resolver:
         """The session in which cells run, None while there is none."""
         return self._registry.current
 
+    @property
+    def awaited(self) -> str:
+        """The machine to which the next cell will connect, as people call it; "" where that isn't known."""
+        address, known = self._known_address, self._state.known
+        if self._registry.current is not None or not address:
+            return ""
+        if known.named and known.label:
+            return known.label
+        with contextlib.suppress(RpycKernelError):
+            return find(address).display
+        return ""
+
+    @property
+    def _known_address(self) -> str:
+        """Where the kernel before was, or else where the kernel's option says."""
+        known = self._state.known
+        return known.address if known.named else self._notebook.address  # one not named was the default's
+
     async def resolve(self, cell: Cell) -> RemoteSession:
         """Return the session in which *cell* runs. Where its link is down, the cell waits like one that runs there.
 
@@ -211,6 +229,7 @@ class Resolver:
         left = await self._blocking.blocking(lambda _cancel: self._registry.disconnect(session, end=end))
         if current:
             self._state.name("", {})
+            self._registry.tell()
         if session is not None:
             self._state.known.others.pop(session.label, None)
             with contextlib.suppress(RpycKernelError):
@@ -317,10 +336,10 @@ class Resolver:
         """Go where the kernel before was, else where the kernel's option says, else to the default."""
         known, config = self._state.known, self._notebook.session_config
         if not (known.session and await self._find_again(cell)):
-            address = known.address if known.named else self._notebook.address  # one not named was the default's
-            if address:
-                where, begins = find(address).start(config())
-                await self._connect_patiently(cell, where, known.config or begins)
+            if address := self._known_address:
+                target = find(address)
+                where, begins = target.start(config())
+                await self._connect_patiently(cell, where, known.config or begins, known.label or target.name)
             elif known.named:
                 raise CommandError('Not connected. $connect("host:port") names the machine on which cells run.')
             else:
@@ -347,14 +366,21 @@ class Resolver:
         await self.catch_up(session, cell)
         return True
 
-    async def _connect_patiently(self, cell: Cell, where: Address, config: dict[str, Any]) -> None:
-        """Connect to the machine of before; if it was unreachable at the kernel's restart, wait for a while."""
+    async def _connect_patiently(self, cell: Cell, where: Address, config: dict[str, Any], saved: str) -> None:
+        """Connect to the machine of before; if it was unreachable at the kernel's restart, wait for a while.
+
+        Args:
+            cell: The cell.
+            where: The machine.
+            config: How a session begins there.
+            saved: What cells call it, "" for its address.
+        """
         lost, deadline = False, time.monotonic() + PATIENCE_HEARTBEATS * self._notebook.heartbeat
         address = str(where)
         for delay in delays():
             await self._blocking.pause(delay, address)
             try:
-                connected = await self._connect(where, config, saved=self._state.known.label)
+                connected = await self._connect(where, config, saved=saved)
             except DialCancelledError:
                 raise
             except (DialError, LinkError):

@@ -45,7 +45,7 @@ def test_what_is_told_of_a_notebook():
     assert status.content() == nothing
     pi, board = session(), session(LinkStatus.LOST, name="bo\u202eard\x1b[31m", failure="gone\n" * 1000)
     hosts = [Hosts((pi, board), pi, ())]
-    status.begin(lambda: hosts[0], lambda: False, lambda: told.append(1))
+    status.begin(lambda: hosts[0], lambda: "bo\u202eard", lambda: False, lambda: told.append(1))
     found = status.content()
     assert (found["state"], found["machine"], found["description"]) == ("connected", "pi", "pi: Python 3.11")
     assert found["fresh"] is False
@@ -54,9 +54,14 @@ def test_what_is_told_of_a_notebook():
     found = status.content()
     assert len(found["detail"]) <= 1000
     assert "\n" not in found["detail"]
+    hosts[0] = Hosts((pi,), None, ())
+    found = status.content()
+    assert found["state"] == "connects with the next cell"
+    assert found["machine"] == found["label"] != "bo\u202eard"
     status.dialling("lab")
     assert (status.content()["state"], status.content()["machine"]) == ("connecting", "lab")
     status.dialling("")
+    hosts[0] = Hosts((pi, board), board, ())
     assert status.content()["state"] == "reconnecting"
     assert len(told) == 2
     status.moved()
