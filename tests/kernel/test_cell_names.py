@@ -27,7 +27,7 @@ def test_a_cell_is_named_by_a_path_of_no_file(notebook: Client) -> None:
         "(True, '.py', False)"
     )
     here = "def here(): return 1\nhere.__code__.co_filename"
-    assert nb.good(here).text == nb.good(here).text, "ipykernel names a cell by its text, which a debugger relies on"
+    assert nb.good(here).text == nb.good(here).text, "a cell is named by its text, as by ipykernel"
 
 
 def test_its_source_is_found(notebook: Client) -> None:
