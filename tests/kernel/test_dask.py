@@ -102,6 +102,22 @@ def test_the_scheduler_may_be_on_one_of_the_machines(front: Client, kernel: Kern
     assert wait_until(lambda: not is_open(port))
 
 
+def test_a_scheduler_that_says_nothing_can_be_given_up_and_one_that_is_not_there_is_told(front: Client) -> None:
+    pytest.importorskip("distributed")
+    front.good("%connect local: --name pi")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        where = f"127.0.0.1:{silent.getsockname()[1]}"
+        for command in (f"%connect dask://{where}", f"%dask start pi --scheduler {where}"):
+            cell = front.start(command)
+            peer, _address = silent.accept()  # Dask waits for its word
+            with peer:
+                front.interrupted(cell, 60)
+            assert where in str(cell.error), cell.error
+    for command in (f"%connect dask://{where}", f"%dask start pi --scheduler {where}"):
+        assert f"nothing listens at tcp://{where}" in str(front.run(command).error)
+    assert front.good("%%on pi\n1 + 1").text == "2"
+
+
 @pytest.mark.needs("ip")
 def test_a_scheduler_on_another_machine_is_reached_over_the_network() -> None:
     pytest.importorskip("distributed")

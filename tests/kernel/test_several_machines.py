@@ -52,6 +52,10 @@ def test_a_cell_says_where_it_runs_and_use_changes_where_the_others_do(both: Cli
     hosts = both.good("%hosts").stdout.splitlines()
     assert [line[:6] for line in hosts[:2]] == ["* gpu:", "  pi: "]
     assert "no machine nobody. It has: gpu, pi." in _bad(both, "%%on nobody\n1")["evalue"]
+    both.good("%disconnect gpu --end")  # where cells run
+    assert _bad(both, "where")["evalue"] == "Cells run nowhere now. %use pi has them run on one of: pi."
+    assert _bad(both, "%disconnect")["evalue"] == "Cells run nowhere now. %disconnect NAME leaves one of: pi."
+    assert both.good("%use pi\nwhere").text == "'pi'"
 
 
 def test_outputs_name_their_machine_in_their_metadata(both: Client) -> None:

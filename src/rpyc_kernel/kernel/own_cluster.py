@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 from rpyc_kernel.errors import CommandError, RpycKernelError
 from rpyc_kernel.kernel.cluster_code import SCHEDULER, START_TIMEOUT_S, Scheduler
 from rpyc_kernel.transport import syntax
+from rpyc_kernel.transport.deadline import Deadline
+from rpyc_kernel.transport.placing import dask_client
 from rpyc_kernel.transport.plain import plain
 
 if TYPE_CHECKING:
@@ -104,26 +106,39 @@ class OwnCluster:
                 made._port, made.dashboard = told.dashboard, f"http://localhost:{port.local}/status"
         return made
 
-    def open(self) -> None:
+    def open(self, cancel: threading.Event) -> None:
         """Open the client. Raises CommandError where no scheduler answers."""
-        from distributed import Client  # noqa: PLC0415 - as late as it can be
+        deadline = Deadline(START_TIMEOUT_S, cancel)
 
+        def work(given_up: threading.Event) -> tuple[Any, int]:
+            client = dask_client.open_client(self.address, deadline, given_up, set_as_default=False)
+            return client, len(client.nthreads())
+
+        opened = dask_client.beside(work, deadline)
+        why = "the stop button was pressed meanwhile" if cancel.is_set() else f"within {START_TIMEOUT_S:g} s"
         try:
-            self.client = Client(self.address, timeout=START_TIMEOUT_S, set_as_default=False)
-        except (OSError, TimeoutError, ValueError) as error:
-            raise CommandError(
-                f"No Dask scheduler answers at {self.address} ({plain(str(error), MAX_SAID_CHARS)})."
-            ) from None
-        self._before = len(self.client.nthreads())
+            if opened.done():
+                self.client, self._before = opened.result()
+        except (OSError, ValueError, ImportError) as error:
+            why = plain(str(error) or why, MAX_SAID_CHARS)
+        if self.client is None:
+            raise CommandError(f"No Dask scheduler answers at {self.address} ({why}).") from None
 
     def wait(self, workers: int, cancel: threading.Event) -> tuple[int, int]:
         """Wait for so many workers more than there were; returns how many are missing, and how many there are."""
-        deadline = time.monotonic() + WORKERS_TIMEOUT_S
-        workers += self._before
-        while (count := len(self.client.nthreads())) < workers and time.monotonic() < deadline:
-            if cancel.wait(POLL_S):
-                break
-        return max(0, workers - count), count
+        deadline = Deadline(WORKERS_TIMEOUT_S, cancel)
+        wanted, count = workers + self._before, 0
+
+        def look(given_up: threading.Event) -> None:
+            nonlocal count
+            while (count := len(self.client.nthreads())) < wanted and not deadline.expired:
+                if given_up.wait(POLL_S):
+                    break
+
+        counted = dask_client.beside(look, deadline)
+        if counted.done():
+            counted.result()
+        return max(0, wanted - count), count
 
     def close(self, cancel: threading.Event) -> None:
         """Close the client and the dashboard, and end the scheduler if it is a process of this machine."""

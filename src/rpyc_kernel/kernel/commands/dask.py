@@ -108,7 +108,7 @@ async def _scheduler_there(context: CommandContext, session: RemoteSession, host
 
 
 async def _begin(context: CommandContext, cluster: OwnCluster, found: list[RemoteSession]) -> str:
-    await context.blocking(lambda _cancel: cluster.open())
+    await context.blocking(cluster.open)
     run = await _run(context, cluster_code.start_worker(cluster.address), found)
     failed = {part.show.label: part.failure for part in run.parts if part.failure}
     begun = len(found) - len(failed)

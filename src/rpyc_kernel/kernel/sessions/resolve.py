@@ -126,11 +126,16 @@ class Resolver:
         with contextlib.suppress(RpycKernelError):
             if found := self._registry.named(str(find(name).address)):
                 return found
-        known = [*(each.label for each in self._registry.all), *self._state.known.others]
-        has = f"It has: {', '.join(dict.fromkeys(known))}." if known else "It has none yet."
+        known = self._labels
+        has = f"It has: {', '.join(known)}." if known else "It has none yet."
         raise CommandError(
             f"This notebook has no machine {plain(name, 60)}. {has} %connect ADDRESS --name NAME adds one."
         )
+
+    @property
+    def _labels(self) -> list[str]:
+        """What the notebook's machines are called."""
+        return [*dict.fromkeys([*(each.label for each in self._registry.all), *self._state.known.others])]
 
     async def use(self, name: str) -> RemoteSession:
         """Have cells run on one of the notebook's machines from here on, after a restart too.
@@ -225,6 +230,8 @@ class Resolver:
             RpycKernelError: The notebook has none of that name.
         """
         session = await self.named(name) if name else self._registry.current
+        if session is None and self._labels:
+            raise CommandError(f"Cells run nowhere now. %disconnect NAME leaves one of: {', '.join(self._labels)}.")
         current = session is self._registry.current
         left = await self._blocking.blocking(lambda _cancel: self._registry.disconnect(session, end=end))
         if current:
@@ -340,6 +347,11 @@ class Resolver:
                 target = find(address)
                 where, begins = target.start(config())
                 await self._connect_patiently(cell, where, known.config or begins, known.label or target.name)
+            elif known.named and self._labels:
+                labels = self._labels
+                raise CommandError(
+                    f"Cells run nowhere now. %use {labels[0]} has them run on one of: {', '.join(labels)}."
+                )
             elif known.named:
                 raise CommandError('Not connected. $connect("host:port") names the machine on which cells run.')
             else:

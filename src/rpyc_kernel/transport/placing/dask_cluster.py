@@ -11,25 +11,25 @@ import secrets
 import threading
 import warnings
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rpyc_kernel.agent.serve.store import KEY_BYTES
 from rpyc_kernel.errors import DialCancelledError, DialTimeoutError, ProgramError
 from rpyc_kernel.transport import paired
-from rpyc_kernel.transport.placing import program
+from rpyc_kernel.transport.placing import dask_client, program
 from rpyc_kernel.transport.placing.placements import Placement
 from rpyc_kernel.transport.plain import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from rpyc_kernel.transport.address import Address
     from rpyc_kernel.transport.deadline import Deadline
 
+T = TypeVar("T")
 PREFIX = "rpyckernel"  # of the keys of our tasks
 POLL_S = 0.05
 LOOK_TIMEOUT_S = 5.0
-CLOSE_TIMEOUT_S = 30.0  # beside everything else; where it is over, Dask leaves a thread and a connection open
 MAX_SAID_CHARS = 300
 INSTALL = "Install it here: python -m pip install 'rpyc-kernel[dask]'"
 # A worker has no module of ours: it evaluates the text of one.
@@ -55,12 +55,31 @@ def place(
     Raises:
         DialError: The scheduler doesn't answer, no worker has what is asked for, or the task has failed.
     """
+    asked = address, scheduler, worker, resources, deadline
+    return _within(address, deadline, lambda given_up: _place(*asked, given_up))
+
+
+def _within(address: Address, deadline: Deadline, work: Callable[[threading.Event], T]) -> T:
+    future = dask_client.beside(work, deadline)
+    if future.done():
+        return future.result()
+    raise DialCancelledError(address) if deadline.cancelled else DialTimeoutError(address, deadline.timeout or 0.0)
+
+
+def _place(
+    address: Address,
+    scheduler: str,
+    worker: str,
+    resources: dict[str, float],
+    deadline: Deadline,
+    given_up: threading.Event,
+) -> Placement:
     token, key = f"{PREFIX}{secrets.token_hex(8)}", secrets.token_bytes(KEY_BYTES)
     client_name = paired.own_name()
     wanted = {"token": token, "client": client_name, "key": key.hex(), **program.parts()}
     scope: dict[str, Any] = {"__name__": "rpyc_kernel_task"}
     text = files(__package__).joinpath("dask_task.py").read_text(encoding="utf-8")
-    with _client(address, scheduler, deadline) as (client, note):
+    with _client(address, scheduler, deadline, given_up) as (client, note):
         from distributed import fire_and_forget  # noqa: PLC0415 - as late as all of Dask
 
         changed, told = threading.Event(), []
@@ -86,7 +105,7 @@ def place(
         fire_and_forget(future)  # it stays when this client goes
         try:
             while not changed.wait(POLL_S):
-                if deadline.cancelled:
+                if given_up.is_set() or deadline.cancelled:
                     raise DialCancelledError(address)
                 if deadline.expired:
                     raise ProgramError(address, _nobody(worker, resources, deadline.timeout), _mend(worker, resources))
@@ -109,8 +128,13 @@ def look(address: Address, placement: Placement, deadline: Deadline) -> str:
     Raises:
         DialError: The scheduler doesn't tell.
     """
+    part = deadline.part(LOOK_TIMEOUT_S)
+    return _within(address, part, lambda given_up: _look(address, placement, part, given_up))
+
+
+def _look(address: Address, placement: Placement, deadline: Deadline, given_up: threading.Event) -> str:
     worker = placement.worker
-    with _client(address, placement.scheduler, deadline.part(LOOK_TIMEOUT_S)) as (client, _note):
+    with _client(address, placement.scheduler, deadline, given_up) as (client, _note):
         processing = client.processing()
         if placement.token in processing.get(worker, ()):
             return ""
@@ -146,36 +170,31 @@ def _choose(client: Any, resources: dict[str, float]) -> str:
 
 
 @contextlib.contextmanager
-def _client(address: Address, scheduler: str, deadline: Deadline) -> Iterator[tuple[Any, str]]:
+def _client(
+    address: Address, scheduler: str, deadline: Deadline, given_up: threading.Event
+) -> Iterator[tuple[Any, str]]:
     """Give a client of the scheduler, and a sentence about versions that differ. Raises a DialError."""
     try:
         import dask  # noqa: PLC0415 - 0.5 s, and only for who uses a cluster
-        from distributed import Client  # noqa: PLC0415
+        import distributed  # noqa: F401, PLC0415
     except ImportError as error:
         raise ProgramError(address, f"Dask's package distributed is missing here ({error}).", INSTALL) from None
     if deadline.cancelled:
         raise DialCancelledError(address)
     tls = any(dask.config.get(f"distributed.comm.{name}", None) for name in ("tls.ca-file", "require-encryption"))
     where = f"{'tls' if tls else 'tcp'}://{scheduler}"
-    left = deadline.left()
-    seconds = 30.0 if left is None else max(left, 0.1)
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         try:
-            client = Client(where, timeout=seconds, set_as_default=False, name="rpyc-kernel")
-        except (OSError, TimeoutError, ValueError, ImportError) as error:
+            client = dask_client.open_client(where, deadline, given_up, set_as_default=False, name="rpyc-kernel")
+        except (OSError, ValueError, ImportError) as error:
             raise _no_scheduler(address, error, deadline) from None
     differ = any("VersionMismatch" in each.category.__name__ for each in warned)
     note = "The versions of Dask or Python here and in the cluster differ, which Dask warns of." if differ else ""
     try:
         yield client, note
     finally:
-        threading.Thread(target=_close, args=(client,), name="rpyc-kernel-dask-close", daemon=True).start()
-
-
-def _close(client: Any) -> None:
-    with contextlib.suppress(Exception):
-        client.close(timeout=CLOSE_TIMEOUT_S)
+        dask_client.close(client)
 
 
 def _no_scheduler(address: Address, error: Exception, deadline: Deadline) -> Exception:

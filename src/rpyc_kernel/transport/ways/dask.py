@@ -7,6 +7,7 @@ gone, and no other one takes its place.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 import threading
@@ -24,11 +25,12 @@ from rpyc_kernel.errors import (
 )
 from rpyc_kernel.transport import syntax
 from rpyc_kernel.transport.address import Address, Transport
-from rpyc_kernel.transport.deadline import Deadline
+from rpyc_kernel.transport.deadline import POLL_INTERVAL_S, Deadline
 from rpyc_kernel.transport.syntax import options_in, options_of, shown
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Iterator
 
     from rpyc_kernel.transport.placing.placements import Placement
 
@@ -87,14 +89,14 @@ class Dask(Transport):
 
         if self.is_settled(address):
             return [address]
-        with _lock:
+        with _alone(address, cancel):
             before = _latest.get(address)
             if before is not None and _lives(before, cancel):
                 return [before]
             options = options_in(address.path)
             placement = dask_cluster.place(
                 address,
-                f"{'[' * (':' in address.host)}{address.host}{']' * (':' in address.host)}:{address.port}",
+                _scheduler(address),
                 worker=options.get("worker", ""),
                 resources=dict(_amounts(str(address), options["resources"])) if "resources" in options else {},
                 deadline=Deadline(PLACE_TIMEOUT_S, cancel),
@@ -114,7 +116,7 @@ class Dask(Transport):
 
     def open_socket(self, address: Address, deadline: Deadline) -> ssl.SSLSocket:
         """Connect to the server that was placed. Raises a DialError; SessionGoneError where it is gone for good."""
-        from rpyc_kernel.transport.placing import dask_cluster, placements  # noqa: PLC0415
+        from rpyc_kernel.transport.placing import dask_client, dask_cluster, placements  # noqa: PLC0415
         from rpyc_kernel.transport.proving import open_placed  # noqa: PLC0415
 
         if not self.is_settled(address):
@@ -128,7 +130,7 @@ class Dask(Transport):
         except DialCancelledError:
             raise
         except DialError as error:
-            if isinstance(error, NobodyListeningError) and _is_refused(address, deadline):
+            if isinstance(error, NobodyListeningError) and dask_client.is_refused(f"tcp://{_scheduler(address)}"):
                 first = _refused.setdefault(address, time.monotonic())
                 if not syntax.is_loopback(placement.host) and time.monotonic() - first < GONE_AFTER_S:
                     raise  # this machine may be in another network
@@ -149,6 +151,20 @@ class Dask(Transport):
 
 
 _lock = threading.Lock()  # one is placed after the other
+
+
+@contextlib.contextmanager
+def _alone(address: Address, cancel: threading.Event | None) -> Iterator[None]:
+    """Hold the lock; whoever waits for it can be stopped."""
+    while not _lock.acquire(timeout=POLL_INTERVAL_S):
+        if cancel is not None and cancel.is_set():
+            raise DialCancelledError(address)
+    try:
+        yield
+    finally:
+        _lock.release()
+
+
 _latest: dict[Address, Address] = {}  # where this process had the session of an address placed last
 
 
@@ -156,17 +172,8 @@ _gone: dict[Address, str] = {}  # why the servers are gone that this process has
 _refused: dict[Address, float] = {}  # since when both that server and the scheduler have refused connections
 
 
-def _is_refused(address: Address, deadline: Deadline) -> bool:
-    """Return whether the scheduler's machine answers, and says that no scheduler is there."""
-    from rpyc_kernel.transport.sockets import open_tcp  # noqa: PLC0415
-
-    try:
-        open_tcp(address, deadline.part(PROBE_TIMEOUT_S)).close()
-    except NobodyListeningError:
-        return True
-    except DialError:
-        pass
-    return False
+def _scheduler(address: Address) -> str:
+    return f"{'[' * (':' in address.host)}{address.host}{']' * (':' in address.host)}:{address.port}"
 
 
 def _placement(address: Address) -> Placement | None:

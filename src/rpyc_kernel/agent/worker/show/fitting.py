@@ -1,4 +1,4 @@
-"""How good a picture may be, so that a slow link carries it in a quarter of a second. No I/O."""
+"""How good a picture may be, so that a slow link carries it soon enough. No I/O."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 UNKNOWN_LINK_BYTES = 128 << 10  #: bytes of a picture while nobody knows how fast the link is
 MIN_PICTURE_BYTES = 8 << 10  #: bytes that are sent however slow it is
-PICTURE_S = 0.25  #: that a picture may take
+PICTURE_S = 0.15  #: that a picture may take
 
 # each step gives less: the part of the quality that was asked for, and of the pixels in a row
 _OF_JPEG = ((1.0, 1), (0.7, 1), (0.45, 1), (0.3, 1), (0.5, 2), (0.3, 2), (0.4, 4), (0.3, 8))
