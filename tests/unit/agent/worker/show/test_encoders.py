@@ -211,7 +211,7 @@ def test_a_picture_is_made_as_small_as_the_link_wants_it(encoder, quality):
 def test_what_is_known_of_the_link():
     assert allowance(0) == UNKNOWN_LINK_BYTES
     assert allowance(1) == MIN_PICTURE_BYTES
-    assert allowance(250_000) == 62_500
+    assert allowance(250_000) == 37_500
 
 
 def test_what_was_too_much_is_not_tried_each_time(monkeypatch):
