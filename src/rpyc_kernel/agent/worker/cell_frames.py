@@ -40,16 +40,23 @@ class CellFrames:
         """Whether a frame runs the code that drives cells: an exception raised there would be lost."""
         return frame is not None and any(frame.f_globals is each for each in self.machinery)
 
+    def drives(self, frame: Optional[FrameType]) -> bool:
+        """Whether a frame goes on with the code of cells: the machinery's, or a coroutine of the shell.
+
+        An exception in such a coroutine, which may be about to go on with the cell's own one, would drop that: it would
+        end by GeneratorExit.
+        """
+        if frame is None or self.is_machinery(frame):
+            return frame is not None
+        return bool(frame.f_code.co_flags & CO_COROUTINE) and module_of(frame).startswith(SHELLS)
+
     def is_driven(self, frame: Optional[FrameType]) -> bool:
         """Whether a frame belongs to the code of a cell or callback that is being driven.
 
         The event loop's own code runs in the context of the cell too, right behind a step of it; an exception there
-        would lose the next step, and the cell would never end. An exception in a coroutine of the shell, which may be
-        about to go on with the cell's own one, would drop that: it would end by GeneratorExit.
+        would lose the next step, and the cell would never end.
         """
-        if frame is None or self.is_machinery(frame):
-            return False
-        if frame.f_code.co_flags & CO_COROUTINE and module_of(frame).startswith(SHELLS):
+        if frame is None or self.drives(frame):
             return False
         while frame is not None:
             if frame.f_code in self.driving:

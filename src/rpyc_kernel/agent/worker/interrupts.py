@@ -279,8 +279,7 @@ class Interrupts:
             self._deliver(meant, frame)
 
     def _deliver(self, meant: int, frame: Optional[FrameType]) -> None:
-        while frame is not None and frame.f_globals is globals():
-            frame = frame.f_back  # behind `leave`, and behind another signal's `_handle`, no one looks for what waits
+        frame = _hit(frame)
         now = time.monotonic()
         last = self._running[meant]
         if now - last < SAME_PRESS_S:
@@ -296,7 +295,8 @@ class Interrupts:
                 raise self.error()
             return
         runs = meant == current.get() and self.frames.is_driven(frame)
-        held_up = bool(last) and not is_loops(frame)  # it is the second press: some task holds up the loop
+        # it is the second press: some task holds up the loop
+        held_up = bool(last) and not is_loops(frame) and not self.frames.drives(frame)
         if runs or held_up:
             raise self.error()
         self._uncancelled = meant
@@ -325,6 +325,7 @@ class Interrupts:
         Raises:
             KeyboardInterrupt: It has had none.
         """
+        frame = _hit(frame)
         if meant not in self._running:
             return
         if self.depth:
@@ -336,7 +337,7 @@ class Interrupts:
                 self.abandon(meant)
             self._soon(FORCED_POLL_INTERVAL_S, meant)
         elif self._uncancelled == meant:
-            if current.get() in self._running and not is_loops(frame) and not self.frames.is_machinery(frame):
+            if current.get() in self._running and not is_loops(frame) and not self.frames.drives(frame):
                 raise self.error()  # in a task of the cell, or a comm message that runs while the cell awaits
             self._soon(HELD_UP_S, meant)
 
@@ -351,6 +352,22 @@ class Interrupts:
                 self.wake()
 
         _thread.start_new_thread(look, ())  # not a Thread: this may be a signal that came in the midst of starting one
+
+
+def _hit(frame: Optional[FrameType]) -> Optional[FrameType]:
+    """Return the frame in which an exception would be raised that comes out of our handler.
+
+    The signal may have come in the midst of another one's handler, and in whatever that calls: an exception goes
+    through all of it, to the code that the first one has hit. Behind `leave` no one looks for what waits either.
+    """
+    caller = frame
+    while caller is not None:
+        if caller.f_code is Interrupts._handle.__code__:
+            frame = caller.f_back
+        caller = caller.f_back
+    while frame is not None and frame.f_globals is globals():
+        frame = frame.f_back
+    return frame
 
 
 def signal_main() -> None:

@@ -148,6 +148,70 @@ def test_a_second_signal_of_the_same_press_loses_nothing_at_any_step_of_the_firs
         sys.settrace(None)
 
 
+def test_a_second_signal_at_any_step_of_the_first_raises_nothing_where_a_cell_would_be_lost(interrupts, keeper):
+    """Also in what the handler of the first one calls: the frame that matters is the one that the first has hit."""
+    handling, tried = Interrupts._handle.__code__, 0
+
+    def drives(number):  # as the code that goes on with a cell: an exception here would drop it
+        keeper.interrupt(number)
+
+    def signalled_at(step, number):
+        steps = itertools.count()
+
+        def trace(frame, event, _arg):
+            caller = frame
+            while caller is not None and caller.f_code is not handling:
+                caller = caller.f_back
+            if caller is None:
+                return None
+            frame.f_trace_opcodes = True
+            if event == "opcode" and next(steps) == step:
+                sys.settrace(None)
+                interrupts._handle(signal.SIGINT, frame)
+            return trace
+
+        sys.settrace(trace)
+        try:
+            assert not interrupted(drives, number), f"at step {step}"
+        finally:
+            sys.settrace(None)
+        return next(steps) > step
+
+    interrupts.frames.driving = frozenset((drives.__code__,))
+    interrupts.frames.machinery.append(globals())
+    cancelled = []
+    interrupts.cancel = cancelled.append
+    for number in itertools.count(1):
+        assert begin(interrupts, number)
+        reached = signalled_at(tried, number)
+        assert set(cancelled) == {number}, f"at step {tried}"
+        interrupts.end(number)
+        cancelled.clear()
+        interrupts._late = 0
+        if not reached:
+            break
+        tried += 1
+    assert tried > 100, "the steps of what is called count too"
+
+
+def test_a_second_press_raises_nothing_where_a_cell_would_be_lost(interrupts, keeper, clock):
+    """It is for a task that holds up the event loop, and the code that goes on with a cell holds up nothing."""
+
+    def drives():
+        keeper.interrupt(1)
+
+    cancelled = []
+    interrupts.cancel = cancelled.append
+    assert begin(interrupts, 1)
+    assert not interrupted(drives)
+    clock.now += SAME_PRESS_S * 1.1
+    assert interrupted(drives), "a task of another cell"
+    clock.now += SAME_PRESS_S * 1.1
+    interrupts.frames.machinery.append(globals())
+    assert not interrupted(drives)
+    assert cancelled == [1, 1]
+
+
 def test_an_interrupt_that_comes_after_the_end_does_nothing_to_the_next(interrupts, keeper):
     assert begin(interrupts, 1)
     interrupts.end(1)
