@@ -10,18 +10,22 @@ from tests.kernel.kernels import Kernel
 
 FORK = """\
 %%local
-import os
+import os, sys
 pid = os.fork()
 if pid == 0:
     print("from the child", end="", flush=True)
     os._exit(0)
-print("the child ended with", os.waitpid(pid, 0)[1])
+n = sys.stdout.write(f"the child ended with {os.waitpid(pid, 0)[1]}\\n")
 """
 
 
 @pytest.mark.parametrize("transport", ["tcp", "ipc"])
 def test_what_a_forked_process_prints_is_shown(new_kernel: Callable[..., Kernel], transport: str) -> None:
-    """One piece: each comes on a connection of its own, and ipykernel keeps no order among them."""
+    """Each is one piece, which `print` of several words is not.
+
+    Over ipc, ipykernel's thread for file descriptors adds what it reads to the same buffer, between two pieces too;
+    over TCP each comes on a connection of its own, and ipykernel keeps no order among them.
+    """
     front = new_kernel(transport=transport).first
     cell = front.good(FORK)
     assert "the child ended with 0\n" in cell.stdout
