@@ -22,6 +22,9 @@ WAIT = 30.0
 UNHEARD = 0.05
 """Seconds after a reply in which its idle comes, unless iopub isn't subscribed to yet."""
 
+TURN = 0.1
+"""Seconds that one channel is read until the others are."""
+
 Answer = str | Callable[[str], str | None]
 
 
@@ -135,14 +138,19 @@ class Client:
         return "Last requests:\n  " + "\n  ".join(map(repr, list(self.requests.values())[-4:]))
 
     def pump(self, timeout: float) -> bool:
-        """Take in what has come; wait up to `timeout` seconds for something. False if nothing came."""
+        """Take in what has come; wait up to `timeout` seconds for something. False if nothing came.
+
+        Of a channel on which more comes than is read, it takes as much as `TURN` gives time for: what somebody waits
+        for may have come, and other channels have their turn.
+        """
         poller = zmq.Poller()
         for socket in self.sockets.values():
             poller.register(socket, zmq.POLLIN)
         if not poller.poll(int(timeout * 1000) + 1):
             return False
         for channel, socket in self.sockets.items():
-            for _ in range(10_000):
+            until = time.monotonic() + TURN
+            while time.monotonic() < until:
                 _identities, raw = self.zmq.session.recv(socket, zmq.NOBLOCK, content=True)
                 if raw is None:
                     break
