@@ -152,7 +152,7 @@ def test_a_task_that_dask_runs_again_refuses(cluster: DaskCluster, monkeypatch: 
     assert [state for _key, _from, state in told].count("processing") >= 1
     until(lambda: token not in cluster.ask("tasks"))
     told = cluster.ask("story", token)
-    assert [state for _key, _from, state in told].count("processing") == 2, told  # Dask has run it again,
+    assert [state for _key, _from, state in told].count("processing") >= 2, told  # Dask has run it again,
     assert "was placed before; its worker was lost" in cluster.ask("said", token)  # and it has refused
     with pytest.raises(SessionGoneError, match="has died"):
         open_broker(server)

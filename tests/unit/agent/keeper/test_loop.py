@@ -136,13 +136,14 @@ def test_a_full_journal_holds_the_worker_back(sessions, tmp_path):
     code = f"for _ in range(2000): print('x' * 999)\nopen({str(tmp_path / 'done')!r}, 'w')"
     client.submit("a", code)
     client.acknowledging = False
-    printed = ""
-    while messages := client.pull(wait=0.5):
+    printed, messages, used = "", [], 0.0
+    while messages or len(printed) < 90_000:  # a busy machine lets the worker wait too, for a second perhaps
+        before = cpu_seconds(client.keeper)
+        messages = client.pull(wait=1)
+        used = cpu_seconds(client.keeper) - before
         printed += client.printed(messages)
-    before = cpu_seconds(client.keeper)
-    assert not client.pull(wait=1)
-    assert cpu_seconds(client.keeper) - before < 0.5, "it didn't sleep while it waited"
-    assert 90_000 <= len(printed) < 1_000_000  # headers count too
+    assert used < 0.5, "it didn't sleep while it waited"
+    assert len(printed) < 1_000_000  # headers count too
     assert not (tmp_path / "done").exists()
     client.acknowledging = True
     printed += client.printed(client.until("a"))

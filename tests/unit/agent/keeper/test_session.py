@@ -287,6 +287,7 @@ def test_a_restart_asks_hurries_terminates_and_kills(world):
     (late, lost) = world.given()
     assert late.content["text"] == "This Python did not end within 5 s, and is ended by force.\n"
     assert (lost.parent, lost.content["end"]["restart"]) == ("a", True)
+    assert world.session.birth_due == world.now, "without the pauses of a worker that dies at birth"
     world.start()
     assert world.worker.told == [("send", 2)]
 
