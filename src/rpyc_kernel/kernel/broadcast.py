@@ -16,6 +16,7 @@ from rpyc_kernel.kernel import copies
 from rpyc_kernel.kernel.outcomes import Copied
 from rpyc_kernel.kernel.parallel import wait_up
 from rpyc_kernel.values import exchange, pieces
+from rpyc_kernel.values.at_once import ask_kept
 from rpyc_kernel.values.describe import described
 from rpyc_kernel.values.sharing import Sharing, assign_made
 
@@ -166,9 +167,7 @@ async def _pack(
     context: CommandContext, sessions: Sequence[RemoteSession], of_each: Sequence[dict[str, Any]]
 ) -> list[list[exchange.Part]]:
     """Pack the values of each machine: once for all that have the same versions of all that matters."""
-    peers = await context.carrying(
-        lambda cancel: _threads(sessions, lambda session: exchange.peer_of(session, cancel), cancel)
-    )
+    peers = await context.carrying(lambda cancel: _peers(sessions, cancel))
     checked = _checked(sessions, peers, NOTHING_ASSIGNED)
     done: dict[tuple[int, frozenset[tuple[str, str]]], list[exchange.Part]] = {}
 
@@ -182,6 +181,15 @@ async def _pack(
         return packed
 
     return await context.carrying(pack)
+
+
+def _peers(sessions: Sequence[RemoteSession], cancel: threading.Event) -> list[dict[str, str] | RpycKernelError]:
+    """Ask all for the versions of what matters there."""
+    answers = ask_kept("values.versions", {session: {} for session in sessions}, cancel)
+    rest = [session for session in sessions if session not in answers]
+    asked = _threads(rest, lambda session: exchange.peer_of(session, cancel), cancel) if rest else []
+    found = {session: exchange.peer_told(answer) for session, answer in answers.items()}
+    return [*({**dict(zip(rest, asked, strict=True)), **found}[session] for session in sessions)]
 
 
 async def _carry(

@@ -48,6 +48,7 @@ class DirectConnection:
         self._broker = broker
         self._stream = broker.connect_directly(header, deadline)
         self._cancel = deadline.cancel
+        self._until: Deadline | None = None
         self.idle_since = 0.0
         self.waiting = 0
 
@@ -56,9 +57,9 @@ class DirectConnection:
         """The address of the server that has made it."""
         return self._broker.address
 
-    def use(self, cancel: threading.Event | None) -> None:
-        """Have that event end any waiting from now on."""
-        self._cancel = cancel
+    def use(self, cancel: threading.Event | None, until: Deadline | None = None) -> None:
+        """Have that event end any waiting from now on, and that deadline, or otherwise a long silence."""
+        self._cancel, self._until = cancel, until
 
     def send(self, op: str, header: dict[str, Any], buffers: Sequence[Bytes] = ()) -> None:
         """Send a request. Raises LinkLost."""
@@ -109,7 +110,7 @@ class DirectConnection:
         self._broker.close()
 
     def _deadline(self) -> Deadline:
-        return Silence(SILENCE_TIMEOUT_S, self._cancel)
+        return self._until or Silence(SILENCE_TIMEOUT_S, self._cancel)
 
 
 class DirectConnections:
@@ -135,8 +136,24 @@ class DirectConnections:
         Raises:
             RpycKernelError: There is none, and why.
         """
-        connection = self._idle_one() or self._open(cancel)
-        connection.use(cancel)
+        with self._used(self._idle_one() or self._open(cancel), cancel) as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def kept(self, until: Deadline) -> Iterator[DirectConnection | None]:
+        """As `connection`, but there is none where none was kept: nobody dials. All waiting ends at the deadline."""
+        idle = self._idle_one()
+        if idle is None:
+            yield None
+            return
+        with self._used(idle, until.cancel, until) as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def _used(
+        self, connection: DirectConnection, cancel: threading.Event | None, until: Deadline | None = None
+    ) -> Iterator[DirectConnection]:
+        connection.use(cancel, until)
         try:
             yield connection
         finally:

@@ -261,7 +261,12 @@ def _part(name: str, value: Any, peer: Mapping[str, str]) -> Part:
 def peer_of(session: BulkSession, cancel: threading.Event) -> dict[str, str]:
     """Ask a worker for the versions of its ``python`` and of packages. Raises a RpycKernelError."""
     with session.direct.connection(cancel) as connection:
-        told = connection.call("values.versions", {}).get("versions")
+        return peer_told(connection.call("values.versions", {}))
+
+
+def peer_told(answer: Mapping[str, Any]) -> dict[str, str]:
+    """Return the versions that a worker has answered with, whatever it has."""
+    told = answer.get("versions")
     pairs = told.items() if isinstance(told, dict) else ()
     return {str(name)[:100]: str(version)[:100] for name, version in list(pairs)[:100]}
 

@@ -6,20 +6,20 @@ while it is still written.
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from rpyc_kernel.agent.place import place
 from rpyc_kernel.agent.worker.shared_memory import CannotShareError
-from rpyc_kernel.errors import AgentError, DialCancelledError, LinkError, RpycKernelError
+from rpyc_kernel.errors import AgentError, DialCancelledError, LinkError
 from rpyc_kernel.link.bulk import BulkSession, carry
 from rpyc_kernel.values import exchange
+from rpyc_kernel.values.at_once import ask_kept
 from rpyc_kernel.values.transfer import bring
 from rpyc_kernel.values.writing import Writing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
 
     from rpyc_kernel.link.direct import DirectConnection
     from rpyc_kernel.transport.address import Address
@@ -192,30 +192,8 @@ def assign_made(drafts: Mapping[S, str], cancel: threading.Event) -> set[S]:
     Raises:
         DialCancelledError: *cancel* was set.
     """
-    assigned: set[S] = set()
-    with contextlib.ExitStack() as connections:
-        asked: list[tuple[S, DirectConnection]] = []
-        for session, draft in drafts.items():
-            with _tried():
-                connection = connections.enter_context(session.direct.connection(cancel))
-                connection.send("values.assign", {"draft": draft})
-                asked.append((session, connection))
-        for session, connection in asked:
-            with _tried():
-                if connection.receive()[0].get("assigned") is True:
-                    assigned.add(session)
-    return assigned
-
-
-@contextlib.contextmanager
-def _tried() -> Iterator[None]:
-    """Go on if it has failed, unless it was stopped."""
-    try:
-        yield
-    except DialCancelledError:
-        raise
-    except RpycKernelError:
-        pass
+    answers = ask_kept("values.assign", {session: {"draft": draft} for session, draft in drafts.items()}, cancel)
+    return {session for session, answer in answers.items() if answer.get("assigned") is True}
 
 
 def _buffers(parts: Sequence[Part]) -> list[memoryview]:
