@@ -62,6 +62,21 @@ def test_a_blackhole(survives: Callable[..., Request], clock: Clock, proxy: Prox
     told_once(cell, proxy.address)
 
 
+def test_a_press_on_a_link_of_which_nobody_knows_yet_that_it_is_silent(notebook: Notebook, proxy: Proxy) -> None:
+    """It is kept like a later one: the cell waits a moment for the link, and is stopped there when that is back."""
+    client = notebook.client
+    client.good(f"%connect {proxy.address} --new")
+    cell = client.start("import time\nprint('on', flush=True)\ntime.sleep(3600)")
+    client.wait_output(cell, "on\n")
+    proxy.blackhole()
+    client.interrupt()
+    client.finish(cell)
+    assert "You stopped waiting for" in str(cell.error), cell.error
+    assert "press stop again to wait no longer" in link_lines(cell)[-1][1]
+    proxy.heal()
+    assert client.good("6 * 7").text == "42"
+
+
 def test_a_stall_of_40_seconds(survives: Callable[..., Request], clock: Clock, proxy: Proxy) -> None:
     cell = survives(counting(60, pause=clock(1)), lambda _cell: proxy.stall(clock(40)), seconds=80)
     told_once(cell, proxy.address)

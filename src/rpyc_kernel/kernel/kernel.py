@@ -121,6 +121,7 @@ class RpycKernel(LookupKernel):
         feed = StatusFeed(self.cells, self.pages, self.connection.content, figures, actions.do, pictures)
         self.connection.begin(self.sessions.hosts, lambda: machines.awaited, self._is_fresh, feed.changed)
         self.cells.watch(self.connection)
+        self.cells.watch(self.interrupts)
         self.pages.serve(feed)
 
     def _is_fresh(self) -> bool:

@@ -256,6 +256,11 @@ class Link:
         with self._events() as protocol:
             protocol.withdraw(parent)
 
+    def keeps_interrupt(self, parent: str) -> bool:
+        """Tell whether an interrupt of the request with that ``msg_id`` has not arrived yet, as far as is known."""
+        with self._events() as protocol:
+            return protocol.state.keeps_interrupt(parent)
+
     def interrupt(self, parent: str) -> None:
         """Interrupt the request with that ``msg_id``, now or when the link is back.
 

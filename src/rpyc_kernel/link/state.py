@@ -138,6 +138,10 @@ class SessionState:
         pending = {each.parent for each in self._pending}
         return next((parent for parent in self._interrupts if parent not in pending), None)
 
+    def keeps_interrupt(self, parent: str) -> bool:
+        """Tell whether an interrupt of the request with that ``msg_id`` has not arrived yet, as far as is known."""
+        return parent in self._interrupts
+
     def interrupted(self, parent: str) -> None:
         """Forget an interrupt that was delivered, or came too late."""
         if parent in self._interrupts:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
+    from rpyc_kernel.agent.wire import Message
     from rpyc_kernel.kernel.cells import RunningCells
+    from rpyc_kernel.kernel.ports import HostedSession
     from rpyc_kernel.kernel.sessions.session import RemoteSession
 
 SECOND_PRESS_S = 3.0  # between two presses of somebody who sees that nothing happens
@@ -79,10 +81,34 @@ class InterruptPolicy:
                 self._wait_no_longer(session, msg_id)
             else:
                 session.interrupt(msg_id)
-                session.requests.show_link(msg_id, KEPT.format(name=session.name))
-                self._later(LINK_GRACE_S, self._wait_no_longer, session, msg_id)
+                self._wait_a_moment(session, msg_id)
         else:
             session.requests.fail(session.error or CommandError(f"The link to {session.name} is down."))
+
+    @property
+    def watched(self) -> frozenset[str]:
+        """No messages."""
+        return frozenset()
+
+    def before(self, message: Message) -> None:
+        """Take note of no message."""
+
+    def changed(self, session: HostedSession, status: LinkStatus) -> None:
+        """Take note of a link that was lost. On any thread."""
+        if status is LinkStatus.LOST and self.loop is not None:
+            self.loop.call_soon_threadsafe(self._lost, session)
+
+    @loop_only
+    def _lost(self, session: HostedSession) -> None:
+        """A press that was under way is kept, too: nobody knew yet that the link was down."""
+        for each, ((msg_id, *_behind), _then) in [*self._last.items()]:
+            waits = each is session and each.status is LinkStatus.LOST and each.requests.waits(msg_id)
+            if waits and each.keeps_interrupt(msg_id):
+                self._wait_a_moment(each, msg_id)
+
+    def _wait_a_moment(self, session: RemoteSession, msg_id: str) -> None:
+        session.requests.show_link(msg_id, KEPT.format(name=session.name))
+        self._later(LINK_GRACE_S, self._wait_no_longer, session, msg_id)
 
     def _later(self, seconds: float, call: Callable[[RemoteSession, str], None], *args: Any) -> None:
         assert self.loop is not None

@@ -343,6 +343,10 @@ class RemoteSession:
         """Tell whether that request may have come over there."""
         return self._link.was_tried(msg_id)
 
+    def keeps_interrupt(self, msg_id: str) -> bool:
+        """Tell whether an interrupt of that request has not arrived yet, as far as is known."""
+        return self._link.keeps_interrupt(msg_id)
+
     @loop_only
     def withdraw(self, msg_id: str, error: RpycKernelError) -> None:
         """While the link is lost, wait no longer for that request: who waits for its reply gets the error."""

@@ -12,7 +12,7 @@ from rpyc_kernel.kernel.sessions.requests import PendingRequests
 from rpyc_kernel.kernel.sessions.session import RemoteSession
 from rpyc_kernel.link.protocol import LinkStatus
 
-PASSIVE = {"queue", "waits", "was_tried"}  # what asks, and does nothing
+PASSIVE = {"keeps_interrupt", "queue", "waits", "was_tried"}  # what asks, and does nothing
 
 
 class Press:
@@ -124,6 +124,19 @@ def test_a_cell_that_was_stopped_waits_for_the_link_only_a_moment(press):
     assert seconds == interrupt_policy.LINK_GRACE_S
     callback(*arguments)
     assert isinstance(press.session.withdraw.call_args[0][1], WaitingStoppedError)
+
+
+@pytest.mark.parametrize("arrived", [False, True])
+def test_one_on_a_link_that_was_down_already_is_kept_once_that_is_known(press, arrived):
+    press()
+    press.session.status, press.session.keeps_interrupt.return_value = LinkStatus.LOST, not arrived
+    press.policy.changed(press.session, LinkStatus.LOST)
+    assert ("show_link" in press.did) is not arrived
+    if not arrived:
+        seconds, callback, *arguments = press.later[0]
+        assert seconds == interrupt_policy.LINK_GRACE_S
+        callback(*arguments)
+        assert isinstance(press.session.withdraw.call_args[0][1], WaitingStoppedError)
 
 
 @pytest.mark.parametrize("change", ["the link is back", "the cell has ended"])
