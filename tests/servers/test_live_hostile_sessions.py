@@ -1,7 +1,6 @@
 """A session on a machine that means harm: whatever runs there has RPyC's connection in its hands, and uses it."""
 
 import contextlib
-import os
 import signal
 import threading
 import time
@@ -256,7 +255,7 @@ def stopped(when):
     def press():
         while not ended.is_set():
             if when():
-                os.kill(os.getpid(), signal.SIGINT)
+                signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)  # another thread's would wake nobody
                 return
             time.sleep(0.02)
 

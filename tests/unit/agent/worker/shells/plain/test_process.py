@@ -121,7 +121,7 @@ def interrupted(session, code, after=0.4):
 
     def press():
         pressed.append(time.monotonic())
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)  # another thread's would wake nobody
 
     timer = threading.Timer(after, press)
     timer.start()
