@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, as_completed
 from contextlib import ExitStack
+from functools import partial
 
 import pytest
 
@@ -45,8 +46,16 @@ def whose(_number, seconds):
     return os.getpid()
 
 
-def fail(text):
-    raise ValueError(text)
+def fail(text, kind="ValueError"):
+    import builtins
+
+    raise getattr(builtins, kind)(text)
+
+
+def opens():
+    import tempfile
+
+    return tempfile.TemporaryFile()
 
 
 def test_what_an_executor_does(pool: Pool) -> None:
@@ -55,6 +64,8 @@ def test_what_an_executor_does(pool: Pool) -> None:
     assert {future.result() for future in as_completed(pool.submit(square, n) for n in (2, 3))} == {4, 9}
     assert pool.submit(os.path.join, "a", "b").result(TIMEOUT_S) == "a/b"
     assert pool.submit(platform.node).result(TIMEOUT_S) == platform.node()
+    assert pool.submit(partial(partial(pow, 2, mod=7), 5)).result(TIMEOUT_S) == 4
+    assert pool.submit(partial(square, 3)).result(TIMEOUT_S) == 9
 
 
 def test_all_machines_work_at_once(pool: Pool) -> None:
@@ -71,8 +82,17 @@ def test_what_goes_wrong_is_the_futures(pool: Pool) -> None:
         pool.submit(square, threading.Lock()).result(TIMEOUT_S)
     with pytest.raises(ValueRefusedError, match=r"^test_what_goes_wrong.*lambda"):
         pool.submit(lambda: 5).result(TIMEOUT_S)
-    with pytest.raises(TypeError, match="generator"):
-        pool.submit(eval, "(n for n in [1])").result(TIMEOUT_S)
+    for made, place in (("(n for n in [1])", ""), ("[0, {2: iter([])}]", r"\[1\]\[2\]")):
+        with pytest.raises(ValueRefusedError, match=rf"^The result{place} of eval is of the type .*, of which"):
+            pool.submit(eval, made).result(TIMEOUT_S)
+    with pytest.raises(ValueRefusedError, match=r"^The result of opens is of the type _io\."):
+        pool.submit(opens).result(TIMEOUT_S)
+    with pytest.raises(ValueRefusedError, match=r"^argument 2\[0\] of square is of the type _thread\.lock"):
+        pool.submit(square, 1, [threading.Lock()]).result(TIMEOUT_S)
+    with pytest.raises(ValueRefusedError, match=r"^argument number of square is of the type _thread\.lock"):
+        pool.submit(square, number=threading.Lock()).result(TIMEOUT_S)
+    with pytest.raises(TypeError, match=r"^the value is too large"):
+        pool.submit(fail, "the value is too large", "TypeError").result(TIMEOUT_S)
     assert pool.submit(square, 3).result(TIMEOUT_S) == 9
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import queue
+import re
 import sys
 import sysconfig
 import threading
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rpyc_kernel.errors import (
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 FUNCTION, ARGUMENTS = "_rpyc_kernel_function", "_rpyc_kernel_arguments"  # the names that a task has there
+# how errors about values name them, with the place in them
+_POSITION = re.compile(rf"{ARGUMENTS}\[0\]\[(\d+)\](\S*)")
+_KEYWORD = re.compile(rf"{ARGUMENTS}\[1\]\['(\w+)'\](\S*)")
+_RESULT = re.compile(r"the value(\S*) (is .*, of which no copy can be sent.*)")
 
 
 @dataclass
@@ -170,18 +176,29 @@ class Pool(Executor):
 
 
 def _call(remote: Remote, task: Task) -> Any:
-    values: dict[str, Any] = {ARGUMENTS: (task.args, task.kwargs)}
-    function = _reference(task.function)
+    called: Any = task.function
+    args, kwargs = task.args, task.kwargs
+    while isinstance(called, partial):
+        called, args, kwargs = called.func, (*called.args, *args), {**called.keywords, **kwargs}
+    name = getattr(called, "__qualname__", type(called).__name__)
+    values: dict[str, Any] = {ARGUMENTS: (args, kwargs)}
+    function = _reference(called)
     if not function:
         function = FUNCTION
-        values[FUNCTION] = task.function
+        values[FUNCTION] = called
+    call = f"{function}(*{ARGUMENTS}[0], **{ARGUMENTS}[1])"
     try:
         remote.push(**values)
+        return remote.value(call)
     except ValueRefusedError as error:
-        name = getattr(task.function, "__qualname__", type(task.function).__name__)
-        text = str(error).replace(FUNCTION, name).replace(ARGUMENTS, "an argument")
-        raise ValueRefusedError(text) from None
-    return remote.value(f"{function}(*{ARGUMENTS}[0], **{ARGUMENTS}[1])")
+        text = _POSITION.sub(lambda found: f"argument {int(found[1]) + 1}{found[2]} of {name}", str(error))
+        text = _KEYWORD.sub(lambda found: f"argument {found[1]}{found[2]} of {name}", text)
+        raise ValueRefusedError(text.replace(FUNCTION, name)) from None
+    except TypeError as error:
+        told = _RESULT.match(str(error).replace(call, "the value"))
+        if told is None:  # it is the function's own
+            raise
+        raise ValueRefusedError(f"The result{told[1]} of {name} {told[2]}.") from None
 
 
 def _reference(function: object) -> str:
