@@ -119,7 +119,7 @@ def test_sessions_on_one_machine_share_what_came_once_and_change_their_own(both:
 
 
 MAP_BEFORE_IT_IS_SEALED = """
-import time
+import os, time
 from rpyc_kernel.agent.worker.shared_memory import CannotShareError
 from rpyc_kernel.link.direct import DirectConnection
 from rpyc_kernel.values import writing
@@ -135,6 +135,10 @@ def shared_late(self):
     end = time.monotonic() + 10
     while mapped < 2 and time.monotonic() < end:
         time.sleep(0.01)
+    if stops:
+        open(stops + ".mapped", "w").close()
+        while not os.path.exists(stops) and time.monotonic() < end:
+            time.sleep(0.01)
     if fails:
         raise CannotShareError
     return share(self)
@@ -162,7 +166,7 @@ broadcast._push, exchange.peer_of = counted_push, counted_peer_of
 """
 
 
-def test_nothing_travels_to_sessions_on_this_very_machine(both: Client) -> None:
+def test_nothing_travels_to_sessions_on_this_very_machine(both: Client, tmp_path: Path) -> None:
     both.good("%%local\nfrom rpyc_kernel.values import sharing\nbring, sharing.bring = sharing.bring, None")
     both.good("%%local\nbig, late = bytearray(9_000_000), [b'text', bytes(5_000_000)]\nbig[-1] = 7")
     both.good("%push big late --targets a,b --max 99000000")
@@ -174,14 +178,12 @@ def test_nothing_travels_to_sessions_on_this_very_machine(both: Client) -> None:
     shared = "sum('memfd' in os.path.realpath(f'/proc/self/fd/{fd}') for fd in os.listdir('/proc/self/fd'))"
     both.good(f"%%local\nimport os\nassert not {shared}")  # this process has let go of it
     both.good(f"%%local\n{MAP_BEFORE_IT_IS_SEALED}")
-    both.good("%%local\nbig[0], fails = 8, False")
+    both.good("%%local\nbig[0], fails, stops = 8, False, ''")
     both.good("%push big late --targets a,b --max 99000000")
     assert both.good("%%local\nmapped").text == "2"
     assert both.good("%%px --targets a,b\nprint(big[0], big[-1], late[0])").stdout.count("8 7 b'text'") == 2
     both.good(f"%%local\n{COUNT_MESSAGES}")
-    for _attempt in range(
-        20
-    ):  # while this machine is so busy that one isn't assigned within 0.1 s, and so by a message
+    for _attempt in range(20):  # on a busy machine one isn't assigned within 0.1 s, and so by a message
         both.good("%%local\nbig[0], messages = big[0] + 1, 0")
         both.good("%push big late --targets a,b --max 99000000")
         if both.good("%%local\nmessages").text == "0":
@@ -200,6 +202,15 @@ def test_nothing_travels_to_sessions_on_this_very_machine(both: Client) -> None:
     assert both.good("%%px --targets a,b\nprint(big[0], big[-1], late[0])").stdout.count("9 7 b'text'") == 2
     in_vain = "open('/proc/self/maps').read().count('memfd:rpyc-kernel')"
     assert both.good(f"%%px --targets a,b\nprint({in_vain}, 'left')").stdout.count("0 left") == 2
+    stop = tmp_path / "stop"
+    both.good(f"%%local\nmapped, fails, stops, big[0] = 0, False, {str(stop)!r}, 11")
+    running = both.start("%push big late --targets a,b --max 99000000")
+    both.wait_for(Path(f"{stop}.mapped").exists, what="sessions that have mapped it")
+    both.interrupt()
+    stop.touch()
+    assert both.finish(running).status == "error", running
+    left = f"%%px --targets a,b\nprint(big[0], {in_vain}, 'left')"
+    both.wait_for(lambda: both.good(left).stdout.count("9 0 left") == 2, what="nothing that was left")
     both.good("%%local\nDirectConnection.call, writing.SharedDraft.share = call, share")
 
 

@@ -172,7 +172,7 @@ class _Request:
             self._operations = self._find(family)
             return self._operations.room(self._name, header, sizes)
         except Exception as error:
-            self._error = error
+            self._error = _bare(error)
             return None
 
     def answer(self, header: Json, buffers: Sequence[memoryview]) -> Tuple[Json, Sequence[Bytes]]:
@@ -181,7 +181,13 @@ class _Request:
             try:
                 return self._operations.do(self._name, header, buffers)
             except Exception as error:
-                self._error = error
+                self._error = _bare(error)
         if isinstance(self._error, DirectError):
             return {"error": str(self._error), "code": self._error.code}, ()
         return {"error": describe(self._error or ValueError("no operation"))}, ()
+
+
+def _bare(error: Exception) -> Exception:
+    """An error without the frames that it came through: in a circle with them, it would keep what they have mapped."""
+    error.__context__ = None
+    return error.with_traceback(None)

@@ -20,7 +20,7 @@ from .direct import DirectError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+    from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
     from ..wire import Bytes, Json
     from .shared_memory import Adopted, SharedDraft
@@ -49,6 +49,7 @@ class Transfers:
         self._adopted: Dict[str, Adopted] = {}  # that was not seen to be sealed yet: drafts of which nothing is made
         self._blocks = _Blocks()
         self._made: Dict[str, Dict[str, Any]] = {}  # values that are assigned once other machines have theirs, too
+        self._making: Set[str] = set()  # drafts of which values are made on a connection's thread
         self._assigned: Dict[str, None] = {}  # drafts; who asks again hasn't heard the answer
 
     # --- on the main thread
@@ -148,7 +149,8 @@ class Transfers:
                 for name, how, defines, count in described
             }
         finally:
-            self.forget(draft)
+            with self._lock:
+                self._let_go(draft)
 
     def _value(self, how: str, defines: str, parts: List[memoryview]) -> Any:
         """What was pushed: a value, or a function or class."""
@@ -262,15 +264,23 @@ class Transfers:
             except CannotShareError as error:
                 raise DirectError("what another session shares can't be taken: %s" % error) from None
             del self._adopted[draft]
+            self._making.add(draft)
         answer = {"draft": draft, "sealed": True}
-        if header.get("make") is None:
-            return answer
-        try:  # at once, on this thread: to ask for it by a message takes longer than all of this
-            self._keep(draft, self.take(draft, header["make"]))
-        except Exception:
-            with self._lock:
-                self._held[draft] = buffers  # the message will say why it can't be made
-            return answer
+        made: Optional[Dict[str, Any]] = None
+        if header.get("make") is not None:
+            try:  # at once, on this thread: to ask for it by a message takes longer than all of this
+                made = self.take(draft, header["make"])
+            except Exception:
+                pass  # the message will say why it can't be made
+        with self._lock:
+            if draft not in self._making:  # whoever wanted it was stopped meanwhile
+                self._held.pop(draft, None)
+                raise DirectError(GONE)
+            self._making.discard(draft)
+            if made is None:
+                self._held[draft] = buffers
+                return answer
+        self._keep(draft, made)
         return dict(answer, made=True)
 
     def _assign(self, header: Json) -> Json:
@@ -297,12 +307,17 @@ class Transfers:
         return {"assigned": draft in self._assigned}
 
     def forget(self, name: str) -> None:
-        """Let go of an offer or a draft."""
+        """Let go of an offer or a draft, and of what was made of it, or is made just now."""
         with self._lock:
-            self._held.pop(name, None)
+            self._let_go(name)
             self._made.pop(name, None)
-            self._shared.pop(name, None)
-            self._adopted.pop(name, None)
+            self._making.discard(name)
+
+    def _let_go(self, name: str) -> None:
+        """With the lock."""
+        self._held.pop(name, None)
+        self._shared.pop(name, None)
+        self._adopted.pop(name, None)
 
     def _hold(self, buffers: List[memoryview]) -> str:
         with self._lock:

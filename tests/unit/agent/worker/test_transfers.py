@@ -95,6 +95,21 @@ def test_what_a_cell_keeps_is_left_to_a_message(draft):
     assert list(namespace) == ["value"]
 
 
+def test_what_is_forgotten_while_it_is_made_is_not_kept(draft):
+    class Stopped(Transfers):
+        def take(self, draft, described):
+            made = super().take(draft, described)
+            self.do("forget", {"held": draft}, ())
+            return made
+
+    shared, told, make = draft
+    transfers = Stopped({}, queue.SimpleQueue().put)
+    shared.share()
+    with pytest.raises(DirectError, match="not there any more"):
+        transfers.do("adopt", {**told, "make": make}, ())
+    assert transfers.push({"made": "1"})["evalue"] == GONE
+
+
 def test_work_that_was_given_up_is_never_done_and_what_was_done_was_not_given_up():
     done = []
     step = BetweenCells(lambda: done.append(1))
