@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import rpyc
@@ -167,13 +168,16 @@ def test_a_script_ends_its_session_also_without_close(server: Server) -> None:
 
 
 def test_options(server: Server, tmp_path: Path) -> None:
-    with rpyc_kernel.connect(server.address, cwd=str(tmp_path), env={"SPAM": "eggs"}, name="a walk", keep=60) as remote:
+    with rpyc_kernel.connect(server.address, cwd=tmp_path, env={"SPAM": "eggs"}, name="a walk", keep=60) as remote:
         assert remote.modules.os.getcwd() == str(tmp_path)
         assert remote.modules.os.environ["SPAM"] == "eggs"
         (entry,) = (each for each in sessions(server) if each.name == "a walk")  # another may be on its way out
         assert entry.held
-    with pytest.raises(ArgumentError):
-        rpyc_kernel.connect(server.address, keep=-1)
+    wrong: list[dict[str, Any]] = [{"keep": -1}, {"keep": "2h"}]
+    wrong += [{"env": env} for env in ({"A": 5}, {5: "A"}, {"A=B": ""}, {"": "A"}, {"A": "\0"})]
+    for options in wrong:
+        with pytest.raises(ArgumentError, match=f"{next(iter(options))} (is|takes)|environment variable"):
+            rpyc_kernel.connect(server.address, **options)
 
 
 def test_nobody_there() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import rpyc_kernel
-from rpyc_kernel.errors import AgentError, ProtocolError, ValueRefusedError
+from rpyc_kernel.errors import AgentError, ArgumentError, ProtocolError, ValueRefusedError
 from rpyc_kernel.live.remote import Remote
 from tests.servers.rpyc_servers import start_server
 
@@ -45,6 +45,9 @@ def test_a_function_is_pushed(remote: Remote) -> None:
 def test_all_or_none(remote: Remote) -> None:
     with pytest.raises(ValueRefusedError, match="lock is of the type"):
         remote.push(fine=1, lock=__import__("threading").Lock())
+    for name in ("no name", "class", "", "a.b"):
+        with pytest.raises(ArgumentError, match="can't be the name of a variable"):
+            remote.push(fine=1, **{name: 2})
     assert not remote.eval("'fine' in globals()")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import keyword
 import pickle
 import sys
 import threading
@@ -15,7 +16,7 @@ from rpyc.core.service import ModuleNamespace
 from rpyc_kernel.agent import wire_live
 from rpyc_kernel.agent.values import pack
 from rpyc_kernel.agent.values.versions import versions
-from rpyc_kernel.errors import ProtocolError
+from rpyc_kernel.errors import ArgumentError, ProtocolError
 from rpyc_kernel.link.bulk import LinkBulk
 from rpyc_kernel.live import by_value, exceptions, exposed, teleport
 from rpyc_kernel.live.connection import REQUEST_TIMEOUT_S, LiveConnection
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from rpyc_kernel.live.channels import Channels, SessionChannel
 
 
+MAX_SHOWN_CHARS = 60  # of a name that is none
 MAX_INLINE_BYTES = 64 << 10  # of a value that goes in a request of its own
 
 
@@ -128,9 +130,13 @@ class Remote(LiveConnection):
             values: The values by the names that they get there.
 
         Raises:
-            ValueRefusedError: One of them can't be sent; nothing was assigned.
+            ArgumentError: One of the names can't be a variable's; nothing was assigned.
+            ValueRefusedError: One of the values can't be sent; nothing was assigned.
             RpycKernelError: They can't be brought there, and why.
         """
+        for name in values:
+            if not name.isidentifier() or keyword.iskeyword(name):
+                raise ArgumentError(f"{name[:MAX_SHOWN_CHARS]!r} can't be the name of a variable.")
         stop = threading.Event()
         draft = self._bring(exchange.pack_all(values, exchange.peer_of(self._bulk, stop)), stop)
         self.root.assign(*draft)

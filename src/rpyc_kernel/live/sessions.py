@@ -5,10 +5,11 @@ from __future__ import annotations
 import atexit
 import logging
 import math
+import os
 import sys
 import threading
 import weakref
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel._version import __version__
 from rpyc_kernel.errors import ArgumentError, RemoteClosedError, RpycKernelError
@@ -36,9 +37,9 @@ _open: weakref.WeakSet[ScriptSession]
 def connect(
     address: str,
     *,
-    cwd: str = "",
+    cwd: str | os.PathLike[str] = "",
     env: Mapping[str, str] | None = None,
-    python: str = "",
+    python: str | os.PathLike[str] = "",
     name: str = "",
     keep: float = KEEP_S,
     heartbeat: float = HEARTBEAT_S,
@@ -59,7 +60,7 @@ def connect(
         heartbeat: Seconds without an answer, after which the link counts as lost.
 
     Raises:
-        ArgumentError: `keep` isn't a finite number of seconds.
+        ArgumentError: `keep` isn't a finite number of seconds, or `env` has what no variable can be.
         AddressError: `address` isn't an address.
         HostsFileError: `address` may be a saved name, and the file of these can't be read.
         DialError: The server can't be reached.
@@ -67,12 +68,22 @@ def connect(
         RemoteUnfitError: The machine can't run a session.
         AgentError: The session could not be started.
     """
-    if not 0 <= keep < math.inf:
-        raise ArgumentError(f"keep is a number of seconds, not {keep!r}.")
-    given = {key: value for key, value in (("cwd", cwd), ("python", python), ("env", dict(env or {}))) if value}
+    _check(keep, env or {})
+    pairs: dict[str, Any] = {"cwd": os.fspath(cwd), "python": os.fspath(python), "env": dict(env or {})}
+    given = {key: value for key, value in pairs.items() if value}
     where, config = find(address).start(given, {"keep": float(keep), "agent": __version__, "env": {}})
     config["name"] = name or (sys.argv[0].rpartition("/")[2] if sys.argv and sys.argv[0] else "python")
     return first_server(where, where.locate(), lambda server, _seconds: ScriptSession(server, config, heartbeat).remote)
+
+
+def _check(keep: Any, env: Mapping[Any, Any]) -> None:
+    if not isinstance(keep, int | float) or not 0 <= keep < math.inf:
+        raise ArgumentError(f"keep is a number of seconds, not {keep!r}.")
+    for name, value in env.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise ArgumentError(f"env takes names and values that are both text, not {name!r} with {value!r}.")
+        if not name or "=" in name or "\0" in name + value:
+            raise ArgumentError(f"{name!r} can't be an environment variable, or can't have that value.")
 
 
 class ScriptSession:
