@@ -45,6 +45,7 @@ def test_pandas_reads_and_writes(address, files, there):
     frame.to_csv(url, index=False)
     assert (there / "table.csv").read_text("utf-8") == "a,b\n1,x\n2,ü\n"
     assert pd.read_csv(url).equals(frame)
+    assert files.unstrip_protocol(f"{there}/table.csv") == url
 
 
 def test_paths_begin_in_the_folder_of_sessions(address, files, there):
@@ -84,8 +85,9 @@ def test_parts_of_files(files, there):
         assert file.read() == large
     with pytest.raises(FileNotFoundError):
         files.open(f"{there}/none")
-    with pytest.raises(IsADirectoryError):
-        files.cat_file(str(there))
+    for read in (files.cat_file, files.open):
+        with pytest.raises(IsADirectoryError):
+            read(str(there))
 
 
 def test_a_file_that_changes_while_it_is_read_is_told(files, there):

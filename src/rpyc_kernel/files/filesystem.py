@@ -60,6 +60,10 @@ class RpycFileSystem(AbstractFileSystem):
     def _get_kwargs_from_urls(path: str) -> dict[str, str]:
         return {"host": path.removeprefix("rpyc://").partition("/")[0]} if path.startswith("rpyc://") else {}
 
+    def unstrip_protocol(self, name: str) -> str:
+        """Return the whole address of a path, by which it can be opened again."""
+        return f"rpyc://{self.host}/{self._strip_protocol(name)}"
+
     @classmethod
     def _parent(cls, path: str) -> str:
         above, slash, _name = str(cls._strip_protocol(path)).rpartition("/")
@@ -159,7 +163,10 @@ class RpycFileSystem(AbstractFileSystem):
     def _open(self, path: str, mode: str = "rb", block_size: Any = None, **options: Any) -> IO[bytes]:
         if mode not in ("rb", "wb"):
             raise ValueError(f"files of {self.host} are opened to read or to write, not as {mode!r}")
-        return RpycFile(self, path, mode, block_size or "default", **options)
+        file = RpycFile(self, path, mode, block_size or "default", **options)
+        if mode == "rb" and file.details["type"] == "directory":
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        return file
 
     # --- folders and names
 
