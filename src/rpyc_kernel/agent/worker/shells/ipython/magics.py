@@ -130,8 +130,8 @@ def saying_where(name: str, function: Any) -> Any:
             if type(error) not in (Exception, ValueError) or said not in str(error):
                 raise
             text = (
-                "%%%s: there is no file %s on %s, where it is looked for (in %s). In a %%%%local cell, "
-                "rpyc.classic.upload(remote, HERE, THERE) brings one that is where Jupyter runs."
+                "%%%s: there is no file %s on %s, where it is looked for (in %s). "
+                "%%put FILE, in a cell of its own, brings one that is where Jupyter runs."
             )
             words = [word for word in parameter.split() if not word.startswith("-")]
             file = words[0] if words else parameter

@@ -15,7 +15,7 @@ from .display.publish import Displays
 from .facade import CellQuitter, Facade
 from .history import History
 from .language.compiling import Compiler
-from .language.transform import dedent, is_quiet, transform
+from .language.transform import as_typed, is_quiet, transform
 from .magics.usage import CellInfo, Outcome
 
 TYPE_CHECKING = False
@@ -59,12 +59,14 @@ class PlainShell:
         self.history = History(self.namespace)
         self.displays = Displays(self.publish)
         self._figures: Optional[Figures] = None
+        self._let_go: Optional[Callable[[], None]] = None  #: ends the steps of a debugger, once there can be one
         self.facade = Facade(self)
         self._add_builtins()
         sys.meta_path.append(IPythonFinder(self.facade))
         for name in ("IPython.display", "IPython.core.display"):  # where it is installed later on
             when_imported(name, self._show_by_ours)
         when_imported("matplotlib", self._have_figures)
+        when_imported("bdb", self._keep_in_cells)
         sys.displayhook = self.displayhook
 
     def _add_builtins(self) -> None:
@@ -130,7 +132,7 @@ class PlainShell:
     def needs_loop(self, code: str) -> bool:
         """True if the cell awaits something outside functions, so that it has to run inside an event loop."""
         try:
-            return self.compiler.awaits(transform(dedent(code)))
+            return self.compiler.awaits(transform(as_typed(code)))
         except Exception:
             return False
 
@@ -192,7 +194,7 @@ class PlainShell:
         self.payload = []
         self.captured = None
         self._silent, self._store = silent, store
-        code = dedent(code)
+        code = as_typed(code)
         self._quiet = is_quiet(code)
         if store:
             self.history.add_input(count, code)
@@ -205,6 +207,8 @@ class PlainShell:
         if not silent:
             events.trigger("pre_run_cell", info)
         outcome = await self.run_source(code, filename)
+        if self._let_go is not None:
+            self._let_go()
         outcome.info, outcome.execution_count = info, count if store else None
         self.flush_figures()
         events.trigger("post_execute")
@@ -224,8 +228,14 @@ class PlainShell:
 
     def prepare(self, source: str, filename: str, value: str = "single", before: int = 0) -> List[Step]:
         """Compile cell text; raises SyntaxError, and what else compiling can raise."""
-        tree = self.compiler.parse("\n" * before + transform(source), filename)
-        return self.compiler.steps(tree, filename, value)
+        text = "\n" * before + transform(source)
+        try:
+            return self.compiler.steps(self.compiler.parse(text, filename), filename, value)
+        except SyntaxError as error:
+            if error.text is None and error.filename == filename and error.lineno:
+                # what isn't the parser's looks for the line in a file
+                error.text = "".join(text.split("\n")[error.lineno - 1 : error.lineno])
+            raise
 
     async def run_steps(self, steps: List[Step], local: Any = None, show: bool = False) -> Outcome:
         """Run what `prepare` gave. `show`: it was prepared with ``single``."""
@@ -278,6 +288,12 @@ class PlainShell:
 
     def _have_figures(self, _matplotlib: Any) -> None:
         self.figures  # noqa: B018 - it follows matplotlib from now on
+
+    def _keep_in_cells(self, bdb: Any) -> None:
+        from . import debuggers  # late: few cells are debugged
+
+        debuggers.keep_in_cells(bdb)
+        self._let_go = debuggers.let_go
 
     def flush_figures(self) -> None:
         """Show the figures that are open."""

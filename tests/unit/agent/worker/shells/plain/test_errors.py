@@ -205,3 +205,13 @@ def test_an_error_is_told_where_tracebacks_can_not_be_made(session, monkeypatch)
     shown = plain(reply["traceback"])
     assert shown.startswith("ZeroDivisionError: division by zero")
     assert "no traceback: ModuleNotFoundError" in shown
+
+
+@pytest.mark.parametrize(
+    ("code", "column"),
+    [("x = 1\nreturn 5", 0), ("x = 1\ndef f(a, a): pass", 0), ("%pwd\nfor i in []: pass\nelse: continue", 6)],
+)
+def test_a_caret_stands_below_what_is_no_error_of_the_grammar(session, code, column):
+    _place, line, caret, message = session.traceback(code).splitlines()
+    assert line == "    " + code.splitlines()[-1]
+    assert caret.startswith("    " + " " * column + "^") or ("duplicate argument" in message and "^" in caret)

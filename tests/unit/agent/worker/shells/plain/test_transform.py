@@ -9,7 +9,7 @@ import tokenize
 import pytest
 
 from rpyc_kernel.agent.worker.shells.plain.language.scan import scan
-from rpyc_kernel.agent.worker.shells.plain.language.transform import cell_magic, dedent, is_quiet, transform
+from rpyc_kernel.agent.worker.shells.plain.language.transform import as_typed, cell_magic, dedent, is_quiet, transform
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,7 @@ from rpyc_kernel.agent.worker.shells.plain.language.transform import cell_magic,
         ("?a.b", "get_ipython().run_line_magic('pinfo', 'a.b')"),
         ("y = f.x?", "get_ipython().run_line_magic('pinfo', 'f.x')"),
         ("%time?", "get_ipython().run_line_magic('pinfo', '%time')"),
+        ("*Error?", "get_ipython().run_line_magic('pinfo', '*Error')"),
         ("os.*dir*?", "get_ipython().run_line_magic('pinfo', 'os.*dir*')"),
         ("a\n%b", "a\nget_ipython().run_line_magic('b', '')"),
         (
@@ -163,3 +164,19 @@ def test_logical_lines_begin_where_tokenize_says(module):
 )
 def test_what_is_open_at_the_end(text, kinds):
     assert [opened.kind for opened in scan(text).stack] == list(kinds)
+
+
+@pytest.mark.parametrize(
+    ("pasted", "python"),
+    [
+        (">>> 1 + 1", "1 + 1"),
+        ("\n  >>> for i in x:\n  ...     i\n  ...\n  >>>\n  >>> 2\n", "\nfor i in x:\n    i\n\n\n2\n"),
+        (">>> s = '''\n... a\n... '''", "s = '''\na\n'''"),
+        ("x = 1\n>>> 2", "x = 1\n>>> 2"),
+        ("x = '''\n>>> 2\n'''", "x = '''\n>>> 2\n'''"),
+        ("...", "..."),
+        (">>>x", ">>>x"),
+    ],
+)
+def test_the_prompts_of_a_console_are_taken_away(pasted, python):
+    assert as_typed(pasted) == python

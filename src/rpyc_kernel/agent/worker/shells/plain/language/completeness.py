@@ -10,7 +10,7 @@ import warnings
 
 from .compiling import DONT_IMPLY_DEDENT, TOP_LEVEL_AWAIT
 from .scan import scan
-from .transform import cell_magic, dedent, transform
+from .transform import as_typed, cell_magic, transform
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def is_complete(code: str, flags: int = 0) -> Dict[str, Any]:
     """Content of an ``is_complete_reply``: ``complete``, ``incomplete`` with an ``indent``, or ``invalid``."""
-    code = dedent(code)
+    code = as_typed(code)
     if not code.strip():
         return {"status": "complete"}
     if cell_magic(code):

@@ -19,13 +19,21 @@ _MAYBE = re.compile(r"^[ \t\f]*[%!?]|=[ \t]*[%!]|\?[ \t]*;?[ \t\r]*(?:#.*)?$", r
 _CELL_MAGIC = re.compile(r"\s*%%([^\s?]+)[ \t]*([^\n]*)(?:\n|$)")
 _LINE_MAGIC = re.compile(r"%([^\s?(]+)\s?(.*)", re.DOTALL)
 _AWAITS = re.compile(r"\b(?:await|async)\b")
-_HELP_LINE = re.compile(r"(\?\??)?\s*(%{0,2}[^\W\d][\w.*]*(?:\[[^\]]*\][\w.]*)*)\s*(\?\??)?\s*;?\s*$")
+_HELP_LINE = re.compile(r"(\?\??)?\s*(%{0,2}(?:\*|[^\W\d])[\w.*]*(?:\[[^\]]*\][\w.]*)*)\s*(\?\??)?\s*;?\s*$")
 _HELP_END = re.compile(r"(%{0,2}[^\W\d]\w*(?:\.\w+|\[[^\]]*\])*)(\?\??)\s*;?\s*$")
 _MAX_HELP_CHARS = 1000  #: longer lines ask about nothing; the patterns would take long to find that out
+_FIRST_PROMPT = re.compile(r"\s*^>>>(?: |$)", re.MULTILINE)
+_PROMPT = re.compile(r"^(?:>>>|\.\.\.)(?: |$)", re.MULTILINE)
 _JOINED = re.compile(r"\\\n\s*")
 
 #: magics whose code may await: they are awaited where that is in their text
 AWAITABLE = frozenset(["time", "capture"])
+
+
+def as_typed(cell: str) -> str:
+    """What was pasted, without the indentation of its first line and without the prompts of a console."""
+    cell = dedent(cell)
+    return _PROMPT.sub("", cell) if ">>>" in cell and _FIRST_PROMPT.match(cell) else cell
 
 
 def dedent(cell: str) -> str:

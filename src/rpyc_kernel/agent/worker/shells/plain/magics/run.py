@@ -84,8 +84,8 @@ def _script_path(name: str) -> str:
     import socket
 
     text = (
-        "%%run: there is no file %s on %s, where it is looked for (in %s). In a %%%%local cell, "
-        "rpyc.classic.upload(remote, HERE, THERE) brings one that is where Jupyter runs."
+        "%%run: there is no file %s on %s, where it is looked for (in %s). "
+        "%%put FILE, in a cell of its own, brings one that is where Jupyter runs."
     )
     raise MagicUsageError(text % (name, socket.gethostname(), os.getcwd()))
 
