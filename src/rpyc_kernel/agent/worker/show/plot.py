@@ -24,6 +24,7 @@ LEFT, RIGHT, TOP, BOTTOM = 64, 8, 24, 24  #: pixels around what is drawn
 MAX_LINES = 12
 MAX_POINTS = 4000  #: of one line
 MAX_NUMBER = 1e300  #: what is larger is drawn as little as what was not measured
+LEAST_SPAN = 1e-300  #: numbers nearer to each other are drawn as one: a part of the least float is 0
 MIN_EVERY_S = 0.001
 COLOURS = ("#1f6feb", "#d1242f", "#1a7f37", "#9a6700", "#8250df", "#0a7ea4", "#bc4c00", "#57606a")
 _TAKEN = "plot_live() takes numbers, a list or dictionary of numbers, a function that gives them, or an iterator"
@@ -172,8 +173,9 @@ def draw(title: str, lines: Dict[str, Points], seconds: float) -> str:
 
 def scale(low: float, high: float) -> Tuple[float, float, List[float]]:
     """Return the ends of an axis on which these numbers are, and the round numbers that are written beside it."""
-    if not high > low:
-        low, high = low - (abs(low) * 0.05 or 0.5), high + (abs(high) * 0.05 or 0.5)
+    if not high - low > LEAST_SPAN:
+        margin = abs(low) * 0.05 if abs(low) * 0.05 > LEAST_SPAN else 0.5
+        low, high = low - margin, high + margin
     step = 10.0 ** math.floor(math.log10(high - low))
     step = next((step * part for part in (0.2, 0.25, 0.5, 1.0) if (high - low) / (step * part) <= 5), step * 2)
     first = math.floor(low / step)

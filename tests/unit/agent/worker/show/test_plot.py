@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rpyc_kernel.agent.worker.show import plot as module
@@ -91,6 +91,9 @@ def test_whatever_was_measured_can_be_drawn(lines: dict[str, list[tuple[float, f
 
 
 @given(st.floats(-1e299, 1e299), st.floats(-1e299, 1e299))
+@example(0.0, 5e-324)  # a part of the least number is 0
+@example(1e-322, 1e-322)
+@example(3e-299, 3.01e-299)
 def test_an_axis_has_a_few_round_numbers_and_what_is_drawn(one: float, other: float) -> None:
     low, high, ticks = scale(min(one, other), max(one, other))
     assert low <= min(one, other) <= max(one, other) <= high
