@@ -33,7 +33,7 @@ def cluster() -> Iterator[DaskCluster]:
 @pytest.fixture(autouse=True)
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setattr(dask, "PLACE_TIMEOUT_S", 30.0)
+    monkeypatch.setattr(dask, "PLACE_TIMEOUT_S", PATIENCE)
     return tmp_path / "data"
 
 
