@@ -62,6 +62,11 @@ def test_an_answer_that_comes_too_late_is_not_the_next_ones(nb: Client) -> None:
     nb.interrupted(cell)
     nb.answer(cell.inputs[0], "late")
     assert nb.good("input('second? ')", answers=["in time"]).text == "'in time'"
+    third = nb.start("input('third? ')")
+    nb.wait_for(lambda: third.inputs, what="the question")
+    nb.answer(cell.inputs[0], "later still")  # JupyterLab leaves the field of a question that was given up
+    nb.answer(third.inputs[0], "in time too")
+    assert nb.finish(third).text == "'in time too'"
 
 
 def test_input_in_a_thread(nb: Client) -> None:

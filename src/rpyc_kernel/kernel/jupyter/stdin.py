@@ -37,26 +37,38 @@ async def ask(
             socket.recv_multipart(zmq.NOBLOCK)
         except zmq.Again:
             break
-    while not _send(session, socket, {"prompt": prompt, "password": password}, parent, ident):  # noqa: ASYNC110
+    while (asked := _send(session, socket, {"prompt": prompt, "password": password}, parent, ident)) is None:  # noqa: ASYNC110
         await asyncio.sleep(POLL_INTERVAL_S)
     while True:
         _ident, reply = session.recv(socket, zmq.NOBLOCK)
-        if reply is not None:
+        if reply is not None and _answers(reply, asked):
             return str(reply["content"].get("value", ""))
-        await asyncio.sleep(POLL_INTERVAL_S)
+        if reply is None:
+            await asyncio.sleep(POLL_INTERVAL_S)
+
+
+def _answers(reply: dict[str, Any], asked: str) -> bool:
+    """Return whether a reply is to that question.
+
+    JupyterLab leaves the field of a question that was given up, and what is written into it names that question as its
+    parent. Clients that name none, as jupyter_client's, have one question at a time.
+    """
+    parent = reply["parent_header"]
+    return bool(parent.get("msg_type") != "input_request" or parent.get("msg_id") == asked)
 
 
 def _send(
     session: Session, socket: zmq.Socket[bytes], content: dict[str, Any], parent: dict[str, Any], ident: Any
-) -> bool:
-    """Send the question. Return False if that client isn't connected to the socket just now."""
+) -> str | None:
+    """Send the question and return its id, or None if that client isn't connected to the socket just now."""
     socket.setsockopt(zmq.ROUTER_MANDATORY, 1)  # not for all of ipykernel's own questions, which don't expect its error
     try:
-        session.send(socket, "input_request", content, parent, ident=ident)
+        sent = session.send(socket, "input_request", content, parent, ident=ident)
     except zmq.ZMQError as error:
         if error.errno != zmq.EHOSTUNREACH:
             raise
-        return False
+        return None
     finally:
         socket.setsockopt(zmq.ROUTER_MANDATORY, 0)
-    return True
+    assert sent is not None
+    return str(sent["header"]["msg_id"])
