@@ -103,6 +103,8 @@ def test_a_page_is_told_to_which_machine_the_next_cell_connects(
     assert {key: page.status[key] for key in waiting} == waiting
     kernel.first.good("%disconnect")
     page.wait_state("not connected")
+    assert kernel.first.run("%connect 127.0.0.1:1 --name off").status == "error"
+    assert page.wait_state("connects with the next cell")["machine"] == "off"
     kernel.first.good(f"%connect {own_remote.address} --name walk")
     page.wait_state("connected")
     kernel.restart()

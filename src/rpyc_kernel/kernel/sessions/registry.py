@@ -204,13 +204,16 @@ class SessionRegistry:
                 return session
         return None
 
-    def attach(self, address: Address, entry: listing.SessionEntry, by: str, cancel: threading.Event) -> RemoteSession:
+    def attach(
+        self, address: Address, entry: listing.SessionEntry, by: str, saved: str, cancel: threading.Event
+    ) -> RemoteSession:
         """Take over a session that runs at that address, and have cells run there.
 
         Args:
             address: The machine.
             entry: The session.
             by: The cell that shows what belongs to cells of other notebooks.
+            saved: What cells call it, where the notebook has no session there; the address, if that is "".
             cancel: Ends the waiting.
 
         Raises:
@@ -220,7 +223,7 @@ class SessionRegistry:
         session = self._start(name, address, {"name": entry.name}, cancel, entry.session, by)
         before = self._at(name, "")
         self._left = {label: left for label, left in self._left.items() if left.session != entry.session}
-        self._add(session, before.label if before else self._free(session.name))
+        self._add(session, before.label if before else self._free(saved or session.name))
         self._go(session)
         if before is not None and not before.used and before.id != entry.session:
             self._end(before)

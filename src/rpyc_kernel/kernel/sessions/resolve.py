@@ -187,7 +187,8 @@ class Resolver:
         saved: str = "",
     ) -> Connected:
         # A name is asked for again with the next cell; but not another registry, which may know others by that name.
-        self._name_first("" if registry else str(address), {} if registry else config)
+        first = ("", {}, "") if registry else (str(address), config, label or saved)
+        self._name_first(*first)
         servers = await self._servers(address, registry)
 
         def connect(cancel: threading.Event) -> Connected:
@@ -207,10 +208,10 @@ class Resolver:
             return connected._replace(warnings=(*connected.warnings, *told))
         return connected._replace(service=ChosenServer(address.host, connected.session.name, len(servers) - 1))
 
-    def _name_first(self, address: str, config: dict[str, Any]) -> None:
+    def _name_first(self, address: str, config: dict[str, Any], label: str) -> None:
         """Where no machine was named yet, name this one before it is dialled: cells meant for it must not run here."""
         if not self._state.known.address or not self._state.known.named:
-            self._state.name(address, config)
+            self._state.name(address, config, label)
             self._registry.leave_default()
 
     async def _servers(self, address: Address, registry: str | None = None) -> list[Address]:
@@ -306,7 +307,7 @@ class Resolver:
     async def attach(self, where: str, entry: listing.SessionEntry, cell: Cell) -> RemoteSession:
         """Take over a session of the machine *where*; `catch_up` shows what it gave out. Raises a RpycKernelError."""
         target = find(where)
-        attach = partial(self._registry.attach, target.address, entry, cell.msg_id)
+        attach = partial(self._registry.attach, target.address, entry, cell.msg_id, target.name)
         session = await self._blocking.blocking(attach)
         self._state.name(str(target.address), {**self._notebook.session_config(), **target.options}, session.label)
         self._remember()

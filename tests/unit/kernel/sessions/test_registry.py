@@ -60,10 +60,10 @@ class Machines:
     def connect(self, address, *, new=False, **config):
         return self.registry.connect(Address.parse(address), config, threading.Event(), new=new)
 
-    def attach(self, address, session_id, by="taker"):
+    def attach(self, address, session_id, by="taker", saved=""):
         entry = create_autospec(SessionEntry, instance=True)
         entry.session, entry.name = session_id, "walk"
-        return self.registry.attach(Address.parse(address), entry, by, threading.Event())
+        return self.registry.attach(Address.parse(address), entry, by, saved, threading.Event())
 
     @property
     def closed(self):
@@ -151,6 +151,11 @@ def test_a_session_that_is_taken_over_ends_the_one_before_only_if_no_cell_ran_th
     assert session.shown_by("of another notebook") == "taker"
     assert machines.closed == [("session-0", not used)]
     assert machines.registry.ids == {"other"}
+
+
+def test_a_session_that_is_taken_over_has_the_machines_saved_name(machines):
+    assert machines.attach("127.0.0.1", "one", saved="pi").label == "pi"
+    assert machines.attach("127.0.0.1", "another").label == "pi", "it takes the place of the one before"
 
 
 def test_the_default_is_left_once_a_machine_is_named(machines, monkeypatch):

@@ -295,7 +295,7 @@ def test_whoever_attaches_names_the_machine(world, monkeypatch):
         asyncio.run(world.resolver.list(None, "%attach NAME"))
     found = asyncio.run(world.resolver.list("pi", "%attach NAME"))
     assert found == ("pi", ["an entry"], {"of mine"})
-    world.registry.attach.side_effect = lambda address, entry, by, cancel: world.runs_in(str(address))
+    world.registry.attach.side_effect = lambda address, entry, by, saved, cancel: world.runs_in(str(address))
     session = asyncio.run(world.resolver.attach("pi", "an entry", world.cell))
     assert session.name == "pi:18812"
     assert (world.state.known.address, world.state.known.session) == ("pi:18812", "id of pi:18812")
