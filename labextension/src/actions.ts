@@ -8,9 +8,10 @@ import { sentence } from './text';
 
 const PLAIN_NAME = /^[A-Za-z][A-Za-z0-9._-]*$/; // of a session or a machine, as it can stand in a command
 
-// Takes a session over in a cell of its own, which shows what the session gave out meanwhile.
-export async function takeOver(panel: NotebookPanel, entry: SessionEntry, machine = ''): Promise<void> {
-  const words = ['%attach', PLAIN_NAME.test(entry.name) ? entry.name : entry.session, machine];
+// Takes a session over in a cell of its own, which shows what the session gave out meanwhile. `all`: those of its machine.
+export async function takeOver(panel: NotebookPanel, entry: SessionEntry, all: SessionEntry[], machine = ''): Promise<void> {
+  const isMeant = PLAIN_NAME.test(entry.name) && all.filter(each => each.name === entry.name).length === 1;
+  const words = ['%attach', isMeant ? entry.name : entry.session, machine];
   const notebook = panel.content;
   const last = notebook.widgets.length - 1;
   notebook.activeCellIndex = last;

@@ -34,8 +34,8 @@ export class Popup {
     document.addEventListener('keydown', this._onKey, true);
     this._front.changed.connect(this._show, this);
     this._say('');
+    this._listed = null;
     this._show();
-    void this._list();
   }
 
   close(): void {
@@ -70,6 +70,9 @@ export class Popup {
       element('div', 'rk-Popup-title', title),
       element('div', 'rk-Popup-text', longText(status, comm.figures))
     );
+    if (this._listed !== comm) {
+      void this._list();
+    }
     const others = status.others.map(each => `${each.label}: ${each.state}`).join();
     if (this._shownOthers !== others || this._offered?.comm !== comm) {
       this._shownOthers = others;
@@ -124,16 +127,8 @@ export class Popup {
     if (comm === null) {
       return;
     }
-    this._sessions.replaceChildren();
-    if (comm.status?.machine) {
-      this._sessions.append(element('div', 'rk-Popup-heading', `Sessions on ${machineName(comm.status)}`));
-      const waiting = element('div', 'rk-Popup-text', 'Asking…');
-      this._sessions.append(waiting);
-      void comm.sessions().then(
-        found => waiting.replaceWith(...found.sessions.map(entry => this._session(entry))),
-        error => (waiting.textContent = sentence(error))
-      );
-    }
+    this._listed = comm;
+    this._listSessions(comm);
     try {
       const { saved, recent } = await comm.hosts();
       const addresses = new Set(saved.map(each => each.machine));
@@ -143,6 +138,27 @@ export class Popup {
       this._machines.replaceChildren(heading, ...rows);
     } catch (error) {
       this._machines.replaceChildren(element('div', 'rk-Popup-text', sentence(error)));
+    }
+  }
+
+  // What was listed stays until there is an answer, which is shown if nothing was asked since.
+  private _listSessions(comm: KernelComm): void {
+    const asked = ++this._asked;
+    const show = (...rows: HTMLElement[]): void => {
+      if (asked === this._asked && comm.status !== null) {
+        const heading = element('div', 'rk-Popup-heading', `Sessions on ${machineName(comm.status)}`);
+        this._sessions.replaceChildren(...(comm.status.machine ? [heading, ...rows] : []));
+      }
+    };
+    if (this._sessionsOf !== comm || !comm.status?.machine) {
+      show(element('div', 'rk-Popup-text', 'Asking…'));
+    }
+    this._sessionsOf = comm;
+    if (comm.status?.machine) {
+      void comm.sessions().then(
+        found => show(...found.sessions.map(entry => this._session(entry, found.sessions))),
+        error => show(element('div', 'rk-Popup-text', sentence(error)))
+      );
     }
   }
 
@@ -157,13 +173,13 @@ export class Popup {
     return row;
   }
 
-  private _session(entry: SessionEntry): HTMLElement {
+  private _session(entry: SessionEntry, all: SessionEntry[]): HTMLElement {
     const text = [element('span', 'rk-Row-name', entry.name), element('span', 'rk-Row-text', sessionLine(entry))];
     const row = element('div', 'rk-Row', '', text);
     row.dataset.session = entry.session;
     const panel = this._front.panel;
     if (!entry.ours && entry.answers && panel !== null) {
-      const take = (): void => (this.close(), void takeOver(panel, entry));
+      const take = (): void => (this.close(), void takeOver(panel, entry, all));
       row.append(button('Take over', take, 'In a cell of its own, which shows what it gave out meanwhile'));
     }
     return row;
@@ -184,6 +200,9 @@ export class Popup {
   private readonly _head = element('div', 'rk-Popup-head');
   private readonly _buttons = element('div', 'rk-Popup-buttons');
   private readonly _said = element('div', 'rk-Popup-said');
+  private _listed: KernelComm | null = null;
+  private _sessionsOf: KernelComm | null = null; // whose sessions are shown
+  private _asked = 0;
   private _shownOthers = '';
   private readonly _others = element('div', 'rk-Popup-others');
   private readonly _sessions = element('div', 'rk-Popup-sessions');

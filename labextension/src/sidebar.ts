@@ -29,8 +29,8 @@ export class Sidebar extends Widget {
     this.id = 'rpyc-kernel-machines';
     this.title.caption = 'Machines of Python (RPyC)';
     this.title.icon = ICON;
-    const refresh = button('Refresh', () => void this._refresh());
-    this.node.append(element('div', 'rk-Sidebar-head', 'Machines', [refresh]), this._said, this._cards);
+    this._button.addEventListener('click', () => void this._refresh());
+    this.node.append(element('div', 'rk-Sidebar-head', 'Machines', [this._button]), this._said, this._cards);
   }
 
   protected override onAfterShow(message: Message): void {
@@ -53,17 +53,37 @@ export class Sidebar extends Widget {
     if (this._asking) {
       return;
     }
-    this._asking = true;
-    this._said.textContent = 'Asking the saved machines…';
+    this._asking = this._button.disabled = true; // which says enough where there are cards: a line would move them
+    if (!this._cards.childElementCount && !this._said.textContent) {
+      this._said.textContent = 'Asking the saved machines…';
+    }
     try {
       const cards = await this._ask();
-      this._cards.replaceChildren(...cards.map(card => this._card(card)));
+      this._show(cards);
       this._said.textContent = cards.length ? '' : NONE;
     } catch (error) {
       this._said.textContent = sentence(error);
     } finally {
-      this._asking = false;
+      this._asking = this._button.disabled = false;
     }
+  }
+
+  // A card stays as long as it shows the same but for the round trip: a click needs its button until the end.
+  private _show(cards: Card[]): void {
+    const ours = this._front.comm?.status?.id;
+    const shown = new Map<string, HTMLElement>();
+    for (const card of cards) {
+      const rows = card.sessions.map(each => [each.session, each.name, sessionLine(each)]);
+      const key = JSON.stringify([card.name, card.address, card.reachable, card.error, rows, ours]);
+      const node = this._shown.get(key) ?? this._card(card);
+      node.querySelector('.rk-Card-state')!.textContent = stateLine(card);
+      shown.set(key, node);
+    }
+    const nodes = [...shown.values()];
+    if (nodes.length !== this._cards.childElementCount || nodes.some((node, index) => node !== this._cards.children[index])) {
+      this._cards.replaceChildren(...nodes);
+    }
+    this._shown = shown;
   }
 
   private async _ask(): Promise<Card[]> {
@@ -81,17 +101,13 @@ export class Sidebar extends Widget {
   }
 
   private _card(card: Card): HTMLElement {
-    const state = card.reachable ? 'ready' : 'not reachable';
-    const trip = card.round_trip === null ? '' : milliseconds(card.round_trip);
-    const python = card.python ? `Python ${card.python}` : '';
-    const line = [state, trip, python].filter(each => each).join(', ');
     const node = element('div', 'rk-Card', '', [
       element('div', 'rk-Card-name', card.name),
       element('div', 'rk-Card-text', card.address),
-      element('div', 'rk-Card-state', line)
+      element('div', 'rk-Card-state')
     ]);
     node.dataset.machine = card.name;
-    node.dataset.state = state;
+    node.dataset.state = stateOf(card);
     if (card.error) {
       node.append(element('div', 'rk-Card-text', card.error));
     }
@@ -127,7 +143,7 @@ export class Sidebar extends Widget {
   private async _take(card: Card, entry: SessionEntry): Promise<void> {
     try {
       const panel = this._front.comm === null ? null : this._front.panel;
-      await takeOver(panel ?? (await newNotebook(this._app, this._front, card.name)), entry, card.name);
+      await takeOver(panel ?? (await newNotebook(this._app, this._front, card.name)), entry, card.sessions, card.name);
     } catch (error) {
       await tell(card.name, error);
     }
@@ -136,8 +152,20 @@ export class Sidebar extends Widget {
 
   private readonly _app: JupyterFrontEnd;
   private readonly _front: FrontNotebook;
+  private readonly _button = element('button', 'rk-Button', 'Refresh') as HTMLButtonElement;
   private readonly _said = element('div', 'rk-Sidebar-said');
   private readonly _cards = element('div', 'rk-Sidebar-cards');
   private _timer: number | undefined;
   private _asking = false;
+  private _shown: ReadonlyMap<string, HTMLElement> = new Map(); // the cards, by what they tell
+}
+
+function stateOf(card: Card): string {
+  return card.reachable ? 'ready' : 'not reachable';
+}
+
+function stateLine(card: Card): string {
+  const trip = card.round_trip === null ? '' : milliseconds(card.round_trip);
+  const python = card.python ? `Python ${card.python}` : '';
+  return [stateOf(card), trip, python].filter(each => each).join(', ');
 }

@@ -114,8 +114,9 @@ function sentence(error) {
 
 // src/actions.ts
 var PLAIN_NAME = /^[A-Za-z][A-Za-z0-9._-]*$/;
-async function takeOver(panel, entry, machine = "") {
-  const words = ["%attach", PLAIN_NAME.test(entry.name) ? entry.name : entry.session, machine];
+async function takeOver(panel, entry, all, machine = "") {
+  const isMeant = PLAIN_NAME.test(entry.name) && all.filter((each) => each.name === entry.name).length === 1;
+  const words = ["%attach", isMeant ? entry.name : entry.session, machine];
   const notebook = panel.content;
   const last = notebook.widgets.length - 1;
   notebook.activeCellIndex = last;
@@ -894,8 +895,8 @@ var Popup = class {
     document.addEventListener("keydown", this._onKey, true);
     this._front.changed.connect(this._show, this);
     this._say("");
+    this._listed = null;
     this._show();
-    void this._list();
   }
   close() {
     this._node.remove();
@@ -926,6 +927,9 @@ var Popup = class {
       element("div", "rk-Popup-title", title),
       element("div", "rk-Popup-text", longText(status2, comm.figures))
     );
+    if (this._listed !== comm) {
+      void this._list();
+    }
     const others = status2.others.map((each) => `${each.label}: ${each.state}`).join();
     if (this._shownOthers !== others || this._offered?.comm !== comm) {
       this._shownOthers = others;
@@ -976,16 +980,8 @@ var Popup = class {
     if (comm === null) {
       return;
     }
-    this._sessions.replaceChildren();
-    if (comm.status?.machine) {
-      this._sessions.append(element("div", "rk-Popup-heading", `Sessions on ${machineName(comm.status)}`));
-      const waiting = element("div", "rk-Popup-text", "Asking…");
-      this._sessions.append(waiting);
-      void comm.sessions().then(
-        (found) => waiting.replaceWith(...found.sessions.map((entry) => this._session(entry))),
-        (error) => waiting.textContent = sentence(error)
-      );
-    }
+    this._listed = comm;
+    this._listSessions(comm);
     try {
       const { saved, recent } = await comm.hosts();
       const addresses = new Set(saved.map((each) => each.machine));
@@ -995,6 +991,26 @@ var Popup = class {
       this._machines.replaceChildren(heading, ...rows);
     } catch (error) {
       this._machines.replaceChildren(element("div", "rk-Popup-text", sentence(error)));
+    }
+  }
+  // What was listed stays until there is an answer, which is shown if nothing was asked since.
+  _listSessions(comm) {
+    const asked = ++this._asked;
+    const show = (...rows) => {
+      if (asked === this._asked && comm.status !== null) {
+        const heading = element("div", "rk-Popup-heading", `Sessions on ${machineName(comm.status)}`);
+        this._sessions.replaceChildren(...comm.status.machine ? [heading, ...rows] : []);
+      }
+    };
+    if (this._sessionsOf !== comm || !comm.status?.machine) {
+      show(element("div", "rk-Popup-text", "Asking…"));
+    }
+    this._sessionsOf = comm;
+    if (comm.status?.machine) {
+      void comm.sessions().then(
+        (found) => show(...found.sessions.map((entry) => this._session(entry, found.sessions))),
+        (error) => show(element("div", "rk-Popup-text", sentence(error)))
+      );
     }
   }
   // One of the notebook's machines, on which cells run that name it.
@@ -1007,13 +1023,13 @@ var Popup = class {
     row.append(button("Use", use, "Have the next cells run there; as %use does"));
     return row;
   }
-  _session(entry) {
+  _session(entry, all) {
     const text = [element("span", "rk-Row-name", entry.name), element("span", "rk-Row-text", sessionLine(entry))];
     const row = element("div", "rk-Row", "", text);
     row.dataset.session = entry.session;
     const panel = this._front.panel;
     if (!entry.ours && entry.answers && panel !== null) {
-      const take = () => (this.close(), void takeOver(panel, entry));
+      const take = () => (this.close(), void takeOver(panel, entry, all));
       row.append(button("Take over", take, "In a cell of its own, which shows what it gave out meanwhile"));
     }
     return row;
@@ -1032,6 +1048,10 @@ var Popup = class {
   _head = element("div", "rk-Popup-head");
   _buttons = element("div", "rk-Popup-buttons");
   _said = element("div", "rk-Popup-said");
+  _listed = null;
+  _sessionsOf = null;
+  // whose sessions are shown
+  _asked = 0;
   _shownOthers = "";
   _others = element("div", "rk-Popup-others");
   _sessions = element("div", "rk-Popup-sessions");
@@ -1095,8 +1115,8 @@ var Sidebar = class extends import_widgets4.Widget {
     this.id = "rpyc-kernel-machines";
     this.title.caption = "Machines of Python (RPyC)";
     this.title.icon = ICON;
-    const refresh = button("Refresh", () => void this._refresh());
-    this.node.append(element("div", "rk-Sidebar-head", "Machines", [refresh]), this._said, this._cards);
+    this._button.addEventListener("click", () => void this._refresh());
+    this.node.append(element("div", "rk-Sidebar-head", "Machines", [this._button]), this._said, this._cards);
   }
   onAfterShow(message) {
     super.onAfterShow(message);
@@ -1116,17 +1136,36 @@ var Sidebar = class extends import_widgets4.Widget {
     if (this._asking) {
       return;
     }
-    this._asking = true;
-    this._said.textContent = "Asking the saved machines…";
+    this._asking = this._button.disabled = true;
+    if (!this._cards.childElementCount && !this._said.textContent) {
+      this._said.textContent = "Asking the saved machines…";
+    }
     try {
       const cards = await this._ask();
-      this._cards.replaceChildren(...cards.map((card) => this._card(card)));
+      this._show(cards);
       this._said.textContent = cards.length ? "" : NONE;
     } catch (error) {
       this._said.textContent = sentence(error);
     } finally {
-      this._asking = false;
+      this._asking = this._button.disabled = false;
     }
+  }
+  // A card stays as long as it shows the same but for the round trip: a click needs its button until the end.
+  _show(cards) {
+    const ours = this._front.comm?.status?.id;
+    const shown = /* @__PURE__ */ new Map();
+    for (const card of cards) {
+      const rows = card.sessions.map((each) => [each.session, each.name, sessionLine(each)]);
+      const key = JSON.stringify([card.name, card.address, card.reachable, card.error, rows, ours]);
+      const node = this._shown.get(key) ?? this._card(card);
+      node.querySelector(".rk-Card-state").textContent = stateLine(card);
+      shown.set(key, node);
+    }
+    const nodes = [...shown.values()];
+    if (nodes.length !== this._cards.childElementCount || nodes.some((node, index) => node !== this._cards.children[index])) {
+      this._cards.replaceChildren(...nodes);
+    }
+    this._shown = shown;
   }
   async _ask() {
     const settings = this._app.serviceManager.serverSettings;
@@ -1142,17 +1181,13 @@ var Sidebar = class extends import_widgets4.Widget {
     return found.hosts;
   }
   _card(card) {
-    const state = card.reachable ? "ready" : "not reachable";
-    const trip = card.round_trip === null ? "" : milliseconds(card.round_trip);
-    const python = card.python ? `Python ${card.python}` : "";
-    const line = [state, trip, python].filter((each) => each).join(", ");
     const node = element("div", "rk-Card", "", [
       element("div", "rk-Card-name", card.name),
       element("div", "rk-Card-text", card.address),
-      element("div", "rk-Card-state", line)
+      element("div", "rk-Card-state")
     ]);
     node.dataset.machine = card.name;
-    node.dataset.state = state;
+    node.dataset.state = stateOf(card);
     if (card.error) {
       node.append(element("div", "rk-Card-text", card.error));
     }
@@ -1185,7 +1220,7 @@ var Sidebar = class extends import_widgets4.Widget {
   async _take(card, entry) {
     try {
       const panel = this._front.comm === null ? null : this._front.panel;
-      await takeOver(panel ?? await newNotebook(this._app, this._front, card.name), entry, card.name);
+      await takeOver(panel ?? await newNotebook(this._app, this._front, card.name), entry, card.sessions, card.name);
     } catch (error) {
       await tell(card.name, error);
     }
@@ -1193,14 +1228,25 @@ var Sidebar = class extends import_widgets4.Widget {
   }
   _app;
   _front;
+  _button = element("button", "rk-Button", "Refresh");
   _said = element("div", "rk-Sidebar-said");
   _cards = element("div", "rk-Sidebar-cards");
   _timer;
   _asking = false;
+  _shown = /* @__PURE__ */ new Map();
+  // the cards, by what they tell
 };
+function stateOf(card) {
+  return card.reachable ? "ready" : "not reachable";
+}
+function stateLine(card) {
+  const trip = card.round_trip === null ? "" : milliseconds(card.round_trip);
+  const python = card.python ? `Python ${card.python}` : "";
+  return [stateOf(card), trip, python].filter((each) => each).join(", ");
+}
 
 // src/style.css
-var style_default = ".rk-Status {\n  display: flex;\n  gap: 6px;\n  align-items: center;\n  border: none;\n  padding: 0 6px;\n  background: none;\n  color: inherit;\n  font: inherit;\n  font-size: var(--jp-ui-font-size1);\n  line-height: 24px;\n  white-space: nowrap;\n  cursor: pointer;\n}\n\n.rk-Status:hover {\n  background: var(--jp-layout-color3);\n}\n\n.rk-Status.lm-mod-hidden {\n  display: none;\n}\n\n.rk-Status-machine {\n  max-width: 24em;\n  overflow: hidden;\n  text-overflow: ellipsis;\n}\n\n.rk-Status-state::before {\n  content: '●';\n  margin-right: 4px;\n  color: var(--jp-layout-color4);\n}\n\n[data-state='connected'] > .rk-Status-state::before {\n  color: var(--jp-success-color1);\n}\n\n[data-state='connecting'] > .rk-Status-state::before,\n[data-state='reconnecting'] > .rk-Status-state::before {\n  color: var(--jp-warn-color1);\n}\n\n[data-state='taken over'] > .rk-Status-state::before,\n[data-state='session ended'] > .rk-Status-state::before,\n[data-state='worker died'] > .rk-Status-state::before {\n  color: var(--jp-error-color1);\n}\n\n.rk-Status-figures {\n  opacity: 0.8;\n}\n\n.rk-Popup {\n  position: fixed;\n  z-index: 10000;\n  width: 400px;\n  max-height: 70vh;\n  overflow: auto;\n  padding: 8px 12px;\n  border: 1px solid var(--jp-border-color1);\n  border-radius: var(--jp-border-radius);\n  background: var(--jp-layout-color1);\n  color: var(--jp-ui-font-color1);\n  box-shadow: var(--jp-elevation-z6);\n  font-size: var(--jp-ui-font-size1);\n}\n\n.rk-Popup-title,\n.rk-Popup-heading,\n.rk-Card-name,\n.rk-Sidebar-head {\n  font-weight: 600;\n}\n\n.rk-Popup-heading {\n  margin-top: 8px;\n}\n\n.rk-Popup-text,\n.rk-Popup-said,\n.rk-Sidebar-said,\n.rk-Card-text {\n  overflow-wrap: anywhere;\n  white-space: pre-line;\n  color: var(--jp-ui-font-color2);\n}\n\n.rk-Popup-buttons {\n  display: flex;\n  flex-wrap: wrap;\n  gap: 4px;\n  margin: 8px 0 4px;\n}\n\n.rk-Row {\n  display: flex;\n  flex-wrap: wrap;\n  gap: 2px 8px;\n  align-items: center;\n  padding: 3px 0;\n}\n\n.rk-Row-name {\n  overflow-wrap: anywhere;\n}\n\n.rk-Row-text {\n  flex: 1;\n  overflow-wrap: anywhere;\n  color: var(--jp-ui-font-color2);\n}\n\n.rk-Button {\n  padding: 2px 8px;\n  border: 1px solid var(--jp-border-color1);\n  border-radius: var(--jp-border-radius);\n  background: var(--jp-layout-color2);\n  color: var(--jp-ui-font-color1);\n  font-size: var(--jp-ui-font-size1);\n  cursor: pointer;\n}\n\n.rk-Button:hover {\n  background: var(--jp-layout-color3);\n}\n\n.rk-Sidebar {\n  overflow: auto;\n  padding: 8px;\n  background: var(--jp-layout-color1);\n  color: var(--jp-ui-font-color1);\n  font-size: var(--jp-ui-font-size1);\n}\n\n.rk-Sidebar-head {\n  display: flex;\n  justify-content: space-between;\n  align-items: center;\n  margin-bottom: 8px;\n}\n\n.rk-Card {\n  margin-bottom: 8px;\n  padding: 8px;\n  border: 1px solid var(--jp-border-color2);\n  border-radius: var(--jp-border-radius);\n}\n\n.rk-Card[data-state='ready'] > .rk-Card-name::before {\n  content: '● ';\n  color: var(--jp-success-color1);\n}\n\n.rk-Card[data-state='not reachable'] > .rk-Card-name::before {\n  content: '● ';\n  color: var(--jp-layout-color4);\n}\n\n.rk-Ask {\n  display: flex;\n  flex-wrap: wrap;\n  gap: 6px;\n  align-items: center;\n  min-height: 32px;\n  padding: 2px 12px;\n  background: var(--jp-layout-color2);\n  color: var(--jp-ui-font-color1);\n  font-size: var(--jp-ui-font-size1);\n}\n\n.rk-Live {\n  max-width: 100%;\n  height: auto;\n}\n\n.rpyc-kernel-show > .rk-Live {\n  display: block;\n}\n\nimg:has(+ .rk-Live) {\n  display: none;\n}\n\n.rk-Tabs {\n  display: flex;\n  flex-wrap: wrap;\n  gap: 4px;\n  padding: 2px 0 2px calc(var(--jp-cell-prompt-width) + var(--jp-cell-padding));\n}\n\n.rk-Tabs .rk-Button[aria-pressed='true'] {\n  border-color: var(--jp-brand-color1);\n  color: var(--jp-brand-color1);\n}\n\n.rk-mod-other,\n.rk-mod-filtered > .jp-OutputArea-output:not(.rk-Twin) {\n  display: none;\n}\n";
+var style_default = ".rk-Status {\n  display: flex;\n  gap: 6px;\n  align-items: center;\n  border: none;\n  padding: 0 6px;\n  background: none;\n  color: inherit;\n  font: inherit;\n  font-size: var(--jp-ui-font-size1);\n  line-height: 24px;\n  white-space: nowrap;\n  cursor: pointer;\n}\n\n/* Where it is narrow, the figures make room first, then the machine: what stands beside them stays in the window. */\n.rk-Status,\n.jp-StatusBar-Left:has(> .rk-Status) {\n  min-width: 0;\n}\n\n.rk-Status:hover {\n  background: var(--jp-layout-color3);\n}\n\n.rk-Status.lm-mod-hidden {\n  display: none;\n}\n\n.rk-Status-machine {\n  max-width: 24em;\n  overflow: hidden;\n  text-overflow: ellipsis;\n}\n\n.rk-Status-state::before {\n  content: '●';\n  margin-right: 4px;\n  color: var(--jp-layout-color4);\n}\n\n[data-state='connected'] > .rk-Status-state::before {\n  color: var(--jp-success-color1);\n}\n\n[data-state='connecting'] > .rk-Status-state::before,\n[data-state='reconnecting'] > .rk-Status-state::before {\n  color: var(--jp-warn-color1);\n}\n\n[data-state='taken over'] > .rk-Status-state::before,\n[data-state='session ended'] > .rk-Status-state::before,\n[data-state='worker died'] > .rk-Status-state::before {\n  color: var(--jp-error-color1);\n}\n\n.rk-Status-state {\n  flex-shrink: 0;\n}\n\n.rk-Status-figures {\n  flex-shrink: 1000;\n  overflow: hidden;\n  text-overflow: ellipsis;\n  opacity: 0.8;\n}\n\n.rk-Popup {\n  position: fixed;\n  z-index: 10000;\n  width: 400px;\n  max-height: 70vh;\n  overflow: auto;\n  padding: 8px 12px;\n  border: 1px solid var(--jp-border-color1);\n  border-radius: var(--jp-border-radius);\n  background: var(--jp-layout-color1);\n  color: var(--jp-ui-font-color1);\n  box-shadow: var(--jp-elevation-z6);\n  font-size: var(--jp-ui-font-size1);\n}\n\n.rk-Popup-title,\n.rk-Popup-heading,\n.rk-Card-name,\n.rk-Sidebar-head {\n  font-weight: 600;\n}\n\n.rk-Popup-heading {\n  margin-top: 8px;\n}\n\n.rk-Popup-text,\n.rk-Popup-said,\n.rk-Sidebar-said,\n.rk-Card-text {\n  overflow-wrap: anywhere;\n  white-space: pre-line;\n  color: var(--jp-ui-font-color2);\n}\n\n.rk-Popup-buttons {\n  display: flex;\n  flex-wrap: wrap;\n  gap: 4px;\n  margin: 8px 0 4px;\n}\n\n.rk-Row {\n  display: flex;\n  flex-wrap: wrap;\n  gap: 2px 8px;\n  align-items: center;\n  padding: 3px 0;\n}\n\n.rk-Row-name {\n  overflow-wrap: anywhere;\n}\n\n.rk-Row-text {\n  flex: 1;\n  overflow-wrap: anywhere;\n  color: var(--jp-ui-font-color2);\n}\n\n.rk-Button {\n  padding: 2px 8px;\n  border: 1px solid var(--jp-border-color1);\n  border-radius: var(--jp-border-radius);\n  background: var(--jp-layout-color2);\n  color: var(--jp-ui-font-color1);\n  font-size: var(--jp-ui-font-size1);\n  cursor: pointer;\n}\n\n.rk-Button:disabled {\n  color: var(--jp-ui-font-color3);\n  cursor: default;\n}\n\n.rk-Button:hover:enabled {\n  background: var(--jp-layout-color3);\n}\n\n.rk-Sidebar {\n  overflow: auto;\n  padding: 8px;\n  background: var(--jp-layout-color1);\n  color: var(--jp-ui-font-color1);\n  font-size: var(--jp-ui-font-size1);\n}\n\n.rk-Sidebar-head {\n  display: flex;\n  justify-content: space-between;\n  align-items: center;\n  margin-bottom: 8px;\n}\n\n.rk-Card {\n  margin-bottom: 8px;\n  padding: 8px;\n  border: 1px solid var(--jp-border-color2);\n  border-radius: var(--jp-border-radius);\n}\n\n.rk-Card[data-state='ready'] > .rk-Card-name::before {\n  content: '● ';\n  color: var(--jp-success-color1);\n}\n\n.rk-Card[data-state='not reachable'] > .rk-Card-name::before {\n  content: '● ';\n  color: var(--jp-layout-color4);\n}\n\n.rk-Ask {\n  display: flex;\n  flex-wrap: wrap;\n  gap: 6px;\n  align-items: center;\n  min-height: 32px;\n  padding: 2px 12px;\n  background: var(--jp-layout-color2);\n  color: var(--jp-ui-font-color1);\n  font-size: var(--jp-ui-font-size1);\n}\n\n.rk-Live {\n  max-width: 100%;\n  height: auto;\n}\n\n.rpyc-kernel-show > .rk-Live {\n  display: block;\n}\n\nimg:has(+ .rk-Live) {\n  display: none;\n}\n\n.rk-Tabs {\n  display: flex;\n  flex-wrap: wrap;\n  gap: 4px;\n  padding: 2px 0 2px calc(var(--jp-cell-prompt-width) + var(--jp-cell-padding));\n}\n\n.rk-Tabs .rk-Button[aria-pressed='true'] {\n  border-color: var(--jp-brand-color1);\n  color: var(--jp-brand-color1);\n}\n\n.rk-mod-other,\n.rk-mod-filtered > .jp-OutputArea-output:not(.rk-Twin) {\n  display: none;\n}\n";
 
 // src/index.ts
 var STATUS_RANK = 1;

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.mainly("plain")]
 
+TOPS = """() => {
+    const cards = document.querySelector('.rk-Sidebar-cards'), look = () => tops.add(cards.getBoundingClientRect().top);
+    const tops = window.tops = new Set();
+    look();
+    new MutationObserver(look).observe(cards.parentElement, {subtree: true, childList: true, attributes: true});
+}"""
+
 
 class Item:
     """The status item of a page, and what a click on it opens."""
@@ -124,10 +131,31 @@ def test_the_sidebar_has_a_card_for_each_saved_machine_and_begins_notebooks_ther
         item.shows("not connected")
         page.locator(".rk-Sidebar-head button").click()
         expect(card.locator(".rk-Row")).to_contain_text("ready, held by nobody", timeout=SLOW)
+        notebook.run("%connect pi --new\n%disconnect")  # two of one name
+        page.locator(".rk-Sidebar-head button").click()
+        expect(card.locator(".rk-Row")).to_have_count(2, timeout=SLOW)
+        card.get_by_role("button", name="Take over").first.click()
+        item.shows("connected", f"pi ({remote.address})")
+        expect(item.figures).to_contain_text("memory", timeout=SLOW)
+        page.set_viewport_size({"width": 900, "height": 700})
+        bar = page.locator("#jp-main-statusbar")
+        assert bar.evaluate("bar => bar.scrollWidth <= bar.clientWidth"), "something is pushed out of the window"
+        expect(card).to_contain_text("this notebook has it", timeout=SLOW)
+        refresh = page.locator(".rk-Sidebar-head button")
+        expect(refresh).to_be_enabled(timeout=SLOW)
+        kept = card.element_handle()
+        page.evaluate(TOPS)
+        refresh.click()
+        expect(refresh).to_be_enabled(timeout=SLOW)
+        assert page.evaluate("window.tops.size") == 1, "the cards have moved while the machines were asked"
+        assert kept.is_visible(), "another card, and a press on the first one's button would have been lost"
+        notebook.run("%disconnect")
+        item.shows("not connected")
+        page.set_viewport_size({"width": 1200, "height": 1400})
         card.get_by_role("button", name="New notebook").click()
         item.shows("connected", f"pi ({remote.address})")
         expect(page.locator(".jp-Notebook:visible .jp-CodeCell")).to_have_count(1)
-        expect(card.locator(".rk-Row")).to_have_count(2, timeout=SLOW)
+        expect(card.locator(".rk-Row")).to_have_count(3, timeout=SLOW)
 
         url = f"{server.url}/rpyc-kernel/hosts"
         with pytest.raises(urllib.error.HTTPError, match="403"):
@@ -135,6 +163,6 @@ def test_the_sidebar_has_a_card_for_each_saved_machine_and_begins_notebooks_ther
         with urllib.request.urlopen(f"{url}?token={TOKEN}", timeout=30) as answer:
             hosts = json.load(answer)["hosts"]
         assert [(each["name"], each["reachable"], len(each["sessions"])) for each in hosts] == [
-            ("pi", True, 2),
+            ("pi", True, 3),
             ("gone", False, 0),
         ]
