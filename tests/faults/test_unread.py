@@ -16,4 +16,4 @@ def test_unread_lines_reach_the_page_of_a_jupyter_server():
     assert found.errors == []
     assert (found.lost, found.doubled, found.reordered, found.complaints) == (0, 0, 0, 0), found
     assert found.unread_bytes > 40 * LINES
-    assert found.seconds < 15, found  # 6 on a machine that does nothing else: docs/reliability.md
+    assert found.seconds < 60, found  # 6 on a machine that does nothing else: docs/reliability.md
