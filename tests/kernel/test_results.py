@@ -119,6 +119,15 @@ def test_language_info_is_the_remotes(nb: Client, remote: Remote) -> None:
     assert info["status"] == "ok"
 
 
+def test_cells_go_on_when_one_has_replaced_functions_of_json(nb: Client) -> None:
+    nb.good("import json\nkept = json.dumps, json.loads\njson.dumps = json.loads = lambda *text, **how: b''\n5")
+    assert nb.good("17").text == "17"
+    assert nb.run("1 / 0").error
+    nb.good("%pull pulled=[19]")
+    assert nb.good("%%local\npulled").text == "[19]"
+    assert nb.good("json.dumps, json.loads = kept\njson.loads(json.dumps(18))").text == "18"
+
+
 def test_advertised_features_work(nb: Client) -> None:
     """Whatever `supported_features` names, a front end may use at once."""
     info = nb.kernel_info()

@@ -37,6 +37,8 @@ if TYPE_CHECKING:  # importing typing costs 1 MiB on a board, and only type chec
     Bytes = Union[bytes, bytearray, memoryview]
     Json = Dict[str, Any]
 
+dumps, loads = json.dumps, json.loads  #: as they are now: a cell may put other functions in their place
+
 VERSION = 1  #: of all that crosses the wire; an agent speaks exactly one version
 
 #: bytes of one message, whichever way it goes; the variable is for tests, at either end
@@ -117,7 +119,7 @@ def unpack(packet: Bytes) -> Tuple[Json, List[memoryview]]:
     position = start + header_length
     try:
         text = str(view[start:position], "utf-8")
-        header = json.loads(text)
+        header = loads(text)
     except (ValueError, RecursionError) as error:
         raise WireError("a packet whose header is no JSON: %s" % type(error).__name__) from None
     if not isinstance(header, dict):
@@ -150,7 +152,7 @@ def about(packet: Bytes) -> Tuple[str, str]:
 
 @lru_cache(maxsize=64)
 def _read_head(head: bytes) -> Tuple[str, str]:
-    return _type_and_parent(json.loads(head.decode("utf-8") + "}"))
+    return _type_and_parent(loads(head.decode("utf-8") + "}"))
 
 
 def _type_and_parent(header: Json) -> Tuple[str, str]:
@@ -178,7 +180,7 @@ def is_sealed(packet: Bytes) -> bool:
 
 
 def _dumps(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_JsonFallback())
+    return dumps(value, ensure_ascii=False, separators=(",", ":"), default=_JsonFallback())
 
 
 class _JsonFallback:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from ..wire import dumps, loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ MAX_LINE_BYTES = 2048
 
 def send_line(sock: socket.socket, content: Json) -> None:
     """Send a first line. Raises OSError."""
-    sock.sendall(json.dumps(content).encode("ascii") + b"\n")
+    sock.sendall(dumps(content).encode("ascii") + b"\n")
 
 
 def read_line(sock: socket.socket) -> Json:
@@ -33,7 +33,7 @@ def read_line(sock: socket.socket) -> Json:
         line += byte
         if len(line) > MAX_LINE_BYTES:
             raise ValueError("a line of more than %d bytes" % MAX_LINE_BYTES)
-    content = json.loads(line.decode("utf-8"))
+    content = loads(line.decode("utf-8"))
     if not isinstance(content, dict):
         raise ValueError("a line that is no object")  # noqa: TRY004 - of what comes, not of an argument
     return content

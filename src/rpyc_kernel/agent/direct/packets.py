@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import struct
 
 from .. import wire
+from ..wire import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def read(receive: Receive, room: Room) -> Tuple[Json, Sequence[memoryview]]:
     receive(head)
     sizes = struct.unpack("!%dI" % count, head[: 4 * count])
     try:
-        header = json.loads(str(head[4 * count :], "utf-8"))
+        header = loads(str(head[4 * count :], "utf-8"))
     except (ValueError, RecursionError) as error:
         raise PacketError("a packet whose header is no JSON: %s" % type(error).__name__) from None
     if not isinstance(header, dict):

@@ -23,11 +23,11 @@ contain itself.
 
 from __future__ import annotations
 
-import json
 import sys
 from array import array
 from binascii import b2a_base64
 
+from ..wire import dumps
 from .errors import CannotPackError
 from .garbage import CollectionPaused
 from .kinds import Memory, Named, module_of
@@ -152,7 +152,7 @@ class Packer:
         self._write(root)
         while self._todo:
             self._write(self._todo.pop())
-        text = json.dumps([*self._nodes, root.out[0]], ensure_ascii=False, separators=(",", ":"), check_circular=False)
+        text = dumps([*self._nodes, root.out[0]], ensure_ascii=False, separators=(",", ":"), check_circular=False)
         return Packed(text.encode("utf-8", "surrogatepass"), self._buffers)
 
     def memory(self, data: Any) -> Any:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from array import array
 from binascii import a2b_base64
 
+from ..wire import loads
 from . import of_classes
 from .errors import MissingHereError, UnpackError
 from .garbage import CollectionPaused
@@ -79,7 +79,7 @@ class Unpacker:
 
     def unpack(self, text: bytes) -> Any:
         """The value of a JSON text."""
-        nodes = json.loads(text.decode("utf-8", "surrogatepass"), parse_constant=float)  # each nan is one of its own
+        nodes = loads(text.decode("utf-8", "surrogatepass"), parse_constant=float)  # each nan is one of its own
         if type(nodes) is not list or not nodes:
             raise UnpackError("a text that is no list of nodes")
         root = nodes.pop()
