@@ -71,6 +71,14 @@ def test_a_traceback_is_pythons_own_and_has_no_frame_of_ours(start, remote, tmp_
     ]
 
 
+def test_marks_below_a_line_stand_where_python_puts_them(start, remote):
+    command = start("exec", remote.address, "-c", "print(1); 1/0")
+    assert command.end() == 1
+    line, marks = command.err.splitlines()[2:4]
+    assert marks.strip() == "~^~"
+    assert line[marks.index("~") :] == "1/0"
+
+
 def test_a_program_may_run_asyncio_threads_and_exit_functions(start, remote):
     code = (
         "import asyncio, atexit, threading\n"
@@ -177,7 +185,7 @@ def test_a_reader_that_has_seen_enough_ends_it(remote, private_jupyter):
         (["pi", "-x"], 2, "-x is no option"),
         (["http://pi", "-c", "1"], 2, "web page"),
         (["--env", "1x", "pi", "-c", "1"], 2, "--env needs"),
-        (["pi", "/nowhere/x.py"], 1, "No such file"),
+        (["pi", "/nowhere/x.py"], 1, "/nowhere/x.py can't be used: No such file"),
         (["127.0.0.1:1", "-c", "1"], 1, "No server is listening"),
     ],
 )

@@ -46,6 +46,15 @@ def test_a_function_of_an_earlier_cell_shows_its_own_lines(nb: Client) -> None:
     assert "outer(0)" in result.traceback
 
 
+def test_lines_are_counted_as_python_counts_them(nb: Client) -> None:
+    """A form feed, or a line separator of Unicode, ends no line: IPython takes it for the end of one."""
+    nb.good("def halves():\n    odd = '\x0c\x1c\u2028'\n    return 1 / 0")
+    shown = nb.run("odd = '\u2028'\nhalves()").traceback
+    assert "----> 2 halves()" in shown
+    assert "----> 3     return 1 / 0" in shown
+    assert nb.good("import inspect; inspect.getsource(halves).count('\\n')").text == "3"
+
+
 def test_a_redefined_function_shows_its_new_lines(nb: Client) -> None:
     nb.good("def again(): raise ValueError('old')  # old line")
     nb.good("def again(): raise ValueError('new')  # new line")

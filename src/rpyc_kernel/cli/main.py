@@ -93,7 +93,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        return _complain(f"{error.strerror or error}.", 1)
+        of = "" if error.filename is None else f"{os.fsdecode(error.filename)} can't be used: "
+        return _complain(f"{of}{error.strerror or error}.", 1)
     except KeyboardInterrupt:
         return INTERRUPTED_CODE
     except Exception as error:  # noqa: BLE001 - a bug of ours; a traceback helps nobody who reads it in a terminal

@@ -10,6 +10,7 @@ import threading
 import traceback
 
 from .cell_frames import hide_ours
+from .source_lines import source_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def run(frontend: Frontend, source: str, argv: List[str]) -> Json:
         The content of the reply, with an ``exit_code``. What the program raises is printed to its stderr.
     """
     name = NAMES.get(argv[0], argv[0])
-    linecache.cache[name] = (len(source), None, source.splitlines(True), name)
+    linecache.cache[name] = (len(source), None, source_lines(source), name)
     sys.argv, sys.stdin = list(argv), Questions(frontend)
     others = threading.enumerate()
     code = _exit_code(lambda: exec(compile(source, name, "exec", dont_inherit=True), vars(sys.modules["__main__"])))

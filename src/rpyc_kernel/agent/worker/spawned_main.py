@@ -24,7 +24,7 @@ import __future__ as _future, ast as _ast, contextlib as _contextlib, io as _io,
 _features = [getattr(_future, name).compiler_flag for name in _future.all_feature_names]
 _flags, _failed = 0, {}
 for _name, _text, _wanted in %r:
-    _linecache.cache[_name] = len(_text), None, _text.splitlines(True), _name
+    _linecache.cache[_name] = len(_text), None, _io.StringIO(_text + "\\n", None).readlines(), _name
     _tree = _ast.parse(_text)
     for _number in _wanted:
         _tree.body, _rest = [_tree.body[_number]], _tree.body

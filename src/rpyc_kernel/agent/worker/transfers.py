@@ -162,8 +162,10 @@ class Transfers:
             return cloudpickle.loads(parts[0])  # the kernel may run anything here
         import linecache
 
+        from .source_lines import source_lines
+
         text, name = str(parts[0], "utf-8"), "<pushed %s>" % defines
-        linecache.cache[name] = (len(text), None, text.splitlines(True), name)  # for tracebacks
+        linecache.cache[name] = (len(text), None, source_lines(text), name)  # for tracebacks
         made: Dict[str, Any] = {}
         exec(compile(text, name, "exec"), self._namespace, made)
         return made[defines]

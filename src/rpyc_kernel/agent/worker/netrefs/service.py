@@ -19,6 +19,7 @@ from rpyc.core.service import SlaveService
 from ... import values, wire_errors, wire_live
 from ...wire import MessageTooLong
 from ..cell_frames import is_ours
+from ..source_lines import source_lines
 from . import errors, proxies
 
 TYPE_CHECKING = False
@@ -120,8 +121,7 @@ class SessionService(SlaveService):
         linecache.cache.pop("<remote %d>" % (self._count - _MAX_TEXTS), None)
         self._count += 1
         code = compile(text, name, mode)
-        lines = [line + "\n" for line in text.splitlines()]
-        linecache.cache[name] = (len(text), None, lines, name)
+        linecache.cache[name] = (len(text), None, source_lines(text), name)
         return code
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import builtins
 import importlib.util
+import linecache
 import os
 import sys
 from binascii import crc32
@@ -201,6 +202,17 @@ class CellCompiler(CachingCompiler):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self.texts: Dict[str, str] = {}
+
+    def cache(self, transformed_code: str, *args: Any, **options: Any) -> str:
+        """Keep a cell's text for tracebacks, in lines as Python counts them. Returns its path."""
+        name: str = super().cache(transformed_code, *args, **options)
+        if len(transformed_code.splitlines()) != (transformed_code + "\n").rstrip("\n").count("\n") + 1:
+            from ...source_lines import source_lines  # late: few cells need it
+
+            for cache in (linecache.cache, getattr(linecache, "_ipython_cache", {})):  # IPython 7 has one of its own
+                if name in cache:
+                    cache[name] = len(transformed_code), None, source_lines(transformed_code), name
+        return name
 
     def get_code_name(self, raw_code: str, _transformed_code: str, _number: int) -> str:
         """The path of a cell, by its text and this process."""

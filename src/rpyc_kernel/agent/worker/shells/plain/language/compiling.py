@@ -8,6 +8,7 @@ import re
 import warnings
 
 from ....import_hooks import when_imported
+from ....source_lines import source_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,8 +65,7 @@ class Compiler:
             self._show_source(name, source)
 
     def _show_source(self, name: str, source: str) -> None:
-        whole = source if source.endswith("\n") else source + "\n"  # as linecache has it of files
-        self._linecache.cache[name] = (len(source), None, whole.splitlines(True), name)
+        self._linecache.cache[name] = (len(source), None, source_lines(source), name)
 
     def name(self, label: str, source: str) -> str:
         """A file name for this source that no other source has: ``<Cell In[3]>``, or ``<Cell In[3] (2)>``."""
