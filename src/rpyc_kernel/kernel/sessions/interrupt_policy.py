@@ -37,7 +37,13 @@ KEPT = "link to {name} lost, reconnecting… The cell is stopped when it is back
 
 
 class InterruptPolicy:
-    """Counts the presses for each request, and decides what each of them does."""
+    """Counts the presses for each request, and decides what each of them does.
+
+    Attributes:
+        watched: The types of the messages that it wants to know of: none.
+    """
+
+    watched: frozenset[str] = frozenset()
 
     def __init__(self, cells: RunningCells) -> None:
         self._cells = cells
@@ -84,11 +90,6 @@ class InterruptPolicy:
                 self._wait_a_moment(session, msg_id)
         else:
             session.requests.fail(session.error or CommandError(f"The link to {session.name} is down."))
-
-    @property
-    def watched(self) -> frozenset[str]:
-        """No messages."""
-        return frozenset()
 
     def before(self, message: Message) -> None:
         """Take note of no message."""
