@@ -180,6 +180,15 @@ def test_a_death_long_ago_is_told_by_the_next_cell_which_runs(nb: Client) -> Non
     assert nb.good("1").stderr == ""
 
 
+def test_a_cell_behind_a_restart_runs_whatever_has_ended_the_python_before(nb: Client) -> None:
+    pid = int(str(nb.good("import os; os.getpid()").text))
+    os.kill(pid, signal.SIGKILL)
+    assert wait_until(lambda: not Path(f"/proc/{pid}").exists())
+    nb.good("%restart")
+    cell = nb.good("'fresh'")
+    assert (cell.text, cell.stderr) == ("'fresh'", "")
+
+
 def test_what_a_cell_raises_or_sends_is_not_taken_for_a_death(nb: Client) -> None:
     nb.good("import os\nkept = os.getpid()")
     cell = nb.run("class WorkerDied(Exception): end = {'text': 'mine'}\nraise WorkerDied('mine')")

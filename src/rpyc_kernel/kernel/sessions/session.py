@@ -283,6 +283,7 @@ class RemoteSession:
         if self._exits.restarts == restarts:
             return False
         self._channels.restarted(python)
+        self._exits.take_news()  # what ended one before is nothing to the fresh one's cells
         return True
 
     def close(self, *, end: bool) -> bool:
