@@ -41,6 +41,11 @@ export class KernelComm {
     return this._status;
   }
 
+  // Whether the page reaches the kernel. Where it doesn't, what the kernel has told may be true no longer.
+  get reached(): boolean {
+    return this.kernel?.connectionStatus === 'connected';
+  }
+
   get figures(): Figures | null {
     return this._figures;
   }
@@ -123,7 +128,10 @@ export class KernelComm {
       void this._open();
       this._watch();
       this._connected.emit();
+    } else {
+      this._figures = null;
     }
+    this._changed.emit();
   }
 
   private async _open(): Promise<void> {
@@ -163,7 +171,7 @@ export class KernelComm {
       waiting.reject(new Error('The kernel was restarted meanwhile.'));
     }
     this._waiting.clear();
-    if (comm !== null && !comm.isDisposed && this.kernel?.connectionStatus === 'connected') {
+    if (comm !== null && !comm.isDisposed && this.reached) {
       try {
         comm.close();
       } catch {
@@ -187,7 +195,7 @@ export class KernelComm {
   }
 
   private _send(data: { do: string; [name: string]: string | string[] | number | boolean }): boolean {
-    if (this._comm === null || this._comm.isDisposed || this.kernel?.connectionStatus !== 'connected') {
+    if (this._comm === null || this._comm.isDisposed || !this.reached) {
       return false;
     }
     this._comm.send(data, undefined, undefined, true);

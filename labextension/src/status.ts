@@ -5,6 +5,8 @@ import type { FrontNotebook } from './frontNotebook';
 import type { Figures, Status } from './messages';
 import { bytes, element, milliseconds } from './text';
 
+const UNREACHED = 'no connection to the kernel'; // of the page: Jupyter's server may have ended
+
 export class StatusItem extends Widget {
   constructor(front: FrontNotebook, onClick: (anchor: HTMLElement) => void) {
     super({ node: element('button', 'rk-Status') });
@@ -16,13 +18,15 @@ export class StatusItem extends Widget {
   }
 
   private _show(): void {
-    const status = this._front.comm?.status ?? null;
+    const comm = this._front.comm;
+    const status = comm?.status ?? null;
     this.setHidden(status === null);
     if (status !== null) {
-      this.node.dataset.state = status.state;
+      const state = comm?.reached ? status.state : UNREACHED;
+      this.node.dataset.state = state;
       this._machine.textContent = machineName(status);
-      this._state.textContent = status.state;
-      const figures = this._front.comm?.figures ?? null;
+      this._state.textContent = state;
+      const figures = comm?.figures ?? null;
       this._figures.textContent = figures === null ? '' : shortFigures(figures);
       this.node.title = longText(status, figures);
     }

@@ -218,6 +218,10 @@ var KernelComm = class {
   get status() {
     return this._status;
   }
+  // Whether the page reaches the kernel. Where it doesn't, what the kernel has told may be true no longer.
+  get reached() {
+    return this.kernel?.connectionStatus === "connected";
+  }
   get figures() {
     return this._figures;
   }
@@ -284,7 +288,10 @@ var KernelComm = class {
       void this._open();
       this._watch();
       this._connected.emit();
+    } else {
+      this._figures = null;
     }
+    this._changed.emit();
   }
   async _open() {
     const kernel = this.kernel;
@@ -321,7 +328,7 @@ var KernelComm = class {
       waiting.reject(new Error("The kernel was restarted meanwhile."));
     }
     this._waiting.clear();
-    if (comm !== null && !comm.isDisposed && this.kernel?.connectionStatus === "connected") {
+    if (comm !== null && !comm.isDisposed && this.reached) {
       try {
         comm.close();
       } catch {
@@ -341,7 +348,7 @@ var KernelComm = class {
     }
   }
   _send(data) {
-    if (this._comm === null || this._comm.isDisposed || this.kernel?.connectionStatus !== "connected") {
+    if (this._comm === null || this._comm.isDisposed || !this.reached) {
       return false;
     }
     this._comm.send(data, void 0, void 0, true);
@@ -816,6 +823,7 @@ function draw(bitmap, canvas, event) {
 
 // src/status.ts
 var import_widgets3 = require("@lumino/widgets");
+var UNREACHED = "no connection to the kernel";
 var StatusItem = class extends import_widgets3.Widget {
   constructor(front, onClick) {
     super({ node: element("button", "rk-Status") });
@@ -826,13 +834,15 @@ var StatusItem = class extends import_widgets3.Widget {
     this._show();
   }
   _show() {
-    const status2 = this._front.comm?.status ?? null;
+    const comm = this._front.comm;
+    const status2 = comm?.status ?? null;
     this.setHidden(status2 === null);
     if (status2 !== null) {
-      this.node.dataset.state = status2.state;
+      const state = comm?.reached ? status2.state : UNREACHED;
+      this.node.dataset.state = state;
       this._machine.textContent = machineName(status2);
-      this._state.textContent = status2.state;
-      const figures = this._front.comm?.figures ?? null;
+      this._state.textContent = state;
+      const figures = comm?.figures ?? null;
       this._figures.textContent = figures === null ? "" : shortFigures(figures);
       this.node.title = longText(status2, figures);
     }
@@ -1246,7 +1256,7 @@ function stateLine(card) {
 }
 
 // src/style.css
-var style_default = ".rk-Status {\n  display: flex;\n  gap: 6px;\n  align-items: center;\n  border: none;\n  padding: 0 6px;\n  background: none;\n  color: inherit;\n  font: inherit;\n  font-size: var(--jp-ui-font-size1);\n  line-height: 24px;\n  white-space: nowrap;\n  cursor: pointer;\n}\n\n/* Where it is narrow, the figures make room first, then the machine: what stands beside them stays in the window. */\n.rk-Status,\n.jp-StatusBar-Left:has(> .rk-Status) {\n  min-width: 0;\n}\n\n.rk-Status:hover {\n  background: var(--jp-layout-color3);\n}\n\n.rk-Status.lm-mod-hidden {\n  display: none;\n}\n\n.rk-Status-machine {\n  max-width: 24em;\n  overflow: hidden;\n  text-overflow: ellipsis;\n}\n\n.rk-Status-state::before {\n  content: '●';\n  margin-right: 4px;\n  color: var(--jp-layout-color4);\n}\n\n[data-state='connected'] > .rk-Status-state::before {\n  color: var(--jp-success-color1);\n}\n\n[data-state='connecting'] > .rk-Status-state::before,\n[data-state='reconnecting'] > .rk-Status-state::before {\n  color: var(--jp-warn-color1);\n}\n\n[data-state='taken over'] > .rk-Status-state::before,\n[data-state='session ended'] > .rk-Status-state::before,\n[data-state='worker died'] > .rk-Status-state::before {\n  color: var(--jp-error-color1);\n}\n\n.rk-Status-state {\n  flex-shrink: 0;\n}\n\n.rk-Status-figures {\n  flex-shrink: 1000;\n  overflow: hidden;\n  text-overflow: ellipsis;\n  opacity: 0.8;\n}\n\n.rk-Popup {\n  position: fixed;\n  z-index: 10000;\n  width: 400px;\n  max-height: 70vh;\n  overflow: auto;\n  padding: 8px 12px;\n  border: 1px solid var(--jp-border-color1);\n  border-radius: var(--jp-border-radius);\n  background: var(--jp-layout-color1);\n  color: var(--jp-ui-font-color1);\n  box-shadow: var(--jp-elevation-z6);\n  font-size: var(--jp-ui-font-size1);\n}\n\n.rk-Popup-title,\n.rk-Popup-heading,\n.rk-Card-name,\n.rk-Sidebar-head {\n  font-weight: 600;\n}\n\n.rk-Popup-heading {\n  margin-top: 8px;\n}\n\n.rk-Popup-text,\n.rk-Popup-said,\n.rk-Sidebar-said,\n.rk-Card-text {\n  overflow-wrap: anywhere;\n  white-space: pre-line;\n  color: var(--jp-ui-font-color2);\n}\n\n.rk-Popup-buttons {\n  display: flex;\n  flex-wrap: wrap;\n  gap: 4px;\n  margin: 8px 0 4px;\n}\n\n.rk-Row {\n  display: flex;\n  flex-wrap: wrap;\n  gap: 2px 8px;\n  align-items: center;\n  padding: 3px 0;\n}\n\n.rk-Row-name {\n  overflow-wrap: anywhere;\n}\n\n.rk-Row-text {\n  flex: 1;\n  overflow-wrap: anywhere;\n  color: var(--jp-ui-font-color2);\n}\n\n.rk-Button {\n  padding: 2px 8px;\n  border: 1px solid var(--jp-border-color1);\n  border-radius: var(--jp-border-radius);\n  background: var(--jp-layout-color2);\n  color: var(--jp-ui-font-color1);\n  font-size: var(--jp-ui-font-size1);\n  cursor: pointer;\n}\n\n.rk-Button:disabled {\n  color: var(--jp-ui-font-color3);\n  cursor: default;\n}\n\n.rk-Button:hover:enabled {\n  background: var(--jp-layout-color3);\n}\n\n.rk-Sidebar {\n  overflow: auto;\n  padding: 8px;\n  background: var(--jp-layout-color1);\n  color: var(--jp-ui-font-color1);\n  font-size: var(--jp-ui-font-size1);\n}\n\n.rk-Sidebar-head {\n  display: flex;\n  justify-content: space-between;\n  align-items: center;\n  margin-bottom: 8px;\n}\n\n.rk-Card {\n  margin-bottom: 8px;\n  padding: 8px;\n  border: 1px solid var(--jp-border-color2);\n  border-radius: var(--jp-border-radius);\n}\n\n.rk-Card[data-state='ready'] > .rk-Card-name::before {\n  content: '● ';\n  color: var(--jp-success-color1);\n}\n\n.rk-Card[data-state='not reachable'] > .rk-Card-name::before {\n  content: '● ';\n  color: var(--jp-layout-color4);\n}\n\n.rk-Ask {\n  display: flex;\n  flex-wrap: wrap;\n  gap: 6px;\n  align-items: center;\n  min-height: 32px;\n  padding: 2px 12px;\n  background: var(--jp-layout-color2);\n  color: var(--jp-ui-font-color1);\n  font-size: var(--jp-ui-font-size1);\n}\n\n.rk-Live {\n  max-width: 100%;\n  height: auto;\n}\n\n.rpyc-kernel-show > .rk-Live {\n  display: block;\n}\n\nimg:has(+ .rk-Live) {\n  display: none;\n}\n\n.rk-Tabs {\n  display: flex;\n  flex-wrap: wrap;\n  gap: 4px;\n  padding: 2px 0 2px calc(var(--jp-cell-prompt-width) + var(--jp-cell-padding));\n}\n\n.rk-Tabs .rk-Button[aria-pressed='true'] {\n  border-color: var(--jp-brand-color1);\n  color: var(--jp-brand-color1);\n}\n\n.rk-mod-other,\n.rk-mod-filtered > .jp-OutputArea-output:not(.rk-Twin) {\n  display: none;\n}\n";
+var style_default = ".rk-Status {\n  display: flex;\n  gap: 6px;\n  align-items: center;\n  border: none;\n  padding: 0 6px;\n  background: none;\n  color: inherit;\n  font: inherit;\n  font-size: var(--jp-ui-font-size1);\n  line-height: 24px;\n  white-space: nowrap;\n  cursor: pointer;\n}\n\n/* Where it is narrow, the figures make room first, then the machine: what stands beside them stays in the window. */\n.rk-Status,\n.jp-StatusBar-Left:has(> .rk-Status) {\n  min-width: 0;\n}\n\n.rk-Status:hover {\n  background: var(--jp-layout-color3);\n}\n\n.rk-Status.lm-mod-hidden {\n  display: none;\n}\n\n.rk-Status-machine {\n  max-width: 24em;\n  overflow: hidden;\n  text-overflow: ellipsis;\n}\n\n.rk-Status-state::before {\n  content: '●';\n  margin-right: 4px;\n  color: var(--jp-layout-color4);\n}\n\n[data-state='connected'] > .rk-Status-state::before {\n  color: var(--jp-success-color1);\n}\n\n[data-state='connecting'] > .rk-Status-state::before,\n[data-state='no connection to the kernel'] > .rk-Status-state::before,\n[data-state='reconnecting'] > .rk-Status-state::before {\n  color: var(--jp-warn-color1);\n}\n\n[data-state='taken over'] > .rk-Status-state::before,\n[data-state='session ended'] > .rk-Status-state::before,\n[data-state='worker died'] > .rk-Status-state::before {\n  color: var(--jp-error-color1);\n}\n\n.rk-Status-state {\n  flex-shrink: 0;\n}\n\n.rk-Status-figures {\n  flex-shrink: 1000;\n  overflow: hidden;\n  text-overflow: ellipsis;\n  opacity: 0.8;\n}\n\n.rk-Popup {\n  position: fixed;\n  z-index: 10000;\n  width: 400px;\n  max-height: 70vh;\n  overflow: auto;\n  padding: 8px 12px;\n  border: 1px solid var(--jp-border-color1);\n  border-radius: var(--jp-border-radius);\n  background: var(--jp-layout-color1);\n  color: var(--jp-ui-font-color1);\n  box-shadow: var(--jp-elevation-z6);\n  font-size: var(--jp-ui-font-size1);\n}\n\n.rk-Popup-title,\n.rk-Popup-heading,\n.rk-Card-name,\n.rk-Sidebar-head {\n  font-weight: 600;\n}\n\n.rk-Popup-heading {\n  margin-top: 8px;\n}\n\n.rk-Popup-text,\n.rk-Popup-said,\n.rk-Sidebar-said,\n.rk-Card-text {\n  overflow-wrap: anywhere;\n  white-space: pre-line;\n  color: var(--jp-ui-font-color2);\n}\n\n.rk-Popup-buttons {\n  display: flex;\n  flex-wrap: wrap;\n  gap: 4px;\n  margin: 8px 0 4px;\n}\n\n.rk-Row {\n  display: flex;\n  flex-wrap: wrap;\n  gap: 2px 8px;\n  align-items: center;\n  padding: 3px 0;\n}\n\n.rk-Row-name {\n  overflow-wrap: anywhere;\n}\n\n.rk-Row-text {\n  flex: 1;\n  overflow-wrap: anywhere;\n  color: var(--jp-ui-font-color2);\n}\n\n.rk-Button {\n  padding: 2px 8px;\n  border: 1px solid var(--jp-border-color1);\n  border-radius: var(--jp-border-radius);\n  background: var(--jp-layout-color2);\n  color: var(--jp-ui-font-color1);\n  font-size: var(--jp-ui-font-size1);\n  cursor: pointer;\n}\n\n.rk-Button:disabled {\n  color: var(--jp-ui-font-color3);\n  cursor: default;\n}\n\n.rk-Button:hover:enabled {\n  background: var(--jp-layout-color3);\n}\n\n.rk-Sidebar {\n  overflow: auto;\n  padding: 8px;\n  background: var(--jp-layout-color1);\n  color: var(--jp-ui-font-color1);\n  font-size: var(--jp-ui-font-size1);\n}\n\n.rk-Sidebar-head {\n  display: flex;\n  justify-content: space-between;\n  align-items: center;\n  margin-bottom: 8px;\n}\n\n.rk-Card {\n  margin-bottom: 8px;\n  padding: 8px;\n  border: 1px solid var(--jp-border-color2);\n  border-radius: var(--jp-border-radius);\n}\n\n.rk-Card[data-state='ready'] > .rk-Card-name::before {\n  content: '● ';\n  color: var(--jp-success-color1);\n}\n\n.rk-Card[data-state='not reachable'] > .rk-Card-name::before {\n  content: '● ';\n  color: var(--jp-layout-color4);\n}\n\n.rk-Ask {\n  display: flex;\n  flex-wrap: wrap;\n  gap: 6px;\n  align-items: center;\n  min-height: 32px;\n  padding: 2px 12px;\n  background: var(--jp-layout-color2);\n  color: var(--jp-ui-font-color1);\n  font-size: var(--jp-ui-font-size1);\n}\n\n.rk-Live {\n  max-width: 100%;\n  height: auto;\n}\n\n.rpyc-kernel-show > .rk-Live {\n  display: block;\n}\n\nimg:has(+ .rk-Live) {\n  display: none;\n}\n\n.rk-Tabs {\n  display: flex;\n  flex-wrap: wrap;\n  gap: 4px;\n  padding: 2px 0 2px calc(var(--jp-cell-prompt-width) + var(--jp-cell-padding));\n}\n\n.rk-Tabs .rk-Button[aria-pressed='true'] {\n  border-color: var(--jp-brand-color1);\n  color: var(--jp-brand-color1);\n}\n\n.rk-mod-other,\n.rk-mod-filtered > .jp-OutputArea-output:not(.rk-Twin) {\n  display: none;\n}\n";
 
 // src/index.ts
 var STATUS_RANK = 1;

@@ -102,6 +102,9 @@ def test_the_status_item_through_a_cut_a_death_and_a_takeover(page: Page, remote
         expect(notebook.cells.nth(notebook.cells.count() - 2)).to_contain_text("%attach walk")
         cell = notebook.run("6 * 7")
         expect(notebook.output(cell).last).to_have_text("42")
+        server.process.terminate()
+        item.shows("no connection to the kernel", machine)
+        expect(item.figures).to_have_text("")
 
 
 def test_the_sidebar_has_a_card_for_each_saved_machine_and_begins_notebooks_there(page: Page) -> None:
