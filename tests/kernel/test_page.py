@@ -111,7 +111,9 @@ def test_a_page_is_told_to_which_machine_the_next_cell_connects(
     page = Page(kernel.first)
     assert (page.states, page.status["machine"]) == (["connects with the next cell"], "walk")
     own_remote.__exit__(None, None, None)
-    assert kernel.first.run("1").status == "error"  # nobody was bothered until then
+    cell = kernel.first.start("1")  # nobody was bothered until then
+    kernel.first.wait_for(lambda: "reconnecting" in str(cell.messages), what="the line about the link")
+    kernel.first.interrupted(cell)  # it waits for a machine that may be on its way back
     assert page.wait_state("connects with the next cell")["machine"] == "walk"
 
 

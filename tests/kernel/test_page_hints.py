@@ -107,7 +107,7 @@ def test_a_script_that_is_not_found_was_looked_for_there(nb: Client, code: str) 
     assert cell.status == "error"
     assert all(part.strip("'") in said for part in str(where).strip("()").split(", "))
     assert "no file nothere.py" in said
-    assert "upload(remote" in said
+    assert "%put FILE" in said
 
 
 def test_loading_what_is_not_found(nb: Client, remote_kind: str) -> None:

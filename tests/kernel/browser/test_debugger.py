@@ -54,10 +54,10 @@ def test_a_cell_is_debugged(page: Page) -> None:
         page.reload()
         expect(frames).to_have_text(["area", "<module>"], timeout=SLOW)
         expect(sidebar.locator(".jp-DebuggerBreakpoint-line")).to_have_text("2", timeout=SLOW)
-        for _ in range(10):  # JupyterLab forgets a click while it still asks for the frames
+        for _ in range(30):  # JupyterLab forgets a click while it still asks for the frames
             sidebar.locator('[data-command="debugger:continue"]').click()
             with suppress(AssertionError):
-                expect(frames).to_have_count(0)
+                expect(frames).to_have_count(0, timeout=3_000)
                 break
         notebook.wait_for_kernel()
         expect(frames).to_have_count(0)
