@@ -112,8 +112,10 @@ def test_a_page_is_told_to_which_machine_the_next_cell_connects(
     assert (page.states, page.status["machine"]) == (["connects with the next cell"], "walk")
     own_remote.__exit__(None, None, None)
     cell = kernel.first.start("1")  # nobody was bothered until then
-    kernel.first.wait_for(lambda: "reconnecting" in str(cell.messages), what="the line about the link")
-    kernel.first.interrupted(cell)  # it waits for a machine that may be on its way back
+    # where the session of before has not ended yet, the cell waits for a machine that may be on its way back
+    kernel.first.wait_for(lambda: cell.done or "reconnecting" in str(cell.messages), what="an error, or a line")
+    kernel.first.interrupt()
+    assert kernel.first.finish(cell).status == "error"
     assert page.wait_state("connects with the next cell")["machine"] == "walk"
 
 
