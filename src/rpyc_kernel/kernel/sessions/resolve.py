@@ -133,7 +133,7 @@ class Resolver:
         )
 
     @property
-    def _labels(self) -> list[str]:
+    def _labels(self) -> Sequence[str]:
         """What the notebook's machines are called."""
         return [*dict.fromkeys([*(each.label for each in self._registry.all), *self._state.known.others])]
 
