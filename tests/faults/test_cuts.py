@@ -15,7 +15,7 @@ def test_random_cuts_lose_double_and_reorder_nothing(clock: Clock, seed: int) ->
     print(figures)
     assert not figures.wrong, str(figures)
     assert figures.cuts >= count
-    assert figures.requests > figures.cuts
+    assert figures.requests > figures.cuts / 2  # as many as come about between the cuts
 
 
 def test_ten_sessions_at_once_under_random_cuts_for_two_minutes(clock: Clock, seed: int) -> None:

@@ -17,6 +17,7 @@ from jupyter_client import BlockingKernelClient
 from tests.kernel.documents import TIMEOUT, Running, Terminal
 from tests.kernel.remotes import Remote, wait_until
 
+CHANNELS = 5  # of a front end
 SIMPLE = ["--simple-prompt", "--ZMQTerminalInteractiveShell.kernel_timeout=60"]
 
 
@@ -166,7 +167,14 @@ def console(terminal: Terminal, line: str, **names: str) -> "pexpect.spawn[str]"
         sys.executable, ["-m", *command], env=terminal.env, encoding="utf-8", timeout=60, cwd=str(terminal.folder)
     )
     spawned.expect(r"In \[\d+\]: ")
+    # jupyter_console doesn't wait for iopub: of a cell that is sent before it has subscribed, it never sees the end
+    wait_until(lambda: len(established(spawned.pid)) >= CHANNELS, 15)
     return spawned
+
+
+def established(pid: int) -> list[object]:
+    found = psutil.Process(pid).net_connections("tcp")
+    return [each for each in found if each.status == psutil.CONN_ESTABLISHED]
 
 
 def test_a_console_and_a_script_join_it(terminal: Terminal) -> None:

@@ -241,6 +241,14 @@ def test_a_kernel_that_was_killed_leaves_its_session_alone(kernel: WindowsKernel
     assert kernel.pythons("start_worker")
 
 
+def connected(front: Client, code: str) -> None:
+    """Connect as a user would, who tries again: now and then, Wine can't make a process (WinError 1359)."""
+    cell = front.run(code)
+    if "can't be started" in str(cell.error):
+        cell = front.run(code)
+    assert cell.status == "ok", cell
+
+
 def test_three_kernels_at_once(wine: Wine) -> None:
     kernels = [WindowsKernel(wine) for _ in range(3)]
     try:
@@ -248,7 +256,7 @@ def test_three_kernels_at_once(wine: Wine) -> None:
             kernel.launch()
         fronts = [kernel.client() for kernel in kernels]
         for number, front in enumerate(fronts):
-            front.good(f"%connect local:\nmine = {number}")
+            connected(front, f"%connect local:\nmine = {number}")
         assert [front.good("mine").text for front in fronts] == ["0", "1", "2"]
     finally:
         for kernel in kernels:

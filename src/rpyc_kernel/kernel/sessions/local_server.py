@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 from rpyc_kernel.errors import AgentError
@@ -25,20 +26,31 @@ class EmbeddedServer:
 
     Attributes:
         path: Its Unix socket, or where there are none, the file that says where it listens.
+
+    Raises:
+        AgentError: This machine can't start it.
     """
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="rpyc-kernel-"))  # 0700; on Windows below the user's own folder
         self._has_socket = hasattr(socket, "AF_UNIX")
-        self.path = self._folder / "socket"
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "rpyc_kernel.server.serve", str(self.path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # Windows: no Ctrl-C of a terminal
-        )
+        with ExitStack() as undo:
+            try:
+                folder = tempfile.mkdtemp(prefix="rpyc-kernel-")  # 0700; on Windows below the user's own folder
+                undo.callback(shutil.rmtree, folder, ignore_errors=True)
+                self._folder = Path(folder)
+                self.path = self._folder / "socket"
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "rpyc_kernel.server.serve", str(self.path)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    start_new_session=True,
+                    creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # no Ctrl-C of a terminal
+                )
+            except OSError as error:  # too many processes, no memory, no room
+                why = error.strerror or str(error)
+                raise AgentError(f"The server for this machine's own Python can't be started: {why}.") from None
+            undo.pop_all()
 
     @property
     def address(self) -> Address:
