@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import threading
 import time
 from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
+from rpyc_kernel.errors import DialError, NobodyListeningError
+from rpyc_kernel.transport.address import Address
 from rpyc_kernel.transport.deadline import POLL_INTERVAL_S, Deadline
+from rpyc_kernel.transport.sockets import open_tcp
+from rpyc_kernel.transport.ways import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +79,7 @@ def open_client(where: str, deadline: Deadline, given_up: threading.Event, **opt
     try:
         client = Client(where, timeout=min(seconds, FIRST_TRY_S), **options)
     except OSError:
-        if is_refused(where):
+        if is_refused(where, deadline):
             raise ConnectionRefusedError(f"nothing listens at {where}") from None
         if seconds <= FIRST_TRY_S or given_up.is_set():
             raise
@@ -87,14 +90,20 @@ def open_client(where: str, deadline: Deadline, given_up: threading.Event, **opt
     return client
 
 
-def is_refused(where: str) -> bool:
-    """Return whether the machine of that address answers, and says that nothing listens there."""
+def is_refused(where: str, deadline: Deadline) -> bool:
+    """Return whether the machine of that address answers within the deadline, and says that nothing listens there."""
     try:
         parts = urlsplit(where)
-        socket.create_connection((parts.hostname, parts.port or 0), PROBE_TIMEOUT_S).close()
-    except ConnectionRefusedError:
+        address = Address(DEFAULT, parts.hostname or "", parts.port)
+    except ValueError:
+        return False
+    if not address.host or address.port is None:
+        return False
+    try:
+        open_tcp(address, deadline.part(PROBE_TIMEOUT_S)).close()
+    except NobodyListeningError:
         return True
-    except (OSError, ValueError):
+    except DialError:
         pass
     return False
 

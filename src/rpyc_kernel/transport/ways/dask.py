@@ -130,7 +130,8 @@ class Dask(Transport):
         except DialCancelledError:
             raise
         except DialError as error:
-            if isinstance(error, NobodyListeningError) and dask_client.is_refused(f"tcp://{_scheduler(address)}"):
+            scheduler = f"tcp://{_scheduler(address)}"
+            if isinstance(error, NobodyListeningError) and dask_client.is_refused(scheduler, deadline):
                 first = _refused.setdefault(address, time.monotonic())
                 if not syntax.is_loopback(placement.host) and time.monotonic() - first < GONE_AFTER_S:
                     raise  # this machine may be in another network
