@@ -188,8 +188,9 @@ def _peers(sessions: Sequence[RemoteSession], cancel: threading.Event) -> list[d
     answers = ask_kept("values.versions", {session: {} for session in sessions}, cancel)
     rest = [session for session in sessions if session not in answers]
     asked = _threads(rest, lambda session: exchange.peer_of(session, cancel), cancel) if rest else []
-    found = {session: exchange.peer_told(answer) for session, answer in answers.items()}
-    return [*({**dict(zip(rest, asked, strict=True)), **found}[session] for session in sessions)]
+    found: dict[RemoteSession, dict[str, str] | RpycKernelError] = dict(zip(rest, asked, strict=True))
+    found.update({session: exchange.peer_told(answer) for session, answer in answers.items()})
+    return [found[session] for session in sessions]
 
 
 async def _carry(

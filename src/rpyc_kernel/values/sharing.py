@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from rpyc_kernel.agent.place import place
 from rpyc_kernel.agent.worker.shared_memory import CannotShareError
-from rpyc_kernel.errors import AgentError, DialCancelledError, LinkError
+from rpyc_kernel.errors import AgentError, LinkError
 from rpyc_kernel.link.bulk import BulkSession, carry
 from rpyc_kernel.values import exchange
 from rpyc_kernel.values.at_once import ask_kept
 from rpyc_kernel.values.transfer import bring
-from rpyc_kernel.values.writing import Writing
+from rpyc_kernel.values.writing import Writing, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 LEAST_BYTES = 4 << 20  # below, sharing saves nothing
 MAX_TEXT_BYTES = 64 << 10  # of a value that is made as soon as it is adopted, which then takes no time
-POLL_INTERVAL_S = 0.05
 
 
 class PlacedSession(BulkSession, Protocol):
@@ -102,9 +101,7 @@ class Sharing:
             finally:
                 group.brought.set()
             return exchange.push_content(draft, parts)
-        while not group.brought.wait(POLL_INTERVAL_S):
-            if cancel.is_set():
-                raise DialCancelledError(session.address)
+        wait_for(group.brought, cancel, session.address)
         draft = self._adopt(session, group, cancel) if group.told else ""
         if not draft:
             return exchange.put(session, parts, cancel, progress)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from rpyc_kernel.agent.direct.memory import check_room
 from rpyc_kernel.agent.worker.shared_memory import CannotShareError, SharedDraft
 from rpyc_kernel.errors import DialCancelledError
+from rpyc_kernel.transport.deadline import POLL_INTERVAL_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,8 +16,14 @@ if TYPE_CHECKING:
 
     from rpyc_kernel.transport.address import Address
 
-POLL_INTERVAL_S = 0.05
 BLOCK_BYTES = 2 << 20  # that are written before the next look at whether to stop
+
+
+def wait_for(event: threading.Event, cancel: threading.Event, address: Address) -> None:
+    """Wait for an event that another thread sets. Raises DialCancelledError if *cancel* is set."""
+    while not event.wait(POLL_INTERVAL_S):
+        if cancel.is_set():
+            raise DialCancelledError(address)
 
 
 class Writing:
@@ -71,9 +78,7 @@ class Writing:
         Raises:
             DialCancelledError: *cancel* was set.
         """
-        while not self._ended.wait(POLL_INTERVAL_S):
-            if cancel.is_set():
-                raise DialCancelledError(address)
+        wait_for(self._ended, cancel, address)
         return self._sealed
 
     def _write(self) -> None:

@@ -8,7 +8,7 @@ second press. Where a second press doesn't end a cell soon, the cell names the w
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary
 
 from rpyc_kernel.errors import CommandError, WaitingStoppedError, WithdrawnError
@@ -97,15 +97,15 @@ class InterruptPolicy:
     def changed(self, session: HostedSession, status: LinkStatus) -> None:
         """Take note of a link that was lost. On any thread."""
         if status is LinkStatus.LOST and self.loop is not None:
-            self.loop.call_soon_threadsafe(self._lost, session)
+            self.loop.call_soon_threadsafe(self._lost, cast("RemoteSession", session))
 
     @loop_only
-    def _lost(self, session: HostedSession) -> None:
+    def _lost(self, session: RemoteSession) -> None:
         """A press that was under way is kept, too: nobody knew yet that the link was down."""
-        for each, ((msg_id, *_behind), _then) in [*self._last.items()]:
-            waits = each is session and each.status is LinkStatus.LOST and each.requests.waits(msg_id)
-            if waits and each.keeps_interrupt(msg_id):
-                self._wait_a_moment(each, msg_id)
+        (msg_id, *_behind), _then = self._last.get(session, ([""], 0.0))
+        waits = session.status is LinkStatus.LOST and session.requests.waits(msg_id)
+        if waits and session.keeps_interrupt(msg_id):
+            self._wait_a_moment(session, msg_id)
 
     def _wait_a_moment(self, session: RemoteSession, msg_id: str) -> None:
         session.requests.show_link(msg_id, KEPT.format(name=session.name))

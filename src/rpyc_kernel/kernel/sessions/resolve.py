@@ -231,8 +231,8 @@ class Resolver:
             RpycKernelError: The notebook has none of that name.
         """
         session = await self.named(name) if name else self._registry.current
-        if session is None and self._labels:
-            raise CommandError(f"Cells run nowhere now. %disconnect NAME leaves one of: {', '.join(self._labels)}.")
+        if session is None and (labels := self._labels):
+            raise CommandError(f"Cells run nowhere now. %disconnect NAME leaves one of: {', '.join(labels)}.")
         current = session is self._registry.current
         left = await self._blocking.blocking(lambda _cancel: self._registry.disconnect(session, end=end))
         if current:
@@ -348,8 +348,7 @@ class Resolver:
                 target = find(address)
                 where, begins = target.start(config())
                 await self._connect_patiently(cell, where, known.config or begins, known.label or target.name)
-            elif known.named and self._labels:
-                labels = self._labels
+            elif known.named and (labels := self._labels):
                 raise CommandError(
                     f"Cells run nowhere now. %use {labels[0]} has them run on one of: {', '.join(labels)}."
                 )
