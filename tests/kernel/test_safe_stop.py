@@ -84,6 +84,13 @@ def test_a_death_runs_it_with_what_was_there_at_the_registration(fresh: Client, 
     assert text_of(path) == "1", "the next Python has registered nothing"
 
 
+def test_a_death_that_comes_before_the_guard_has_done_anything_runs_it_too(fresh: Client, tmp_path: Path) -> None:
+    path = tmp_path / "stopped"
+    fresh.good("import os, time\nos.register_at_fork(after_in_child=lambda: time.sleep(0.5))")
+    fresh.run(f"on_death(lambda: open({str(path)!r}, 'a').write('on'))\nos.kill(os.getpid(), 9)")
+    fresh.wait_for(lambda: text_of(path) == "on", what="the stop")
+
+
 def test_a_restart_is_a_death_and_one_that_hangs_is_ended(fresh: Client, tmp_path: Path) -> None:
     path = tmp_path / "stopped"
     code = "import time\n@on_death(deadline=0.3)\ndef stop():\n"

@@ -126,8 +126,7 @@ def run_guard(control: socket.socket, stops: List[RegisteredStop]) -> None:
 
 
 def _detach() -> None:
-    """Leave the worker's session and group, which are killed with it, and take no signal that means the worker."""
-    os.setsid()
+    """Take no signal that means the worker, and let go of what the worker closes."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         set_handler(number, signal.SIG_IGN)
     set_handler(signal.SIGCHLD, signal.SIG_DFL)

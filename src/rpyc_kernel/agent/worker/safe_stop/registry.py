@@ -175,6 +175,7 @@ class Registry:
                 raise RuntimeError("no process can be forked to run it: %s." % error.strerror) from None
         if pid == 0:
             try:
+                os.setsid()  # the worker's session is killed with the worker, perhaps before the guard does anything
                 if os.fork() == 0:
                     keepers.close()
                     run_guard(guards, stops)
