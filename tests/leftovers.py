@@ -36,7 +36,7 @@ class Leftovers:
         give_up = time.monotonic() + PATIENCE
         while (processes := self._processes()) and time.monotonic() < give_up:
             time.sleep(0.1)
-        lines = [f"process {pid}: {_command(pid)}" for pid in processes]
+        lines = [f"process {pid} of {_test(pid)}: {_command(pid)}" for pid in processes]
         for pid in processes:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -76,6 +76,15 @@ def _command(pid: int) -> str:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")[:200]
     except OSError:
         return "(gone by now)"
+
+
+def _test(pid: int) -> str:
+    """The test that has started a process, or the first one with the server that has."""
+    try:
+        environment = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return "(gone by now)"
+    return next((each.partition("=")[2] for each in environment if each.startswith("PYTEST_CURRENT_TEST=")), "no test")
 
 
 def _told(path: Path) -> str:

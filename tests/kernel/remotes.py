@@ -100,11 +100,17 @@ class Remote:
         """End the server, and whatever of it is still there."""
         if self.server is not None:
             self.server.stop()
-        for pid in self.processes():
+        wait_until(self._all_killed)
+
+    def _all_killed(self) -> bool:
+        """Kill what there is; whether that was nothing. What was killed may have forked meanwhile: a new session."""
+        processes = self.processes()
+        for pid in processes:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
+        return not processes
 
     def __enter__(self) -> Self:
         return self.start()
