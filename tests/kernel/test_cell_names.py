@@ -8,6 +8,7 @@ import pytest
 
 from tests.kernel.client import Client
 from tests.kernel.conftest import connect
+from tests.kernel.gates import Gate
 from tests.kernel.kernels import Kernel
 from tests.kernel.remotes import Remote
 
@@ -40,7 +41,7 @@ def test_its_source_is_found(notebook: Client) -> None:
     assert "UserWarning: careful\n  warnings.warn('careful', stacklevel=1)\n" in warned
 
 
-def test_rich_shows_it(notebook: Client) -> None:
+def test_rich_shows_it(notebook: Client, gate: Gate) -> None:
     nb = notebook
     cell = nb.good(
         "from rich.console import Console\ntry: boom(0)\nexcept Exception: Console(width=90).print_exception()"
@@ -49,7 +50,9 @@ def test_rich_shows_it(notebook: Client) -> None:
     assert "local" in shown
     assert "boom" in shown
     nb.good("from rich.traceback import install; install();")
-    failed, queued = nb.start("boom(0)"), nb.start("print('must not run')")
+    failed, queued = nb.start(f"{gate.wait}boom(0)"), nb.start("print('must not run')")
+    nb.kernel_info()  # behind them
+    gate.open()
     nb.finish(queued)
     nb.finish(failed)
     assert failed.reply is not None

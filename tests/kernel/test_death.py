@@ -10,6 +10,7 @@ import pytest
 
 from tests.kernel.client import Client
 from tests.kernel.conftest import ALSO_SPAWNED
+from tests.kernel.gates import Gate
 from tests.kernel.remotes import Remote, wait_until
 from tests.kernel.results import Request
 
@@ -88,9 +89,11 @@ def test_a_kill_hints_at_memory(nb: Client) -> None:
     assert "memory" in told(nb.run("import os; os.kill(os.getpid(), 9)")).lower()
 
 
-def test_cells_behind_a_death_are_aborted(nb: Client) -> None:
-    dying = nb.start("import os, time; time.sleep(0.3); os._exit(1)")
+def test_cells_behind_a_death_are_aborted(nb: Client, gate: Gate) -> None:
+    dying = nb.start(f"import os\n{gate.wait}os._exit(1)")
     waiting = nb.start("print('must not run')")
+    nb.kernel_info()  # behind them
+    gate.open()
     nb.finish(waiting)
     nb.finish(dying)
     assert (waiting.status, waiting.messages) == ("aborted", [])

@@ -1,10 +1,12 @@
 """What runs around a cell (hooks), and what a cell shows without failing: its reply says how the cell itself ended."""
 
 import ast
+from textwrap import indent
 
 import pytest
 
 from tests.kernel.client import Client
+from tests.kernel.gates import Gate
 from tests.kernel.results import Request, plain
 
 HOOKS = ["pre_execute", "pre_run_cell", "post_execute", "post_run_cell"]
@@ -132,10 +134,11 @@ def test_the_ways_out_leave_the_session_in_order(nb: Client, remote_kind: str, c
     assert nb.good("kept").text == "1"
 
 
-def test_a_library_may_put_a_function_in_place_of_run_cell(nb: Client, remote_kind: str) -> None:
+def test_a_library_may_put_a_function_in_place_of_run_cell(nb: Client, remote_kind: str, gate: Gate) -> None:
     """As ipyparallel's ``%autopx`` does; it sees the cells that ipykernel would give it."""
     if remote_kind == "plain":
         return
+    nb.good("def wait():\n" + indent(gate.wait, "    "))
     nb.good(
         "ip = get_ipython(); theirs = ip.run_cell; hooks = []\n"
         "def mine(raw, **options): print('mine'); return theirs(raw.replace('x', '7'), **options)\n"
@@ -145,7 +148,9 @@ def test_a_library_may_put_a_function_in_place_of_run_cell(nb: Client, remote_ki
     assert (cell.stdout, cell.text) == ("mine\nin\n", "7")
     assert count == "2"
     assert nb.good("1 + 1").stdout == "mine\n"
-    failed, queued = nb.start("x / 0"), nb.start("'queued'")
+    failed, queued = nb.start("wait(); x / 0"), nb.start("'queued'")
+    nb.kernel_info()  # behind them
+    gate.open()
     nb.finish(queued)
     assert failed.reply is not None
     assert (failed.status, failed.reply["ename"], queued.status) == ("error", "ZeroDivisionError", "aborted")

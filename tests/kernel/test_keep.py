@@ -1,5 +1,6 @@
 """What becomes of a session when its kernel ends, crashes, or is restarted; `--keep`."""
 
+import datetime as dt
 import os
 import signal
 from collections.abc import Callable
@@ -9,6 +10,7 @@ import pytest
 
 from rpyc_kernel.link import listing
 from rpyc_kernel.transport.address import Address
+from tests.kernel.client import Client
 from tests.kernel.conftest import connect
 from tests.kernel.gates import Gate
 from tests.kernel.kernels import Kernel
@@ -35,6 +37,13 @@ def crash(kernel: Kernel) -> None:
     assert wait_until(lambda: not kernel.alive())
     kernel.manager.restart_kernel(now=True)
     kernel.first.ready()
+
+
+def press_of_before(client: Client) -> None:
+    """Send a press of the stop button that is five minutes old."""
+    message = client.zmq.session.msg("interrupt_request", {})
+    message["header"]["date"] -= dt.timedelta(minutes=5)
+    client.zmq.session.send(client.sockets["control"], message)
 
 
 def test_a_shutdown_ends_the_session_unless_the_user_keeps_it(kernel: Kernel, own_remote: Remote) -> None:
@@ -108,6 +117,21 @@ def test_a_kernel_without_a_named_machine_finds_its_session_again_too(kernel: Ke
     pid = worker(kernel)
     crash(kernel)
     assert worker(kernel) == pid
+
+
+@pytest.mark.alone
+def test_a_press_that_was_meant_for_the_crashed_kernel_stops_nothing_of_the_next(kernel: Kernel, gate: Gate) -> None:
+    """As Jupyter presses stop before it starts a kernel again; nobody took that, and it may come at any time."""
+    cell = kernel.first.start(f"%%local\nprint('on', flush=True)\n{gate.wait}print('went on')")
+    kernel.first.wait_output(cell, "on\n")
+    press_of_before(kernel.first)
+    kernel.first.kernel_info()  # behind it
+    gate.open()
+    assert kernel.first.finish(cell).stdout.endswith("went on\n")
+    other = kernel.first.start("%%local\nimport time\nprint('on', flush=True)\ntime.sleep(600)")
+    kernel.first.wait_output(other, "on\n")
+    press_of_before(kernel.first)
+    assert kernel.first.finish(other).status == "error", "a clock may be wrong: the second one is obeyed"
 
 
 def test_a_session_that_is_gone_after_the_crash_is_told_and_a_fresh_one_begins(

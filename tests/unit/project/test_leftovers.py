@@ -33,7 +33,7 @@ def test_a_process_that_was_left_is_told_and_ended(monkeypatch, sleeping):
     monkeypatch.setenv(MARK, uuid.uuid4().hex)  # not the run that this test belongs to
     check = Leftovers()
     process, other = sleeping(check.run), sleeping("of others")
-    assert check.found() == [f"process {process.pid}: sleep 600 "]
+    assert check.found() == [f"process {process.pid} of {os.environ['PYTEST_CURRENT_TEST']}: sleep 600 "]
     wait_for(lambda: not runs(process.pid))
     assert runs(other.pid)
     assert check.found() == []

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
+import time
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rpyc_kernel.errors import DialCancelledError
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SOON_S = 0.05  # in which most of what is carried has arrived
+YOUNG_S = 10.0  # of a kernel's life, in which a press may come that was meant for the one before
 
 
 class InterruptibleKernel(ConcurrentShellKernel):
@@ -27,6 +30,8 @@ class InterruptibleKernel(ConcurrentShellKernel):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._running_locally = False
+        self._began = time.time()
+        self._was_pressed = False
 
     def stoppable(self, stop: Callable[[], None], *, beside: bool = False) -> AbstractContextManager[None]:
         """Return a context within which an interrupt calls *stop*, on the control thread; see `InterruptTargets`."""
@@ -114,8 +119,19 @@ class InterruptibleKernel(ConcurrentShellKernel):
 
     async def interrupt_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Stop whatever runs; where nothing does, it does no harm."""
-        self._press()
+        if not self._meant_another(parent["header"].get("date")):
+            self._press()
         self.session.send(stream, "interrupt_reply", {"status": "ok"}, parent, ident=ident)
+
+    def _meant_another(self, sent: object) -> bool:
+        """Whether a press was meant for a kernel that has crashed.
+
+        jupyter_client presses stop before it restarts a kernel. Nobody takes that of a dead one, so that it waits for
+        the next kernel, and comes to it after the first cell perhaps. Clocks may differ: no second press is doubted.
+        """
+        first, self._was_pressed = not self._was_pressed, True
+        young = time.time() < self._began + YOUNG_S
+        return first and young and isinstance(sent, datetime) and sent.timestamp() < self._began
 
 
 def _signal_main() -> None:
