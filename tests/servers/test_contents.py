@@ -239,6 +239,6 @@ def test_links_of_tracebacks_lead_to_the_machine_of_the_kernel(jupyter, there):
     (there / ".venv" / "z.py").write_text("")
     assert resolved(there / ".venv" / "z.py", kernel) == []  # the browser would not open it
     with jupyter.client(kernel) as client:
-        client.good("%disconnect")
+        client.good("%disconnect --end")
     assert resolved(here, kernel) == []
     assert jupyter.ask("DELETE", f"/api/sessions/{started.json['id']}").status == 204

@@ -106,3 +106,5 @@ def test_a_manager_that_is_not_asynchronous(jupyter, proxy, tmp_path):
     assert time.monotonic() - began < 40, "in turn they would take a minute"
     proxy.heal()
     assert wait_until(lambda: listed(there).status == 200, 90)
+    with jupyter.client(kernel) as client:
+        client.good("%disconnect --end")  # or it would stay, if the kernel's link isn't back when the kernel ends
