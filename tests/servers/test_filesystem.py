@@ -109,8 +109,57 @@ def test_what_is_written_is_there_once_it_is_closed(files, there):
         pass
     assert (there / "empty").read_bytes() == b""
     assert sorted(path.name for path in there.iterdir()) == ["a.txt", "empty", "sub"]
-    with pytest.raises(ValueError, match="opened to read or to write, not as 'ab'"):
-        files.open(f"{there}/a.txt", "ab")
+    with pytest.raises(ValueError, match=r"opened to read, write or append, not as 'r\+b'"):
+        files.open(f"{there}/a.txt", "r+b")
+
+
+def test_what_is_appended_stands_behind_what_was_there(files, there):
+    (there / "a.txt").chmod(0o640)
+    with files.open(f"{there}/a.txt", "ab") as file:
+        assert file.tell() == 10
+        file.write(b"abc")
+        assert (there / "a.txt").read_bytes() == b"0123456789"
+    assert ((there / "a.txt").read_bytes(), (there / "a.txt").stat().st_mode & 0o777) == (b"0123456789abc", 0o640)
+    large, more = os.urandom(9_000_001), os.urandom(6_000_000)
+    (there / "large").write_bytes(large)
+    with files.open(f"{there}/large", "ab") as file:
+        file.write(more)
+        file.write(b"end")
+    assert (there / "large").read_bytes() == large + more + b"end"
+    for text in ("first\n", "größe\n"):
+        with files.open(f"{there}/new", "a", encoding="utf-8") as lines:
+            lines.write(text)
+    assert (there / "new").read_text("utf-8") == "first\ngröße\n"
+    for empty in ("new", "none"):
+        with files.open(f"{there}/{empty}", "ab"):
+            pass
+    assert ((there / "new").stat().st_size, (there / "none").stat().st_size) == (14, 0)
+    for mode in ("ab", "xb"):
+        with pytest.raises(IsADirectoryError if mode == "ab" else FileExistsError):
+            files.open(str(there), mode)
+    with files.open(f"{there}/exclusive", "xb") as file:
+        file.write(b"x")
+    with pytest.raises(FileExistsError):
+        files.open(f"{there}/exclusive", "xb")
+    with files.open(f"{there}/a.txt", "ab") as file:
+        (there / "a.txt").write_bytes(b"other")
+        file.write(b"d")
+        with pytest.raises(AgentError, match=r"a\.txt changed while it was read"):
+            file.close()
+    assert (there / "a.txt").read_bytes() == b"other"
+    assert not [path for path in there.iterdir() if path.name.startswith(".")], "no part is left"
+
+
+def test_a_file_is_copied_there_in_pieces(files, there):
+    large = os.urandom(9_000_001)
+    (there / "large").write_bytes(large)
+    (there / "nothing").write_bytes(b"")
+    for name in ("large", "nothing"):
+        files.cp_file(f"{there}/{name}", f"{there}/sub/{name}")
+    assert ((there / "sub" / "large").read_bytes(), (there / "sub" / "nothing").read_bytes()) == (large, b"")
+    with pytest.raises(FileNotFoundError):
+        files.cp_file(f"{there}/none", f"{there}/sub/none")
+    assert sorted(path.name for path in (there / "sub").iterdir()) == ["größe", "large", "nothing"]
 
 
 def test_a_transaction_that_fails_leaves_nothing(files, there):

@@ -27,6 +27,7 @@ from rpyc_kernel.hosts.target import find
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+NEW_MODE = 0o644  # of a file that is written
 _TYPES = {FILE: "file", FOLDER: "directory"}
 
 
@@ -154,19 +155,27 @@ class RpycFileSystem(AbstractFileSystem):
         copy(session, session.name, [source], target, threading.Event())
 
     def cp_file(self, path1: str, path2: str, **_options: Any) -> None:
-        """Copy a file there to another place there."""
-        if self.isdir(path1):
+        """Copy a file there to another place there, whole or not at all."""
+        info, transfer = self.info(path1), uuid.uuid4().hex
+        if info["type"] == "directory":
             self.makedirs(path2, exist_ok=True)
             return
-        self.pipe_file(path2, self.cat_file(path1))
+        try:
+            self.begin_with(path1, info, path2, transfer)
+            self.finish(path2, transfer, info["size"])
+        except BaseException:
+            self.drop(path2, transfer)
+            raise
 
     def _open(self, path: str, mode: str = "rb", block_size: Any = None, **options: Any) -> IO[bytes]:
-        if mode not in ("rb", "wb"):
-            raise ValueError(f"files of {self.host} are opened to read or to write, not as {mode!r}")
-        file = RpycFile(self, path, mode, block_size or "default", **options)
-        if mode == "rb" and file.details["type"] == "directory":
+        if mode not in ("rb", "wb", "ab", "xb"):
+            raise ValueError(f"files of {self.host} are opened to read, write or append, not as {mode!r}")
+        there = None if mode == "wb" or (mode != "rb" and not self.exists(path)) else self.info(path)
+        if there is not None and mode == "xb":
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+        if there is not None and there["type"] == "directory":
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-        return file
+        return RpycFile(self, path, mode, block_size or "default", there=there, **options)
 
     # --- folders and names
 
@@ -215,9 +224,16 @@ class RpycFileSystem(AbstractFileSystem):
         """Write bytes of a file that is not there yet."""
         self._files().write(self._whole(path), transfer, start, data)
 
-    def finish(self, path: str, transfer: str, size: int) -> None:
+    def begin_with(self, source: str, info: dict[str, Any], path: str, transfer: str) -> None:
+        """Begin a file that is not there yet with what another one holds; *info* is of when that was looked at."""
+        source = self._strip_protocol(source)
+        for start in range(0, max(info["size"], 1), BLOCK_BYTES):
+            data = self.read_range(source, start, min(start + BLOCK_BYTES, info["size"]), info)
+            self.write_part(path, transfer, start, data)
+
+    def finish(self, path: str, transfer: str, size: int, mode: int = NEW_MODE) -> None:
         """Put the file in its place."""
-        self._files().finish(self._whole(path), transfer, size, 0o644)
+        self._files().finish(self._whole(path), transfer, size, mode)
 
     def drop(self, path: str, transfer: str) -> None:
         """Forget a file that was not finished."""
@@ -225,7 +241,24 @@ class RpycFileSystem(AbstractFileSystem):
 
 
 class RpycFile(AbstractBufferedFile):
-    """A file of a machine. What is written takes its place when it is closed."""
+    """A file of a machine. What is written takes its place when it is closed; so does a file that is appended to.
+
+    Args:
+        fs: The machine's files.
+        path: The file.
+        mode: ``rb``, ``wb``, ``xb`` or ``ab``.
+        block_size: Bytes that are written in one go.
+        there: What is known of the file as it is there; None where there is none, or it doesn't matter.
+        options: fsspec's own.
+    """
+
+    def __init__(
+        self, fs: RpycFileSystem, path: str, mode: str, block_size: Any, *, there: dict[str, Any] | None, **options: Any
+    ) -> None:
+        super().__init__(fs, path, mode, block_size, **options)
+        self._there = there
+        if mode == "ab" and there is not None:
+            self.loc = there["size"]
 
     def _fetch_range(self, start: int, end: int) -> bytes:
         return bytes(self.fs.read_range(self.path, start, min(end, self.size), self.details))
@@ -233,6 +266,9 @@ class RpycFile(AbstractBufferedFile):
     def _initiate_upload(self) -> None:
         self._transfer = uuid.uuid4().hex
         self._written = 0
+        if self._there is not None:
+            self.fs.begin_with(self.path, self._there, self.path, self._transfer)
+            self._written = self._there["size"]
 
     def _upload_chunk(self, final: bool = False) -> bool:
         data = self.buffer.getvalue()
@@ -245,7 +281,8 @@ class RpycFile(AbstractBufferedFile):
 
     def commit(self) -> None:
         """Put the file in its place. fsspec's transactions call it."""
-        self.fs.finish(self.path, self._transfer, self._written)
+        mode = NEW_MODE if self._there is None else self._there["mode"]
+        self.fs.finish(self.path, self._transfer, self._written, mode)
 
     def discard(self) -> None:
         """Forget what was written. fsspec's transactions call it."""
