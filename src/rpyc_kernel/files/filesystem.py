@@ -175,6 +175,7 @@ class RpycFileSystem(AbstractFileSystem):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
         if there is not None and there["type"] == "directory":
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        mode = "wb" if mode == "xb" else mode  # which older fsspecs don't know
         return RpycFile(self, path, mode, block_size or "default", there=there, **options)
 
     # --- folders and names
@@ -246,7 +247,7 @@ class RpycFile(AbstractBufferedFile):
     Args:
         fs: The machine's files.
         path: The file.
-        mode: ``rb``, ``wb``, ``xb`` or ``ab``.
+        mode: ``rb``, ``wb`` or ``ab``.
         block_size: Bytes that are written in one go.
         there: What is known of the file as it is there; None where there is none, or it doesn't matter.
         options: fsspec's own.
