@@ -189,6 +189,11 @@ def test_every_cell_on_all_of_them(both: Client) -> None:
     assert "no machine nobody" in _bad(both, "%%px --targets nobody\n1")["evalue"]
 
 
+@pytest.mark.parametrize("name", ["all", "a,b", "' pi'", "'a\x07'", "x" * 101])
+def test_what_no_target_could_mean_is_no_name(front: Client, name: str) -> None:
+    assert "A machine can't be called" in _bad(front, f"%connect 127.0.0.1:1 --name {name}")["evalue"]
+
+
 def test_a_machine_that_is_down_does_not_hold_the_others(both: Client, other: Remote) -> None:
     other.__exit__(None, None, None)
     both.wait_for(lambda: "reconnecting" in both.good("%hosts").stdout, what="the link's loss")

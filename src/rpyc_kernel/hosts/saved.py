@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 MAX_NAME_CHARS = 40
 MAX_VALUE_CHARS = 4096
+ALL = "all"  #: that ``--targets`` takes for all machines
+_TAKEN = ("localhost", ALL)
 _NAME = re.compile(r"[^\W\d_][\w-]*|\d[\w-]*[^\W\d_][\w-]*")  # never an address: no dot, no colon, more than a number
 _NAME_FORMS = "letters, digits, '-' and '_', with a letter among them, like pi or lab-3"
 
@@ -55,7 +57,7 @@ def name_of(text: object) -> str | None:
     if not isinstance(text, str):
         return None
     name = unicodedata.normalize("NFC", text.strip()).lower()
-    return name if len(name) <= MAX_NAME_CHARS and _NAME.fullmatch(name) and name != "localhost" else None
+    return name if len(name) <= MAX_NAME_CHARS and _NAME.fullmatch(name) and name not in _TAKEN else None
 
 
 def checked_name(text: str) -> str:
@@ -66,7 +68,7 @@ def checked_name(text: str) -> str:
         if name_of(text[:1]) and len(text) > MAX_NAME_CHARS:
             raise MalformedArgumentError(f"{shown!r} is too long for a name: {MAX_NAME_CHARS} characters are the most.")
         raise MalformedArgumentError(
-            f"{shown!r} can't name a saved machine: a name has {_NAME_FORMS}, and is not localhost."
+            f"{shown!r} can't name a saved machine: a name has {_NAME_FORMS}, and is not localhost or all."
         )
     return name
 

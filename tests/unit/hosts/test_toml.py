@@ -52,7 +52,23 @@ def test_a_name_is_in_lower_case_and_in_any_script():
 
 @pytest.mark.parametrize(
     "name",
-    ["", "18812", "a.b", "pi:1", "-x", "a b", "local:", "localhost", "x" * 41, "a/b", "a\n", "[::1]", "ü:", "_a"],
+    [
+        "",
+        "18812",
+        "a.b",
+        "pi:1",
+        "-x",
+        "a b",
+        "local:",
+        "localhost",
+        "all",
+        "x" * 41,
+        "a/b",
+        "a\n",
+        "[::1]",
+        "ü:",
+        "_a",
+    ],
 )
 def test_what_may_be_an_address_is_no_name(name):
     if name != "a\n":  # blanks around it are nobody's meaning

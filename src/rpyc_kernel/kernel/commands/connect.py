@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rpyc_kernel.hosts.target import find, find_tls
 from rpyc_kernel.kernel.commands.registry import add, command
 from rpyc_kernel.kernel.commands.spec import CommandSpec, Kind, Option, Positional
+from rpyc_kernel.kernel.commands.targets import check_label
 
 if TYPE_CHECKING:
     from rpyc_kernel.kernel.commands.context import CommandContext
@@ -54,6 +55,7 @@ async def connect(
     **options: str | dict[str, str] | None,
 ) -> Connected:
     """Run what follows on that machine."""
+    check_label(str(options.get("name") or ""))
     changes: dict[str, object] = {name: value for name, value in options.items() if value}
     if keep is not None:
         changes.update(keep=keep, kept=True)
