@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 #: the module of this package, by the package of the values
 _MODULES = {
     "builtins": "of_builtins",
+    "array": "of_collections",
+    "collections": "of_collections",
     "datetime": "of_standard",
     "decimal": "of_standard",
     "fractions": "of_standard",
