@@ -189,6 +189,12 @@ def test_every_cell_on_all_of_them(both: Client) -> None:
     assert "no machine nobody" in _bad(both, "%%px --targets nobody\n1")["evalue"]
 
 
+def test_a_name_that_another_machine_had_is_told(both: Client, own_remote: Remote, other: Remote) -> None:
+    told = both.good(f"%connect {own_remote.address} --name gpu").stdout
+    assert f"gpu was {other.address} until now, which is {other.address} from here on.\n" in told
+    assert both.good(f"%%on {other.address}\nwhere").text == "'gpu'"
+
+
 @pytest.mark.parametrize("name", ["all", "a,b", "' pi'", "'a\x07'", "x" * 101])
 def test_what_no_target_could_mean_is_no_name(front: Client, name: str) -> None:
     assert "A machine can't be called" in _bad(front, f"%connect 127.0.0.1:1 --name {name}")["evalue"]

@@ -113,11 +113,12 @@ class SessionRegistry:
             return Connected(moved, Found.MOVED)
         label = known.label if known else label or self._free(saved or address.name)
         session = self._open(name, address, config, cancel, "" if new else self._left_at(name, label))
-        self._add(session, label)  # not before: until now, anything may have failed
+        renamed = self._add(session, label)  # not before: until now, anything may have failed
         self._go(session)
         if known:
             self._end(known)
-        return Connected(session, Found.NEW, tuple(filter(None, [open_port.warning(address)])))
+        told = f"{label} was {renamed.name} until now, which is {renamed.label} from here on." if renamed else ""
+        return Connected(session, Found.NEW, tuple(filter(None, [told, open_port.warning(address)])))
 
     def reopen(
         self, address: Address, config: dict[str, Any], session_id: str, label: str, cancel: threading.Event
@@ -165,15 +166,17 @@ class SessionRegistry:
         left = self._left.get(label)
         return left.session if left and left.address == name else ""
 
-    def _add(self, session: RemoteSession, label: str) -> None:
-        before = self._sessions.pop(label, None)
-        if before is not None and before.server != session.server:  # another machine, which had this name until now
+    def _add(self, session: RemoteSession, label: str) -> RemoteSession | None:
+        """Call a session by a label; return the one of another machine that had this label, and gets another."""
+        before, renamed = self._sessions.pop(label, None), None
+        if before is not None and before.server != session.server:
             before.label = self._free(before.name)
-            self._sessions[before.label] = before
+            self._sessions[before.label] = renamed = before
         self._left.pop(label, None)
         session.label = label
         self._sessions[label] = session
         self.several = len(self._sessions) > 1
+        return renamed
 
     def _free(self, label: str) -> str:
         """Return a label that no session has: that one, or with a number behind it."""
