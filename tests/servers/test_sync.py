@@ -102,6 +102,8 @@ def test_a_dry_run_says_what_why_and_where_and_changes_nothing(session, here, th
         "1 file to send (1 B), 0 to remove, 0 the same.",
     ]
     assert list(there.iterdir()) == []
+    up = str(syncs(session, here, "x/../../aside", dry=True))
+    assert up.startswith(f"{here} would go to pi:{there.parent}/aside:\n")
 
 
 def test_a_folder_where_a_file_was(session, here, there):

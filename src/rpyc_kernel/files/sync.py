@@ -165,6 +165,8 @@ class FolderSync:
         remote = RemoteFiles(session, cancel, name)
         (found,) = remote.look([encoded(self.target)])
         place = found.name if isinstance(found, Entry) else found
+        if ".." in place.split("/"):
+            place = remote.real(place)  # where it lands is to be read
         if isinstance(found, Entry) and found.kind != FOLDER:
             raise TransferError(f"On {name}, {found.shown} is a file, and no folder can take its place.")
         if self._delete:
