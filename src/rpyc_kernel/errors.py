@@ -144,12 +144,15 @@ class NotebookFileError(RpycKernelError):
 
 
 class HostsFileError(RpycKernelError):
-    """Raised where the file of saved machines can't be used; *reason* says why, and in which line."""
+    """Raised where the file of saved machines, or *another* one, can't be used; *reason* says why, in which line."""
 
-    def __init__(self, path: object, reason: str) -> None:
+    def __init__(self, path: object, reason: str, *, another: bool = False) -> None:
+        self.reason = reason
         super().__init__(
-            f"The file of saved machines can't be used: {path}, {reason}. Mend it, or write an address with its port, "
-            "like host:port, which doesn't need it."
+            f"{path} can't be used as a file of machines: {reason}."
+            if another
+            else f"The file of saved machines can't be used: {path}, {reason}. Mend it, or write an address with its "
+            "port, like host:port, which doesn't need it."
         )
 
 

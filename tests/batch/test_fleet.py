@@ -123,7 +123,7 @@ def test_on_a_terminal_the_table_follows(boards: Path, tmp_path: Path) -> None:
 def test_what_is_written_wrongly(boards: Path, tmp_path: Path) -> None:
     for words, code, sentence in [
         (("--only", "nobody", boards, "status"), 2, "has no machine nobody; it has board-0, board-1"),
-        ((tmp_path / "none.toml", "status"), 1, "it isn't there"),
+        ((tmp_path / "none.toml", "status"), 1, "none.toml can't be used as a file of machines: it isn't there."),
         ((boards, "run"), 2, "run needs a program"),
         (("--at-once", "0", boards, "status"), 2, "a number from 1 on"),
     ]:

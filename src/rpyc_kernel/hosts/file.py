@@ -43,8 +43,11 @@ def load() -> dict[str, SavedHost]:
 def read(file: Path) -> dict[str, SavedHost]:
     """Return the machines of another file of that form. Raises HostsFileError where there is none, or it is wrong."""
     if not file.exists():
-        raise HostsFileError(file, "it isn't there")
-    return _read(file)[1]
+        raise HostsFileError(file, "it isn't there", another=True)
+    try:
+        return _read(file)[1]
+    except HostsFileError as error:
+        raise HostsFileError(file, error.reason, another=True) from None
 
 
 def add(host: SavedHost, *, replace: bool = False) -> None:
