@@ -1,5 +1,6 @@
 """One notebook on several machines: `--name`, `%%on`, `%use`; each thing belongs to the machine of its cell."""
 
+import platform
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -193,6 +194,18 @@ def test_a_name_that_another_machine_had_is_told(both: Client, own_remote: Remot
     told = both.good(f"%connect {own_remote.address} --name gpu").stdout
     assert f"gpu was {other.address} until now, which is {other.address} from here on.\n" in told
     assert both.good(f"%%on {other.address}\nwhere").text == "'gpu'"
+
+
+def test_commands_that_take_an_address_take_the_notebooks_names(both: Client, other: Remote) -> None:
+    assert re.search(r"^\* gpu ", both.good("%sessions gpu").stdout, re.MULTILINE)
+    assert both.good("%lease gpu").stdout == f"Nobody holds {other.address}.\n"
+    assert re.search(r"^ok +port +\d+ is open", both.good("%doctor gpu").stdout, re.MULTILINE)
+    assert both.good("%connect gpu").stdout.startswith(f"Still connected to {platform.node()} ({other.address})")
+    assert both.good("where").text == "'gpu'"
+    both.good("%connect gpu --new")
+    assert _bad(both, "where")["ename"] == "NameError"
+    assert {line[:6] for line in both.good("%hosts").stdout.splitlines()} == {"* gpu:", "  pi: "}
+    assert "no machine named 'nobody'" in _bad(both, "%lease nobody")["evalue"]
 
 
 @pytest.mark.parametrize("name", ["all", "a,b", "' pi'", "'a\x07'", "x" * 101])

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Coroutine, Sequence
 
+    from rpyc_kernel.hosts.target import Target
     from rpyc_kernel.kernel.outcomes import Connected, Disconnected, Hosts, Listing
     from rpyc_kernel.kernel.parallel import ParallelRuns, Runner
     from rpyc_kernel.kernel.ports import Carrying, CellOutput
@@ -35,6 +36,9 @@ class SessionSource(Protocol):
 
     async def named(self, name: str) -> RemoteSession:
         """Return the notebook's session of that name, or at that address."""
+
+    def machine(self, text: str) -> Target:
+        """Return the machine that a command names: by what cells call it, a saved name, or an address."""
 
     async def use(self, name: str) -> RemoteSession:
         """Have cells run on another one of the notebook's machines from here on."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rpyc_kernel.hosts.target import Target, find
+from rpyc_kernel.hosts.target import Target
 from rpyc_kernel.kernel.commands.registry import command
 from rpyc_kernel.kernel.commands.spec import Positional
 
@@ -34,7 +34,7 @@ async def doctor(context: CommandContext, address: str | None) -> str:
 
     session, machine = context.sessions.current, None
     if address is not None:
-        machine = find(address)
+        machine = context.sessions.machine(address)
     elif session is not None:
         machine = Target(session.address)
     else:

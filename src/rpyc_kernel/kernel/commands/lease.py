@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from rpyc_kernel.errors import CommandError
 from rpyc_kernel.hosts.person import person
-from rpyc_kernel.hosts.target import find
 from rpyc_kernel.kernel.commands.registry import command
 from rpyc_kernel.kernel.commands.spec import Kind, Option, Positional
 from rpyc_kernel.link import leasing
@@ -32,7 +31,7 @@ async def lease(
     """Tell who holds a machine, or hold it for a while."""
     session, seconds = context.sessions.current, options["for"]
     if address is not None:
-        where = find(address).address
+        where = context.sessions.machine(address).address
     elif session is not None:
         where = session.address
     else:

@@ -57,7 +57,8 @@ def machines(source: SessionSource) -> list[str]:
     known: list[str] = []
     with suppress(HostsFileError):
         known += file.load()
-    known += [*(session.name for session in hosts.sessions), *hosts.left, *recent.load()]
+    known += [name for session in hosts.sessions for name in (session.label, session.name)]
+    known += [*hosts.left, *recent.load()]
     known += [machine.address for machine in sources.last.machines if machine.address]
     known += [f"service:{machine.name}" for machine in sources.last.machines if machine.source == sources.REGISTRY]
     with suppress(RpycKernelError):

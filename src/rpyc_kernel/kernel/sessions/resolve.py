@@ -19,7 +19,7 @@ from rpyc_kernel.errors import (
     SessionError,
 )
 from rpyc_kernel.hosts import recent
-from rpyc_kernel.hosts.target import find
+from rpyc_kernel.hosts.target import Target, find
 from rpyc_kernel.kernel.cells import NOTHING, Cell
 from rpyc_kernel.kernel.outcomes import ChosenServer, Connected, Disconnected, Hosts, Listing
 from rpyc_kernel.kernel.sessions.registry import EMBEDDED_SCHEME
@@ -132,6 +132,24 @@ class Resolver:
             f"This notebook has no machine {plain(name, 60)}. {has} %connect ADDRESS --name NAME adds one."
         )
 
+    def machine(self, text: str) -> Target:
+        """Return the machine that a command names: what cells call one of the notebook's goes before a saved name.
+
+        Args:
+            text: That, or a saved name, or an address.
+
+        Raises:
+            AddressError: It is none of them.
+            HostsFileError: It may be a saved name, and the file of these can't be read or understood.
+        """
+        ours = {each.label: each.server for each in self._registry.all if each.address.scheme != EMBEDDED_SCHEME}
+        address = ours.get(text) or self._state.known.others.get(text, {}).get("address", "")
+        if address:
+            with contextlib.suppress(RpycKernelError):
+                if str((saved := find(text)).address) == address:
+                    return saved
+        return Target(Address.parse(address)) if address else find(text)
+
     @property
     def _labels(self) -> Sequence[str]:
         """What the notebook's machines are called."""
@@ -169,7 +187,9 @@ class Resolver:
         Raises:
             RpycKernelError: It can't be connected to.
         """
-        target = find(address)
+        target = self.machine(address)
+        if not target.name and any(each.label == address != each.name for each in self._registry.all):
+            changes = {"name": address, **changes}  # the notebook's own, by what its cells call it
         where, config = target.start(changes, self._notebook.session_config())
         if registry and (sentence := where.transport.inapplicable.get("registry")):
             raise CommandError(sentence)
@@ -279,7 +299,7 @@ class Resolver:
         where = address or (current.server if current is not None else known)
         if not where:
             raise CommandError(f"Not connected. Say which machine is meant: {usage} ADDRESS")
-        named = find(where).address
+        named = self.machine(where).address
         server = (await self._servers(named))[0]
         entries = await self._blocking.blocking(
             lambda cancel: listing.sessions(self._registry.reached(server, cancel), cancel=cancel)
@@ -301,12 +321,14 @@ class Resolver:
     async def end(self, where: str, entry: listing.SessionEntry) -> None:
         """End a session of the machine *where*. Raises a RpycKernelError."""
         await self._blocking.blocking(
-            lambda cancel: listing.end(self._registry.reached(find(where).address, cancel), entry, cancel=cancel)
+            lambda cancel: listing.end(
+                self._registry.reached(self.machine(where).address, cancel), entry, cancel=cancel
+            )
         )
 
     async def attach(self, where: str, entry: listing.SessionEntry, cell: Cell) -> RemoteSession:
         """Take over a session of the machine *where*; `catch_up` shows what it gave out. Raises a RpycKernelError."""
-        target = find(where)
+        target = self.machine(where)
         attach = partial(self._registry.attach, target.address, entry, cell.msg_id, target.name)
         session = await self._blocking.blocking(attach)
         self._state.name(str(target.address), {**self._notebook.session_config(), **target.options}, session.label)

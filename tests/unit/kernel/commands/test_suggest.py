@@ -35,7 +35,7 @@ def source(private_jupyter, tmp_path, monkeypatch):
     recent.note("pi-old:18812")
     recent.note("lab:18812")
     double = create_autospec(SessionSource, instance=True)
-    double.hosts.return_value = Hosts((SimpleNamespace(name="lab:18812"),), None, ("pi-left:18812",))
+    double.hosts.return_value = Hosts((SimpleNamespace(label="arm", name="lab:18812"),), None, ("pi-left:18812",))
     double.session_names.return_value = ["walk", "two words"]
     return double
 
@@ -46,7 +46,7 @@ def suggested(source, suggests, typed="", *, quoted=False):
 
 def test_machines_each_once(source):
     assert suggested(source, "machine") == [
-        "pi", "lab:18812", "pi-left:18812", "pi-old:18812", "rpycs://pi.local:18821", "service:SLAVE", "ssh://pi-by-ssh"
+        "pi", "arm", "lab:18812", "pi-left:18812", "pi-old:18812", "rpycs://pi.local:18821", "service:SLAVE", "ssh://pi-by-ssh"
     ]  # fmt: skip
     assert suggested(source, "machine", "serv") == ["service:SLAVE"]
     assert suggested(source, "machine", "PI") == ["pi", "pi-left:18812", "pi-old:18812"]
