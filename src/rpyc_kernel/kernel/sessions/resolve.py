@@ -144,6 +144,8 @@ class Resolver:
         """
         ours = {each.label: each.server for each in self._registry.all if each.address.scheme != EMBEDDED_SCHEME}
         address = ours.get(text) or self._state.known.others.get(text, {}).get("address", "")
+        if address and Address.parse(address).name == text:  # called by what was written: a scheduler's address, say
+            address = ""
         if address:
             with contextlib.suppress(RpycKernelError):
                 if str((saved := find(text)).address) == address:
