@@ -142,15 +142,15 @@ class Resolver:
             AddressError: It is none of them.
             HostsFileError: It may be a saved name, and the file of these can't be read or understood.
         """
-        ours = {each.label: each.server for each in self._registry.all if each.address.scheme != EMBEDDED_SCHEME}
-        address = ours.get(text) or self._state.known.others.get(text, {}).get("address", "")
-        if address and Address.parse(address).name == text:  # called by what was written: a scheduler's address, say
-            address = ""
-        if address:
-            with contextlib.suppress(RpycKernelError):
-                if str((saved := find(text)).address) == address:
-                    return saved
-        return Target(Address.parse(address)) if address else find(text)
+        ours = {label: other["address"] for label, other in self._state.known.others.items()}
+        ours |= {each.label: each.server for each in self._registry.all if each.address.scheme != EMBEDDED_SCHEME}
+        address = Address.parse(ours[text]) if text in ours else None
+        if address is None or address.name == text:  # what is called by its address, as a Dask scheduler, is one
+            return find(text)
+        with contextlib.suppress(RpycKernelError):
+            if str((saved := find(text)).address) == str(address):
+                return saved
+        return Target(address)
 
     @property
     def _labels(self) -> Sequence[str]:
