@@ -12,6 +12,7 @@ from tests.kernel.conftest import connect
 from tests.kernel.gates import Gate
 from tests.kernel.kernels import Kernel
 from tests.kernel.remotes import Remote
+from tests.kernel.test_keep import crash
 
 pytestmark = pytest.mark.mainly("plain")
 
@@ -206,6 +207,12 @@ def test_commands_that_take_an_address_take_the_notebooks_names(both: Client, ot
     assert _bad(both, "where")["ename"] == "NameError"
     assert {line[:6] for line in both.good("%hosts").stdout.splitlines()} == {"* gpu:", "  pi: "}
     assert "'nobody'" in _bad(both, "%lease nobody")["evalue"], "it is a host's name, which nobody knows"
+
+
+def test_a_kernel_that_crashed_connects_to_a_machine_by_the_name_that_it_had(both: Client, kernel: Kernel) -> None:
+    crash(kernel)
+    both.good("%connect gpu")
+    assert "* gpu: " in both.good("%hosts").stdout
 
 
 @pytest.mark.parametrize("name", ["all", "a,b", "' pi'", "'a\x07'", "x" * 101])

@@ -190,7 +190,7 @@ class Resolver:
             RpycKernelError: It can't be connected to.
         """
         target = self.machine(address)
-        if not target.name and any(each.label == address != each.name for each in self._registry.all):
+        if not target.name and address in self._labels and address != target.address.name:
             changes = {"name": address, **changes}  # the notebook's own, by what its cells call it
         where, config = target.start(changes, self._notebook.session_config())
         if registry and (sentence := where.transport.inapplicable.get("registry")):
